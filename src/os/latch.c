@@ -1,0 +1,3 @@
+#include "os/latch.h"
+
+_Thread_local uint32_t latch_depth;
