@@ -1,0 +1,126 @@
+#pragma once
+
+/*
+ * memtable: the newest committed rows of one shard, in memory, columnar, ordered by key.
+ *
+ * Rows are appended to chunks of 2,048 in column layout and never move; each has a hidden begin
+ * timestamp and an end timestamp (UINT64_MAX while it is the newest version). An ordered index
+ * leads from a normalised key to its newest row; older versions hang off the newer one. All rows
+ * have one schema: when it changes, the shard freezes the memtable and begins another.
+ *
+ * Threads: one writer at a time (the commit latch); any number of readers at once with it, without
+ * locks. A reader sees every row whose put happened before it read `visible_ts` (S4), completely.
+ * Memory is only given back by memtable_destroy(), which nobody may race with (epochs, reference
+ * counts of the shard's versions).
+ */
+
+#include "base/alloc.h"
+#include "types/column.h"
+#include "types/schema.h"
+
+#define MEMTABLE_CHUNK_ROW_COUNT 2048u
+#define MEMTABLE_ROW_NONE        UINT32_MAX
+#define MEMTABLE_ROW_COUNT_MAX   (UINT32_MAX - 1)
+#define TIMESTAMP_OPEN           UINT64_MAX /* The end of a row nobody ended. */
+
+struct memtable;
+
+/* `schema` must outlive the memtable. */
+TDBPLUS_CHECKED tdbplus_status memtable_create(const struct schema *schema,
+                                               const struct alloc *alloc,
+                                               struct memtable **memtable_out, struct err *err);
+void memtable_destroy(struct memtable *memtable);
+
+/* ---- writing: under the commit latch ---- */
+
+/*
+ * Makes sure that `row_count` puts whose keys and variable-size values together have at most
+ * `byte_count` bytes cannot fail. Called before the log position is reserved.
+ * TDBPLUS_E_NOMEM, or TDBPLUS_E_LIMIT past MEMTABLE_ROW_COUNT_MAX.
+ */
+TDBPLUS_CHECKED tdbplus_status memtable_reserve(struct memtable *memtable, uint32_t row_count,
+                                                size_t byte_count, struct err *err);
+
+/*
+ * Appends a row that begins at `timestamp`; copies key and values. If the key's newest version is
+ * still open, ends it at `timestamp` and sets *ended_out (may be NULL). `code` is key_code(key).
+ * Returns the new row's number. Rows of one key come with growing timestamps; two versions of the
+ * same timestamp are allowed (the older is then never visible). Never fails: see
+ * memtable_reserve().
+ */
+uint32_t memtable_put(struct memtable *memtable, struct span key, uint64_t code,
+                      const struct datum *values, uint64_t timestamp, bool *ended_out);
+
+/* Ends the key's newest version at `timestamp` if it is open; false if there is none. Never fails.
+ */
+bool memtable_end(struct memtable *memtable, struct span key, uint64_t code, uint64_t timestamp);
+
+/* ---- reading: any time ---- */
+
+/* The version of `key` visible at `snapshot` (begin <= snapshot < end), or MEMTABLE_ROW_NONE. */
+uint32_t memtable_find(const struct memtable *memtable, struct span key, uint64_t code,
+                       uint64_t snapshot);
+
+/* The newest version of `key`, ended or not, or MEMTABLE_ROW_NONE. */
+uint32_t memtable_newest(const struct memtable *memtable, struct span key, uint64_t code);
+
+/* The next older version of the same key, or MEMTABLE_ROW_NONE. */
+uint32_t memtable_older(const struct memtable *memtable, uint32_t row);
+
+uint64_t memtable_begin(const struct memtable *memtable, uint32_t row);
+uint64_t memtable_end_of(const struct memtable *memtable, uint32_t row);
+
+/* The row's key; valid as long as the memtable. Integer keys are written to `scratch`. */
+struct span memtable_key(const struct memtable *memtable, uint32_t row, uint8_t scratch[8]);
+
+/* One value; bytes borrowed from the memtable. `position` is one of the schema's columns. */
+void memtable_value(const struct memtable *memtable, uint32_t row, uint32_t position,
+                    struct datum *datum_out);
+
+/* Rows appended so far; all below are complete for readers as described above. */
+uint32_t memtable_row_count(const struct memtable *memtable);
+size_t memtable_size_bytes(const struct memtable *memtable); /* Memory held. */
+const struct schema *memtable_schema(const struct memtable *memtable);
+
+/*
+ * Fills `batch` with the chunk that starts at row `first_row` (a multiple of 2,048): the columns at
+ * `positions`, zero-copy where the layout allows, and a selection of the rows visible at `snapshot`
+ * (none when all are). `batch` is empty (row_count 0) past the end. The memory is the memtable's.
+ */
+TDBPLUS_CHECKED tdbplus_status memtable_scan_chunk(const struct memtable *memtable,
+                                                   uint32_t first_row, uint64_t snapshot,
+                                                   const uint32_t *positions,
+                                                   uint32_t position_count, struct batch *batch,
+                                                   struct err *err);
+
+/* Copies the listed rows' columns at `positions` into flat columns of the batch's arena; views
+ * point into the memtable. */
+TDBPLUS_CHECKED tdbplus_status memtable_gather(const struct memtable *memtable,
+                                               const uint32_t *rows, uint32_t row_count,
+                                               const uint32_t *positions, uint32_t position_count,
+                                               struct batch *batch, struct err *err);
+
+/*
+ * Walks keys in order. A cursor is a value without memory of its own; it stays valid while rows are
+ * added (it may or may not see those).
+ */
+struct memtable_cursor {
+    const struct memtable *memtable;
+    void *leaf; /* Owned by memtable.c. */
+    uint32_t slot;
+    uint64_t restart_code; /* Where to go on after a concurrent change. */
+    uint32_t restart_row;
+};
+
+/* Goes to the first key >= `key` (all keys when `key.data` is NULL). */
+void memtable_cursor_seek(struct memtable_cursor *cursor, const struct memtable *memtable,
+                          struct span key);
+
+/* Goes to the last key <= `key` (the last of all when `key.data` is NULL), for descending walks. */
+void memtable_cursor_seek_last(struct memtable_cursor *cursor, const struct memtable *memtable,
+                               struct span key);
+
+/* The newest version's row of the key under the cursor, then moves on (to the next key, or the
+ * previous one); MEMTABLE_ROW_NONE at the end. */
+uint32_t memtable_cursor_next(struct memtable_cursor *cursor);
+uint32_t memtable_cursor_previous(struct memtable_cursor *cursor);

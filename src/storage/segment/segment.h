@@ -1,0 +1,211 @@
+#pragma once
+
+/*
+ * segment: one immutable file of rows sorted by key.
+ *
+ * Layout: row groups of 2^k rows (k <= 16, the same for the whole segment, the last group may be
+ * shorter); in each group every column is cut into pages of 2^s rows (6 <= s <= 11, per column and
+ * group, so that a page stays within 64 KiB); each page is encoded, perhaps compressed, checksummed
+ * and addressable on its own. Then zone maps, the primary index (index/learned), a directory of
+ * pages, and the footer. A file without a valid footer does not exist (S5).
+ *
+ * Row numbers run from 0 in key order. Several versions of one key may stand side by side, newest
+ * first; their begin timestamps are in the hidden column SEGMENT_COLUMN_BEGIN, which is absent when
+ * every row is older than every snapshot was when the segment was written.
+ *
+ * Bytes are read through the page cache (page_cache.h): verified once, decompressed, kept encoded.
+ *
+ * Threads: an open segment is read-only; everything may be called at once. A writer has one user.
+ */
+
+#include "base/call.h"
+#include "os/env.h"
+#include "types/column.h"
+#include "types/schema.h"
+
+#define SEGMENT_GROUP_ROW_COUNT_MAX 65536u
+#define SEGMENT_WINDOW_ROW_COUNT    2048u      /* Scans go window by window; BATCH_ROW_COUNT_MAX. */
+#define SEGMENT_COLUMN_BEGIN        UINT32_MAX /* Column id of the hidden begin timestamps. */
+
+struct page_cache;
+
+/* ---- writing ---- */
+
+struct segment_writer;
+
+enum segment_compression {
+    SEGMENT_COMPRESSION_AUTO = 0, /* LZ4 where a sample says it pays. */
+    SEGMENT_COMPRESSION_NONE = 1,
+    SEGMENT_COMPRESSION_LZ4 = 2,
+    SEGMENT_COMPRESSION_ZSTD = 3,
+};
+
+struct segment_writer_options {
+    const struct env *env;
+    const struct alloc *alloc;
+    const char *path;            /* Written under "path.tmp", renamed by finish. */
+    const struct schema *schema; /* Must outlive the writer. */
+    uint64_t segment_id;
+    struct span key_min; /* Bounds of the keys to come; they need not be tight, but their common */
+    struct span key_max; /* prefix must be common to all keys. Unused for integer keys. */
+    bool with_begin;     /* Rows come with begin timestamps. */
+    uint8_t compression; /* enum segment_compression. */
+};
+
+/* What the manifest remembers of a segment. */
+struct segment_summary {
+    uint64_t segment_id;
+    uint64_t row_count;
+    uint64_t file_size;
+    uint64_t begin_max; /* Newest begin timestamp in it; 0 without. */
+    uint32_t schema_version;
+    uint32_t footer_crc; /* Ties manifest and file together. */
+    struct bytes key_min;
+    struct bytes key_max;
+};
+
+void segment_summary_deinit(struct segment_summary *summary);
+
+TDBPLUS_CHECKED tdbplus_status segment_writer_create(const struct segment_writer_options *options,
+                                                     struct segment_writer **writer_out,
+                                                     struct err *err);
+
+/*
+ * Appends the live rows of `batch`, whose columns are the schema's, in key order after all rows
+ * before. `keys` holds the normalised key of each live row (NULL for integer keys, which are taken
+ * from the column); `begins` the begin timestamps when `with_begin`. Order is asserted in debug
+ * builds and checked cheaply always: rows out of order are TDBPLUS_E_INVALID. [waits]
+ */
+TDBPLUS_CHECKED tdbplus_status segment_writer_add(struct segment_writer *writer,
+                                                  const struct batch *batch,
+                                                  const struct span *keys, const uint64_t *begins,
+                                                  struct err *err);
+
+/* Writes the rest, syncs, renames, syncs the directory. [waits] At least one row must have been
+ * added. The writer is destroyed either way; after a failure no file is left (as far as the disk
+ * allows). */
+TDBPLUS_CHECKED tdbplus_status segment_writer_finish(struct segment_writer *writer,
+                                                     struct segment_summary *summary_out,
+                                                     struct err *err);
+void segment_writer_abandon(struct segment_writer *writer); /* [waits] Removes the file. */
+uint64_t segment_writer_row_count(const struct segment_writer *writer);
+uint64_t segment_writer_size_bytes(const struct segment_writer *writer); /* Written so far. */
+
+/* ---- reading ---- */
+
+struct segment;
+
+struct segment_options {
+    const struct env *env;
+    const struct alloc *alloc;
+    struct page_cache *cache;
+    const char *path;
+    uint64_t segment_id; /* Must match the file's. */
+};
+
+/*
+ * Opens and checks footer, directory, zone maps and primary index, and keeps those in memory. Pages
+ * are checked when they are read (S3). [waits]
+ *
+ *   TDBPLUS_E_CORRUPT  names file and place;  TDBPLUS_E_VERSION  a newer format
+ */
+TDBPLUS_CHECKED tdbplus_status segment_open(const struct segment_options *options,
+                                            struct segment **segment_out, struct err *err);
+
+/* Nobody may use it any more. Its cached pages are dropped. */
+void segment_close(struct segment *segment);
+
+uint64_t segment_row_count(const struct segment *segment);
+uint64_t segment_file_size(const struct segment *segment);
+size_t segment_memory_bytes(const struct segment *segment); /* Held outside the cache. */
+uint32_t segment_footer_crc(const struct segment *segment);
+bool segment_has_begin(const struct segment *segment);
+struct span segment_key_min(const struct segment *segment);
+struct span segment_key_max(const struct segment *segment);
+
+/* Position among the file's columns of that id, or -1 if it was written before the column existed.
+ */
+int32_t segment_find_column(const struct segment *segment, uint32_t column_id);
+
+/* A key as lookups want it; make it once, use it on every segment. */
+struct segment_key {
+    struct span key;
+    uint64_t code; /* key_code(key). */
+    uint64_t hash; /* key_hash(key). */
+};
+
+#define SEGMENT_ROW_NONE UINT64_MAX
+
+/*
+ * Finds the versions of a key: *row_out is the first of *version_count_out adjacent rows, or
+ * SEGMENT_ROW_NONE and 0. [waits] on a cache miss. The filter answers most absent keys.
+ */
+TDBPLUS_CHECKED tdbplus_status segment_find(struct segment *segment, const struct segment_key *key,
+                                            uint64_t *row_out, uint32_t *version_count_out,
+                                            struct err *err);
+
+/* The same for many keys (any order), with memory accesses overlapped. Keys whose `rows_inout` is
+ * not SEGMENT_ROW_NONE on entry are left alone, so that segments can be asked one after another. */
+TDBPLUS_CHECKED tdbplus_status segment_find_batch(struct segment *segment,
+                                                  const struct segment_key *keys, uint32_t count,
+                                                  uint64_t *rows_inout,
+                                                  uint32_t *version_counts_out, struct err *err);
+
+/* First row whose key is >= `key`; row_count when there is none. [waits] */
+TDBPLUS_CHECKED tdbplus_status segment_lower_bound(struct segment *segment,
+                                                   const struct segment_key *key, uint64_t *row_out,
+                                                   struct err *err);
+
+/* Begin timestamp of a row; 0 when the segment keeps none. [waits] */
+TDBPLUS_CHECKED tdbplus_status segment_begin(struct segment *segment, uint64_t row,
+                                             uint64_t *timestamp_out, struct err *err);
+
+/* One value. Bytes are borrowed from a page that `batch` pins (its arena and pins are used, not its
+ * columns); a column older than the segment has no value here: ask segment_find_column() first. */
+TDBPLUS_CHECKED tdbplus_status segment_value(struct segment *segment, uint64_t row,
+                                             uint32_t column_position, struct batch *batch,
+                                             struct datum *datum_out, struct err *err);
+
+/*
+ * Decodes rows [first_row, first_row + row_count), all within one window of 2,048, of the columns
+ * at `positions` into `columns_out`: flat, constant or dictionary form in the batch's arena, views
+ * into pages pinned by the batch. [waits]
+ */
+TDBPLUS_CHECKED tdbplus_status segment_read(struct segment *segment, uint64_t first_row,
+                                            uint32_t row_count, const uint32_t *positions,
+                                            uint32_t position_count, struct batch *batch,
+                                            struct column *columns_out, struct err *err);
+
+/* The same for rows in ascending order anywhere in the segment (at most 2,048): reads only the
+ * values asked for where the encoding allows. Columns come flat. */
+TDBPLUS_CHECKED tdbplus_status segment_gather(struct segment *segment, const uint64_t *rows,
+                                              uint32_t row_count, const uint32_t *positions,
+                                              uint32_t position_count, struct batch *batch,
+                                              struct column *columns_out, struct err *err);
+
+/* Asks for the pages of a coming segment_read(); never fails, may do nothing. */
+void segment_prefetch(struct segment *segment, uint64_t first_row, uint32_t row_count,
+                      const uint32_t *positions, uint32_t position_count);
+
+/* Normalised keys of the rows [first_row, first_row + row_count) of one window: spans in the
+ * batch's arena, for merges. For integer keys ask segment_read() for the column instead. */
+TDBPLUS_CHECKED tdbplus_status segment_read_keys(struct segment *segment, uint64_t first_row,
+                                                 uint32_t row_count, struct batch *batch,
+                                                 const struct span **keys_out, struct err *err);
+
+/* What is known of a column in a range of rows without reading it: bounds hold for every non-null
+ * value (strings may be cut: `min` rounded down, `max` up, `exact` false). */
+struct segment_zone {
+    bool has_bounds; /* False: unknown, or every value is null. */
+    bool exact;
+    struct datum min;
+    struct datum max;
+    uint64_t null_count;
+};
+
+/* Widens to whole pages. Never waits. */
+void segment_zone(const struct segment *segment, uint32_t column_position, uint64_t first_row,
+                  uint32_t row_count, struct segment_zone *zone_out);
+
+/* Reads every page and checks every checksum, encoding, zone map and the key order. [waits] */
+TDBPLUS_CHECKED tdbplus_status segment_verify(struct segment *segment, const struct call *call);
