@@ -1,0 +1,76 @@
+# Tests, fuzz targets, benchmarks and the simulator, found by file name.
+#
+#   src/**/x_test.c     ctest x_test, label quick, 10 s
+#   tests/*/x_test.c    ctest x_test, label full, 300 s; may include any module
+#   src/**/x_fuzz.c     ctest x_fuzz_replay over tests/corpus/x_fuzz/*, label quick; with
+#                       TDBPLUS_FUZZ also the libFuzzer binary x_fuzz
+#   src/**/x_bench.c    executable x_bench; ctest x_bench_check runs it with --check, label quick
+#   tests/sim/*.c       executable tdb_sim
+
+enable_testing()
+set(quick_seconds 10)
+if(CMAKE_C_FLAGS MATCHES "-fsanitize|--coverage")
+    set(quick_seconds 60)
+endif()
+
+add_library(tdbplus_harness OBJECT tests/harness/support.c)
+target_include_directories(tdbplus_harness PUBLIC tests/harness)
+target_link_libraries(tdbplus_harness PUBLIC tdbplus_flags)
+
+function(tdbplus_program name)
+    add_executable(${name} ${ARGN} $<TARGET_OBJECTS:tdbplus_objects> $<TARGET_OBJECTS:tdbplus_harness>)
+    target_link_libraries(${name} PRIVATE tdbplus_flags)
+    target_include_directories(${name} PRIVATE tests/harness)
+endfunction()
+
+foreach(test IN LISTS tests)
+    get_filename_component(name ${test} NAME_WE)
+    get_filename_component(folder ${test} DIRECTORY)
+    set(beside)
+    if(folder MATCHES "/src/cli$")
+        set(beside ${cli_sources})
+        list(FILTER beside EXCLUDE REGEX "/main\\.c$")
+    endif()
+    tdbplus_program(${name} ${test} ${beside} tests/harness/test_main.c)
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES LABELS quick TIMEOUT ${quick_seconds})
+    if(beside)
+        target_link_libraries(${name} PRIVATE edit)
+    endif()
+endforeach()
+
+file(GLOB full_tests CONFIGURE_DEPENDS tests/*/*_test.c)
+foreach(test IN LISTS full_tests)
+    get_filename_component(name ${test} NAME_WE)
+    tdbplus_program(${name} ${test} tests/harness/test_main.c)
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES LABELS full TIMEOUT 300)
+endforeach()
+
+# A fuzz target is built twice: with libFuzzer to search (clang), and plainly to replay findings.
+foreach(fuzzer IN LISTS fuzzers)
+    get_filename_component(name ${fuzzer} NAME_WE)
+    tdbplus_program(${name}_replay ${fuzzer} tests/harness/fuzz_replay.c)
+    file(GLOB corpus CONFIGURE_DEPENDS tests/corpus/${name}/*)
+    add_test(NAME ${name}_replay COMMAND ${name}_replay ${corpus})
+    set_tests_properties(${name}_replay PROPERTIES LABELS quick TIMEOUT ${quick_seconds})
+    if(TDBPLUS_FUZZ)
+        tdbplus_program(${name} ${fuzzer})
+        target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    endif()
+endforeach()
+
+if(TDBPLUS_BENCH)
+    foreach(bench IN LISTS benches)
+        get_filename_component(name ${bench} NAME_WE)
+        tdbplus_program(${name} ${bench})
+        add_test(NAME ${name}_check COMMAND ${name} --check)
+        set_tests_properties(${name}_check PROPERTIES LABELS quick TIMEOUT ${quick_seconds})
+    endforeach()
+endif()
+
+file(GLOB sim_sources CONFIGURE_DEPENDS tests/sim/*.c)
+list(FILTER sim_sources EXCLUDE REGEX "_test\\.c$")
+if(sim_sources)
+    tdbplus_program(tdb_sim ${sim_sources})
+endif()
