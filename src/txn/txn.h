@@ -1,0 +1,216 @@
+#pragma once
+
+/*
+ * txn: transactions over one store. Everything above (SQL, the C API) reads and changes rows
+ * through this header.
+ *
+ * A transaction sees the commits its snapshot covers plus its own changes. Changes live in private
+ * memory until the commit, which writes one log record and applies it. READ COMMITTED takes a new
+ * snapshot per statement; REPEATABLE READ keeps one and fails with TDBPLUS_E_CONFLICT (40001) when
+ * another transaction changed a row first. Written rows are locked until the end.
+ *
+ * Statement ids: rows written by a statement are not visible to the statement's own scans (no
+ * Halloween problem) but to the next one's; uniqueness checks and txn_get() see them at once.
+ *
+ * Threads: one transaction has one user at a time; morsels of one scan may be read by several
+ * threads at once.
+ */
+
+#include "storage/store/store.h"
+
+struct txn;
+
+enum txn_isolation {
+    TXN_READ_COMMITTED = 0,
+    TXN_REPEATABLE_READ = 1,
+};
+
+struct txn_options {
+    uint8_t isolation; /* enum txn_isolation. */
+    bool read_only;
+    int16_t durability;       /* enum durability, or -1 for the store's default. */
+    uint64_t lock_timeout_us; /* 0: none. */
+};
+
+/* `alloc` is charged for private changes. `options` NULL: defaults. */
+TDBPLUS_CHECKED tdbplus_status txn_begin(struct store *store, const struct txn_options *options,
+                                         const struct alloc *alloc, struct txn **txn_out,
+                                         struct err *err);
+
+/*
+ * Commits and destroys the transaction; after a failure it is rolled back and destroyed too.
+ * [waits] One exception: TDBPLUS_E_STOPPED means that the log failed at this very record, and only
+ * the next open can tell whether the commit took place.
+ */
+TDBPLUS_CHECKED tdbplus_status txn_commit(struct txn *txn, const struct call *call);
+
+/* Rolls back and destroys. NULL is fine. Never fails. */
+void txn_abort(struct txn *txn);
+
+/* Begins the next statement: a new statement id and, in READ COMMITTED, a new snapshot. */
+TDBPLUS_CHECKED tdbplus_status txn_statement(struct txn *txn, struct err *err);
+
+/* Names a moment to roll back to; keeps locks taken since as PostgreSQL does not: they go too. */
+typedef struct txn_savepoint {
+    uint64_t change_count;
+    uint64_t catalog_change_count;
+    uint64_t lock_mark;
+} txn_savepoint;
+
+struct txn_savepoint txn_savepoint_set(struct txn *txn);
+void txn_savepoint_rollback(struct txn *txn, struct txn_savepoint savepoint);
+
+uint64_t txn_snapshot_timestamp(const struct txn *txn);
+struct store *txn_store(const struct txn *txn);
+bool txn_has_changes(const struct txn *txn);
+
+/* ---- catalog ---- */
+
+/* The object of that name (or id), as this transaction sees it; NULL when there is none. Valid
+ * until the transaction ends or changes it. */
+const struct object *txn_object(struct txn *txn, uint8_t kind, const char *name);
+const struct object *txn_object_by_id(struct txn *txn, uint64_t id);
+
+/* Walks the objects of a kind in order of name: NULL begins; NULL ends. */
+const struct object *txn_object_next(struct txn *txn, uint8_t kind, const struct object *previous);
+
+/*
+ * Makes an object. For a collection `schema` describes its columns and keys (schema_create() checks
+ * it; `version` is set here) and *id_out can be used at once by this transaction. TDBPLUS_E_EXISTS
+ * when the name is taken.
+ */
+TDBPLUS_CHECKED tdbplus_status txn_object_create(struct txn *txn, uint8_t kind, const char *name,
+                                                 const struct schema *schema,
+                                                 struct span properties, uint64_t *id_out,
+                                                 struct err *err);
+
+/* Changes name, properties or schema (NULL or an empty name: as it was; the schema gets the next
+ * version). Other transactions' changes to the collection make the commit fail
+ * (TDBPLUS_E_CONFLICT). */
+TDBPLUS_CHECKED tdbplus_status txn_object_alter(struct txn *txn, uint64_t id, const char *name,
+                                                const struct schema *schema,
+                                                const struct span *properties, struct err *err);
+TDBPLUS_CHECKED tdbplus_status txn_object_drop(struct txn *txn, uint64_t id, struct err *err);
+
+/* ---- rows ---- */
+
+enum txn_write_mode {
+    TXN_INSERT = 0, /* TDBPLUS_E_UNIQUE if the key exists; the text names the key. */
+    TXN_UPSERT = 1, /* Replaces the row if the key exists. */
+    TXN_UPDATE = 2, /* TDBPLUS_E_NOT_FOUND unless the key exists. */
+};
+
+/*
+ * Writes one row: `values` are all columns of the collection's schema, in its order. Locks the key
+ * [waits]. In READ COMMITTED the newest committed state decides; in REPEATABLE READ a version newer
+ * than the snapshot is TDBPLUS_E_CONFLICT. *existed_out (may be NULL) tells whether the key
+ * existed.
+ */
+TDBPLUS_CHECKED tdbplus_status txn_write(struct txn *txn, const struct object *collection,
+                                         uint8_t mode, const struct datum *values,
+                                         bool *existed_out, const struct call *call);
+
+/* Writes the live rows of a batch whose columns are the schema's; faster than one at a time. On
+ * failure none of them is written; *failed_row_out (may be NULL) says which one is to blame. */
+TDBPLUS_CHECKED tdbplus_status txn_write_batch(struct txn *txn, const struct object *collection,
+                                               uint8_t mode, const struct batch *batch,
+                                               uint32_t *failed_row_out, const struct call *call);
+
+/* Deletes the row with these key values; *existed_out tells whether there was one. [waits] */
+TDBPLUS_CHECKED tdbplus_status txn_delete(struct txn *txn, const struct object *collection,
+                                          const struct datum *key_values, bool *existed_out,
+                                          const struct call *call);
+
+/*
+ * A row found earlier by this statement's scan is about to be changed: locks it and tells whether
+ * it is still as the statement's snapshot saw it. TDBPLUS_E_CONFLICT if not (in READ COMMITTED the
+ * caller begins a new statement and runs again). `mode` is a row lock mode of lock_table.h. [waits]
+ */
+TDBPLUS_CHECKED tdbplus_status txn_lock_row(struct txn *txn, const struct object *collection,
+                                            const struct datum *key_values, uint8_t mode,
+                                            bool no_wait, const struct call *call);
+
+/*
+ * Reads the row with these key values: `values_out` gets the columns at `positions` (all of the
+ * schema when NULL), whose bytes are borrowed from what `batch` keeps until it is reset. [waits]
+ */
+TDBPLUS_CHECKED tdbplus_status txn_get(struct txn *txn, const struct object *collection,
+                                       const struct datum *key_values, const uint32_t *positions,
+                                       uint32_t position_count, struct batch *batch,
+                                       struct datum *values_out, bool *found_out,
+                                       const struct call *call);
+
+/* ---- scans ---- */
+
+enum scan_order {
+    SCAN_ANY = 0, /* As storage likes; may be read in parallel by morsel. */
+    SCAN_ASCENDING = 1,
+    SCAN_DESCENDING = 2,
+};
+
+enum scan_compare {
+    SCAN_EQUAL = 0,
+    SCAN_LESS = 1,
+    SCAN_LESS_EQUAL = 2,
+    SCAN_GREATER = 3,
+    SCAN_GREATER_EQUAL = 4,
+    SCAN_IS_NULL = 5,
+    SCAN_IS_NOT_NULL = 6,
+};
+
+/* A condition the scan may use to leave out whole pages, and applies to rows only when the scan's
+ * `filter_rows` asks for it. A null value compares as false. */
+struct scan_condition {
+    uint32_t position; /* Column in the schema. */
+    uint8_t compare;   /* enum scan_compare. */
+    struct datum value;
+};
+
+/* A bound of the key range: the first `value_count` key columns. value_count 0: no bound. */
+struct scan_bound {
+    const struct datum *values;
+    uint32_t value_count;
+    bool exclusive;
+};
+
+struct scan_options {
+    const uint32_t *positions; /* Columns wanted, in this order; may be none (counting). */
+    uint32_t position_count;
+    uint8_t order; /* enum scan_order. */
+    bool filter_rows;
+    const struct scan_condition *conditions;
+    uint32_t condition_count;
+    struct scan_bound lower;
+    struct scan_bound upper;
+};
+
+struct scan;
+
+/* The options' arrays are copied; the data's bytes are not and must outlive the scan. */
+TDBPLUS_CHECKED tdbplus_status scan_open(struct txn *txn, const struct object *collection,
+                                         const struct scan_options *options, struct scan **scan_out,
+                                         struct err *err);
+void scan_close(struct scan *scan);
+
+/* Fills `batch` (reset first) with the next rows; TDBPLUS_END when there are none. [waits] Check
+ * batch->selection. */
+TDBPLUS_CHECKED tdbplus_status scan_next(struct scan *scan, struct batch *batch,
+                                         const struct call *call);
+
+/*
+ * Parallel reading of a SCAN_ANY scan: its rows are cut into morsels; each is read by one thread
+ * with a cursor of its own. Morsel numbers follow storage order and do not change while it is open.
+ */
+struct scan_morsel {
+    uint32_t source;
+    uint64_t next_row;
+    uint64_t end_row;
+};
+
+uint32_t scan_morsel_count(const struct scan *scan);
+void scan_morsel_begin(const struct scan *scan, uint32_t number, struct scan_morsel *morsel_out);
+TDBPLUS_CHECKED tdbplus_status scan_morsel_next(struct scan *scan, struct scan_morsel *morsel,
+                                                struct batch *batch, const struct call *call);
+
+/* Rows that storage holds for the scan before filters: an upper estimate for planning. */
+uint64_t scan_row_estimate(const struct scan *scan);
