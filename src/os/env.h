@@ -33,6 +33,10 @@
 #define ENV_NAME_SIZE_MAX 256u
 #define ENV_DEADLINE_NONE UINT64_MAX
 
+/* Ends the name of a file that env_write_file() has not finished. A crash may leave one; whoever
+ * owns the directory removes it when opening. */
+#define ENV_TEMPORARY_SUFFIX ".tmp"
+
 enum env_open_flag {
     ENV_OPEN_READ = 1,
     ENV_OPEN_WRITE = 2,
@@ -137,7 +141,8 @@ TDBPLUS_CHECKED tdbplus_status env_write(const struct env *env, struct env_file 
 TDBPLUS_CHECKED tdbplus_status env_sync(const struct env *env, struct env_file *file,
                                         struct err *err);
 
-/* Makes the file `size` bytes long, zero where not written, with its disk space reserved. */
+/* Makes the file at least `size` bytes long, zero where not written, with its disk space reserved.
+ * Never shrinks. On failure the size is as before. */
 TDBPLUS_CHECKED tdbplus_status env_allocate(const struct env *env, struct env_file *file,
                                             uint64_t size, struct err *err);
 TDBPLUS_CHECKED tdbplus_status env_truncate(const struct env *env, struct env_file *file,
@@ -151,7 +156,8 @@ TDBPLUS_CHECKED tdbplus_status env_read_file(const struct env *env, const char *
                                              struct bytes *bytes_out, struct err *err);
 
 /* Creates `path` durably with that content: temporary name, sync, rename, sync of the directory.
- * [waits] Replaces an older file of the name. */
+ * [waits] Replaces an older file of the name. One writer of a name at a time. After a failure the
+ * name holds the old content or, if only the last sync failed, perhaps the new. */
 TDBPLUS_CHECKED tdbplus_status env_write_file(const struct env *env, const char *path,
                                               struct span content, struct err *err);
 
@@ -168,8 +174,10 @@ TDBPLUS_CHECKED tdbplus_status env_link(const struct env *env, const char *from,
 /* An existing directory is fine. The parent must exist. */
 TDBPLUS_CHECKED tdbplus_status env_make_directory(const struct env *env, const char *path,
                                                   struct err *err);
+/* It must be empty (else TDBPLUS_E_IO). */
 TDBPLUS_CHECKED tdbplus_status env_remove_directory(const struct env *env, const char *path,
                                                     struct err *err);
+/* In no particular order. `fn` may use the env. A status but OK from it is returned as it is. */
 TDBPLUS_CHECKED tdbplus_status env_list(const struct env *env, const char *path, env_list_fn fn,
                                         void *fn_ctx, struct err *err);
 TDBPLUS_CHECKED tdbplus_status env_sync_directory(const struct env *env, const char *path,
@@ -181,7 +189,8 @@ TDBPLUS_CHECKED tdbplus_status env_sync_directory(const struct env *env, const c
 TDBPLUS_CHECKED tdbplus_status env_lock(const struct env *env, const char *path, bool exclusive,
                                         struct env_file **lock_out, struct err *err);
 
-/* Writes "directory/name" into path; TDBPLUS_E_LIMIT when it does not fit. */
+/* Writes "directory/name" into path; TDBPLUS_E_LIMIT when it does not fit. `path` may be
+ * `directory`. */
 TDBPLUS_CHECKED tdbplus_status env_join(char path[ENV_PATH_SIZE_MAX], const char *directory,
                                         const char *name, struct err *err);
 
@@ -208,8 +217,8 @@ void env_task_join(const struct env *env, struct env_task *task);
  * in place until nobody can still set it.
  */
 struct env_event {
-    _Atomic uint32_t state; /* Owned by os: 0 clear, 1 set, 2 somebody waits. */
-    void *_Atomic waiter;   /* Owned by os: the parked fiber, or NULL for a thread. */
+    _Atomic uint32_t state; /* Owned by os: 0 clear, 1 set, 2 a thread waits, 3 a fiber does. */
+    void *_Atomic waiter;   /* Owned by os: the parked fiber in state 3. */
 };
 
 /* Waits until the event is set or the monotonic clock reaches `deadline_us`. [waits] Returns

@@ -1,3 +1,52 @@
 #include "os/latch.h"
 
+#include "os/os_internal.h"
+
+/* Long enough for a holder on another core to finish, short beside a sleep in the kernel. */
+#define SPIN_COUNT 64u
+
 _Thread_local uint32_t latch_depth;
+
+/* Not inlined and not provably pure, so that every call looks the thread's copy up anew (O4). */
+__attribute__((noinline)) uint32_t latch_depth_now(void)
+{
+    __asm__ volatile("" ::: "memory");
+    return latch_depth;
+}
+
+__attribute__((noinline)) void latch_depth_add_slow(uint32_t change)
+{
+    __asm__ volatile("" ::: "memory");
+    latch_depth += change;
+}
+
+static inline void pause_briefly(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+void latch_lock_slow(struct latch *latch)
+{
+    for (uint32_t i = 0; i < SPIN_COUNT; i++) {
+        uint32_t expected = 0;
+        if (atomic_load_explicit(&latch->state, memory_order_relaxed) == 0 &&
+            atomic_compare_exchange_weak_explicit(&latch->state, &expected, 1, memory_order_acquire,
+                                                  memory_order_relaxed)) {
+            return;
+        }
+        pause_briefly();
+    }
+    // From here on the latch is taken as "somebody sleeps", because others may still do.
+    while (atomic_exchange_explicit(&latch->state, 2, memory_order_acquire) != 0) {
+        futex_wait(&latch->state, 2, ENV_DEADLINE_NONE);
+    }
+}
+
+void latch_unlock_slow(struct latch *latch)
+{
+    // The latch is already free; only the sleeper has to hear of it. Its memory may be gone by
+    // now, which the kernel answers with an error or a wake-up that every waiter tolerates.
+    futex_wake(&latch->state, 1);
+}

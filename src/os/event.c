@@ -1,0 +1,65 @@
+/* Events on threads: one word, one futex. The states are drawn in README.md. */
+
+#include "base/assert.h"
+#include "os/os_internal.h"
+
+enum event_state {
+    EVENT_CLEAR = 0,
+    EVENT_SET = 1,
+    EVENT_THREAD_WAITS = 2,
+};
+
+/* Takes a set event and clears it; false when it was not set. */
+static bool take_set(struct env_event *event)
+{
+    uint32_t expected = EVENT_SET;
+    return atomic_compare_exchange_strong_explicit(&event->state, &expected, EVENT_CLEAR,
+                                                   memory_order_acquire, memory_order_relaxed);
+}
+
+static bool wait_on_thread(struct env_event *event, uint64_t deadline_us)
+{
+    for (;;) {
+        uint32_t expected = EVENT_CLEAR;
+        if (!atomic_compare_exchange_strong_explicit(&event->state, &expected, EVENT_THREAD_WAITS,
+                                                     memory_order_relaxed, memory_order_relaxed)) {
+            ASSERT(expected == EVENT_SET); // One waiter at a time.
+            if (take_set(event)) {
+                return true;
+            }
+            continue;
+        }
+        while (atomic_load_explicit(&event->state, memory_order_relaxed) == EVENT_THREAD_WAITS) {
+            if (deadline_us != ENV_DEADLINE_NONE && os_clock_mono_us() >= deadline_us) {
+                expected = EVENT_THREAD_WAITS;
+                if (atomic_compare_exchange_strong_explicit(&event->state, &expected, EVENT_CLEAR,
+                                                            memory_order_relaxed,
+                                                            memory_order_relaxed)) {
+                    return false;
+                }
+                break; // Set at the last moment.
+            }
+            futex_wait(&event->state, EVENT_THREAD_WAITS, deadline_us);
+        }
+        if (take_set(event)) {
+            return true;
+        }
+    }
+}
+
+bool event_wait(struct env_event *event, uint64_t deadline_us)
+{
+    if (take_set(event)) {
+        return true;
+    }
+    return wait_on_thread(event, deadline_us);
+}
+
+void event_set(struct env_event *event)
+{
+    uint32_t before = atomic_exchange_explicit(&event->state, EVENT_SET, memory_order_acq_rel);
+    if (before == EVENT_THREAD_WAITS) {
+        // The waiter may have seen the exchange and be gone; the kernel only compares addresses.
+        futex_wake(&event->state, 1);
+    }
+}
