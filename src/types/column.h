@@ -4,9 +4,9 @@
  * Columns and batches: how rows travel between storage, execution and the outside.
  *
  * A flat column is Arrow's layout: values one after another, 64-byte aligned, a validity bitmap
- * with bit i of word i/64 set where row i is not null (absent when there are no nulls). Two
- * differences, both undone at the border (types/arrow.h; docs/decisions/0002): bool is a byte a
- * value, and variable-size values are views with pointers.
+ * with bit i of word i/64 set where row i is not null (absent when there are no nulls; bits past
+ * the last row mean nothing). Two differences, both undone at the border (types/arrow.h;
+ * docs/decisions/0002): bool is a byte a value, and variable-size values are views with pointers.
  *
  * Threads: batches are plain memory; one owner at a time.
  */
@@ -28,7 +28,7 @@ struct column {
     uint32_t row_count;
     void *data;         /* See `form`; type_width() bytes a value. */
     uint64_t *validity; /* NULL: nothing is null. Unused by COLUMN_DICTIONARY unless set. */
-    uint32_t *codes;    /* COLUMN_DICTIONARY only. */
+    uint32_t *codes;    /* COLUMN_DICTIONARY only; valid positions even where a row is null. */
     const struct column *dictionary;
 };
 
@@ -59,7 +59,7 @@ struct batch_pin {
 /* Ready for use by a scan; memory comes from `alloc`. */
 void batch_init(struct batch *batch, const struct alloc *alloc);
 
-/* Lets go of pins and memory; the batch can be filled again. */
+/* Lets go of pins, selection, columns and memory; the batch can be filled again. */
 void batch_reset(struct batch *batch);
 void batch_deinit(struct batch *batch);
 
@@ -84,7 +84,8 @@ bool column_make_constant(struct column *column, const struct datum *value, uint
 /* Reads one value of any form. Bytes are borrowed from the column. */
 void column_get(const struct column *column, uint32_t row, struct datum *datum_out);
 
-/* Writes one value into a flat column; views are set to point at the datum's bytes. */
+/* Writes one value into a flat column; views are set to point at the datum's bytes. A null needs a
+ * column with validity. */
 void column_set(struct column *column, uint32_t row, const struct datum *datum);
 
 static inline bool column_is_null(const struct column *column, uint32_t row)

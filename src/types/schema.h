@@ -76,7 +76,8 @@ TDBPLUS_CHECKED tdbplus_status row_decode(const struct schema *schema, struct sp
 /*
  * A normalised key compares by memcmp as its values compare in order (datum_compare column by
  * column). Integers are big-endian with the sign bit flipped; variable-size columns before the last
- * escape zero bytes and end with a terminator; the last column's bytes stand as they are.
+ * escape zero bytes and end with a terminator; the last column's bytes stand as they are. Values
+ * that compare equal (-0 and 0, 1.0 and 1.00, one month and 30 days) have the same key.
  */
 
 #define KEY_SIZE_MAX 2048u
@@ -85,13 +86,19 @@ TDBPLUS_CHECKED tdbplus_status row_decode(const struct schema *schema, struct sp
 bool key_type_allowed(struct type type);
 
 /* Appends the normalised key made of the `key_count` values; TDBPLUS_E_LIMIT past KEY_SIZE_MAX,
- * TDBPLUS_E_NULL for a null. */
+ * TDBPLUS_E_NULL for a null, TDBPLUS_E_NOMEM. On failure nothing was appended. */
 TDBPLUS_CHECKED tdbplus_status key_encode(const struct datum *key_values, uint32_t key_count,
                                           struct buffer *buffer, struct err *err);
 
+/* Appends what every longer key that begins with these values begins with: the bound of a range
+ * scan over the first `value_count` columns of a key that has more. Statuses as key_encode(). */
+TDBPLUS_CHECKED tdbplus_status key_encode_prefix(const struct datum *key_values,
+                                                 uint32_t value_count, struct buffer *buffer,
+                                                 struct err *err);
+
 /* True when every key of the schema is exactly 8 bytes whose big-endian value (the key's *code*)
- * orders it: a single int8, int4, int2, date, time, timestamp column. Their normal form is that of
- * the value widened to int8. */
+ * orders it: a single int8, int4, int2, date, time, timestamp, enum or numeric of up to 18 digits.
+ * Their normal form is that of `integer` as an int8. */
 bool key_is_integer(const struct schema *schema);
 
 /* The first 8 bytes, big-endian, short keys padded with zeros. */

@@ -66,10 +66,14 @@ enum physical type_physical(struct type type);
 size_t type_width(struct type type);
 bool type_equal(struct type left, struct type right);
 
+/* The type of an array's elements; `precision`, `scale` and `parameter` of an array are theirs. */
+struct type type_element(struct type array);
+
 /* True for the ids and parameters this release knows; bytes from disk are checked with it. */
 bool type_valid(struct type type);
 
-/* "int8", "numeric(12,2)", "vector(784)"; PostgreSQL's names. `text` holds at least 64 bytes. */
+/* "int8", "numeric(12,2)", "vector(784)", "int4[]"; PostgreSQL's names. `text` holds at least 64
+ * bytes. */
 void type_name(struct type type, char text[64]);
 
 static inline struct type type_of(enum type_id id)
@@ -135,5 +139,7 @@ struct datum {
 /*
  * Total order of two values of the same type, as ORDER BY and keys have it: < 0, 0, > 0. Null after
  * everything. NaN equals itself and comes after other numbers; -0 equals 0. Text by bytes.
+ * Intervals by their length, a month being 30 days and a day 24 hours; vectors and arrays item by
+ * item.
  */
 int datum_compare(const struct datum *left, const struct datum *right);

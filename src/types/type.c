@@ -1,0 +1,154 @@
+#include "types/type.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "types/types_internal.h"
+
+#define PRECISION_MAX      1000
+#define VARCHAR_LENGTH_MAX 10485760u /* As PostgreSQL. */
+#define TYPE_NAME_SIZE     64u
+
+/* Indexed by enum type_id; TYPE_NUMERIC depends on its precision and stands as a view. */
+const uint8_t types_physical[TYPE_VECTOR + 1] = {
+    [TYPE_NONE] = 0,
+    [TYPE_BOOL] = PHYSICAL_1,
+    [TYPE_INT2] = PHYSICAL_2,
+    [TYPE_INT4] = PHYSICAL_4,
+    [TYPE_INT8] = PHYSICAL_8,
+    [TYPE_FLOAT4] = PHYSICAL_4,
+    [TYPE_FLOAT8] = PHYSICAL_8,
+    [TYPE_NUMERIC] = PHYSICAL_VIEW,
+    [TYPE_TEXT] = PHYSICAL_VIEW,
+    [TYPE_BYTEA] = PHYSICAL_VIEW,
+    [TYPE_DATE] = PHYSICAL_4,
+    [TYPE_TIME] = PHYSICAL_8,
+    [TYPE_TIMESTAMP] = PHYSICAL_8,
+    [TYPE_TIMESTAMPTZ] = PHYSICAL_8,
+    [TYPE_INTERVAL] = PHYSICAL_16,
+    [TYPE_UUID] = PHYSICAL_16,
+    [TYPE_JSON] = PHYSICAL_VIEW,
+    [TYPE_ARRAY] = PHYSICAL_VIEW,
+    [TYPE_ENUM] = PHYSICAL_4,
+    [TYPE_VECTOR] = PHYSICAL_FIXED,
+};
+
+static const uint8_t width_of[] = {
+    [PHYSICAL_1] = 1, [PHYSICAL_2] = 2,   [PHYSICAL_4] = 4,
+    [PHYSICAL_8] = 8, [PHYSICAL_16] = 16, [PHYSICAL_VIEW] = sizeof(struct view),
+};
+
+static const char *const name_of[] = {
+    [TYPE_NONE] = "none",           [TYPE_BOOL] = "bool",
+    [TYPE_INT2] = "int2",           [TYPE_INT4] = "int4",
+    [TYPE_INT8] = "int8",           [TYPE_FLOAT4] = "float4",
+    [TYPE_FLOAT8] = "float8",       [TYPE_NUMERIC] = "numeric",
+    [TYPE_TEXT] = "text",           [TYPE_BYTEA] = "bytea",
+    [TYPE_DATE] = "date",           [TYPE_TIME] = "time",
+    [TYPE_TIMESTAMP] = "timestamp", [TYPE_TIMESTAMPTZ] = "timestamptz",
+    [TYPE_INTERVAL] = "interval",   [TYPE_UUID] = "uuid",
+    [TYPE_JSON] = "jsonb",          [TYPE_ARRAY] = "array",
+    [TYPE_ENUM] = "enum",           [TYPE_VECTOR] = "vector",
+};
+
+_Static_assert(sizeof name_of / sizeof *name_of == TYPE_VECTOR + 1, "every type has a name");
+
+enum physical type_physical(struct type type)
+{
+    ASSERT(type.id <= TYPE_VECTOR);
+    return physical_of(type);
+}
+
+size_t type_width(struct type type)
+{
+    enum physical physical = type_physical(type);
+    return physical == PHYSICAL_FIXED ? (size_t)type.parameter * sizeof(float) : width_of[physical];
+}
+
+bool type_equal(struct type left, struct type right)
+{
+    return left.id == right.id && left.element == right.element &&
+           left.precision == right.precision && left.scale == right.scale &&
+           left.parameter == right.parameter;
+}
+
+struct type type_element(struct type array)
+{
+    ASSERT(array.id == TYPE_ARRAY);
+    array.id = array.element;
+    array.element = 0;
+    return array;
+}
+
+static bool numeric_valid(struct type type)
+{
+    if (type.precision == 0) {
+        return type.scale == 0;
+    }
+    return type.precision >= 1 && type.precision <= PRECISION_MAX && type.scale >= 0 &&
+           type.scale <= type.precision;
+}
+
+static bool scalar_valid(struct type type)
+{
+    if (type.id == TYPE_NONE || type.id > TYPE_VECTOR || type.id == TYPE_ARRAY) {
+        return false;
+    }
+    if (type.id == TYPE_NUMERIC ? !numeric_valid(type) : (type.precision != 0 || type.scale != 0)) {
+        return false;
+    }
+    if (type.id == TYPE_VECTOR) {
+        return type.parameter >= 1 && type.parameter <= VECTOR_DIMENSION_MAX;
+    }
+    if (type.id == TYPE_TEXT) {
+        return type.parameter <= VARCHAR_LENGTH_MAX;
+    }
+    return type.id == TYPE_ENUM || type.parameter == 0;
+}
+
+bool type_valid(struct type type)
+{
+    if (type.reserved != 0) {
+        return false;
+    }
+    if (type.id == TYPE_ARRAY) {
+        return scalar_valid(type_element(type));
+    }
+    return type.element == 0 && scalar_valid(type);
+}
+
+void type_name(struct type type, char text[64])
+{
+    const char *suffix = "";
+    if (type.id == TYPE_ARRAY) {
+        type = type_element(type);
+        suffix = "[]";
+    }
+    const char *name = type.id <= TYPE_VECTOR ? name_of[type.id] : "unknown";
+    if (type.id == TYPE_NUMERIC && type.precision > 0) {
+        (void)snprintf(text, TYPE_NAME_SIZE, "numeric(%d,%d)%s", type.precision, type.scale,
+                       suffix);
+    } else if (type.id == TYPE_VECTOR) {
+        (void)snprintf(text, TYPE_NAME_SIZE, "vector(%u)%s", type.parameter, suffix);
+    } else if (type.id == TYPE_TEXT && type.parameter > 0) {
+        (void)snprintf(text, TYPE_NAME_SIZE, "varchar(%u)%s", type.parameter, suffix);
+    } else {
+        (void)snprintf(text, TYPE_NAME_SIZE, "%s%s", name, suffix);
+    }
+}
+
+struct view view_of(struct span span)
+{
+    ASSERT(span.size <= UINT32_MAX);
+    struct view view = {.size = (uint32_t)span.size};
+    if (span.size <= VIEW_INLINE_SIZE_MAX) {
+        if (span.size > 0) {
+            memcpy(view.inlined, span.data, span.size);
+        }
+        return view;
+    }
+    memcpy(view.far.prefix, span.data, sizeof view.far.prefix);
+    view.far.data = span.data;
+    return view;
+}
