@@ -74,7 +74,7 @@ void *arena_alloc(struct arena *arena, size_t size)
         return NULL;
     }
     size_t padding = (size_t)(-(uintptr_t)arena->at & (ALIGN - 1));
-    if ((size_t)(arena->end - arena->at) < size + padding) {
+    if (arena->at == NULL || (size_t)(arena->end - arena->at) < size + padding) {
         if (!arena_reserve(arena, size + ALIGN)) {
             return NULL;
         }
@@ -110,7 +110,7 @@ void *arena_array(struct arena *arena, size_t count, size_t item_size)
 
 char *arena_text(struct arena *arena, struct span text)
 {
-    uint8_t *copy = arena_bytes(arena, text.size + 1);
+    uint8_t *copy = text.size == SIZE_MAX ? NULL : arena_bytes(arena, text.size + 1);
     if (copy == NULL) {
         return NULL;
     }

@@ -2,19 +2,28 @@
 
 #include "base/assert.h"
 
+/* Compare-and-swap and not add-then-undo: an addition that is taken back would for a moment make
+ * others fail that fit, and a huge size would wrap the counter to below the limit. */
 static bool charge_one(struct budget *budget, size_t size)
 {
-    size_t used = atomic_fetch_add_explicit(&budget->used_bytes, size, memory_order_relaxed) + size;
-    if (used > budget->limit_bytes) {
-        atomic_fetch_sub_explicit(&budget->used_bytes, size, memory_order_relaxed);
-        return false;
-    }
+    size_t used = atomic_load_explicit(&budget->used_bytes, memory_order_relaxed);
+    do {
+        if (used > budget->limit_bytes || size > budget->limit_bytes - used) {
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&budget->used_bytes, &used, used + size,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+static void note_peak(struct budget *budget)
+{
+    size_t used = atomic_load_explicit(&budget->used_bytes, memory_order_relaxed);
     size_t peak = atomic_load_explicit(&budget->peak_bytes, memory_order_relaxed);
     while (used > peak &&
            !atomic_compare_exchange_weak_explicit(&budget->peak_bytes, &peak, used,
                                                   memory_order_relaxed, memory_order_relaxed)) {
     }
-    return true;
 }
 
 bool budget_charge(struct budget *budget, size_t size)
@@ -26,6 +35,10 @@ bool budget_charge(struct budget *budget, size_t size)
             }
             return false;
         }
+    }
+    // Only now: what a parent refused is no peak.
+    for (struct budget *at = budget; at != NULL; at = at->parent) {
+        note_peak(at);
     }
     return true;
 }

@@ -54,7 +54,8 @@ bool buffer_reserve(struct buffer *buffer, size_t size)
 
 uint8_t *buffer_extend(struct buffer *buffer, size_t size)
 {
-    if (!buffer_reserve(buffer, size)) {
+    // NULL means failure, so even no bytes need a place.
+    if (!buffer_reserve(buffer, size == 0 ? 1 : size)) {
         return NULL;
     }
     uint8_t *at = buffer->data + buffer->size;

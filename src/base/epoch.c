@@ -84,7 +84,10 @@ static void push_garbage(struct epoch *epoch, struct epoch_garbage *garbage)
 void epoch_retire(struct epoch *epoch, struct epoch_garbage *garbage,
                   void (*free)(struct epoch_garbage *garbage))
 {
-    garbage->epoch = atomic_load_explicit(&epoch->now, memory_order_seq_cst);
+    // A read-modify-write and not a load: whoever moves the epoch on then synchronises with this
+    // call, so a reader of a later epoch sees the object unlinked even if a plain store did it. A
+    // load could be answered while that store still waits in the store buffer.
+    garbage->epoch = atomic_fetch_add_explicit(&epoch->now, 0, memory_order_seq_cst);
     garbage->free = free;
     push_garbage(epoch, garbage);
 }
@@ -117,28 +120,29 @@ bool epoch_collect(struct epoch *epoch)
     (void)try_advance(epoch);
     struct epoch_garbage *item =
         atomic_exchange_explicit(&epoch->garbage, NULL, memory_order_acquire);
-    bool all_freed = true;
     while (item != NULL) {
         struct epoch_garbage *next = item->next;
         if (atomic_load_explicit(&epoch->now, memory_order_seq_cst) >= item->epoch + 2) {
             item->free(item);
         } else {
             push_garbage(epoch, item);
-            all_freed = false;
         }
         item = next;
     }
     atomic_store_explicit(&epoch->collecting, false, memory_order_release);
-    return all_freed;
+    return atomic_load_explicit(&epoch->garbage, memory_order_relaxed) == NULL;
 }
 
 void epoch_deinit(struct epoch *epoch)
 {
-    struct epoch_garbage *item = atomic_exchange(&epoch->garbage, NULL);
-    while (item != NULL) {
-        struct epoch_garbage *next = item->next;
-        item->free(item);
-        item = next;
+    // Freeing one object may retire another.
+    while (atomic_load(&epoch->garbage) != NULL) {
+        struct epoch_garbage *item = atomic_exchange(&epoch->garbage, NULL);
+        while (item != NULL) {
+            struct epoch_garbage *next = item->next;
+            item->free(item);
+            item = next;
+        }
     }
     for (size_t i = 0; i < EPOCH_STRIPES; i++) {
         for (size_t slot = 0; slot < EPOCH_WINDOW; slot++) {

@@ -23,7 +23,10 @@ bool list_reserve(struct list *list, size_t count)
     if (list->capacity - list->count >= count) {
         return true;
     }
-    size_t wanted = list->count + count;
+    size_t wanted = 0;
+    if (__builtin_add_overflow(list->count, count, &wanted)) {
+        return false;
+    }
     size_t capacity = list->capacity * 2;
     capacity = capacity < CAPACITY_MIN ? CAPACITY_MIN : capacity;
     capacity = capacity < wanted ? wanted : capacity;

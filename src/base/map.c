@@ -59,7 +59,10 @@ static bool rehash(struct map *map, size_t capacity)
 
 bool map_reserve(struct map *map, size_t count)
 {
-    size_t wanted = map->count + count;
+    size_t wanted = 0;
+    if (__builtin_add_overflow(map->count, count, &wanted)) {
+        return false;
+    }
     size_t capacity = map->capacity == 0 ? CAPACITY_MIN : map->capacity;
     while (wanted > capacity - capacity / 8) {
         if (capacity > SIZE_MAX / 2) {
