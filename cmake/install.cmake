@@ -19,6 +19,7 @@ endif()
 string(REPLACE ";" " " TDBPLUS_LIBS_PRIVATE "${static_flags}")
 set(TDBPLUS_STATIC_LIBRARIES "${static_flags}")
 
+file(RELATIVE_PATH TDBPLUS_PC_TO_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 configure_file(cmake/tdbplus.pc.in tdbplus.pc @ONLY)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/TDBPlus)
 configure_package_config_file(cmake/TDBPlusConfig.cmake.in TDBPlusConfig.cmake
