@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/assert.h"
+#include "os/fiber.h"
 #include "os/os_internal.h"
 
 #define FILE_MODE        0640
@@ -496,6 +497,9 @@ static void real_event_set(void *ctx, struct env_event *event)
 static void real_yield(void *ctx)
 {
     (void)ctx;
+    if (fiber_active()) {
+        fiber_yield();
+    }
 }
 
 const struct env *env_real(void)

@@ -1,13 +1,8 @@
-/* Events on threads: one word, one futex. The states are drawn in README.md. */
+/* Events: one word, one futex. The states are drawn in README.md. */
 
 #include "base/assert.h"
+#include "os/fiber.h"
 #include "os/os_internal.h"
-
-enum event_state {
-    EVENT_CLEAR = 0,
-    EVENT_SET = 1,
-    EVENT_THREAD_WAITS = 2,
-};
 
 /* Takes a set event and clears it; false when it was not set. */
 static bool take_set(struct env_event *event)
@@ -52,7 +47,8 @@ bool event_wait(struct env_event *event, uint64_t deadline_us)
     if (take_set(event)) {
         return true;
     }
-    return wait_on_thread(event, deadline_us);
+    return fiber_active() ? fiber_event_wait(event, deadline_us)
+                          : wait_on_thread(event, deadline_us);
 }
 
 void event_set(struct env_event *event)
@@ -61,5 +57,8 @@ void event_set(struct env_event *event)
     if (before == EVENT_THREAD_WAITS) {
         // The waiter may have seen the exchange and be gone; the kernel only compares addresses.
         futex_wake(&event->state, 1);
+    } else if (before == EVENT_FIBER_WAITS) {
+        // A parked fiber stays until we make it ready, so its event is still there (O5).
+        fiber_wake(atomic_load_explicit(&event->waiter, memory_order_relaxed));
     }
 }

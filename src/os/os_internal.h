@@ -32,6 +32,19 @@ TDBPLUS_CHECKED tdbplus_status os_error(struct err *err, int number, const char 
 /* The monotonic clock. */
 uint64_t os_clock_mono_us(void);
 
+/* The states of an event; README.md draws their moves. */
+enum event_state {
+    EVENT_CLEAR = 0,
+    EVENT_SET = 1,
+    EVENT_THREAD_WAITS = 2,
+    EVENT_FIBER_WAITS = 3,
+};
+
+/* Waiting and yielding when the caller runs on a fiber; making ready the one found in an event. */
+bool fiber_event_wait(struct env_event *event, uint64_t deadline_us);
+void fiber_yield(void);
+void fiber_wake(void *waiter);
+
 /* The waiting of env_real and env_ram. */
 bool event_wait(struct env_event *event, uint64_t deadline_us);
 void event_set(struct env_event *event);
