@@ -25,7 +25,8 @@ target_include_directories(tdbplus_flags INTERFACE include src)
 target_compile_options(tdbplus_flags INTERFACE
     -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wvla -Wundef -Wformat=2
     -Wswitch-enum -Wimplicit-fallthrough -Wcast-qual -Wpointer-arith -Wwrite-strings
-    -Wdouble-promotion -fno-common -fstack-protector-strong -ffp-contract=off
+    -fno-common -fstack-protector-strong -ffp-contract=off
+    $<$<C_COMPILER_ID:GNU>:-Wdouble-promotion> # clang's also warns of the constant NAN.
     "$<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes;-Wmissing-prototypes;-Wold-style-definition>"
     $<$<BOOL:${TDBPLUS_WERROR}>:-Werror>)
 target_compile_definitions(tdbplus_flags INTERFACE _GNU_SOURCE $<$<CONFIG:Debug>:TDBPLUS_DEBUG>)

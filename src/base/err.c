@@ -30,8 +30,8 @@ const char *tdbplus_status_sqlstate(tdbplus_status status)
     return "XX000";
 }
 
-static tdbplus_status set(struct err *err, tdbplus_status status, const char *sqlstate,
-                          const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static tdbplus_status
+set(struct err *err, tdbplus_status status, const char *sqlstate, const char *format, va_list args)
 {
     ASSERT(status != TDBPLUS_OK);
     if (err == NULL || err->status != TDBPLUS_OK) {
