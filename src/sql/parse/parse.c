@@ -1,0 +1,150 @@
+#include "sql/parse/parse.h"
+
+#include <string.h>
+
+#include "sql/parse/pg_parse.h"
+
+/* Length of the UTF-8 character at `at`, 0 if it is not one (RFC 3629: shortest form, no
+ * surrogates, at most U+10FFFF). */
+static size_t character_size(const uint8_t *at, size_t rest)
+{
+    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
+    if (at[0] < 0x80) {
+        return 1;
+    }
+    size_t size = at[0] >= 0xF0 ? 4 : at[0] >= 0xE0 ? 3 : 2;
+    if (at[0] < 0xC2 || at[0] > 0xF4 || rest < size) {
+        return 0;
+    }
+    uint32_t code = at[0] & (0xFFu >> (size + 1));
+    for (size_t i = 1; i < size; i++) {
+        if ((at[i] & 0xC0) != 0x80) {
+            return 0;
+        }
+        code = code << 6 | (at[i] & 0x3Fu);
+    }
+    bool surrogate = code >= 0xD800 && code <= 0xDFFF;
+    return code < smallest[size] || code > 0x10FFFF || surrogate ? 0 : size;
+}
+
+static tdbplus_status check_text(struct span text, struct err *err)
+{
+    if (text.size > PARSE_TEXT_SIZE_MAX) {
+        return err_set(err, TDBPLUS_E_LIMIT, "a statement has at most %zu bytes",
+                       PARSE_TEXT_SIZE_MAX);
+    }
+    for (size_t i = 0; i < text.size;) {
+        size_t size = character_size(text.data + i, text.size - i);
+        if (size == 0 || text.data[i] == 0) {
+            tdbplus_status status =
+                err_set_state(err, TDBPLUS_E_SYNTAX, "22021",
+                              "invalid byte sequence for encoding \"UTF8\": 0x%02x", text.data[i]);
+            if (err != NULL) {
+                err->position = parse_character(text, (uint32_t)i + 1);
+            }
+            return status;
+        }
+        i += size;
+    }
+    return TDBPLUS_OK;
+}
+
+uint32_t parse_character(struct span text, uint32_t position)
+{
+    if (position == 0 || position - 1 > text.size) {
+        return 0;
+    }
+    uint32_t characters = 1;
+    for (size_t i = 0; i + 1 < position; i++) {
+        characters += (text.data[i] & 0xC0) != 0x80;
+    }
+    return characters;
+}
+
+tdbplus_status parse_text(struct span text, struct arena *arena, struct parse_result *result_out,
+                          struct err *err)
+{
+    TRY(check_text(text, err));
+    // The grammar wants a terminator.
+    const char *copy = arena_text(arena, text);
+    if (copy == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "out of memory while parsing");
+    }
+    struct parse_result result = {0};
+    tdbplus_status status = pg_parse(copy, arena, &result, err);
+    if (status == TDBPLUS_OK) {
+        *result_out = result;
+    } else if (status == TDBPLUS_E_UNSUPPORTED && err != NULL) {
+        err->position = parse_character(text, err->position);
+    }
+    return status;
+}
+
+static const char *drop_name(uint8_t kind)
+{
+    static const char *const names[] = {
+        [AST_OBJECT_TABLE] = "DROP TABLE",       [AST_OBJECT_VIEW] = "DROP VIEW",
+        [AST_OBJECT_INDEX] = "DROP INDEX",       [AST_OBJECT_COLUMN] = "DROP COLUMN",
+        [AST_OBJECT_SEQUENCE] = "DROP SEQUENCE", [AST_OBJECT_SCHEMA] = "DROP SCHEMA",
+        [AST_OBJECT_TYPE] = "DROP TYPE",         [AST_OBJECT_OTHER] = "DROP",
+    };
+    return names[kind];
+}
+
+static const char *transaction_name(uint8_t kind)
+{
+    static const char *const names[] = {
+        [AST_BEGIN] = "BEGIN",
+        [AST_START] = "START TRANSACTION",
+        [AST_COMMIT] = "COMMIT",
+        [AST_ROLLBACK] = "ROLLBACK",
+        [AST_SAVEPOINT] = "SAVEPOINT",
+        [AST_RELEASE] = "RELEASE",
+        [AST_ROLLBACK_TO] = "ROLLBACK",
+        [AST_PREPARE_TRANSACTION] = "PREPARE TRANSACTION",
+        [AST_COMMIT_PREPARED] = "COMMIT PREPARED",
+        [AST_ROLLBACK_PREPARED] = "ROLLBACK PREPARED",
+    };
+    return names[kind];
+}
+
+static const char *set_name(uint8_t kind)
+{
+    return kind == AST_RESET || kind == AST_RESET_ALL ? "RESET" : "SET";
+}
+
+const char *parse_statement_name(const struct ast *root)
+{
+    static const char *const names[] = {
+        [AST_SELECT] = "SELECT",
+        [AST_INSERT] = "INSERT",
+        [AST_UPDATE] = "UPDATE",
+        [AST_DELETE] = "DELETE",
+        [AST_CREATE_TABLE] = "CREATE TABLE",
+        [AST_CREATE_TABLE_AS] = "CREATE TABLE AS",
+        [AST_CREATE_VIEW] = "CREATE VIEW",
+        [AST_CREATE_INDEX] = "CREATE INDEX",
+        [AST_ALTER_TABLE] = "ALTER TABLE",
+        [AST_RENAME] = "ALTER TABLE",
+        [AST_TRUNCATE] = "TRUNCATE TABLE",
+        [AST_SHOW] = "SHOW",
+        [AST_EXPLAIN] = "EXPLAIN",
+        [AST_PREPARE] = "PREPARE",
+        [AST_EXECUTE] = "EXECUTE",
+        [AST_DEALLOCATE] = "DEALLOCATE",
+    };
+    switch ((int)root->kind) {
+    case AST_DROP:
+        return drop_name(((const struct ast_drop *)root)->object_kind);
+    case AST_TRANSACTION:
+        return transaction_name(((const struct ast_transaction *)root)->transaction_kind);
+    case AST_SET:
+        return set_name(((const struct ast_set *)root)->set_kind);
+    case AST_UNKNOWN_STATEMENT:
+        return ((const struct ast_unknown *)root)->name;
+    default:
+        return root->kind < sizeof names / sizeof *names && names[root->kind] != NULL
+                   ? names[root->kind]
+                   : "STATEMENT";
+    }
+}
