@@ -88,6 +88,75 @@ TEST(schemas_come_back_from_bytes)
     buffer_deinit(&buffer);
 }
 
+static char long_name[SCHEMA_NAME_SIZE_MAX + 1];
+static const uint8_t bad_numeric[6] = {9};
+
+/* Breaks the rule with that number in a good description. */
+static void break_rule(struct schema *d, size_t rule)
+{
+    switch (rule) {
+    case 0:
+        d->version = 0;
+        break;
+    case 1:
+        d->column_count = 0;
+        break;
+    case 2:
+        d->column_count = SCHEMA_COLUMN_COUNT_MAX + 1;
+        break;
+    case 3:
+        d->key_count = 0;
+        break;
+    case 4:
+        d->key_count = SCHEMA_KEY_COUNT_MAX + 1;
+        break;
+    case 5:
+        d->key_columns[1] = SAMPLE_TYPES;
+        break;
+    case 6:
+        d->key_columns[1] = d->key_columns[0];
+        break;
+    case 7:
+        d->columns[3].not_null = false;
+        break;
+    case 8:
+        d->columns[19].not_null = true;
+        d->key_columns[0] = 19;
+        break;
+    case 9:
+        d->columns[2].name = "";
+        break;
+    case 10:
+        d->columns[2].name = long_name;
+        break;
+    case 11:
+        d->columns[2].type.reserved = 1;
+        break;
+    case 12:
+        d->columns[2].id = 0;
+        break;
+    case 13:
+        d->columns[2].id = d->column_id_next;
+        break;
+    case 14:
+        d->columns[2].id = 99;
+        break;
+    case 15:
+        d->columns[2].name = "a";
+        break;
+    case 16:
+        d->columns[2].missing.type.id = TYPE_INT8;
+        break;
+    case 17:
+        d->columns[19].missing = d->columns[10].missing;
+        d->columns[19].missing.type = d->columns[19].type;
+        break;
+    default:
+        d->columns[6].missing.bytes = (struct span){bad_numeric, 6};
+        break;
+    }
+}
+
 TEST(every_broken_rule_is_named)
 {
     static const char *const words[] = {
@@ -95,73 +164,11 @@ TEST(every_broken_rule_is_named)
         "does not exist", "twice",        "key",        "key",         "name",
         "name",           "type",         "id",         "id",          "id 99",
         "named 'a'",      "another type", "not one of", "not one of"};
-    char long_name[SCHEMA_NAME_SIZE_MAX + 1];
     memset(long_name, 'x', SCHEMA_NAME_SIZE_MAX);
     long_name[SCHEMA_NAME_SIZE_MAX] = 0;
     for (size_t rule = 0; rule < sizeof words / sizeof *words; rule++) {
         struct schema *d = make_description();
-        uint8_t bad_numeric[6] = {9};
-        switch (rule) {
-        case 0:
-            d->version = 0;
-            break;
-        case 1:
-            d->column_count = 0;
-            break;
-        case 2:
-            d->column_count = SCHEMA_COLUMN_COUNT_MAX + 1;
-            break;
-        case 3:
-            d->key_count = 0;
-            break;
-        case 4:
-            d->key_count = SCHEMA_KEY_COUNT_MAX + 1;
-            break;
-        case 5:
-            d->key_columns[1] = SAMPLE_TYPES;
-            break;
-        case 6:
-            d->key_columns[1] = d->key_columns[0];
-            break;
-        case 7:
-            d->columns[3].not_null = false;
-            break;
-        case 8:
-            d->columns[19].not_null = true;
-            d->key_columns[0] = 19;
-            break;
-        case 9:
-            d->columns[2].name = "";
-            break;
-        case 10:
-            d->columns[2].name = long_name;
-            break;
-        case 11:
-            d->columns[2].type.reserved = 1;
-            break;
-        case 12:
-            d->columns[2].id = 0;
-            break;
-        case 13:
-            d->columns[2].id = d->column_id_next;
-            break;
-        case 14:
-            d->columns[2].id = 99;
-            break;
-        case 15:
-            d->columns[2].name = "a";
-            break;
-        case 16:
-            d->columns[2].missing.type.id = TYPE_INT8;
-            break;
-        case 17:
-            d->columns[19].missing = d->columns[10].missing;
-            d->columns[19].missing.type = d->columns[19].type;
-            break;
-        default:
-            d->columns[6].missing.bytes = (struct span){bad_numeric, 6};
-            break;
-        }
+        break_rule(d, rule);
         struct schema *schema = NULL;
         struct err err = {0};
         CHECK(schema_create(d, &alloc_system, &schema, &err) == TDBPLUS_E_INVALID);

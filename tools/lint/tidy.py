@@ -15,11 +15,24 @@ BANNED = [  # (pattern, advice, modules that may)
     (r"\b(FIXME|XXX)\b", "resolve before merge", ()),
 ]
 FILE_LINES_MAX = 1500
+FUNCTION_LINES_MAX = 70
+
+
+def long_functions(lines):
+    """Yields (line, length) of bodies over the limit. Only functions open with a brace alone."""
+    start = None
+    for number, line in enumerate(lines, 1):
+        if line == "{":
+            start = number
+        elif line == "}" and start is not None:
+            if number - start - 1 > FUNCTION_LINES_MAX:
+                yield start, number - start - 1
+            start = None
 
 
 def main():
     errors = []
-    for file in sorted(SRC.rglob("*.[ch]")):
+    for file in sorted([*SRC.rglob("*.[ch]"), *SRC.rglob("*.cc")]):
         name = file.relative_to(SRC).as_posix()
         text = file.read_text()
         lines = text.splitlines()
@@ -30,6 +43,8 @@ def main():
         for number, line in enumerate(lines, 1):
             if len(line) > 100:
                 errors.append(f"src/{name}:{number}: over 100 columns")
+        errors += [f"src/{name}:{start}: a function of {length} lines; split it"
+                   for start, length in long_functions(lines)]
         for pattern, advice, may in BANNED:
             if name in may or name.split("/")[0] in may:
                 continue
