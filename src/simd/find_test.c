@@ -1,0 +1,94 @@
+/* Goal: every table finds the lower bound that a plain count gives, at every length and alignment,
+ * with repeated keys, for wanted keys at, between and beyond the keys, and for any guess in the
+ * window. */
+
+#include "simd/simd.h"
+
+#include "base/hash.h"
+#include "test.h"
+
+#define KEYS 200
+
+static uint64_t keys[KEYS];
+
+static size_t count_below(size_t first, size_t count, uint64_t key)
+{
+    size_t below = 0;
+    for (size_t i = 0; i < count; i++) {
+        below += keys[first + i] < key;
+    }
+    return below;
+}
+
+/* Ascending keys around the signed and unsigned corners; many equal when `step` is small. */
+static void fill_keys(uint64_t start, uint64_t step)
+{
+    for (uint64_t i = 0; i < KEYS; i++) {
+        keys[i] = start + (step == 0 ? i / 40 : i * step + hash_u64(i) % step);
+    }
+}
+
+static const struct {
+    uint64_t start;
+    uint64_t step;
+} fills[] = {{0, 1},
+             {0, 0},
+             {7, 100},
+             {INT64_MAX - 100, 1},
+             {0, UINT64_MAX / (KEYS + 1)},
+             {UINT64_MAX - KEYS + 1, 1}};
+
+TEST(find_agrees_with_counting)
+{
+    simd_init();
+    const struct simd_ops *const *all = simd_available();
+    for (size_t f = 0; f < sizeof fills / sizeof *fills; f++) {
+        fill_keys(fills[f].start, fills[f].step);
+        for (size_t t = 0; all[t] != NULL; t++) {
+            for (size_t first = 0; first < 9; first++) {
+                for (size_t count = 0; first + count <= KEYS; count += count < 40 ? 1 : 13) {
+                    for (size_t i = 0; i < KEYS; i += 3) {
+                        uint64_t key = keys[i] + i % 3 - 1;
+                        CHECK(all[t]->find_u64(&keys[first], count, key) ==
+                              count_below(first, count, key));
+                    }
+                    CHECK(all[t]->find_u64(&keys[first], count, UINT64_MAX) ==
+                          count_below(first, count, UINT64_MAX));
+                    CHECK(all[t]->find_u64(&keys[first], count, 0) == 0);
+                }
+            }
+        }
+    }
+}
+
+TEST(windows_agree_with_counting_for_every_guess)
+{
+    simd_init();
+    const struct simd_ops *const *all = simd_available();
+    for (size_t f = 0; f < sizeof fills / sizeof *fills; f++) {
+        fill_keys(fills[f].start, fills[f].step);
+        for (uint64_t draw = 0; draw < 4000; draw++) {
+            uint64_t wanted = keys[hash_u64(draw) % KEYS] + draw % 3 - 1;
+            size_t key_count = 1 + hash_u64(draw + 77777) % KEYS;
+            size_t exact = count_below(0, key_count, wanted);
+            uint64_t before = hash_u64(draw + 1000) % 30;
+            uint64_t after = hash_u64(draw + 2000) % 30;
+            uint64_t windows[3][2];
+            uint64_t positions[3];
+            uint64_t codes[3];
+            for (size_t i = 0; i < 3; i++) {
+                windows[i][0] = exact > before ? exact - before : 0;
+                windows[i][1] = exact + after < key_count ? exact + after : key_count;
+                positions[i] =
+                    windows[i][0] + hash_u64(draw + i) % (windows[i][1] - windows[i][0] + 1);
+                codes[i] = wanted;
+            }
+            for (size_t t = 0; all[t] != NULL; t++) {
+                uint64_t found[3] = {positions[0], positions[1], positions[2]};
+                all[t]->find_windows_u64(keys, key_count, codes, (const uint64_t(*)[2])windows, 2,
+                                         found);
+                CHECK(found[0] == exact && found[1] == exact && found[2] == positions[2]);
+            }
+        }
+    }
+}
