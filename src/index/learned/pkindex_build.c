@@ -9,20 +9,21 @@
 #include "learn/grid.h"
 #include "learn/pla.h"
 
-/* A key lies at most so many rows from its prediction, on either side. */
-#define ERROR_MAX 8u
-
-/* What the cone may err, so that after rounding down the error stays within ERROR_MAX. */
-#define LINE_ERROR (ERROR_MAX - 1)
+/* What a line may err, so that after rounding down its error stays within 8 rows. */
+#define LINE_ERROR 7u
 
 /* A line must cover more rows than a block without a model holds, or the block is as good. */
 #define BLOCK_ROW_COUNT 32u
+
+/* A grid may err further than a line: it needs no search, its error is two or three rows on
+ * average, and windows end with their cell. */
+#define GRID_ERROR_MAX 16u
 
 /* Chunks whose codes follow so few lines are kept as lines: finding the piece costs next to nothing
  * and the cells of a grid would be many times larger. */
 #define PIECE_COUNT_PREFERRED 4u
 
-/* Keys per cell of a grid, tried from the smallest table to the largest. */
+/* Rows per cell of a grid, tried from the smallest table to the largest. */
 static const uint32_t rows_per_cell[] = {32, 16, 8};
 
 struct pkindex_builder {
@@ -132,7 +133,7 @@ static bool cover_rows(struct pkchunk *chunk, uint64_t predicted, uint64_t first
     uint64_t after = end > predicted ? end - predicted : 0;
     chunk->before = before > chunk->before ? (uint8_t)(before & UINT8_MAX) : chunk->before;
     chunk->after = after > chunk->after ? (uint8_t)(after & UINT8_MAX) : chunk->after;
-    return before <= ERROR_MAX && after <= ERROR_MAX + 1;
+    return before <= GRID_ERROR_MAX && after <= GRID_ERROR_MAX;
 }
 
 /* Measures the grid's error on every code. Returns false when it is too large. */
