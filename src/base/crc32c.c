@@ -1,5 +1,5 @@
 /*
- * CRC-32C three ways: a table for any CPU, the SSE4.2 instruction, and on CPUs with carry-less
+ * CRC-32C three ways: bit by bit on any CPU, the SSE4.2 instruction, and on CPUs with carry-less
  * multiplication three instruction streams at once whose results are folded together. Why three:
  * the instruction has a latency of three cycles and a throughput of one.
  */
