@@ -36,7 +36,8 @@ void memtable_destroy(struct memtable *memtable);
 /*
  * Makes sure that `row_count` puts whose keys and variable-size values together have at most
  * `byte_count` bytes cannot fail. Called before the log position is reserved.
- * TDBPLUS_E_NOMEM, or TDBPLUS_E_LIMIT past MEMTABLE_ROW_COUNT_MAX.
+ * Reservations do not add up: the last one counts, from where the memtable then stands.
+ * TDBPLUS_E_NOMEM, or TDBPLUS_E_LIMIT past MEMTABLE_ROW_COUNT_MAX; readers notice neither.
  */
 TDBPLUS_CHECKED tdbplus_status memtable_reserve(struct memtable *memtable, uint32_t row_count,
                                                 size_t byte_count, struct err *err);
@@ -55,6 +56,9 @@ uint32_t memtable_put(struct memtable *memtable, struct span key, uint64_t code,
  */
 bool memtable_end(struct memtable *memtable, struct span key, uint64_t code, uint64_t timestamp);
 
+/* Gives back what was reserved and not used; for a memtable that gets no more rows. */
+void memtable_trim(struct memtable *memtable);
+
 /* ---- reading: any time ---- */
 
 /* The version of `key` visible at `snapshot` (begin <= snapshot < end), or MEMTABLE_ROW_NONE. */
@@ -63,6 +67,10 @@ uint32_t memtable_find(const struct memtable *memtable, struct span key, uint64_
 
 /* The newest version of `key`, ended or not, or MEMTABLE_ROW_NONE. */
 uint32_t memtable_newest(const struct memtable *memtable, struct span key, uint64_t code);
+
+/* Brings what a find or put of `code` will read into the cache. Call it some keys ahead (8 is good)
+ * when many keys are known; any time, from any thread. */
+void memtable_prefetch(const struct memtable *memtable, uint64_t code);
 
 /* The next older version of the same key, or MEMTABLE_ROW_NONE. */
 uint32_t memtable_older(const struct memtable *memtable, uint32_t row);
@@ -85,7 +93,8 @@ const struct schema *memtable_schema(const struct memtable *memtable);
 /*
  * Fills `batch` with the chunk that starts at row `first_row` (a multiple of 2,048): the columns at
  * `positions`, zero-copy where the layout allows, and a selection of the rows visible at `snapshot`
- * (none when all are). `batch` is empty (row_count 0) past the end. The memory is the memtable's.
+ * (none when all are). `batch` is empty (row_count 0) past the end. The memory is the memtable's,
+ * the rest the batch's arena's, which is not reset here. TDBPLUS_E_NOMEM.
  */
 TDBPLUS_CHECKED tdbplus_status memtable_scan_chunk(const struct memtable *memtable,
                                                    uint32_t first_row, uint64_t snapshot,
@@ -101,15 +110,19 @@ TDBPLUS_CHECKED tdbplus_status memtable_gather(const struct memtable *memtable,
                                                struct batch *batch, struct err *err);
 
 /*
- * Walks keys in order. A cursor is a value without memory of its own; it stays valid while rows are
- * added (it may or may not see those).
+ * Walks keys in order. A cursor is a value without memory of its own, and holds the rows of one
+ * leaf at a time. It stays valid while rows are added (it may or may not see those); to see all
+ * rows of a snapshot, take the snapshot before the seek. After memtable_cursor_seek() go on with
+ * _next() only, after memtable_cursor_seek_last() with _previous() only.
  */
+#define MEMTABLE_CURSOR_ROW_COUNT 64u
+
 struct memtable_cursor {
     const struct memtable *memtable;
-    void *leaf; /* Owned by memtable.c. */
-    uint32_t slot;
-    uint64_t restart_code; /* Where to go on after a concurrent change. */
-    uint32_t restart_row;
+    const void *leaf; /* Owned by memtable_scan.c: where to go on. */
+    uint32_t at;
+    uint32_t count;
+    uint32_t rows[MEMTABLE_CURSOR_ROW_COUNT];
 };
 
 /* Goes to the first key >= `key` (all keys when `key.data` is NULL). */

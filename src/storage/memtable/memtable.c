@@ -1,0 +1,233 @@
+#include "storage/memtable/memtable.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "storage/memtable/memtable_internal.h"
+
+#define VALUES_BLOCK_SIZE_FIRST ((size_t)1 << 10)
+#define VALUES_BLOCK_SIZE_MAX   ((size_t)256 << 10)
+#define FIRST_CHUNK_SIZE        ((size_t)8 << 10)
+
+/* ---- life ---- */
+
+static size_t memtable_block_size(uint32_t column_count)
+{
+    return sizeof(struct memtable) + column_count * sizeof(struct chunk_layout_column);
+}
+
+/* Publishes how much memory is held; the writer calls it when that has changed. */
+static void note_size(struct memtable *memtable)
+{
+    atomic_store_explicit(&memtable->size_bytes,
+                          memtable->blocks_bytes + memtable->values.used_bytes,
+                          memory_order_relaxed);
+}
+
+/* Works out the columns and how many rows the smallest chunk has. */
+static void plan_layout(struct memtable *memtable)
+{
+    const struct schema *schema = memtable->schema;
+    size_t row_size = sizeof(struct stamp) + sizeof(uint32_t) + sizeof(struct view);
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        struct type type = schema->columns[i].type;
+        memtable->layout[i] = (struct chunk_layout_column){
+            .type = type,
+            .physical = (uint8_t)type_physical(type),
+            .width = (uint32_t)type_width(type),
+        };
+        row_size += memtable->layout[i].width;
+    }
+    memtable->rows_first = MEMTABLE_CHUNK_ROW_COUNT;
+    while (memtable->rows_first > 1 && memtable->rows_first * row_size > FIRST_CHUNK_SIZE) {
+        memtable->rows_first /= 2;
+    }
+}
+
+tdbplus_status memtable_create(const struct schema *schema, const struct alloc *alloc,
+                               struct memtable **memtable_out, struct err *err)
+{
+    size_t size = memtable_block_size(schema->column_count);
+    struct memtable *memtable = alloc_aligned(alloc, size);
+    if (memtable == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "memtable: %zu bytes", size);
+    }
+    memset(memtable, 0, size);
+    memtable->schema = schema;
+    memtable->alloc = alloc;
+    memtable->integer_key = key_is_integer(schema);
+    memtable->blocks_bytes = size;
+    plan_layout(memtable);
+    if (memtable->integer_key) {
+        memtable->key_position = schema->key_columns[0];
+        memtable->key_physical = memtable->layout[memtable->key_position].physical;
+    }
+    arena_init(&memtable->values, alloc, VALUES_BLOCK_SIZE_FIRST);
+    note_size(memtable);
+    *memtable_out = memtable;
+    return TDBPLUS_OK;
+}
+
+void memtable_destroy(struct memtable *memtable)
+{
+    if (memtable == NULL) {
+        return;
+    }
+    tree_deinit(memtable);
+    chunks_deinit(memtable);
+    arena_deinit(&memtable->values);
+    alloc_free_aligned(memtable->alloc, memtable,
+                       memtable_block_size(memtable->schema->column_count));
+}
+
+/* ---- writing ---- */
+
+/* Values lie in blocks that grow with what is there, up to a bound. */
+static bool values_reserve(struct memtable *memtable, size_t byte_count)
+{
+    struct arena *values = &memtable->values;
+    if ((size_t)(values->end - values->at) >= byte_count) {
+        return true;
+    }
+    size_t block_size = values->used_bytes / 4;
+    block_size = block_size > VALUES_BLOCK_SIZE_FIRST ? block_size : VALUES_BLOCK_SIZE_FIRST;
+    block_size = block_size < VALUES_BLOCK_SIZE_MAX ? block_size : VALUES_BLOCK_SIZE_MAX;
+    values->block_size = block_size;
+    return arena_reserve(values, byte_count);
+}
+
+tdbplus_status memtable_reserve(struct memtable *memtable, uint32_t row_count, size_t byte_count,
+                                struct err *err)
+{
+    uint32_t have = atomic_load_explicit(&memtable->row_count, memory_order_relaxed);
+    if (row_count > MEMTABLE_ROW_COUNT_MAX - have) {
+        return err_set(err, TDBPLUS_E_LIMIT, "memtable: %u rows and %u more", have, row_count);
+    }
+    bool is_done = chunks_reserve(memtable, row_count) && tree_reserve(memtable, row_count) &&
+                   values_reserve(memtable, byte_count);
+    note_size(memtable);
+    if (!is_done) {
+        return err_set(err, TDBPLUS_E_NOMEM, "memtable: room for %u rows, %zu bytes", row_count,
+                       byte_count);
+    }
+    return TDBPLUS_OK;
+}
+
+void memtable_trim(struct memtable *memtable)
+{
+    tree_trim(memtable);
+    note_size(memtable);
+}
+
+uint32_t memtable_put(struct memtable *memtable, struct span key, uint64_t code,
+                      const struct datum *values, uint64_t timestamp, bool *ended_out)
+{
+    uint32_t row = atomic_load_explicit(&memtable->row_count, memory_order_relaxed);
+    ASSERT(row < memtable->rows_capacity); // K5: memtable_reserve() came first.
+    const struct probe probe = {.key = key, .code = code};
+    struct tree_place place = tree_locate(memtable, &probe);
+
+    // The row is complete before anything leads to it: count, tree, in this order (K1).
+    chunk_fill(memtable, row, key, values, timestamp, place.row);
+    atomic_store_explicit(&memtable->row_count, row + 1, memory_order_release);
+    bool ended = place.row != MEMTABLE_ROW_NONE && chunk_end_row(memtable, place.row, timestamp);
+    tree_put(memtable, &probe, place, row);
+    if (ended_out != NULL) {
+        *ended_out = ended;
+    }
+    return row;
+}
+
+bool memtable_end(struct memtable *memtable, struct span key, uint64_t code, uint64_t timestamp)
+{
+    uint32_t row = memtable_newest(memtable, key, code);
+    return row != MEMTABLE_ROW_NONE && chunk_end_row(memtable, row, timestamp);
+}
+
+/* ---- reading ---- */
+
+uint32_t memtable_newest(const struct memtable *memtable, struct span key, uint64_t code)
+{
+    const struct probe probe = {.key = key, .code = code};
+    return tree_find(memtable, &probe);
+}
+
+uint32_t memtable_find(const struct memtable *memtable, struct span key, uint64_t code,
+                       uint64_t snapshot)
+{
+    uint32_t row = memtable_newest(memtable, key, code);
+    while (row != MEMTABLE_ROW_NONE) {
+        const struct chunk *chunk = chunk_of(memtable, row);
+        uint32_t at = row % MEMTABLE_CHUNK_ROW_COUNT;
+        const struct stamp *stamp = &chunk->stamps[at];
+        if (stamp->begin <= snapshot) {
+            // Versions of a key follow each other: if this one ended, all older ones had.
+            bool is_visible = snapshot < atomic_load_explicit(&stamp->end, memory_order_acquire);
+            return is_visible ? row : MEMTABLE_ROW_NONE;
+        }
+        row = chunk->older[at];
+    }
+    return MEMTABLE_ROW_NONE;
+}
+
+void memtable_prefetch(const struct memtable *memtable, uint64_t code)
+{
+    tree_prefetch(memtable, code);
+}
+
+uint32_t memtable_older(const struct memtable *memtable, uint32_t row)
+{
+    return chunk_of(memtable, row)->older[row % MEMTABLE_CHUNK_ROW_COUNT];
+}
+
+uint64_t memtable_begin(const struct memtable *memtable, uint32_t row)
+{
+    return chunk_of(memtable, row)->stamps[row % MEMTABLE_CHUNK_ROW_COUNT].begin;
+}
+
+uint64_t memtable_end_of(const struct memtable *memtable, uint32_t row)
+{
+    const struct chunk *chunk = chunk_of(memtable, row);
+    return atomic_load_explicit(&chunk->stamps[row % MEMTABLE_CHUNK_ROW_COUNT].end,
+                                memory_order_acquire);
+}
+
+struct span memtable_key(const struct memtable *memtable, uint32_t row, uint8_t scratch[8])
+{
+    if (memtable->integer_key) {
+        store_u64_be(scratch, chunk_integer_code(memtable, row));
+        return (struct span){.data = scratch, .size = 8};
+    }
+    return view_span(&chunk_of(memtable, row)->keys[row % MEMTABLE_CHUNK_ROW_COUNT]);
+}
+
+void memtable_value(const struct memtable *memtable, uint32_t row, uint32_t position,
+                    struct datum *datum_out)
+{
+    const struct chunk *chunk = chunk_of(memtable, row);
+    const struct chunk_column *column = &chunk->columns[position];
+    uint32_t at = row % MEMTABLE_CHUNK_ROW_COUNT;
+    struct type type = memtable->layout[position].type;
+    uint64_t word = atomic_load_explicit(&column->validity[at / 64], memory_order_relaxed);
+    if ((word >> (at % 64) & 1) == 0) {
+        *datum_out = (struct datum){.type = type, .is_null = true};
+        return;
+    }
+    struct column flat = {.type = type, .row_count = at + 1, .data = column->data};
+    column_get(&flat, at, datum_out);
+}
+
+uint32_t memtable_row_count(const struct memtable *memtable)
+{
+    return atomic_load_explicit(&memtable->row_count, memory_order_acquire);
+}
+
+size_t memtable_size_bytes(const struct memtable *memtable)
+{
+    return atomic_load_explicit(&memtable->size_bytes, memory_order_relaxed);
+}
+
+const struct schema *memtable_schema(const struct memtable *memtable)
+{
+    return memtable->schema;
+}
