@@ -21,13 +21,20 @@ struct numeric_parts numeric_parts(struct span encoded)
 
 static bool limbs_valid(const struct numeric_parts *parts)
 {
-    if (numeric_limb(parts, 0) == 0 || numeric_limb(parts, parts->limb_count - 1) == 0) {
+    int32_t last = numeric_limb(parts, parts->limb_count - 1);
+    if (numeric_limb(parts, 0) == 0 || last == 0) {
         return false;
     }
     for (uint32_t i = 0; i < parts->limb_count; i++) {
         if (numeric_limb(parts, i) >= NUMERIC_LIMB_BASE) {
             return false;
         }
+    }
+    // What is shown is the whole number: no digit stands past the display scale.
+    int32_t hidden = -(parts->weight - (int32_t)parts->limb_count + 1) * 4 - parts->scale;
+    static const int32_t divisors[4] = {1, 10, 100, 1000};
+    if (hidden > 3 || (hidden > 0 && last % divisors[hidden] != 0)) {
+        return false;
     }
     // No weight is too large (WEIGHT_MAX is the largest int16), but the last limb may be too small.
     return parts->weight - (int32_t)(parts->limb_count - 1) >= WEIGHT_MIN;

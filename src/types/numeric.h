@@ -10,12 +10,14 @@
  *
  * The value is the sum of limb[i] * 10000^(weight - i). Limbs are 0..9999; the first and the last
  * are not zero, so equal numbers have equal limbs (T5). Zero has no limbs and weight 0. Only a
- * finite number has limbs. The display scale is how many digits after the point are shown.
+ * finite number has limbs. The display scale is how many digits after the point are shown;
+ * there are none past it.
  */
 
 #include <stdbool.h>
 
 #include "base/alloc.h"
+#include "base/buffer.h"
 #include "base/err.h"
 
 #define NUMERIC_LIMB_BASE   10000
@@ -36,3 +38,12 @@ bool numeric_valid(struct span encoded);
 
 /* Total order: -Infinity, numbers, Infinity, NaN. Both must be valid. */
 int numeric_compare(struct span left, struct span right);
+
+/* Appends the number that `text` spells, as PostgreSQL reads it: TDBPLUS_E_SYNTAX (22P02),
+ * TDBPLUS_E_RANGE (22003), TDBPLUS_E_NOMEM. On failure nothing is appended. */
+TDBPLUS_CHECKED tdbplus_status numeric_parse(struct span text, struct buffer *buffer,
+                                             struct err *err);
+
+/* Appends the text of a valid number, with as many digits after the point as its display scale
+ * says. */
+void numeric_print(struct span encoded, struct buffer *text);

@@ -96,7 +96,7 @@ static inline void samples_of_bytes(struct samples *samples)
 static inline void samples_add_numeric(struct samples *samples, uint8_t kind, int16_t weight,
                                        const uint16_t *limbs, size_t count)
 {
-    uint8_t bytes[64] = {kind, 0, 2, 0};
+    uint8_t bytes[64] = {kind, 0, 0xFF, 0x3F}; // As many digits as there can be.
     memcpy(bytes + 4, &weight, sizeof weight);
     memcpy(bytes + 6, limbs, count * sizeof *limbs);
     struct span encoded = {bytes, NUMERIC_HEADER_SIZE + count * sizeof *limbs};
@@ -120,7 +120,7 @@ static inline void samples_of_numerics(struct samples *samples)
         samples_add_numeric(samples, kind, 255, limbs, 3);
         samples_add_numeric(samples, kind, 256, limbs, 3);
         samples_add_numeric(samples, kind, INT16_MAX, limbs, 8);
-        samples_add_numeric(samples, kind, -4096, limbs, 1);
+        samples_add_numeric(samples, kind, -4096, limbs + 6, 1);
     }
     samples_add_numeric(samples, NUMERIC_POSITIVE, 0, limbs, 0);
     samples_add_numeric(samples, NUMERIC_NAN, 0, limbs, 0);
