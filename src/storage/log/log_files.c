@@ -1,0 +1,577 @@
+/*
+ * Files of the log: which exist, making the next one before it is needed, and dropping old ones.
+ *
+ * A file gets its final name only when it is complete, zeroed or recycled, and durable (S5), so a
+ * named file with a damaged header is always damage and never a torn creation (L2). Names appear
+ * in ascending order and vanish from either end one at a time, each change durable before the
+ * next, so that a crash never leaves a hole in the numbers.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/list.h"
+#include "storage/log/log_internal.h"
+
+#define NAME_DIGITS    16u
+#define ZERO_FILL_SIZE ((size_t)256 << 10)
+
+tdbplus_status log_path(char path[ENV_PATH_SIZE_MAX], const char *directory, uint64_t number,
+                        enum log_name name, struct err *err)
+{
+    static const char *const endings[] = {"", ".tmp", ".spare"};
+    char text[64];
+    (void)snprintf(text, sizeof text, "log-%016llx%s", (unsigned long long)number, endings[name]);
+    return env_join(path, directory, text, err);
+}
+
+void log_discard(const struct env *env, const char *path)
+{
+    tdbplus_status status = env_unlink(env, path, NULL);
+    (void)status;
+}
+
+/* ---- what lies in the directory ---- */
+
+struct listing {
+    struct list numbers[3]; /* By enum log_name. */
+    bool failed;
+};
+
+static bool parse_name(const char *text, uint64_t *number_out, enum log_name *name_out)
+{
+    if (strncmp(text, "log-", 4) != 0) {
+        return false;
+    }
+    uint64_t number = 0;
+    const char *digits = text + 4;
+    for (uint32_t i = 0; i < NAME_DIGITS; i++) {
+        char digit = digits[i];
+        bool decimal = digit >= '0' && digit <= '9';
+        if (!decimal && !(digit >= 'a' && digit <= 'f')) {
+            return false;
+        }
+        number = number << 4 | (uint64_t)(decimal ? digit - '0' : digit - 'a' + 10);
+    }
+    const char *rest = digits + NAME_DIGITS;
+    *name_out = rest[0] == '\0'             ? LOG_NAME_FILE
+                : strcmp(rest, ".tmp") == 0 ? LOG_NAME_TMP
+                                            : LOG_NAME_SPARE;
+    *number_out = number;
+    return *name_out != LOG_NAME_SPARE || strcmp(rest, ".spare") == 0;
+}
+
+static tdbplus_status note_name(void *ctx, const char *name, bool is_directory)
+{
+    struct listing *listing = ctx;
+    uint64_t number = 0;
+    enum log_name kind = LOG_NAME_FILE;
+    if (is_directory || !parse_name(name, &number, &kind)) {
+        return TDBPLUS_OK;
+    }
+    listing->failed |= list_push(&listing->numbers[kind], &number) == NULL;
+    return TDBPLUS_OK;
+}
+
+static int compare_numbers(const void *left, const void *right)
+{
+    const uint64_t *a = left;
+    const uint64_t *b = right;
+    return (*a > *b) - (*a < *b);
+}
+
+static void listing_deinit(struct listing *listing)
+{
+    for (size_t i = 0; i < 3; i++) {
+        list_deinit(&listing->numbers[i]);
+    }
+}
+
+static tdbplus_status listing_init(struct listing *listing, const struct log *log, struct err *err)
+{
+    *listing = (struct listing){0};
+    for (size_t i = 0; i < 3; i++) {
+        list_init(&listing->numbers[i], log->alloc, sizeof(uint64_t));
+    }
+    tdbplus_status status = env_list(log->env, log->directory, note_name, listing, err);
+    if (status == TDBPLUS_OK && listing->failed) {
+        status = err_set(err, TDBPLUS_E_NOMEM, "log: listing %s", log->directory);
+    }
+    if (status != TDBPLUS_OK) {
+        listing_deinit(listing);
+        return status;
+    }
+    for (size_t i = 0; i < 3; i++) {
+        if (listing->numbers[i].count > 1) {
+            qsort(listing->numbers[i].items, listing->numbers[i].count, sizeof(uint64_t),
+                  compare_numbers);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* ---- loading ---- */
+
+static void file_destroy(const struct log *log, struct log_file *file)
+{
+    env_close(log->env, file->file);
+    alloc_free(log->alloc, file, 1, sizeof *file);
+}
+
+static void list_append(struct log *log, struct log_file *file)
+{
+    if (log->last == NULL) {
+        log->first = file;
+    } else {
+        atomic_store_explicit(&log->last->next, file, memory_order_release);
+    }
+    log->last = file;
+}
+
+void log_files_release(struct log *log)
+{
+    struct log_file *file = log->first;
+    while (file != NULL) {
+        struct log_file *next = atomic_load_explicit(&file->next, memory_order_relaxed);
+        file_destroy(log, file);
+        file = next;
+    }
+    log->first = NULL;
+    log->last = NULL;
+}
+
+tdbplus_status log_file_open(const struct log *log, struct log_file *file, struct err *err)
+{
+    if (file->file != NULL) {
+        return TDBPLUS_OK;
+    }
+    char path[ENV_PATH_SIZE_MAX];
+    TRY(log_path(path, log->directory, file->number, LOG_NAME_FILE, err));
+    uint32_t flags = log->read_only ? ENV_OPEN_READ : ENV_OPEN_READ | ENV_OPEN_WRITE;
+    return env_open(log->env, path, flags, &file->file, err);
+}
+
+/* Reads the header of `file`. Damage is a status; the caller knows whether it matters. */
+static tdbplus_status read_header(const struct log *log, struct log_file *file, uint8_t *block,
+                                  struct err *err)
+{
+    char path[ENV_PATH_SIZE_MAX];
+    TRY(log_path(path, log->directory, file->number, LOG_NAME_FILE, err));
+
+    tdbplus_status status = TDBPLUS_OK;
+    struct env_file *handle = NULL;
+    struct log_file_header header = {0};
+    TRY_OR(done, env_open(log->env, path, ENV_OPEN_READ, &handle, err));
+    TRY_OR(done, env_size(log->env, handle, &file->size, err));
+    if (file->size < LOG_FILE_HEADER_SIZE) {
+        status = err_set(err, TDBPLUS_E_CORRUPT, "log: %s: %llu bytes are no log file", path,
+                         (unsigned long long)file->size);
+        goto done;
+    }
+    TRY_OR(done, env_read(log->env, handle, 0, block, LOG_FILE_HEADER_SIZE, err));
+    TRY_OR(done, log_file_header_decode(block, path, &header, err));
+    if (header.database_id != log->database_id) {
+        status = err_set(err, TDBPLUS_E_CORRUPT, "log: %s belongs to another database", path);
+        goto done;
+    }
+    if (header.number != file->number) {
+        status = err_set(err, TDBPLUS_E_CORRUPT, "log: %s says that it is file %llx", path,
+                         (unsigned long long)header.number);
+        goto done;
+    }
+    file->epoch = header.epoch;
+    file->first_lsn = header.first_lsn;
+    file->end_lsn = header.end_lsn;
+    file->key = log_key(header.database_id, header.epoch);
+    file->recycled = (header.flags & LOG_FILE_RECYCLED) != 0;
+
+done:
+    env_close(log->env, handle);
+    return status;
+}
+
+static tdbplus_status load_file(struct log *log, uint64_t number, uint8_t *block, struct err *err)
+{
+    struct log_file *file = alloc_array(log->alloc, 1, sizeof *file);
+    if (file == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "log: a file");
+    }
+    file->number = number;
+    struct err reason = {0};
+    tdbplus_status status = read_header(log, file, block, &reason);
+    if (status == TDBPLUS_E_CORRUPT) {
+        file->damaged = true; // Whether that matters depends on where replay starts.
+    } else if (status != TDBPLUS_OK) {
+        file_destroy(log, file);
+        return err_set(err, status, "%s", reason.text);
+    }
+    list_append(log, file);
+    return TDBPLUS_OK;
+}
+
+/* From the file that holds `from` on, every number and every position must be there. */
+static tdbplus_status check_chain(const struct log *log, uint64_t from, struct err *err)
+{
+    struct log_file *begin = NULL;
+    for (struct log_file *file = log->first; file != NULL; file = file->next) {
+        if (!file->damaged && file->first_lsn <= from) {
+            begin = file;
+        }
+    }
+    begin = from == 0 ? log->first : begin;
+    if (begin == NULL) {
+        return err_set(err, TDBPLUS_E_CORRUPT,
+                       "log: %s: replay starts at %llu, but the files from there are missing",
+                       log->directory, (unsigned long long)from);
+    }
+    for (struct log_file *file = begin; file != NULL; file = file->next) {
+        if (file->damaged) {
+            return err_set(err, TDBPLUS_E_CORRUPT,
+                           "log: %s/log-%016llx: the file header (offset 0) is damaged",
+                           log->directory, (unsigned long long)file->number);
+        }
+        struct log_file *next = file->next;
+        if (next != NULL && !next->damaged &&
+            (next->number != file->number + 1 || next->first_lsn != file->end_lsn)) {
+            return err_set(err, TDBPLUS_E_CORRUPT,
+                           "log: %s: a file is missing between log-%016llx and log-%016llx",
+                           log->directory, (unsigned long long)file->number,
+                           (unsigned long long)next->number);
+        }
+    }
+    if (!log->last->damaged && from > log->last->end_lsn) {
+        return err_set(err, TDBPLUS_E_CORRUPT,
+                       "log: %s: replay starts at %llu, but the last file ends at %llu",
+                       log->directory, (unsigned long long)from,
+                       (unsigned long long)log->last->end_lsn);
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status log_files_load(struct log *log, uint64_t from, bool tolerant, struct err *err)
+{
+    struct listing listing;
+    TRY(listing_init(&listing, log, err));
+
+    tdbplus_status status = TDBPLUS_OK;
+    const struct list *files = &listing.numbers[LOG_NAME_FILE];
+    const struct list *spares = &listing.numbers[LOG_NAME_SPARE];
+    uint8_t *block = alloc_raw(log->alloc, LOG_FILE_HEADER_SIZE);
+    if (block == NULL) {
+        status = err_set(err, TDBPLUS_E_NOMEM, "log: a block");
+        goto done;
+    }
+    for (size_t i = 0; i < files->count; i++) {
+        TRY_OR(done, load_file(log, *(uint64_t *)list_at(files, i), block, err));
+    }
+    for (size_t i = 0; i < spares->count && log->spare_count < LOG_SPARE_COUNT_MAX; i++) {
+        log->spares[log->spare_count++] = *(uint64_t *)list_at(spares, i);
+    }
+    if (!tolerant && (files->count > 0 || from > 0)) {
+        TRY_OR(done, check_chain(log, from, err));
+    }
+
+done:
+    alloc_free(log->alloc, block, LOG_FILE_HEADER_SIZE, 1);
+    listing_deinit(&listing);
+    return status;
+}
+
+/* ---- making files ---- */
+
+tdbplus_status log_zero_fill(const struct log *log, struct env_file *file, uint64_t from,
+                             uint64_t to, struct err *err)
+{
+    if (from >= to) {
+        return TDBPLUS_OK;
+    }
+    size_t size = to - from < ZERO_FILL_SIZE ? (size_t)(to - from) : ZERO_FILL_SIZE;
+    uint8_t *zeros = alloc_array(log->alloc, size, 1);
+    if (zeros == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "log: zeros for a file");
+    }
+    tdbplus_status status = TDBPLUS_OK;
+    while (status == TDBPLUS_OK && from < to) {
+        size_t piece = to - from < size ? (size_t)(to - from) : size;
+        status = env_write(log->env, file, from, zeros, piece, err);
+        from += piece;
+    }
+    alloc_free(log->alloc, zeros, size, 1);
+    return status;
+}
+
+static uint64_t next_file_size(const struct log *log)
+{
+    uint64_t size = log->file_size < LOG_FILE_SIZE_FIRST ? log->file_size : LOG_FILE_SIZE_FIRST;
+    if (log->last != NULL) {
+        uint64_t before = LOG_FILE_HEADER_SIZE + (log->last->end_lsn - log->last->first_lsn);
+        uint64_t doubled = (before * 2) & ~(uint64_t)(LOG_BLOCK_SIZE - 1);
+        size = doubled > size ? doubled : size;
+    }
+    return size < log->file_size ? size : log->file_size;
+}
+
+/* Takes a spare of the right size and opens it under the temporary name; *handle_out stays NULL
+ * when there is none. A spare that cannot be used is forgotten: the next open removes it. */
+static void take_spare(struct log *log, const char *temporary, uint64_t size,
+                       struct env_file **handle_out)
+{
+    while (log->spare_count > 0 && size == log->file_size) {
+        char path[ENV_PATH_SIZE_MAX];
+        struct env_file *handle = NULL;
+        uint64_t found = 0;
+        uint64_t number = log->spares[--log->spare_count];
+        if (log_path(path, log->directory, number, LOG_NAME_SPARE, NULL) == TDBPLUS_OK &&
+            env_rename(log->env, path, temporary, NULL) == TDBPLUS_OK &&
+            env_open(log->env, temporary, ENV_OPEN_READ | ENV_OPEN_WRITE, &handle, NULL) ==
+                TDBPLUS_OK &&
+            env_size(log->env, handle, &found, NULL) == TDBPLUS_OK && found == size) {
+            *handle_out = handle;
+            return;
+        }
+        env_close(log->env, handle);
+    }
+}
+
+/* Fills the temporary file and makes it durable. Zeros are written, not only reserved: a sync of
+ * bytes in reserved but unwritten space has to commit file system metadata too. */
+static tdbplus_status fill_file(struct log *log, struct env_file *handle,
+                                const struct log_file_header *header, struct err *err)
+{
+    uint8_t *block = alloc_raw(log->alloc, LOG_FILE_HEADER_SIZE);
+    if (block == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "log: a block");
+    }
+    tdbplus_status status = TDBPLUS_OK;
+    log_file_header_encode(block, header);
+    if ((header->flags & LOG_FILE_RECYCLED) == 0) {
+        uint64_t size = LOG_FILE_HEADER_SIZE + (header->end_lsn - header->first_lsn);
+        TRY_OR(done, env_truncate(log->env, handle, 0, err));
+        TRY_OR(done, env_allocate(log->env, handle, size, err));
+        TRY_OR(done, log_zero_fill(log, handle, LOG_FILE_HEADER_SIZE, size, err));
+    }
+    TRY_OR(done, env_write(log->env, handle, 0, block, LOG_FILE_HEADER_SIZE, err));
+    TRY_OR(done, env_sync(log->env, handle, err));
+
+done:
+    alloc_free(log->alloc, block, LOG_FILE_HEADER_SIZE, 1);
+    return status;
+}
+
+/* Gives the finished file its name. */
+static tdbplus_status name_file(const struct log *log, const char *temporary, const char *path,
+                                struct err *err)
+{
+    TRY(env_rename(log->env, temporary, path, err));
+    tdbplus_status status = env_sync_directory(log->env, log->directory, err);
+    if (status != TDBPLUS_OK) {
+        // Whether the name survives is unknown. An empty file of the next number does no harm,
+        // and another attempt replaces it.
+        log_discard(log->env, path);
+    }
+    return status;
+}
+
+static tdbplus_status make_file(struct log *log, struct err *err)
+{
+    struct log_file_header header = {.database_id = log->database_id, .number = 1};
+    if (log->last != NULL) {
+        header.number = log->last->number + 1;
+        header.first_lsn = log->last->end_lsn;
+    }
+    uint64_t size = next_file_size(log);
+    header.end_lsn = header.first_lsn + (size - LOG_FILE_HEADER_SIZE);
+    env_entropy(log->env, &header.epoch, sizeof header.epoch);
+    char path[ENV_PATH_SIZE_MAX];
+    char temporary[ENV_PATH_SIZE_MAX];
+    TRY(log_path(path, log->directory, header.number, LOG_NAME_FILE, err));
+    TRY(log_path(temporary, log->directory, header.number, LOG_NAME_TMP, err));
+
+    tdbplus_status status = TDBPLUS_OK;
+    struct env_file *handle = NULL;
+    struct log_file *file = alloc_array(log->alloc, 1, sizeof *file);
+    if (file == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "log: a file");
+    }
+    take_spare(log, temporary, size, &handle);
+    if (handle != NULL) {
+        header.flags |= LOG_FILE_RECYCLED;
+    } else {
+        uint32_t flags = ENV_OPEN_READ | ENV_OPEN_WRITE | ENV_OPEN_CREATE;
+        TRY_OR(done, env_open(log->env, temporary, flags, &handle, err));
+    }
+    TRY_OR(done, fill_file(log, handle, &header, err));
+    TRY_OR(done, name_file(log, temporary, path, err));
+
+    file->file = handle;
+    file->number = header.number;
+    file->epoch = header.epoch;
+    file->first_lsn = header.first_lsn;
+    file->end_lsn = header.end_lsn;
+    file->size = size;
+    file->key = log_key(header.database_id, header.epoch);
+    file->recycled = (header.flags & LOG_FILE_RECYCLED) != 0;
+    atomic_fetch_add(file->recycled ? &log->file_recycled_count : &log->file_created_count, 1);
+    list_append(log, file);
+    log_note_space(log, file);
+    file = NULL;
+    handle = NULL;
+
+done:
+    if (handle != NULL) {
+        env_close(log->env, handle);
+        log_discard(log->env, temporary);
+    }
+    alloc_free(log->alloc, file, 1, sizeof *file);
+    return status;
+}
+
+tdbplus_status log_files_extend(struct log *log, uint64_t lsn, struct err *err)
+{
+    tdbplus_status status = TDBPLUS_OK;
+    mutex_lock(log->env, &log->files_mutex);
+    while (status == TDBPLUS_OK && (log->last == NULL || log->last->end_lsn < lsn)) {
+        status = log_stopped(log) ? log_stopped_error(log, err) : make_file(log, err);
+    }
+    mutex_unlock(log->env, &log->files_mutex);
+    log_limit_update(log);
+    return status;
+}
+
+/* A file ahead once a quarter of the newest is used: with 64 MiB files there are 48 MiB to write
+ * before a writer would have to wait for it. */
+void log_note_space(struct log *log, const struct log_file *last)
+{
+    uint64_t capacity = last->end_lsn - last->first_lsn;
+    atomic_store(&log->space_low, capacity - capacity / 4);
+    atomic_store_explicit(&log->space, last->end_lsn, memory_order_release);
+}
+
+bool log_files_wants_space(const struct log *log)
+{
+    uint64_t left = atomic_load(&log->space) - log_end(log);
+    return left < log->space_low;
+}
+
+/* ---- dropping files ---- */
+
+static tdbplus_status remove_name(struct log *log, const struct log_file *file, bool keep_spare,
+                                  struct err *err)
+{
+    char path[ENV_PATH_SIZE_MAX];
+    char spare[ENV_PATH_SIZE_MAX];
+    TRY(log_path(path, log->directory, file->number, LOG_NAME_FILE, err));
+    TRY(log_path(spare, log->directory, file->number, LOG_NAME_SPARE, err));
+    bool full = file->size == log->file_size && !file->damaged;
+    bool recycle = keep_spare && full && log->spare_count < LOG_SPARE_COUNT_MAX;
+    if (recycle) {
+        TRY(env_rename(log->env, path, spare, err));
+    } else {
+        TRY(env_unlink(log->env, path, err));
+    }
+    // Only once the old name is gone for good may the bytes behind it be overwritten.
+    tdbplus_status status = env_sync_directory(log->env, log->directory, err);
+    if (recycle && status == TDBPLUS_OK) {
+        log->spares[log->spare_count++] = file->number;
+    }
+    return status;
+}
+
+/* Takes the first file out of the list, on disk and in memory. */
+static tdbplus_status drop_first(struct log *log, struct err *err)
+{
+    struct log_file *file = log->first;
+    tdbplus_status status = remove_name(log, file, true, err);
+    if (status != TDBPLUS_OK) {
+        return status;
+    }
+    log->first = atomic_load_explicit(&file->next, memory_order_acquire);
+    atomic_store(&log->start, log->first->first_lsn);
+    file_destroy(log, file);
+    return TDBPLUS_OK;
+}
+
+/* Temporary files, and spares beyond those that are kept, are what a crash left behind (S6). */
+static tdbplus_status remove_leftovers(struct log *log, struct err *err)
+{
+    struct listing listing;
+    TRY(listing_init(&listing, log, err));
+    tdbplus_status status = TDBPLUS_OK;
+    for (enum log_name name = LOG_NAME_TMP; name <= LOG_NAME_SPARE; name++) {
+        for (size_t i = 0; i < listing.numbers[name].count; i++) {
+            uint64_t number = *(uint64_t *)list_at(&listing.numbers[name], i);
+            bool keep = false;
+            for (uint32_t k = 0; name == LOG_NAME_SPARE && k < log->spare_count; k++) {
+                keep |= log->spares[k] == number;
+            }
+            char path[ENV_PATH_SIZE_MAX];
+            if (!keep) {
+                TRY_OR(done, log_path(path, log->directory, number, name, err));
+                TRY_OR(done, env_unlink(log->env, path, err));
+            }
+        }
+    }
+
+done:
+    listing_deinit(&listing);
+    return status;
+}
+
+tdbplus_status log_files_drop_below(struct log *log, uint64_t from, struct err *err)
+{
+    for (;;) {
+        struct log_file *next = log->first == NULL ? NULL : log->first->next;
+        bool below = false;
+        for (struct log_file *file = next; file != NULL; file = file->next) {
+            below |= !file->damaged && file->first_lsn <= from;
+        }
+        if (!below) {
+            break;
+        }
+        TRY(drop_first(log, err));
+    }
+    return remove_leftovers(log, err);
+}
+
+tdbplus_status log_files_drop_after(struct log *log, struct log_file *keep, struct err *err)
+{
+    while (log->last != keep) {
+        struct log_file *before = keep;
+        while (before->next != log->last) {
+            before = before->next;
+        }
+        TRY(remove_name(log, log->last, false, err));
+        file_destroy(log, log->last);
+        atomic_store(&before->next, NULL);
+        log->last = before;
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status log_cut(struct log *log, uint64_t lsn, struct err *err)
+{
+    if (log->read_only) {
+        return err_set(err, TDBPLUS_E_READ_ONLY, "log: opened read-only");
+    }
+    uint64_t end = log_end(log);
+    lsn = lsn < end ? lsn : end;
+    TRY(log_sync(log, lsn, err)); // What is cut was synced, so no leader still looks at it.
+
+    tdbplus_status status = TDBPLUS_OK;
+    mutex_lock(log->env, &log->files_mutex);
+    while (status == TDBPLUS_OK) {
+        uint64_t bound = log_synced(log);
+        latch_lock(&log->state_latch);
+        for (const struct log_pin *pin = log->pins; pin != NULL; pin = pin->next) {
+            bound = pin->lsn < bound ? pin->lsn : bound;
+        }
+        latch_unlock(&log->state_latch);
+        // Strictly below what is synced: the file of the newest bytes is in use.
+        if (log->first->end_lsn > lsn || log->first->end_lsn >= bound) {
+            break;
+        }
+        status = drop_first(log, err);
+    }
+    mutex_unlock(log->env, &log->files_mutex);
+    return status;
+}
