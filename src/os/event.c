@@ -12,6 +12,14 @@ static bool take_set(struct env_event *event)
                                                    memory_order_acquire, memory_order_relaxed);
 }
 
+/* False when the event was set at the last moment. */
+static bool stop_waiting(struct env_event *event)
+{
+    uint32_t expected = EVENT_THREAD_WAITS;
+    return atomic_compare_exchange_strong_explicit(&event->state, &expected, EVENT_CLEAR,
+                                                   memory_order_relaxed, memory_order_relaxed);
+}
+
 static bool wait_on_thread(struct env_event *event, uint64_t deadline_us)
 {
     for (;;) {
@@ -25,14 +33,9 @@ static bool wait_on_thread(struct env_event *event, uint64_t deadline_us)
             continue;
         }
         while (atomic_load_explicit(&event->state, memory_order_relaxed) == EVENT_THREAD_WAITS) {
-            if (deadline_us != ENV_DEADLINE_NONE && os_clock_mono_us() >= deadline_us) {
-                expected = EVENT_THREAD_WAITS;
-                if (atomic_compare_exchange_strong_explicit(&event->state, &expected, EVENT_CLEAR,
-                                                            memory_order_relaxed,
-                                                            memory_order_relaxed)) {
-                    return false;
-                }
-                break; // Set at the last moment.
+            bool late = deadline_us != ENV_DEADLINE_NONE && os_clock_mono_us() >= deadline_us;
+            if (late && stop_waiting(event)) {
+                return false;
             }
             futex_wait(&event->state, EVENT_THREAD_WAITS, deadline_us);
         }

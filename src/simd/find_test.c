@@ -38,6 +38,23 @@ static const struct {
              {0, UINT64_MAX / (KEYS + 1)},
              {UINT64_MAX - KEYS + 1, 1}};
 
+static void check_find(const struct simd_ops *ops, size_t first, size_t count)
+{
+    for (size_t i = 0; i < KEYS; i += 3) {
+        uint64_t key = keys[i] + i % 3 - 1;
+        CHECK(ops->find_u64(&keys[first], count, key) == count_below(first, count, key));
+    }
+    CHECK(ops->find_u64(&keys[first], count, UINT64_MAX) == count_below(first, count, UINT64_MAX));
+    CHECK(ops->find_u64(&keys[first], count, 0) == 0);
+}
+
+static void check_finds_from(const struct simd_ops *ops, size_t first)
+{
+    for (size_t count = 0; first + count <= KEYS; count += count < 40 ? 1 : 13) {
+        check_find(ops, first, count);
+    }
+}
+
 TEST(find_agrees_with_counting)
 {
     simd_init();
@@ -46,16 +63,7 @@ TEST(find_agrees_with_counting)
         fill_keys(fills[f].start, fills[f].step);
         for (size_t t = 0; all[t] != NULL; t++) {
             for (size_t first = 0; first < 9; first++) {
-                for (size_t count = 0; first + count <= KEYS; count += count < 40 ? 1 : 13) {
-                    for (size_t i = 0; i < KEYS; i += 3) {
-                        uint64_t key = keys[i] + i % 3 - 1;
-                        CHECK(all[t]->find_u64(&keys[first], count, key) ==
-                              count_below(first, count, key));
-                    }
-                    CHECK(all[t]->find_u64(&keys[first], count, UINT64_MAX) ==
-                          count_below(first, count, UINT64_MAX));
-                    CHECK(all[t]->find_u64(&keys[first], count, 0) == 0);
-                }
+                check_finds_from(all[t], first);
             }
         }
     }

@@ -162,9 +162,11 @@ static struct ast *copy_cte(struct copier *copier, const CommonTableExpr *source
     node->name = copy_text(copier, source->ctename);
     copy_names(copier, source->aliascolnames, &node->columns);
     copy_want(copier, source->ctequery, &node->query);
-    node->materialized = source->ctematerialized == CTEMaterializeAlways  ? 1
-                         : source->ctematerialized == CTEMaterializeNever ? -1
-                                                                          : 0;
+    if (source->ctematerialized == CTEMaterializeAlways) {
+        node->materialized = 1;
+    } else if (source->ctematerialized == CTEMaterializeNever) {
+        node->materialized = -1;
+    }
     return &node->ast;
 }
 
