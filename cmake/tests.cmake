@@ -5,7 +5,9 @@
 #   src/**/x_fuzz.c     ctest x_fuzz_replay over tests/corpus/x_fuzz/*, label quick; with
 #                       TDBPLUS_FUZZ also the libFuzzer binary x_fuzz
 #   src/**/x_bench.c    executable x_bench; ctest x_bench_check runs it with --check, label quick
-#   tests/sim/*.c       executable tdb_sim
+#   tests/sim/sim_*.c   the simulator, linked into every tests/sim/x_test.c; its own tests
+#                       (tests/sim/sim_x_test.c) have the label quick
+#   tests/sim/tdb_sim.c executable tdb_sim
 
 enable_testing()
 set(quick_seconds 10)
@@ -42,12 +44,26 @@ endforeach()
 # Second opinions: libraries that only a test compares with.
 target_link_libraries(delete_map_test PRIVATE roaring)
 
+file(GLOB sim_sources CONFIGURE_DEPENDS tests/sim/sim_*.c)
+list(FILTER sim_sources EXCLUDE REGEX "_test\\.c$")
+add_library(tdbplus_sim OBJECT ${sim_sources})
+target_include_directories(tdbplus_sim PUBLIC tests/sim)
+target_link_libraries(tdbplus_sim PUBLIC tdbplus_flags)
+function(tdbplus_sim_program name)
+    tdbplus_program(${name} ${ARGN} $<TARGET_OBJECTS:tdbplus_sim>)
+    target_include_directories(${name} PRIVATE tests/sim)
+endfunction()
+
 file(GLOB full_tests CONFIGURE_DEPENDS tests/*/*_test.c)
 foreach(test IN LISTS full_tests)
     get_filename_component(name ${test} NAME_WE)
-    tdbplus_program(${name} ${test} tests/harness/test_main.c)
+    tdbplus_sim_program(${name} ${test} tests/harness/test_main.c)
     add_test(NAME ${name} COMMAND ${name})
-    set_tests_properties(${name} PROPERTIES LABELS full TIMEOUT 300)
+    if(name MATCHES "^sim_")
+        set_tests_properties(${name} PROPERTIES LABELS quick TIMEOUT ${quick_seconds})
+    else()
+        set_tests_properties(${name} PROPERTIES LABELS full TIMEOUT 300)
+    endif()
 endforeach()
 
 # A fuzz target is built twice: with libFuzzer to search (clang), and plainly to replay findings.
@@ -72,8 +88,6 @@ if(TDBPLUS_BENCH)
     endforeach()
 endif()
 
-file(GLOB sim_sources CONFIGURE_DEPENDS tests/sim/*.c)
-list(FILTER sim_sources EXCLUDE REGEX "_test\\.c$")
-if(sim_sources)
-    tdbplus_program(tdb_sim ${sim_sources})
+if(EXISTS ${CMAKE_SOURCE_DIR}/tests/sim/tdb_sim.c)
+    tdbplus_sim_program(tdb_sim tests/sim/tdb_sim.c)
 endif()

@@ -206,7 +206,7 @@ static void run_first(struct context *self)
 {
     arrive(self, NULL);
     self->entry(self->arg);
-    ASSERT(!"a context ended without leaving");
+    assert_failed("a context ends by leaving", __FILE__, __LINE__);
 }
 
 void context_make(struct context *context, void *stack, size_t stack_size, void (*entry)(void *arg),
@@ -231,6 +231,12 @@ void context_adopt(struct context *context)
 #endif
 }
 
+void context_release(struct context *context)
+{
+    machine_destroy(context);
+    *context = (struct context){0};
+}
+
 /* Not inlined: what the compiler knows about the thread before a switch is wrong after it. */
 __attribute__((noinline)) void context_switch(struct context *from, struct context *to)
 {
@@ -243,7 +249,7 @@ __attribute__((noinline)) void context_leave(struct context *from, struct contex
 {
     depart(from, to, NULL);
     machine_switch(from, to);
-    ASSERT(!"a context came back after leaving");
+    assert_failed("a context never comes back after leaving", __FILE__, __LINE__);
 }
 
 void context_destroy(struct context *context)

@@ -27,8 +27,9 @@ struct context {
 void context_make(struct context *context, void *stack, size_t stack_size, void (*entry)(void *arg),
                   void *arg);
 
-/* Lets `context` stand for the calling thread's own stack. */
+/* Lets `context` stand for the calling thread's own stack, until context_release(). */
 void context_adopt(struct context *context);
+void context_release(struct context *context);
 
 /* Stops the caller, which is `from`, and runs `to`. Returns when somebody switches back, perhaps on
  * another thread. */

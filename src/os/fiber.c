@@ -183,18 +183,9 @@ static void fiber_main(void *arg)
     context_leave(&fiber->context, fiber->carrier);
 }
 
-/* Runs a fiber on this thread until it ends (true) or belongs to others (false). */
-static bool carry(struct fiber *fiber)
+/* Runs a fiber until it ends (true) or belongs to others (false). `outer` is who called. */
+static bool carry_from(struct context *carrier, struct fiber *outer, struct fiber *fiber)
 {
-    // Fibers may run fibers: then the inner one's carrier is the outer one.
-    struct fiber *outer = current_get();
-    struct context own;
-    struct context *carrier = &own;
-    if (outer == NULL) {
-        context_adopt(&own);
-    } else {
-        carrier = &outer->context;
-    }
     struct fiber_pool *pool = fiber->pool;
     for (;;) {
         fiber->carrier = carrier;
@@ -215,9 +206,23 @@ static bool carry(struct fiber *fiber)
             }
             break;
         case STOP_NONE:
-            ASSERT(!"a fiber stopped without a reason");
+            assert_failed("a fiber stops for a reason", __FILE__, __LINE__);
         }
     }
+}
+
+/* The same, on this thread. Fibers may run fibers: then the inner one's carrier is the outer. */
+static bool carry(struct fiber *fiber)
+{
+    struct fiber *outer = current_get();
+    if (outer != NULL) {
+        return carry_from(&outer->context, outer, fiber);
+    }
+    struct context own;
+    context_adopt(&own);
+    bool ended = carry_from(&own, NULL, fiber);
+    context_release(&own);
+    return ended;
 }
 
 bool fiber_event_wait(struct env_event *event, uint64_t deadline_us)
