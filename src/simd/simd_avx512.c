@@ -18,4 +18,10 @@ const struct simd_ops simd_ops_avx512 = {
     .popcount_u64 = popcount_u64,
     .find_u64 = find_u64_avx512,
     .find_windows_u64 = find_windows_u64_avx512,
+    .unpack_u64 = bits_unpack_u64_avx512,
+    .unpack_u32 = bits_unpack_u32_avx512,
+    .unpack_u16 = bits_unpack_u16_avx512,
+    .unpack_u8 = bits_unpack_u8_avx512,
+    .packed_rank = bits_packed_rank_avx512,
+    .prefix_sum_u64 = bits_prefix_sum_u64_avx512,
 };
