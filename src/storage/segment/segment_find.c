@@ -1,0 +1,289 @@
+/*
+ * Lookups. The primary index names a window of a few rows; integer keys are ranked inside the
+ * bit-packed page, other keys are compared one by one.
+ *
+ * Pages are used inside an epoch while they are cached; a miss leaves the epoch, loads the page
+ * with a pin, and goes on with that.
+ */
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "storage/segment/segment_internal.h"
+
+#define BATCH_STEP 32u /* Keys whose memory accesses overlap. */
+
+/* Where a key's versions are: rows [row, row + count); row is the lower bound. */
+struct position {
+    uint64_t row;
+    uint32_t count;
+};
+
+static struct simd_rank rank_in_page(const struct page *page, uint32_t first, uint32_t count,
+                                     int64_t value)
+{
+    if (value < (int64_t)page->base) {
+        return (struct simd_rank){0};
+    }
+    return simd->packed_rank(page->data, first, count, page->width, (uint64_t)value - page->base);
+}
+
+/* Ranks in the part of the window that one page holds; the page must be loaded if it is not here.
+ */
+static tdbplus_status rank_slowly(struct segment *segment, uint64_t row, uint32_t count,
+                                  int64_t value, struct simd_rank *rank_out, struct err *err)
+{
+    struct page *page = NULL;
+    TRY(segment_load(segment, row, segment->key_column, &page, err));
+    struct segment_place place = segment_locate(segment, row, segment->key_column);
+    *rank_out = rank_in_page(page, place.row, count, value);
+    page_release(page);
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status rank_integer(struct segment *segment, struct pkrange range, uint64_t code,
+                                   struct position *position_out, struct err *err)
+{
+    int64_t value = key_integer_of_code(code);
+    struct position position = {.row = range.first};
+    for (uint64_t row = range.first; row < range.end;) {
+        struct segment_page part = segment_page_of(segment, row, segment->key_column);
+        uint64_t part_end = part.first_row + part.row_count;
+        part_end = part_end < range.end ? part_end : range.end;
+        uint32_t count = (uint32_t)(part_end - row);
+
+        struct simd_rank rank = {0};
+        struct epoch_ticket ticket = epoch_enter(segment->epoch);
+        struct page *page = page_cache_peek(&segment->slots[part.page]);
+        if (page != NULL) {
+            page_touch(page);
+            rank = rank_in_page(page, (uint32_t)(row - part.first_row), count, value);
+        }
+        epoch_exit(segment->epoch, ticket);
+        if (page == NULL) {
+            TRY(rank_slowly(segment, row, count, value, &rank, err));
+        }
+        position.row += rank.below;
+        position.count += rank.equal;
+        row = part_end;
+    }
+    *position_out = position;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status compare_row(struct key_reader *reader, uint64_t row, struct span key,
+                                  int *order_out, struct err *err)
+{
+    struct span row_key;
+    TRY(key_reader_read(reader, row, &row_key, err));
+    *order_out = span_compare(row_key, key);
+    return TDBPLUS_OK;
+}
+
+/* Binary search for the first row >= key, then the versions are counted. */
+static tdbplus_status rank_bytes(struct segment *segment, struct pkrange range, struct span key,
+                                 struct position *position_out, struct err *err)
+{
+    struct key_reader reader = {.segment = segment};
+    tdbplus_status status = TDBPLUS_OK;
+    uint64_t low = range.first;
+    uint64_t high = range.end;
+    int order = 0;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        TRY_OR(done, compare_row(&reader, middle, key, &order, err));
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    uint64_t end = low;
+    while (end < range.end) {
+        TRY_OR(done, compare_row(&reader, end, key, &order, err));
+        if (order != 0) {
+            break;
+        }
+        end++;
+    }
+    *position_out = (struct position){.row = low, .count = (uint32_t)(end - low)};
+done:
+    key_reader_deinit(&reader);
+    return status;
+}
+
+/* Orders a key against the prefix that all keys of the segment share. */
+static int compare_prefix(const struct segment *segment, struct span key)
+{
+    size_t size = key.size < segment->prefix.size ? key.size : segment->prefix.size;
+    int order = size == 0 ? 0 : memcmp(key.data, segment->prefix.data, size);
+    if (order == 0 && size < segment->prefix.size) {
+        return -1; // A proper beginning of the prefix comes before every key.
+    }
+    return order;
+}
+
+static uint64_t code_behind_prefix(const struct segment *segment, const struct segment_key *key)
+{
+    size_t size = segment->prefix.size;
+    return size == 0 ? key->code
+                     : key_code((struct span){key->key.data + size, key->key.size - size});
+}
+
+static tdbplus_status rank_key(struct segment *segment, const struct segment_key *key,
+                               struct position *position_out, struct err *err)
+{
+    if (segment->is_integer_key) {
+        struct pkrange range = pkindex_find(segment->index, key->code);
+        return rank_integer(segment, range, key->code, position_out, err);
+    }
+    int order = compare_prefix(segment, key->key);
+    if (order != 0) {
+        *position_out = (struct position){.row = order < 0 ? 0 : segment->row_count};
+        return TDBPLUS_OK;
+    }
+    struct pkrange range = pkindex_find(segment->index, code_behind_prefix(segment, key));
+    return rank_bytes(segment, range, key->key, position_out, err);
+}
+
+tdbplus_status segment_find(struct segment *segment, const struct segment_key *key,
+                            uint64_t *row_out, uint32_t *version_count_out, struct err *err)
+{
+    struct position position = {0};
+    if (pkindex_may_contain(segment->index, key->hash)) {
+        TRY(rank_key(segment, key, &position, err));
+    }
+    *row_out = position.count > 0 ? position.row : SEGMENT_ROW_NONE;
+    *version_count_out = position.count;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status segment_lower_bound(struct segment *segment, const struct segment_key *key,
+                                   uint64_t *row_out, struct err *err)
+{
+    struct position position;
+    TRY(rank_key(segment, key, &position, err));
+    *row_out = position.row;
+    return TDBPLUS_OK;
+}
+
+/* ---- many keys ---- */
+
+/* A few keys on their way through the stages. */
+struct find_group {
+    uint32_t count;
+    uint32_t keys[BATCH_STEP]; /* Positions in the caller's arrays. */
+    uint64_t codes[BATCH_STEP];
+    uint64_t hashes[BATCH_STEP];
+    struct pkrange ranges[BATCH_STEP];
+    struct position positions[BATCH_STEP];
+    struct page *pages[BATCH_STEP]; /* NULL: to be found alone. */
+    uint32_t rows[BATCH_STEP];
+};
+
+/* Drops the keys that the filter knows to be absent. */
+static void filter_group(const struct segment *segment, struct find_group *group)
+{
+    uint64_t bitmap = 0;
+    pkindex_may_contain_batch(segment->index, group->hashes, group->count, &bitmap);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < group->count; i++) {
+        group->keys[kept] = group->keys[i];
+        group->codes[kept] = group->codes[i];
+        kept += (uint32_t)(bitmap >> i & 1);
+    }
+    group->count = kept;
+}
+
+static void prefetch_packed(const struct page *page, uint32_t first, uint32_t count)
+{
+    const uint8_t *at = page->data + (size_t)first * page->width / 8;
+    const uint8_t *end = page->data + ((size_t)first + count) * page->width / 8;
+    for (; at <= end; at += 64) {
+        __builtin_prefetch(at);
+    }
+}
+
+/* Inside an epoch: ranks the keys whose window lies in one cached page. */
+static void rank_group(struct segment *segment, struct find_group *group)
+{
+    for (uint32_t i = 0; i < group->count; i++) {
+        struct pkrange range = group->ranges[i];
+        group->pages[i] = NULL;
+        if (range.first == range.end) {
+            continue;
+        }
+        struct segment_page part = segment_page_of(segment, range.first, segment->key_column);
+        struct page *page = page_cache_peek(&segment->slots[part.page]);
+        if (page != NULL && range.end <= part.first_row + part.row_count) {
+            __builtin_prefetch(page);
+            group->pages[i] = page;
+            group->rows[i] = (uint32_t)(range.first - part.first_row);
+        }
+    }
+    for (uint32_t i = 0; i < group->count; i++) {
+        if (group->pages[i] != NULL) {
+            page_touch(group->pages[i]);
+            prefetch_packed(group->pages[i], group->rows[i],
+                            (uint32_t)(group->ranges[i].end - group->ranges[i].first));
+        }
+    }
+    for (uint32_t i = 0; i < group->count; i++) {
+        if (group->pages[i] != NULL) {
+            struct pkrange range = group->ranges[i];
+            struct simd_rank rank =
+                rank_in_page(group->pages[i], group->rows[i], (uint32_t)(range.end - range.first),
+                             key_integer_of_code(group->codes[i]));
+            group->positions[i] =
+                (struct position){.row = range.first + rank.below, .count = rank.equal};
+        }
+    }
+}
+
+static tdbplus_status find_group(struct segment *segment, const struct segment_key *keys,
+                                 struct find_group *group, uint64_t *rows, uint32_t *counts,
+                                 struct err *err)
+{
+    filter_group(segment, group);
+    if (segment->is_integer_key && group->count > 0) {
+        pkindex_find_batch(segment->index, group->codes, group->count, group->ranges);
+        struct epoch_ticket ticket = epoch_enter(segment->epoch);
+        rank_group(segment, group);
+        epoch_exit(segment->epoch, ticket);
+    }
+    for (uint32_t i = 0; i < group->count; i++) {
+        if (!segment->is_integer_key || group->pages[i] == NULL) {
+            TRY(rank_key(segment, &keys[group->keys[i]], &group->positions[i], err));
+        }
+    }
+    // Nothing fails from here on.
+    for (uint32_t i = 0; i < group->count; i++) {
+        if (group->positions[i].count > 0) {
+            rows[group->keys[i]] = group->positions[i].row;
+            counts[group->keys[i]] = group->positions[i].count;
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status segment_find_batch(struct segment *segment, const struct segment_key *keys,
+                                  uint32_t count, uint64_t *rows_inout,
+                                  uint32_t *version_counts_out, struct err *err)
+{
+    struct find_group group;
+    for (uint32_t i = 0; i < count;) {
+        group.count = 0;
+        for (; i < count && group.count < BATCH_STEP; i++) {
+            if (rows_inout[i] != SEGMENT_ROW_NONE) {
+                continue;
+            }
+            version_counts_out[i] = 0;
+            group.keys[group.count] = i;
+            group.codes[group.count] = keys[i].code;
+            group.hashes[group.count] = keys[i].hash;
+            group.count++;
+        }
+        TRY(find_group(segment, keys, &group, rows_inout, version_counts_out, err));
+    }
+    return TDBPLUS_OK;
+}

@@ -1,0 +1,99 @@
+#pragma once
+
+/* An open segment, shared by the files of the reading side. */
+
+#include "index/learned/pkindex.h"
+#include "storage/segment/page_cache_internal.h"
+#include "storage/segment/segment.h"
+
+struct segment_column {
+    struct type type;
+    uint32_t value_size; /* Bytes of a fixed-size value; 0: variable. */
+};
+
+struct segment {
+    struct page_cache *cache;
+    struct epoch *epoch;
+    struct pkindex *index;
+    page_slot *slots;                   /* page_count of them. */
+    const struct segment_chunk *chunks; /* group_count * column_count; in `metadata`. */
+    uint32_t column_count;              /* With the begin timestamps. */
+    uint32_t group_count;
+    uint64_t row_count;
+    bool is_integer_key;
+    bool is_bytes_key;   /* One text or bytea column: the key is its bytes. */
+    uint32_t key_column; /* Position of the first key column. */
+    int32_t begin_column;
+    struct span prefix; /* Of every key; codes are taken behind it. */
+    struct segment_column *columns;
+    const struct segment_zone_entry *zones; /* A page; in `metadata`. */
+    const uint64_t *offsets;
+    const uint32_t *sizes;
+    uint32_t page_count;
+    struct schema *schema; /* As the file has it. */
+    struct span key_min;
+    struct span key_max;
+    struct page_source source;
+    const struct alloc *alloc;
+    struct segment_footer footer;
+    uint64_t file_size;
+    uint8_t *metadata;
+    size_t metadata_size;
+    char path[ENV_PATH_SIZE_MAX];
+};
+
+/* Where a row's value of a column lies. */
+struct segment_place {
+    uint32_t page;
+    uint32_t row; /* Inside the page. */
+};
+
+static inline struct segment_place segment_locate(const struct segment *segment, uint64_t row,
+                                                  uint32_t column)
+{
+    const struct segment_chunk *chunk =
+        &segment->chunks[(row >> SEGMENT_GROUP_SHIFT) * segment->column_count + column];
+    uint32_t in_group = (uint32_t)(row & ((1u << SEGMENT_GROUP_SHIFT) - 1));
+    return (struct segment_place){
+        .page = chunk->first_page + (in_group >> chunk->shift),
+        .row = in_group & ((1u << chunk->shift) - 1),
+    };
+}
+
+/* Everything about the page that holds `row` of `column`. */
+struct segment_page {
+    uint32_t page;
+    uint64_t first_row; /* Of the segment. */
+    uint32_t row_count;
+};
+
+struct segment_page segment_page_of(const struct segment *segment, uint64_t row, uint32_t column);
+
+/* A request to load that page. */
+struct page_request segment_page_request(const struct segment *segment,
+                                         const struct segment_page *page, uint32_t column);
+
+/* Loads the page that holds `row` of `column`, pinned. [waits] Not inside an epoch. */
+TDBPLUS_CHECKED tdbplus_status segment_load(struct segment *segment, uint64_t row, uint32_t column,
+                                            struct page **page_out, struct err *err);
+
+/* Gives a pin to the batch; without memory lets go of it. */
+TDBPLUS_CHECKED tdbplus_status segment_hand_over(struct batch *batch, struct page *page,
+                                                 struct err *err);
+
+/*
+ * Reads normalised keys row by row, keeping the pages of the last row pinned. Zeroed with `segment`
+ * set is ready; key_reader_deinit() lets go.
+ */
+struct key_reader {
+    struct segment *segment;
+    struct page *pages[SCHEMA_KEY_COUNT_MAX];
+    struct segment_page places[SCHEMA_KEY_COUNT_MAX];
+    uint8_t memory[2 * KEY_SIZE_MAX]; /* Of the key read last. */
+};
+
+void key_reader_deinit(struct key_reader *reader);
+
+/* *key_out is valid until the next call. [waits] */
+TDBPLUS_CHECKED tdbplus_status key_reader_read(struct key_reader *reader, uint64_t row,
+                                               struct span *key_out, struct err *err);

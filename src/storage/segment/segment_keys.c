@@ -1,0 +1,109 @@
+/* Keys put together again from the key columns. */
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/codec.h"
+#include "storage/segment/segment_internal.h"
+
+/* An allocator over the reader's own memory: key_encode() wants a buffer, lookups no allocation. */
+static void *fixed_resize(void *ctx, void *ptr, size_t size_old, size_t size_new, size_t align)
+{
+    struct key_reader *reader = ctx;
+    (void)ptr;
+    (void)size_old;
+    (void)align;
+    return size_new <= sizeof reader->memory ? reader->memory : NULL;
+}
+
+void key_reader_deinit(struct key_reader *reader)
+{
+    for (uint32_t i = 0; i < SCHEMA_KEY_COUNT_MAX && reader->pages[i] != NULL; i++) {
+        page_release(reader->pages[i]);
+        reader->pages[i] = NULL;
+    }
+}
+
+/* Makes sure that the pages with the row's key columns are pinned. */
+static tdbplus_status turn_to(struct key_reader *reader, uint64_t row, struct err *err)
+{
+    struct segment *segment = reader->segment;
+    for (uint32_t i = 0; i < segment->schema->key_count; i++) {
+        struct segment_page *place = &reader->places[i];
+        if (reader->pages[i] != NULL && row >= place->first_row &&
+            row - place->first_row < place->row_count) {
+            continue;
+        }
+        uint32_t column = segment->schema->key_columns[i];
+        struct page *page = NULL;
+        TRY(segment_load(segment, row, column, &page, err));
+        if (reader->pages[i] != NULL) {
+            page_release(reader->pages[i]);
+        }
+        reader->pages[i] = page;
+        *place = segment_page_of(segment, row, column);
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status key_reader_read(struct key_reader *reader, uint64_t row, struct span *key_out,
+                               struct err *err)
+{
+    const struct segment *segment = reader->segment;
+    TRY(turn_to(reader, row, err));
+    if (segment->is_bytes_key) {
+        *key_out = page_bytes(reader->pages[0], (uint32_t)(row - reader->places[0].first_row));
+        return TDBPLUS_OK;
+    }
+    if (segment->is_integer_key) {
+        int64_t value = page_word(reader->pages[0], (uint32_t)(row - reader->places[0].first_row));
+        store_u64_be(reader->memory, key_code_of_integer(value));
+        *key_out = (struct span){reader->memory, sizeof value};
+        return TDBPLUS_OK;
+    }
+    struct datum values[SCHEMA_KEY_COUNT_MAX];
+    uint32_t key_count = segment->schema->key_count;
+    for (uint32_t i = 0; i < key_count; i++) {
+        page_datum(reader->pages[i], segment->columns[segment->schema->key_columns[i]].type,
+                   (uint32_t)(row - reader->places[i].first_row), &values[i]);
+    }
+    struct alloc alloc = {.resize = fixed_resize, .ctx = reader};
+    struct buffer buffer;
+    buffer_init(&buffer, &alloc);
+    tdbplus_status status = key_encode(values, key_count, &buffer, err);
+    if (status != TDBPLUS_OK) {
+        return err_set(err, TDBPLUS_E_CORRUPT, "segment: %s: row %llu has no valid key",
+                       segment->path, (unsigned long long)row);
+    }
+    *key_out = buffer_span(&buffer);
+    return TDBPLUS_OK;
+}
+
+tdbplus_status segment_read_keys(struct segment *segment, uint64_t first_row, uint32_t row_count,
+                                 struct batch *batch, const struct span **keys_out, struct err *err)
+{
+    ASSERT(row_count <= SEGMENT_WINDOW_ROW_COUNT && first_row + row_count <= segment->row_count);
+    struct span *keys = arena_array(&batch->arena, row_count, sizeof *keys);
+    struct key_reader reader = {.segment = segment};
+    tdbplus_status status = TDBPLUS_OK;
+    if (keys == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "segment: no memory for %u keys", row_count);
+    }
+    for (uint32_t i = 0; i < row_count; i++) {
+        struct span key;
+        TRY_OR(done, key_reader_read(&reader, first_row + i, &key, err));
+        uint8_t *copy = arena_bytes(&batch->arena, key.size);
+        if (copy == NULL) {
+            status = err_set(err, TDBPLUS_E_NOMEM, "segment: no memory for %u keys", row_count);
+            goto done;
+        }
+        if (key.size > 0) {
+            memcpy(copy, key.data, key.size);
+        }
+        keys[i] = (struct span){copy, key.size};
+    }
+    *keys_out = keys;
+done:
+    key_reader_deinit(&reader);
+    return status;
+}

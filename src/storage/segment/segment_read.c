@@ -1,0 +1,531 @@
+/* Values of rows: one, a window, or a list of rows. */
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/codec.h"
+#include "storage/segment/segment_internal.h"
+
+#define GATHER_STEP        32u /* Rows whose memory accesses overlap. */
+#define PREFETCH_PAGES_MAX PAGE_LOAD_COUNT_MAX
+
+static tdbplus_status no_memory(struct err *err)
+{
+    return err_set(err, TDBPLUS_E_NOMEM, "segment: no memory for the rows that were asked for");
+}
+
+/* A page's bytes as a column's, which nobody writes to (types/column.h). */
+static void *borrow(const void *bytes)
+{
+    return (void *)(uintptr_t)bytes;
+}
+
+tdbplus_status segment_hand_over(struct batch *batch, struct page *page, struct err *err)
+{
+    if (batch->pins != NULL && batch->pins->held == page) {
+        page_release(page); // The batch has a pin on it.
+        return TDBPLUS_OK;
+    }
+    if (!batch_pin(batch, page, page_release)) {
+        page_release(page);
+        return no_memory(err);
+    }
+    return TDBPLUS_OK;
+}
+
+/* The page that holds the row, pinned. [waits] */
+static tdbplus_status take_page(struct segment *segment, uint64_t row, uint32_t column,
+                                struct page **page_out, struct err *err)
+{
+    struct segment_place place = segment_locate(segment, row, column);
+    struct epoch_ticket ticket = epoch_enter(segment->epoch);
+    struct page *page = page_cache_peek(&segment->slots[place.page]);
+    if (page != NULL) {
+        page_touch(page);
+        page_pin(page);
+        *page_out = page;
+    }
+    epoch_exit(segment->epoch, ticket);
+    return page != NULL ? TDBPLUS_OK : segment_load(segment, row, column, page_out, err);
+}
+
+/* Are values of the column borrowed from the page? */
+static bool is_borrowed(const struct segment_column *column)
+{
+    return type_physical(column->type) >= PHYSICAL_VIEW;
+}
+
+/* ---- one value ---- */
+
+tdbplus_status segment_value(struct segment *segment, uint64_t row, uint32_t column_position,
+                             struct batch *batch, struct datum *datum_out, struct err *err)
+{
+    ASSERT(row < segment->row_count && column_position < segment->column_count);
+    const struct segment_column *column = &segment->columns[column_position];
+    struct segment_place place = segment_locate(segment, row, column_position);
+    bool borrowed = is_borrowed(column);
+
+    struct epoch_ticket ticket = epoch_enter(segment->epoch);
+    struct page *page = page_cache_peek(&segment->slots[place.page]);
+    if (page != NULL) {
+        page_touch(page);
+        page_datum(page, column->type, place.row, datum_out);
+        if (borrowed && batch->pins != NULL && batch->pins->held == page) {
+            borrowed = false; // The batch has a pin on it.
+        } else if (borrowed) {
+            page_pin(page);
+        }
+    }
+    epoch_exit(segment->epoch, ticket);
+    if (page != NULL) {
+        return borrowed ? segment_hand_over(batch, page, err) : TDBPLUS_OK;
+    }
+    TRY(segment_load(segment, row, column_position, &page, err));
+    page_datum(page, column->type, place.row, datum_out);
+    if (borrowed) {
+        return segment_hand_over(batch, page, err);
+    }
+    page_release(page);
+    return TDBPLUS_OK;
+}
+
+tdbplus_status segment_begin(struct segment *segment, uint64_t row, uint64_t *timestamp_out,
+                             struct err *err)
+{
+    if (segment->begin_column < 0) {
+        *timestamp_out = 0;
+        return TDBPLUS_OK;
+    }
+    struct datum datum;
+    TRY(segment_value(segment, row, (uint32_t)segment->begin_column, NULL, &datum, err));
+    *timestamp_out = (uint64_t)datum.integer;
+    return TDBPLUS_OK;
+}
+
+/* ---- a window ---- */
+
+/* Loads what is missing of several columns with as few waits as possible. [waits] */
+static tdbplus_status load_missing(struct segment *segment, uint64_t first_row, uint32_t row_count,
+                                   const uint32_t *positions, uint32_t position_count,
+                                   struct err *err)
+{
+    struct page_request requests[PREFETCH_PAGES_MAX];
+    struct page *pages[PREFETCH_PAGES_MAX];
+    uint32_t count = 0;
+    uint64_t end = first_row + row_count;
+    for (uint32_t i = 0; i < position_count; i++) {
+        for (uint64_t row = first_row; row < end && count < PREFETCH_PAGES_MAX;) {
+            struct segment_page page = segment_page_of(segment, row, positions[i]);
+            if (atomic_load_explicit(&segment->slots[page.page], memory_order_relaxed) == NULL) {
+                requests[count++] = segment_page_request(segment, &page, positions[i]);
+            }
+            row = page.first_row + page.row_count;
+        }
+    }
+    if (count == 0) {
+        return TDBPLUS_OK;
+    }
+    TRY(page_cache_load(segment->cache, &segment->source, requests, count, pages, err));
+    for (uint32_t i = 0; i < count; i++) {
+        page_release(pages[i]);
+    }
+    return TDBPLUS_OK;
+}
+
+void segment_prefetch(struct segment *segment, uint64_t first_row, uint32_t row_count,
+                      const uint32_t *positions, uint32_t position_count)
+{
+    if (first_row >= segment->row_count) {
+        return;
+    }
+    uint64_t left = segment->row_count - first_row;
+    row_count = left < row_count ? (uint32_t)left : row_count;
+    tdbplus_status ignored =
+        load_missing(segment, first_row, row_count, positions, position_count, NULL);
+    (void)ignored; // Whoever reads the page meets the failure again.
+}
+
+/* Part of a window that one page holds. */
+struct window {
+    struct page *page;
+    uint32_t first; /* Row inside the page. */
+    uint32_t row_count;
+};
+
+static bool set_validity(const struct window *window, struct column *column, struct arena *arena)
+{
+    const struct page *page = window->page;
+    if (page->validity == NULL) {
+        return true;
+    }
+    if (window->first % 64 == 0) {
+        column->validity = borrow(page->validity + window->first / 64);
+        return true;
+    }
+    size_t words = ((size_t)window->row_count + 63) / 64;
+    column->validity = arena_array(arena, words, sizeof *column->validity);
+    if (column->validity == NULL) {
+        return false;
+    }
+    page_decode_validity(page, window->first, window->row_count, column->validity, 0);
+    return true;
+}
+
+static bool read_dictionary(const struct window *window, struct column *column, struct arena *arena)
+{
+    const struct page *page = window->page;
+    struct column *dictionary = arena_array(arena, 1, sizeof *dictionary);
+    column->codes = arena_alloc(arena, window->row_count * sizeof *column->codes);
+    if (dictionary == NULL || column->codes == NULL) {
+        return false;
+    }
+    simd->unpack_u32(column->codes, page->codes, window->first, window->row_count, page->width, 0);
+    if (page->value_size != 0) {
+        *dictionary = (struct column){
+            .type = column->type, .row_count = page->value_count, .data = borrow(page->data)};
+    } else {
+        if (!column_make(dictionary, column->type, page->value_count, false, arena)) {
+            return false;
+        }
+        page_decode_dictionary(page, dictionary->data);
+    }
+    column->form = COLUMN_DICTIONARY;
+    column->dictionary = dictionary;
+    return set_validity(window, column, arena);
+}
+
+static bool all_null(const struct window *window)
+{
+    for (uint32_t i = 0; i < window->row_count; i++) {
+        if (!page_is_null(window->page, window->first + i)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool read_constant(const struct window *window, struct column *column, struct arena *arena)
+{
+    struct datum value;
+    page_datum(window->page, column->type, window->first, &value);
+    return column_make_constant(column, &value, window->row_count, arena);
+}
+
+static bool read_flat(const struct window *window, struct column *column, struct arena *arena)
+{
+    if (!column_make(column, column->type, window->row_count, false, arena)) {
+        return false;
+    }
+    page_decode(window->page, window->first, window->row_count, column->data);
+    return set_validity(window, column, arena);
+}
+
+/* A window inside one page: in the form that the page has. */
+static bool read_page(const struct window *window, struct column *column, struct arena *arena)
+{
+    const struct page *page = window->page;
+    column->row_count = window->row_count;
+    if (page->encoding == PAGE_CONSTANT && (page->validity == NULL || all_null(window))) {
+        return read_constant(window, column, arena);
+    }
+    if (page->encoding == PAGE_DICTIONARY) {
+        return read_dictionary(window, column, arena);
+    }
+    if (page->encoding == PAGE_PLAIN && page->value_size != 0) {
+        column->form = COLUMN_FLAT;
+        column->data = borrow(page->data + (size_t)window->first * page->value_size);
+        return set_validity(window, column, arena);
+    }
+    return read_flat(window, column, arena);
+}
+
+/* A window over several pages is flat. */
+static tdbplus_status read_pages(struct segment *segment, uint64_t first_row, uint32_t row_count,
+                                 uint32_t position, struct batch *batch, struct column *column,
+                                 struct err *err)
+{
+    const struct segment_column *info = &segment->columns[position];
+    if (!column_make(column, info->type, row_count, true, &batch->arena)) {
+        return no_memory(err);
+    }
+    size_t width = type_width(info->type);
+    bool has_nulls = false;
+    for (uint32_t done = 0; done < row_count;) {
+        uint64_t row = first_row + done;
+        struct segment_page part = segment_page_of(segment, row, position);
+        uint32_t first = (uint32_t)(row - part.first_row);
+        uint32_t count = part.row_count - first;
+        count = count < row_count - done ? count : row_count - done;
+        struct page *page = NULL;
+        TRY(take_page(segment, row, position, &page, err));
+        page_decode(page, first, count, (uint8_t *)column->data + done * width);
+        if (page->validity != NULL) {
+            page_decode_validity(page, first, count, column->validity, done);
+            has_nulls = true;
+        }
+        if (info->value_size == 0) {
+            TRY(segment_hand_over(batch, page, err)); // Views point into it.
+        } else {
+            page_release(page);
+        }
+        done += count;
+    }
+    if (!has_nulls) {
+        column->validity = NULL;
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status read_column(struct segment *segment, uint64_t first_row, uint32_t row_count,
+                                  uint32_t position, struct batch *batch, struct column *column_out,
+                                  struct err *err)
+{
+    struct column column = {.type = segment->columns[position].type};
+    struct segment_page part = segment_page_of(segment, first_row, position);
+    if (first_row + row_count > part.first_row + part.row_count) {
+        TRY(read_pages(segment, first_row, row_count, position, batch, &column, err));
+        *column_out = column;
+        return TDBPLUS_OK;
+    }
+    struct window window = {.first = (uint32_t)(first_row - part.first_row),
+                            .row_count = row_count};
+    TRY(take_page(segment, first_row, position, &window.page, err));
+    if (!read_page(&window, &column, &batch->arena)) {
+        page_release(window.page);
+        return no_memory(err);
+    }
+    TRY(segment_hand_over(batch, window.page, err));
+    *column_out = column;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status segment_read(struct segment *segment, uint64_t first_row, uint32_t row_count,
+                            const uint32_t *positions, uint32_t position_count, struct batch *batch,
+                            struct column *columns_out, struct err *err)
+{
+    ASSERT(row_count > 0 && first_row + row_count <= segment->row_count);
+    ASSERT(first_row / SEGMENT_WINDOW_ROW_COUNT ==
+           (first_row + row_count - 1) / SEGMENT_WINDOW_ROW_COUNT);
+    TRY(load_missing(segment, first_row, row_count, positions, position_count, err));
+    for (uint32_t i = 0; i < position_count; i++) {
+        ASSERT(positions[i] < segment->column_count);
+        TRY(read_column(segment, first_row, row_count, positions[i], batch, &columns_out[i], err));
+    }
+    page_cache_count_hits(segment->cache, position_count);
+    return TDBPLUS_OK;
+}
+
+/* ---- a list of rows ---- */
+
+/* A few rows on their way through the stages. */
+struct gather {
+    uint32_t count;
+    uint64_t rows[GATHER_STEP];
+    struct segment_place places[GATHER_STEP];
+    struct page *pages[GATHER_STEP]; /* Pinned; the same page again shares the pin. */
+};
+
+static void release_pages(struct gather *gather)
+{
+    for (uint32_t i = 0; i < gather->count; i++) {
+        if (gather->pages[i] != NULL && (i == 0 || gather->pages[i] != gather->pages[i - 1])) {
+            page_release(gather->pages[i]);
+        }
+    }
+}
+
+static bool same_page(const struct gather *gather, uint32_t i)
+{
+    return i > 0 && gather->places[i].page == gather->places[i - 1].page;
+}
+
+/* Pins the pages of the rows that are cached; the others stay NULL. */
+static uint32_t pin_cached(struct segment *segment, struct gather *gather)
+{
+    uint32_t missing = 0;
+    struct epoch_ticket ticket = epoch_enter(segment->epoch);
+    for (uint32_t i = 0; i < gather->count; i++) {
+        struct page *page = page_cache_peek(&segment->slots[gather->places[i].page]);
+        __builtin_prefetch(page);
+        gather->pages[i] = page;
+    }
+    for (uint32_t i = 0; i < gather->count; i++) {
+        struct page *page = gather->pages[i];
+        if (same_page(gather, i)) {
+            gather->pages[i] = gather->pages[i - 1];
+        } else if (page != NULL) {
+            page_touch(page);
+            page_pin(page);
+        }
+        missing += gather->pages[i] == NULL;
+    }
+    epoch_exit(segment->epoch, ticket);
+    return missing;
+}
+
+static tdbplus_status load_others(struct segment *segment, uint32_t position, struct gather *gather,
+                                  struct err *err)
+{
+    struct page_request requests[GATHER_STEP];
+    struct page *loaded[GATHER_STEP];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < gather->count; i++) {
+        if (gather->pages[i] == NULL && !same_page(gather, i)) {
+            struct segment_page page = segment_page_of(segment, gather->rows[i], position);
+            requests[count++] = segment_page_request(segment, &page, position);
+        }
+    }
+    TRY(page_cache_load(segment->cache, &segment->source, requests, count, loaded, err));
+    uint32_t next = 0;
+    for (uint32_t i = 0; i < gather->count; i++) {
+        if (gather->pages[i] == NULL) {
+            gather->pages[i] = same_page(gather, i) ? gather->pages[i - 1] : loaded[next++];
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* Asks for the memory that the row's value lies in, as far as it is known without reading. */
+static void prefetch_value(const struct page *page, uint32_t row)
+{
+    const uint8_t *at = NULL;
+    if (page->encoding == PAGE_BYTES && (page->flags & PAGE_FLAG_STRIDE) == 0) {
+        size_t item = (page->flags & PAGE_FLAG_WIDE) != 0 ? 4 : 2;
+        __builtin_prefetch(page->offsets + row * item);
+        return;
+    }
+    if (page->encoding == PAGE_PACKED) {
+        at = page->data + (size_t)row * page->width / 8;
+    } else if (page->encoding == PAGE_PLAIN) {
+        at = page->data + (size_t)row * page->value_size;
+    } else if (page->encoding == PAGE_BYTES) {
+        at = page->data + (size_t)row * page->base;
+        __builtin_prefetch(at + 64);
+    } else if (page->encoding == PAGE_DICTIONARY) {
+        at = page->codes + (size_t)row * page->width / 8;
+    }
+    __builtin_prefetch(at);
+}
+
+static void store_value(const struct gather *gather, uint32_t i, uint8_t *to, uint32_t size)
+{
+    const struct page *page = gather->pages[i];
+    uint32_t row = gather->places[i].row;
+    if (size == 0) {
+        struct view view =
+            view_of(page_is_null(page, row) ? (struct span){0} : page_bytes(page, row));
+        memcpy(to, &view, sizeof view);
+    } else if (page_is_word(page)) {
+        int64_t word = page_word(page, row);
+        memcpy(to, &word, size); // Little-endian: the low bytes come first.
+    } else {
+        memcpy(to, page_bytes(page, row).data, size);
+    }
+}
+
+/* Values of a page that must be decoded from its beginning: all at once. Returns how many. */
+static uint32_t store_run(const struct gather *gather, uint32_t i, uint8_t *to, uint32_t size)
+{
+    uint64_t words[SEGMENT_PAGE_ROW_MAX];
+    const struct page *page = gather->pages[i];
+    uint32_t end = i + 1;
+    while (end < gather->count && gather->pages[end] == page) {
+        end++;
+    }
+    page_decode(page, 0, gather->places[end - 1].row + 1, words);
+    for (uint32_t at = i; at < end; at++) {
+        memcpy(to + (size_t)(at - i) * size, (uint8_t *)words + gather->places[at].row * size,
+               size);
+    }
+    return end - i;
+}
+
+static void gather_values(const struct gather *gather, uint32_t size, struct column *column,
+                          uint32_t done)
+{
+    size_t width = size == 0 ? sizeof(struct view) : size;
+    for (uint32_t i = 0; i < gather->count; i++) {
+        prefetch_value(gather->pages[i], gather->places[i].row);
+    }
+    uint8_t *to = (uint8_t *)column->data + done * width;
+    for (uint32_t i = 0; i < gather->count;) {
+        if (page_is_random_access(gather->pages[i])) {
+            store_value(gather, i, to + i * width, size);
+            i++;
+        } else {
+            i += store_run(gather, i, to + i * width, size);
+        }
+    }
+    for (uint32_t i = 0; i < gather->count; i++) {
+        if (page_is_null(gather->pages[i], gather->places[i].row)) {
+            uint32_t at = done + i;
+            column->validity[at / 64] &= ~((uint64_t)1 << (at % 64));
+        }
+    }
+}
+
+/* Gives the pins to the batch, or lets go of them where nothing was borrowed. */
+static tdbplus_status settle_pins(struct gather *gather, bool borrowed, struct batch *batch,
+                                  struct err *err)
+{
+    if (!borrowed) {
+        release_pages(gather);
+        return TDBPLUS_OK;
+    }
+    tdbplus_status status = TDBPLUS_OK;
+    for (uint32_t i = 0; i < gather->count; i++) {
+        struct page *page = gather->pages[i];
+        if (i > 0 && page == gather->pages[i - 1]) {
+            continue;
+        }
+        if (status != TDBPLUS_OK) {
+            page_release(page);
+        } else {
+            status = segment_hand_over(batch, page, err);
+        }
+    }
+    return status;
+}
+
+static tdbplus_status gather_column(struct segment *segment, const uint64_t *rows,
+                                    uint32_t row_count, uint32_t position, struct batch *batch,
+                                    struct column *column, struct err *err)
+{
+    const struct segment_column *info = &segment->columns[position];
+    if (!column_make(column, info->type, row_count, true, &batch->arena)) {
+        return no_memory(err);
+    }
+    struct gather gather;
+    for (uint32_t done = 0; done < row_count; done += gather.count) {
+        gather.count = row_count - done < GATHER_STEP ? row_count - done : GATHER_STEP;
+        for (uint32_t i = 0; i < gather.count; i++) {
+            ASSERT(rows[done + i] < segment->row_count);
+            gather.rows[i] = rows[done + i];
+            gather.places[i] = segment_locate(segment, rows[done + i], position);
+        }
+        if (pin_cached(segment, &gather) > 0) {
+            tdbplus_status status = load_others(segment, position, &gather, err);
+            if (status != TDBPLUS_OK) {
+                release_pages(&gather);
+                return status;
+            }
+        }
+        gather_values(&gather, info->value_size, column, done);
+        TRY(settle_pins(&gather, info->value_size == 0, batch, err));
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status segment_gather(struct segment *segment, const uint64_t *rows, uint32_t row_count,
+                              const uint32_t *positions, uint32_t position_count,
+                              struct batch *batch, struct column *columns_out, struct err *err)
+{
+    ASSERT(row_count <= SEGMENT_WINDOW_ROW_COUNT);
+    for (uint32_t i = 0; i < position_count; i++) {
+        ASSERT(positions[i] < segment->column_count);
+        struct column column = {0};
+        TRY(gather_column(segment, rows, row_count, positions[i], batch, &column, err));
+        columns_out[i] = column;
+    }
+    return TDBPLUS_OK;
+}
