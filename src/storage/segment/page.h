@@ -48,7 +48,8 @@ struct page {
 };
 
 /* The stored header lies right before the payload, which begins at a multiple of 64. */
-#define PAGE_PAYLOAD_OFFSET        ((sizeof(struct page) + sizeof(struct page_header) + 63) / 64 * 64)
+#define PAGE_HEAD_SIZE             (sizeof(struct page) + sizeof(struct page_header))
+#define PAGE_PAYLOAD_OFFSET        ((PAGE_HEAD_SIZE + 63) / 64 * 64)
 #define PAGE_MEMORY_SIZE(raw_size) (PAGE_PAYLOAD_OFFSET + (size_t)(raw_size) + SIMD_PACKED_SLACK)
 
 static inline uint8_t *page_payload(struct page *page)
