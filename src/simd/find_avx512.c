@@ -50,3 +50,60 @@ void find_windows_u64_avx512(const uint64_t *keys, size_t key_count, const uint6
         positions[i] = first + find_u64_avx512(&keys[first], windows[i][1] - first, wanted[i]);
     }
 }
+
+/* The product of each 64-bit number and one more: its high half, and bits 32 .. 63 of its low. */
+static inline __m512i multiply_high(__m512i left, __m512i right, __m512i *fraction_out)
+{
+    const __m512i low_half = _mm512_set1_epi64(UINT32_MAX);
+    __m512i left_high = _mm512_srli_epi64(left, 32);
+    __m512i right_high = _mm512_srli_epi64(right, 32);
+    __m512i low_low = _mm512_mul_epu32(left, right);
+    __m512i high_low = _mm512_mul_epu32(left_high, right);
+    __m512i low_high = _mm512_mul_epu32(left, right_high);
+    __m512i high_high = _mm512_mul_epu32(left_high, right_high);
+    __m512i middle = _mm512_add_epi64(high_low, _mm512_srli_epi64(low_low, 32));
+    __m512i rest = _mm512_add_epi64(low_high, _mm512_and_si512(middle, low_half));
+    *fraction_out = _mm512_and_si512(rest, low_half);
+    return _mm512_add_epi64(
+        high_high, _mm512_add_epi64(_mm512_srli_epi64(middle, 32), _mm512_srli_epi64(rest, 32)));
+}
+
+void grid_windows_u64_avx512(const uint64_t *codes, size_t count, const struct simd_grid *grid,
+                             const uint16_t *cells, uint64_t (*windows)[2], uint64_t *guesses)
+{
+    const __m512i code_first = _mm512_set1_epi64((long long)grid->first);
+    const __m512i multiplier = _mm512_set1_epi64((long long)grid->multiplier);
+    const __m512i cell_count = _mm512_set1_epi64((long long)grid->cell_count);
+    const __m512i row = _mm512_set1_epi64((long long)grid->row);
+    const __m512i rows = _mm512_set1_epi64((long long)grid->rows);
+    const __m512i before = _mm512_set1_epi64((long long)grid->before);
+    const __m512i after = _mm512_set1_epi64((long long)grid->after);
+    const __m512i pairs_low = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+    const __m512i pairs_high = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
+    for (size_t i = 0; i < count; i += LANES) {
+        __mmask8 inside = (__mmask8)(count - i >= LANES ? 0xFF : (1u << (count - i)) - 1);
+        __m512i code = _mm512_maskz_loadu_epi64(inside, &codes[i]);
+        __m512i fraction;
+        __m512i cell = multiply_high(_mm512_sub_epi64(code, code_first), multiplier, &fraction);
+        __mmask8 is_cell = _mm512_mask_cmplt_epu64_mask(inside, cell, cell_count);
+        // One gather fetches a cell's entry and the next one's.
+        __m512i both = _mm512_cvtepu32_epi64(
+            _mm512_mask_i64gather_epi32(_mm256_setzero_si256(), is_cell, cell, cells, 2));
+        __m512i low = _mm512_mask_and_epi64(rows, is_cell, both, _mm512_set1_epi64(UINT16_MAX));
+        __m512i high = _mm512_mask_srli_epi64(rows, is_cell, both, 16);
+        __m512i part = _mm512_mul_epu32(_mm512_sub_epi64(high, low), fraction);
+        __m512i guess = _mm512_add_epi64(low, _mm512_srli_epi64(part, 32));
+        // Signed, so that a difference below zero is less than every position.
+        __m512i first = _mm512_max_epi64(low, _mm512_sub_epi64(guess, before));
+        __m512i end = _mm512_min_epi64(high, _mm512_add_epi64(guess, after));
+        first = _mm512_add_epi64(first, row);
+        end = _mm512_add_epi64(end, row);
+        _mm512_mask_storeu_epi64(&guesses[i], inside, _mm512_add_epi64(guess, row));
+        __m512i front = _mm512_permutex2var_epi64(first, pairs_low, end);
+        __m512i back = _mm512_permutex2var_epi64(first, pairs_high, end);
+        uint32_t words = 2 * (uint32_t)(count - i < LANES ? count - i : LANES);
+        uint32_t stored = (uint32_t)(((uint64_t)1 << words) - 1);
+        _mm512_mask_storeu_epi64(&windows[i][0], (__mmask8)(stored & 0xFF), front);
+        _mm512_mask_storeu_epi64(&windows[i][0] + LANES, (__mmask8)(stored >> 8), back);
+    }
+}

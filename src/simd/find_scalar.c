@@ -20,3 +20,27 @@ void find_windows_u64_scalar(const uint64_t *keys, size_t key_count, const uint6
         positions[i] = first + find_u64_scalar(&keys[first], windows[i][1] - first, wanted[i]);
     }
 }
+
+__extension__ typedef unsigned __int128 wide;
+
+void grid_windows_u64_scalar(const uint64_t *codes, size_t count, const struct simd_grid *grid,
+                             const uint16_t *cells, uint64_t (*windows)[2], uint64_t *guesses)
+{
+    for (size_t i = 0; i < count; i++) {
+        wide product = (wide)(codes[i] - grid->first) * grid->multiplier;
+        uint64_t cell = (uint64_t)(product >> 64);
+        uint64_t fraction = (uint64_t)product >> 32;
+        uint64_t low = grid->rows;
+        uint64_t high = grid->rows;
+        if (cell < grid->cell_count) {
+            low = cells[cell];
+            high = cells[cell + 1];
+        }
+        uint64_t guess = low + (((high - low) * fraction) >> 32);
+        uint64_t first = guess > low + grid->before ? guess - grid->before : low;
+        uint64_t end = guess + grid->after < high ? guess + grid->after : high;
+        windows[i][0] = grid->row + first;
+        windows[i][1] = grid->row + end;
+        guesses[i] = grid->row + guess;
+    }
+}

@@ -100,3 +100,49 @@ TEST(windows_agree_with_counting_for_every_guess)
         }
     }
 }
+
+TEST(grids_agree_with_scalar_at_every_count)
+{
+    simd_init();
+    const struct simd_ops *const *all = simd_available();
+    for (uint64_t draw = 0; draw < 3000; draw++) {
+        uint16_t cells[34];
+        uint64_t cell_count = 1 + hash_u64(draw) % 33;
+        uint64_t position = 0;
+        for (uint64_t c = 0; c <= cell_count; c++) {
+            cells[c] = (uint16_t)position;
+            position += hash_u64(draw * 100 + c) % (draw % 7 == 0 ? 1900 : 60);
+        }
+        struct simd_grid grid = {
+            .first = draw % 3 == 0 ? 0 : hash_u64(draw + 1) / 2,
+            .multiplier = hash_u64(draw + 2) >> draw % 64,
+            .cell_count = cell_count,
+            .row = hash_u64(draw + 3) >> 24,
+            .rows = cells[cell_count],
+            .before = draw % 17,
+            .after = draw % 19,
+        };
+        uint64_t codes[20];
+        for (uint64_t i = 0; i < 20; i++) {
+            codes[i] = grid.first + (hash_u64(draw * 20 + i) >> (1 + (draw + i) % 63));
+        }
+        size_t count = draw % 20;
+        uint64_t expected[20][2];
+        uint64_t expected_guesses[20];
+        all[0]->grid_windows_u64(codes, count, &grid, cells, expected, expected_guesses);
+        for (size_t t = 0; all[t] != NULL; t++) {
+            uint64_t windows[20][2];
+            uint64_t guesses[20];
+            memset(windows, 0xAB, sizeof windows);
+            memset(guesses, 0xAB, sizeof guesses);
+            all[t]->grid_windows_u64(codes, count, &grid, cells, windows, guesses);
+            CHECK(count == 0 || memcmp(windows, expected, count * sizeof *windows) == 0);
+            CHECK(count == 0 || memcmp(guesses, expected_guesses, count * sizeof *guesses) == 0);
+            CHECK(windows[count][0] == 0xABABABABABABABAB && guesses[count] == 0xABABABABABABABAB);
+            for (size_t i = 0; i < count; i++) {
+                CHECK(windows[i][0] <= guesses[i] && guesses[i] <= windows[i][1]);
+                CHECK(windows[i][0] >= grid.row && windows[i][1] <= grid.row + grid.rows);
+            }
+        }
+    }
+}
