@@ -149,6 +149,9 @@ static void drop_changes(struct sim_inode *inode, size_t count)
         free(inode->changes[i].data);
     }
     inode->change_count -= count;
+    if (inode->change_count == 0) {
+        return; // Perhaps there is no array.
+    }
     memmove(inode->changes, inode->changes + count, inode->change_count * sizeof *inode->changes);
 }
 
