@@ -23,6 +23,14 @@ extern "C" size_t float_text_of_float(float value, char *text)
                     text);
 }
 
+extern "C" size_t float_text_rounded(double value, int digits, char *text)
+{
+    return (size_t)(std::to_chars(text, text + FLOAT_TEXT_SIZE_MAX, value,
+                                  std::chars_format::scientific, digits - 1)
+                        .ptr -
+                    text);
+}
+
 template <typename real> static enum float_text_result parse(struct span text, real *value_out)
 {
     const char *start = (const char *)text.data;

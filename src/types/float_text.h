@@ -21,6 +21,9 @@ enum float_text_result {
 size_t float_text_of_double(double value, char *text);
 size_t float_text_of_float(float value, char *text);
 
+/* The same with exactly `digits` (1..17) significant digits. */
+size_t float_text_rounded(double value, int digits, char *text);
+
 /* The nearest float to "-12.5e3" and the like (no '+' in front, no spaces); *value_out is untouched
  * unless the result is FLOAT_TEXT_OK. */
 enum float_text_result float_text_to_double(struct span text, double *value_out);

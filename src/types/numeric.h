@@ -16,9 +16,10 @@
 
 #include <stdbool.h>
 
-#include "base/alloc.h"
+#include "base/arena.h"
 #include "base/buffer.h"
 #include "base/err.h"
+#include "types/type.h"
 
 #define NUMERIC_LIMB_BASE   10000
 #define NUMERIC_HEADER_SIZE 6u
@@ -47,3 +48,83 @@ TDBPLUS_CHECKED tdbplus_status numeric_parse(struct span text, struct buffer *bu
 /* Appends the text of a valid number, with as many digits after the point as its display scale
  * says. */
 void numeric_print(struct span encoded, struct buffer *text);
+
+/* The same for equal numbers, whatever their display scales. Does not reach disk. */
+uint64_t numeric_hash(struct span encoded);
+
+/* ---- arithmetic, with PostgreSQL's result scales ---- */
+
+/*
+ * Each appends the result to the buffer, whose memory must not be an operand's. On failure nothing
+ * usable was appended.
+ *
+ *   TDBPLUS_E_RANGE  the result has too many digits (22003)
+ *   TDBPLUS_E_SQL    division by zero (22012); root of a negative number (2201F)
+ *   TDBPLUS_E_NOMEM  memory is out
+ */
+TDBPLUS_CHECKED tdbplus_status numeric_add(struct span left, struct span right,
+                                           struct buffer *buffer, struct err *err);
+TDBPLUS_CHECKED tdbplus_status numeric_subtract(struct span left, struct span right,
+                                                struct buffer *buffer, struct err *err);
+TDBPLUS_CHECKED tdbplus_status numeric_multiply(struct span left, struct span right,
+                                                struct buffer *buffer, struct err *err);
+TDBPLUS_CHECKED tdbplus_status numeric_divide(struct span left, struct span right,
+                                              struct buffer *buffer, struct err *err);
+
+/* div(): the quotient cut to a whole number. */
+TDBPLUS_CHECKED tdbplus_status numeric_divide_whole(struct span left, struct span right,
+                                                    struct buffer *buffer, struct err *err);
+TDBPLUS_CHECKED tdbplus_status numeric_modulo(struct span left, struct span right,
+                                              struct buffer *buffer, struct err *err);
+TDBPLUS_CHECKED tdbplus_status numeric_negate(struct span value, struct buffer *buffer,
+                                              struct err *err);
+TDBPLUS_CHECKED tdbplus_status numeric_absolute(struct span value, struct buffer *buffer,
+                                                struct err *err);
+TDBPLUS_CHECKED tdbplus_status numeric_sqrt(struct span value, struct buffer *buffer,
+                                            struct err *err);
+
+/* -1, 0, 1; NaN counts as positive. */
+int numeric_sign(struct span value);
+
+/* To `scale` digits after the point, half away from zero; before the point when negative. */
+TDBPLUS_CHECKED tdbplus_status numeric_round(struct span value, int32_t scale,
+                                             struct buffer *buffer, struct err *err);
+TDBPLUS_CHECKED tdbplus_status numeric_truncate(struct span value, int32_t scale,
+                                                struct buffer *buffer, struct err *err);
+TDBPLUS_CHECKED tdbplus_status numeric_floor(struct span value, struct buffer *buffer,
+                                             struct err *err);
+TDBPLUS_CHECKED tdbplus_status numeric_ceiling(struct span value, struct buffer *buffer,
+                                               struct err *err);
+
+/* ---- conversions ---- */
+
+void numeric_of_integer(int64_t value, struct buffer *buffer);
+
+/* The digits that a float surely has: 15, or 6 of a float4. */
+TDBPLUS_CHECKED tdbplus_status numeric_of_float8(double value, struct buffer *buffer,
+                                                 struct err *err);
+TDBPLUS_CHECKED tdbplus_status numeric_of_float4(float value, struct buffer *buffer,
+                                                 struct err *err);
+
+/* Rounded half away from zero; TDBPLUS_E_RANGE (22003) outside of [min, max], TDBPLUS_E_UNSUPPORTED
+ * (0A000) for NaN and infinities, as PostgreSQL. */
+TDBPLUS_CHECKED tdbplus_status numeric_to_integer(struct span value, int64_t min, int64_t max,
+                                                  int64_t *integer_out, struct err *err);
+
+/* The nearest double; infinite when too large, zero when too small. */
+double numeric_to_float8(struct span encoded);
+
+/* A datum of any numeric type in its long form, appended. */
+void numeric_of_datum(const struct datum *datum, struct buffer *buffer);
+
+/*
+ * A number as a datum of numeric type `type`: rounded to its scale, in its physical form, bytes in
+ * the arena.
+ *
+ *   TDBPLUS_E_RANGE        more digits before the point than the type has (22003)
+ *   TDBPLUS_E_UNSUPPORTED  NaN, in a type of up to 38 digits
+ *   TDBPLUS_E_NOMEM        memory is out
+ */
+TDBPLUS_CHECKED tdbplus_status numeric_to_datum(struct span value, struct type type,
+                                                struct arena *arena, struct datum *datum_out,
+                                                struct err *err);

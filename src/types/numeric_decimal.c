@@ -91,25 +91,15 @@ void numeric_put_scaled(wide_int value, unsigned scale, struct buffer *buffer)
     buffer_put(buffer, bytes, size);
 }
 
-/* |value| * 10^exponent as long as it fits 38 digits. */
-static bool shift_digits(wide_uint *value, int32_t exponent)
+/* *value = *value * 10^digits + rest, as long as it fits 38 digits. */
+static bool append_digits(wide_uint *value, unsigned digits, uint32_t rest)
 {
-    if (*value == 0) {
-        return true;
-    }
     const wide_uint limit = (wide_uint)numeric_power_of_ten(WIDE_DIGITS_MAX);
-    for (; exponent > 0; exponent--) {
-        if (*value >= limit / 10) {
-            return false;
-        }
-        *value *= 10;
+    wide_uint factor = (wide_uint)numeric_power_of_ten(digits);
+    if (*value >= limit / factor) {
+        return false;
     }
-    for (; exponent < 0; exponent++) {
-        if (*value % 10 != 0) {
-            return false;
-        }
-        *value /= 10;
-    }
+    *value = *value * factor + rest;
     return true;
 }
 
@@ -119,17 +109,29 @@ bool numeric_to_scaled(struct span encoded, unsigned scale, wide_int *value_out)
     if (parts.kind > NUMERIC_NEGATIVE || parts.weight > WIDE_DIGITS_MAX / LIMB_DIGITS + 1) {
         return false;
     }
-    const wide_uint limit = (wide_uint)numeric_power_of_ten(WIDE_DIGITS_MAX);
     wide_uint value = 0;
+    int32_t exponent = 0; // Of the last digit taken, against the scale.
     for (uint32_t i = 0; i < parts.limb_count; i++) {
-        if (value >= limit / NUMERIC_LIMB_BASE) {
+        uint32_t limb = (uint32_t)numeric_limb(&parts, i);
+        unsigned digits = LIMB_DIGITS;
+        exponent = (parts.weight - (int32_t)i) * LIMB_DIGITS + (int32_t)scale;
+        if (exponent < 0) {
+            // Only zeros may be left out, and only of this last limb.
+            uint32_t divisor =
+                exponent > -LIMB_DIGITS ? (uint32_t)numeric_power_of_ten((unsigned)-exponent) : 0;
+            if (divisor == 0 || limb % divisor != 0) {
+                return false;
+            }
+            limb /= divisor;
+            digits -= (unsigned)-exponent;
+            exponent = 0;
+        }
+        if (!append_digits(&value, digits, limb)) {
             return false;
         }
-        value = value * NUMERIC_LIMB_BASE + (unsigned)numeric_limb(&parts, i);
     }
-    int32_t last = parts.weight - (int32_t)parts.limb_count + 1;
-    int32_t exponent = parts.limb_count == 0 ? 0 : last * LIMB_DIGITS + (int32_t)scale;
-    if (!shift_digits(&value, exponent)) {
+    if (exponent > WIDE_DIGITS_MAX ||
+        (exponent > 0 && !append_digits(&value, (unsigned)exponent, 0))) {
         return false;
     }
     *value_out = parts.kind == NUMERIC_NEGATIVE ? -(wide_int)value : (wide_int)value;

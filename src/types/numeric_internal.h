@@ -21,6 +21,14 @@ static inline int32_t numeric_limb(const struct numeric_parts *parts, uint32_t i
     return load_u16(parts->limbs + 2 * (size_t)i);
 }
 
+/* The limb at a place (0: units, 1: ten thousands, -1: ten thousandths), 0 outside of the stored
+ * ones. */
+static inline int32_t numeric_limb_at(const struct numeric_parts *parts, int32_t place)
+{
+    int64_t i = (int64_t)parts->weight - place;
+    return i < 0 || i >= parts->limb_count ? 0 : numeric_limb(parts, (uint32_t)i);
+}
+
 /* The order of the absolute values of two finite numbers. */
 int numeric_compare_magnitudes(const struct numeric_parts *left, const struct numeric_parts *right);
 
@@ -50,11 +58,6 @@ bool numeric_to_decimal(struct span encoded, int64_t *mantissa_out, unsigned *sc
 /* False when there are digits after the point, or it does not fit. */
 bool numeric_to_int8(struct span encoded, int64_t *value_out);
 
-/* The nearest double; infinite when too large. */
-double numeric_to_float8(struct span encoded);
 double numeric_decimal_to_float8(int64_t mantissa, unsigned scale);
 
 void numeric_print_scaled(wide_int value, unsigned scale, struct buffer *text);
-
-/* The same for equal numbers, whatever their display scales. */
-uint64_t numeric_hash(struct span encoded);

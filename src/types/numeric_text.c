@@ -212,14 +212,6 @@ tdbplus_status numeric_parse(struct span text, struct buffer *buffer, struct err
     return TDBPLUS_OK;
 }
 
-/* The limb that stands `position` places (of four digits) from the units, 0 outside of the stored
- * ones. */
-static unsigned limb_at(const struct numeric_parts *parts, int32_t position)
-{
-    int64_t i = (int64_t)parts->weight - position;
-    return i < 0 || i >= parts->limb_count ? 0 : (unsigned)numeric_limb(parts, (uint32_t)i);
-}
-
 uint8_t *numeric_print_limb(uint8_t *at, unsigned limb)
 {
     at[0] = (uint8_t)('0' + limb / 1000);
@@ -236,7 +228,7 @@ static uint8_t *print_integer_part(uint8_t *at, const struct numeric_parts *part
         return at;
     }
     uint8_t first[LIMB_DIGITS];
-    (void)numeric_print_limb(first, limb_at(parts, parts->weight));
+    (void)numeric_print_limb(first, (unsigned)numeric_limb_at(parts, parts->weight));
     unsigned skip = 0;
     while (first[skip] == '0') {
         skip++; // A stored first limb is not zero.
@@ -244,7 +236,7 @@ static uint8_t *print_integer_part(uint8_t *at, const struct numeric_parts *part
     memcpy(at, first + skip, LIMB_DIGITS - skip);
     at += LIMB_DIGITS - skip;
     for (int32_t position = parts->weight - 1; position >= 0; position--) {
-        at = numeric_print_limb(at, limb_at(parts, position));
+        at = numeric_print_limb(at, (unsigned)numeric_limb_at(parts, position));
     }
     return at;
 }
@@ -276,7 +268,7 @@ void numeric_print(struct span encoded, struct buffer *text)
         *at++ = '.';
         uint8_t *end = at + parts.scale;
         for (int32_t position = -1; at < end; position--) {
-            at = numeric_print_limb(at, limb_at(&parts, position));
+            at = numeric_print_limb(at, (unsigned)numeric_limb_at(&parts, position));
         }
         at = end; // The last limb may have had more digits than are shown.
     }

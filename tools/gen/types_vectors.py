@@ -133,7 +133,56 @@ def make_json():
           ranks)
 
 
-MAKERS = {"json": make_json}
+NUMBERS = """0 1 -1 2 3 7 9 10 -10 99 100 0.0 0.00 1.0 1.50 -1.50 0.5 -0.5 0.05 0.005 2.5 3.5 -2.5 0.1 0.3
+9999 10000 9999.9999 10000.0001 0.0001 0.00001 0.99995 99995 99994.5 123456789 -987654321.123456789
+12345678901234567890.12345 0.000000000000000123 1e30 1e-30 -1e17 3.14159265358979 2.718281828459045235
+99999999999999999999.99999999999999999999 1e60 7e-60 50000000 49999999 0.49999999999999999999
+100000000000000000000000000000000000001 NaN Infinity -Infinity 4294967296 1.00000001 12 144 2.25""".split()
+
+
+def make_numeric():
+    dice = random.Random(2)
+    numbers = NUMBERS + [
+        f"{dice.choice(['', '-'])}{dice.randrange(10 ** dice.randrange(1, 40))}"
+        f"{dice.choice(['', '.' + str(dice.randrange(10 ** dice.randrange(1, 30)))])}"
+        for _ in range(40)]
+    pairs = [(dice.choice(numbers), dice.choice(numbers)) for _ in range(220)]
+    pairs += [(a, b) for a in NUMBERS[-10:] for b in ("0", "2", "-1", "NaN", "Infinity")]
+    rows = []
+    for op, sql in (("+", "{} + {}"), ("-", "{} - {}"), ("*", "{} * {}"), ("/", "{} / {}"),
+                    ("%", "{} % {}"), ("div", "div({}, {})"), ("cmp", "numeric_cmp({}, {})")):
+        rows += [((op, a, b), sql.format(f"'{a}'::numeric", f"'{b}'::numeric")) for a, b in pairs]
+    for a in numbers:
+        for op in ("sqrt", "floor", "ceil", "abs", "sign"):
+            rows.append(((op, a, ""), f"{op}('{a}'::numeric)"))
+        for scale in (-40, -5, -4, -3, -1, 0, 1, 2, 3, 4, 5, 9, 25):
+            rows.append((("round", a, str(scale)), f"round('{a}'::numeric, {scale})"))
+            rows.append((("trunc", a, str(scale)), f"trunc('{a}'::numeric, {scale})"))
+        for kind in ("int2", "int4", "int8", "float8", "numeric(5,2)", "numeric(18,6)",
+                     "numeric(20,0)", "numeric(38,20)", "numeric(50,4)"):
+            rows.append(((kind, a, ""), f"'{a}'::numeric::{kind}"))
+    answers = ask([sql for _, sql in rows])
+    write("numeric", "Operation, operands and result.",
+          [(r, a) for (r, _), a in zip(rows, answers)])
+    texts = ["", " ", "1", " 1 ", "\t-5\n", "+3", "--3", "1.", ".5", ".", "1e5", "1e", "1e+5", "1e-5",
+             "1.5e3", "1.50e1", "0e5", "00012", "000", "-0", "-0.00", "1_000", "0x10", "nan", "NaN",
+             "-NaN", "inf", "-inf", "+Infinity", "infinit", "1 2", "1,5", "1e131071x", "1e131072",
+             "1e-16384", "1e-200", "abc", "1.2.3", "1e5.5", "12345678901234567890123456789.0"]
+    answers = ask([f"{literal(t)}::numeric" for t in texts])
+    write("numeric_text", "Text and the numeric it is read as.",
+          [((t,), a) for t, a in zip(texts, answers)])
+    reals = ["0", "-0", "1", "0.1", "1.5", "-2.75", "1e15", "1e16", "123456789012345678", "1e300", "1e-300",
+             "3.141592653589793", "0.30000000000000004", "1e22", "NaN", "Infinity", "-Infinity", "100",
+             "12345.678", "1e-5", "2.5e-7"]
+    answers = ask([f"'{r}'::float8::numeric" for r in reals])
+    rows = [(("float8", r), a) for r, a in zip(reals, answers)]
+    reals = [r for r in reals if "300" not in r]
+    answers = ask([f"'{r}'::float4::numeric" for r in reals])
+    write("numeric_real", "Floats and the numerics they become.",
+          rows + [(("float4", r), a) for r, a in zip(reals, answers)])
+
+
+MAKERS = {"json": make_json, "numeric": make_numeric}
 
 if __name__ == "__main__":
     ROOT.mkdir(exist_ok=True)
