@@ -11,21 +11,14 @@
 
 #include "base/assert.h"
 #include "os/fiber.h"
+#include "os/file_internal.h"
+#include "os/io_service_internal.h"
 #include "os/os_internal.h"
 
 #define FILE_MODE        0640
 #define DIRECTORY_MODE   0750
-#define TRANSFER_MAX     ((size_t)1 << 30) /* Below what one system call moves at most. */
-#define DIRECT_ALIGN     ((uint64_t)4096)  /* A multiple of every block size in use. */
 #define ZERO_SIZE        65536u
 #define LOCK_RETRIES_MAX 100u
-
-struct env_file {
-    int fd;
-    int fd_direct; /* The same file past the page cache, or -1. */
-    size_t path_size;
-    char path[]; /* For messages; the name the file was opened by. */
-};
 
 tdbplus_status os_error(struct err *err, int number, const char *verb, const char *path)
 {
@@ -137,65 +130,31 @@ static tdbplus_status real_open(void *ctx, const char *path, uint32_t flags,
     return TDBPLUS_OK;
 }
 
-/* Direct transfers need everything aligned; others go through the page cache. */
-static int choose_descriptor(const struct env_file *file, uint64_t offset, const void *data,
-                             size_t size)
-{
-    bool aligned = ((offset | size | (uintptr_t)data) & (DIRECT_ALIGN - 1)) == 0;
-    return file->fd_direct >= 0 && aligned ? file->fd_direct : file->fd;
-}
-
 /* ---- reading and writing ---- */
 
 static tdbplus_status real_read(void *ctx, struct env_file *file, uint64_t offset, void *data,
                                 size_t size, struct err *err)
 {
     (void)ctx;
-    int fd = choose_descriptor(file, offset, data, size);
-    size_t done = 0;
-    while (done < size) {
-        size_t want = size - done < TRANSFER_MAX ? size - done : TRANSFER_MAX;
-        ssize_t got = pread(fd, (uint8_t *)data + done, want, (off_t)(offset + done));
-        if (got == 0) {
-            return err_set(err, TDBPLUS_E_CORRUPT,
-                           "%s: read of %zu bytes at %llu: the file ends at %llu", file->path, size,
-                           (unsigned long long)offset, (unsigned long long)(offset + done));
-        }
-        if (got > 0) {
-            done += (size_t)got;
-            if (done < size) {
-                fd = file->fd; // The rest of a short direct read may not be aligned.
-            }
-        } else if (errno != EINTR) {
-            return os_error(err, errno, "read", file->path);
-        }
-    }
-    return TDBPLUS_OK;
+    return file_read(file, offset, data, size, err);
 }
 
 static tdbplus_status real_read_batch(void *ctx, struct env_file *file,
                                       struct env_read_request *requests, size_t count,
                                       struct err *err)
 {
-    tdbplus_status first = TDBPLUS_OK;
-    for (size_t i = 0; i < count; i++) {
-        struct env_read_request *request = &requests[i];
-        request->status = request->size == 0 ? TDBPLUS_OK
-                                             : real_read(ctx, file, request->offset, request->data,
-                                                         request->size, err);
-        first = first == TDBPLUS_OK ? request->status : first;
-    }
-    return first;
+    (void)ctx;
+    return file_read_batch(file, requests, count, err);
 }
 
 static tdbplus_status real_write(void *ctx, struct env_file *file, uint64_t offset,
                                  const void *data, size_t size, struct err *err)
 {
     (void)ctx;
-    int fd = choose_descriptor(file, offset, data, size);
+    int fd = file_descriptor(file, offset, data, size);
     size_t done = 0;
     while (done < size) {
-        size_t want = size - done < TRANSFER_MAX ? size - done : TRANSFER_MAX;
+        size_t want = size - done < FILE_TRANSFER_MAX ? size - done : FILE_TRANSFER_MAX;
         ssize_t put = pwrite(fd, (const uint8_t *)data + done, want, (off_t)(offset + done));
         if (put == 0) {
             return os_error(err, EIO, "write", file->path); // Otherwise we would loop for ever.
@@ -215,14 +174,7 @@ static tdbplus_status real_write(void *ctx, struct env_file *file, uint64_t offs
 static tdbplus_status real_sync(void *ctx, struct env_file *file, struct err *err)
 {
     (void)ctx;
-    // fdatasync() includes the size, and leaves out times that nobody reads. An interruption is
-    // not a failed write; any other error is final (S1).
-    while (fdatasync(file->fd) != 0) {
-        if (errno != EINTR) {
-            return os_error(err, errno, "sync", file->path);
-        }
-    }
-    return TDBPLUS_OK;
+    return file_sync(file, err);
 }
 
 /* ---- sizes ---- */
@@ -384,10 +336,11 @@ static tdbplus_status real_sync_directory(void *ctx, const char *path, struct er
     if (fd < 0) {
         return os_error(err, errno, "sync directory", path);
     }
-    int number = 0;
+    struct io_op op = {.kind = IO_SYNC_ALL, .fd = fd};
     do {
-        number = fsync(fd) == 0 ? 0 : errno;
-    } while (number == EINTR);
+        io_run(&op, 1);
+    } while (op.result == -EINTR);
+    int number = (int)-op.result;
     (void)close(fd);
     // Some network file systems cannot sync a directory because they do it at once.
     if (number != 0 && number != EINVAL) {

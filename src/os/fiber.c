@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "os/context.h"
 #include "os/deadline_heap.h"
+#include "os/io_service_internal.h"
 #include "os/latch.h"
 #include "os/os_internal.h"
 
@@ -58,6 +59,7 @@ struct fiber_pool {
     _Atomic uint32_t sequence; /* What idle threads sleep on; moves with each reason to wake. */
     struct env_event drained;
     const struct alloc *alloc;
+    struct io_service *io;
     uint32_t thread_count;
     struct env_task **threads;
 };
@@ -80,6 +82,12 @@ __attribute__((noinline)) static void current_set(struct fiber *fiber)
 bool fiber_active(void)
 {
     return current_get() != NULL;
+}
+
+struct io_service *fiber_io_service(void)
+{
+    const struct fiber *fiber = current_get();
+    return fiber == NULL ? NULL : fiber->pool->io;
 }
 
 /* ---- the queue ---- */
@@ -390,6 +398,7 @@ tdbplus_status fiber_pool_create(const struct alloc *alloc, uint32_t thread_coun
         status = err_set(err, TDBPLUS_E_NOMEM, "fiber pool: the memory budget is used up");
         goto done;
     }
+    TRY_OR(done, io_service_create(alloc, io_uring_allowed(), &pool->io, err));
     for (uint32_t i = 0; i < thread_count; i++) {
         TRY_OR(done, thread_task_start("tdb-fiber", pool_main, pool, &pool->threads[i], err));
     }
@@ -425,6 +434,7 @@ void fiber_pool_destroy(struct fiber_pool *pool)
             thread_task_join(pool->threads[i]);
         }
     }
+    io_service_destroy(pool->io);
     while (pool->idle != NULL) {
         struct fiber *fiber = pool->idle;
         pool->idle = fiber->next;

@@ -459,5 +459,5 @@ TEST(pool_create_survives_every_failed_allocation)
         }
         CHECK(status == TDBPLUS_E_NOMEM);
     }
-    CHECK(fail_at == 2); // The pool and its list of threads.
+    CHECK(fail_at == 3); // The pool, its list of threads, its I/O service.
 }
