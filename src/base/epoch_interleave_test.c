@@ -4,17 +4,21 @@
  * once more with every atomic operation giving way to a scheduler that picks the next of several
  * coroutines by a seed, so thousands of orders are tried, and a failure names its seed.
  *
+ * gcc only, because clang's builtins do not take atomic types; and not under ThreadSanitizer, which
+ * does not follow a thread from stack to stack.
+ *
  * This explores orders of operations, as if all were sequentially consistent; what a store buffer
  * adds is left to ThreadSanitizer and to the comments in epoch.c.
  */
 
-#include <ucontext.h>
-
 #include <stdatomic.h>
+#include <ucontext.h>
 
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "test.h"
+
+#if !defined(__clang__) && !defined(__SANITIZE_THREAD__)
 
 static void give_way(void);
 
@@ -50,7 +54,7 @@ static void give_way(void);
 #include "base/epoch.h"
 #undef EPOCH_STRIPES
 #define EPOCH_STRIPES 2u /* More would only make looking at them longer. */
-#include "base/epoch.c"  // NOLINT(bugprone-suspicious-include)
+#include "base/epoch.c"
 
 #define TASKS      5u
 #define WRITERS    2u
@@ -169,8 +173,6 @@ static void run_seed(void)
     current = TASKS;
 }
 
-/* ThreadSanitizer does not follow a thread from stack to stack. */
-#ifndef __SANITIZE_THREAD__
 TEST(no_order_of_operations_frees_under_a_reader)
 {
     for (seed = 0; seed < SEED_COUNT; seed++) {
@@ -182,9 +184,12 @@ TEST(no_order_of_operations_frees_under_a_reader)
         }
     }
 }
+
 #else
-TEST(no_order_of_operations_is_tried_here)
+
+TEST(orders_of_operations_are_tried_by_gcc_only)
 {
-    CHECK(run_seed != NULL);
+    CHECK(hash_u64(0) != 0);
 }
+
 #endif

@@ -68,6 +68,18 @@ static inline __m512i multiply_high(__m512i left, __m512i right, __m512i *fracti
         high_high, _mm512_add_epi64(_mm512_srli_epi64(middle, 32), _mm512_srli_epi64(rest, 32)));
 }
 
+/* Fetches each cell's entry and the next one's at once. Without optimisation the intrinsic is a
+ * macro of the compiler's header that turns the mask into a char, which our warnings would refuse.
+ */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+static inline __m512i gather_pairs(__mmask8 is_cell, __m512i cell, const uint16_t *cells)
+{
+    return _mm512_cvtepu32_epi64(
+        _mm512_mask_i64gather_epi32(_mm256_setzero_si256(), is_cell, cell, cells, 2));
+}
+#pragma GCC diagnostic pop
+
 void grid_windows_u64_avx512(const uint64_t *codes, size_t count, const struct simd_grid *grid,
                              const uint16_t *cells, uint64_t (*windows)[2], uint64_t *guesses)
 {
@@ -86,9 +98,7 @@ void grid_windows_u64_avx512(const uint64_t *codes, size_t count, const struct s
         __m512i fraction;
         __m512i cell = multiply_high(_mm512_sub_epi64(code, code_first), multiplier, &fraction);
         __mmask8 is_cell = _mm512_mask_cmplt_epu64_mask(inside, cell, cell_count);
-        // One gather fetches a cell's entry and the next one's.
-        __m512i both = _mm512_cvtepu32_epi64(
-            _mm512_mask_i64gather_epi32(_mm256_setzero_si256(), is_cell, cell, cells, 2));
+        __m512i both = gather_pairs(is_cell, cell, cells);
         __m512i low = _mm512_mask_and_epi64(rows, is_cell, both, _mm512_set1_epi64(UINT16_MAX));
         __m512i high = _mm512_mask_srli_epi64(rows, is_cell, both, 16);
         __m512i part = _mm512_mul_epu32(_mm512_sub_epi64(high, low), fraction);
