@@ -4,8 +4,6 @@
 
 #include "learn/pla.h"
 
-#include <math.h>
-
 #include "base/hash.h"
 #include "test.h"
 
@@ -14,7 +12,7 @@
 static uint64_t xs[POINTS];
 static uint32_t ys[POINTS];
 
-static uint32_t measure(size_t covered, float slope)
+static uint32_t measure(size_t covered, struct pla_slope slope)
 {
     uint32_t worst = 0;
     for (size_t i = 0; i < covered; i++) {
@@ -34,7 +32,7 @@ TEST(straight_lines_are_covered_whole)
             xs[i] = i * steps[s];
             ys[i] = (uint32_t)i;
         }
-        float slope = -1;
+        struct pla_slope slope = {0};
         CHECK(pla_fit(xs, ys, POINTS, 7, &slope) == POINTS);
         CHECK(measure(POINTS, slope) <= 8);
     }
@@ -50,10 +48,11 @@ TEST(error_is_kept_on_random_gaps)
             xs[i] = x;
             ys[i] = (uint32_t)(100 + i);
         }
-        float slope = -1;
+        struct pla_slope slope = {0};
         size_t covered = pla_fit(xs, ys, POINTS, 7, &slope);
         CHECK(covered >= 2 && covered <= POINTS);
-        CHECK(isfinite(slope) && slope >= 0);
+        CHECK(slope.mantissa > 0);
+        CHECK(slope.shift >= PLA_SHIFT_MIN && slope.shift <= PLA_SHIFT_MAX);
         CHECK(measure(covered, slope) <= 8);
     }
 }
@@ -65,16 +64,21 @@ TEST(stops_where_no_line_reaches)
         xs[i] = i < 20 ? i : 1000000 + i;
         ys[i] = (uint32_t)i;
     }
-    float slope = -1;
+    struct pla_slope slope = {0};
     CHECK(pla_fit(xs, ys, 40, 2, &slope) == 20);
     CHECK(pla_fit(xs, ys, 1, 2, &slope) == 1);
-    CHECK(!(slope > 0));
+    CHECK(slope.mantissa == 0);
 }
 
 TEST(offset_never_passes_its_limit)
 {
-    CHECK(pla_offset(UINT64_MAX, 1e30F, 17) == 17);
-    CHECK(pla_offset(UINT64_MAX, 0.0F, 17) == 0);
-    CHECK(pla_offset(5, 1.0F, 17) == 5);
-    CHECK(pla_offset(5, 1.0F, 0) == 0);
+    const struct pla_slope steepest = {.mantissa = UINT32_MAX, .shift = PLA_SHIFT_MIN};
+    const struct pla_slope flattest = {.mantissa = 1, .shift = PLA_SHIFT_MAX};
+    const struct pla_slope one = {.mantissa = (uint32_t)1 << 31, .shift = 31};
+    CHECK(pla_offset(UINT64_MAX, steepest, 17) == 17);
+    CHECK(pla_offset(UINT64_MAX, steepest, UINT64_MAX) == UINT64_MAX);
+    CHECK(pla_offset(UINT64_MAX, flattest, 17) == 0);
+    CHECK(pla_offset(UINT64_MAX, (struct pla_slope){0}, 17) == 0);
+    CHECK(pla_offset(5, one, 17) == 5);
+    CHECK(pla_offset(5, one, 0) == 0);
 }

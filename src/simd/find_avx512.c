@@ -117,3 +117,32 @@ void grid_windows_u64_avx512(const uint64_t *codes, size_t count, const struct s
         _mm512_mask_storeu_epi64(&windows[i][0] + LANES, (__mmask8)(stored >> 8), back);
     }
 }
+
+/* How many of 16 ascending numbers, of which `inside` count, are at or below. */
+static inline uint32_t at_or_below(const uint64_t *numbers, uint32_t inside, __m512i code)
+{
+    __mmask8 low = (__mmask8)(inside & 0xFF);
+    __mmask8 high = (__mmask8)(inside >> 8);
+    __m512i front = _mm512_maskz_loadu_epi64(low, numbers);
+    __m512i back = _mm512_maskz_loadu_epi64(high, numbers + LANES);
+    return (uint32_t)__builtin_popcount((uint32_t)_mm512_mask_cmple_epu64_mask(low, front, code) |
+                                        (uint32_t)_mm512_mask_cmple_epu64_mask(high, back, code)
+                                            << LANES);
+}
+
+void find_pieces_u64_avx512(const uint64_t *codes, size_t count, const struct simd_pieces *table,
+                            const uint32_t *which, uint32_t *pieces_out)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct simd_pieces *search = &table[which[i]];
+        const __m512i code = _mm512_set1_epi64((long long)codes[i]);
+        // The groups that begin above the end of the table have the greatest code, and only that
+        // code itself reaches them.
+        uint32_t low = at_or_below(search->tops, 0xFFFF, code) * search->group;
+        low = low < search->count ? low : search->last_group;
+        uint32_t left = search->count - low;
+        left = left < search->group ? left : search->group;
+        uint32_t inside = ((uint32_t)1 << left) - 1;
+        pieces_out[i] = low + at_or_below(&search->firsts[low], inside, code) - 1;
+    }
+}

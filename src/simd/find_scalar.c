@@ -44,3 +44,20 @@ void grid_windows_u64_scalar(const uint64_t *codes, size_t count, const struct s
         guesses[i] = grid->row + guess;
     }
 }
+
+/* Halving in a fixed number of steps: an end that varies from code to code is mispredicted. */
+void find_pieces_u64_scalar(const uint64_t *codes, size_t count, const struct simd_pieces *table,
+                            const uint32_t *which, uint32_t *pieces_out)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct simd_pieces *search = &table[which[i]];
+        uint32_t low = 0;
+        uint32_t left = search->count;
+        for (uint32_t reach = SIMD_PIECES_MAX; reach > 1; reach -= reach / 2) {
+            uint32_t half = left / 2;
+            low += half & (0 - (uint32_t)(search->firsts[low + half] <= codes[i]));
+            left -= half;
+        }
+        pieces_out[i] = low;
+    }
+}

@@ -146,3 +146,32 @@ TEST(grids_agree_with_scalar_at_every_count)
         }
     }
 }
+
+TEST(pieces_agree_with_counting_at_every_count)
+{
+    simd_init();
+    const struct simd_ops *const *all = simd_available();
+    static uint64_t firsts[SIMD_PIECES_MAX];
+    for (uint32_t count = 1; count <= SIMD_PIECES_MAX; count++) {
+        uint64_t first = count % 5 == 0 ? UINT64_MAX - 2 * count : hash_u64(count) / 4;
+        for (uint32_t i = 0; i < count; i++) {
+            firsts[i] = first;
+            first += 1 + (count % 5 == 0 ? i % 2 : hash_u64(i) >> (20 + i % 40));
+        }
+        firsts[count - 1] = count % 5 == 0 ? UINT64_MAX : firsts[count - 1];
+        struct simd_pieces search = {.firsts = firsts};
+        simd_pieces_init(&search, firsts, count);
+        for (uint32_t i = 0; i < count; i++) {
+            uint64_t codes[3] = {firsts[i], firsts[i] + (firsts[i] < UINT64_MAX), UINT64_MAX};
+            uint32_t which[3] = {0, 0, 0};
+            for (size_t t = 0; all[t] != NULL; t++) {
+                uint32_t found[3] = {7777, 7777, 7777};
+                all[t]->find_pieces_u64(codes, 3, &search, which, found);
+                for (size_t k = 0; k < 3; k++) {
+                    CHECK(found[k] < count && firsts[found[k]] <= codes[k]);
+                    CHECK(found[k] + 1 == count || firsts[found[k] + 1] > codes[k]);
+                }
+            }
+        }
+    }
+}

@@ -2,7 +2,6 @@
 
 #include "index/learned/pkindex.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -68,8 +67,13 @@ static bool is_ascending_strictly_u64(const uint64_t *values, size_t count)
 }
 
 /* What lookups rely on in a grid (K5). */
-static bool check_grid(const struct pkindex *index, const struct pkchunk *chunk, uint64_t rows)
+static bool check_grid(const struct pkindex *index, const struct pkchunk *chunk, uint64_t rows,
+                       uint64_t cell_count)
 {
+    if (chunk->cells == 0 || chunk->cells_at >= cell_count ||
+        chunk->cells >= cell_count - chunk->cells_at) {
+        return false;
+    }
     const uint16_t *cells = &index->cells[chunk->cells_at];
     return rows <= PKCHUNK_ROW_COUNT_MAX && chunk->piece_count == 0 && cells[0] == 0 &&
            cells[chunk->cells] == rows && is_ascending_u16(cells, (size_t)chunk->cells + 1);
@@ -80,7 +84,8 @@ static bool check_pieces(const struct pkindex *index, const struct pkchunk *chun
                          uint64_t rows, uint32_t piece_count)
 {
     uint32_t count = chunk->piece_count;
-    if (count == 0 || chunk->pieces_at > piece_count || count > piece_count - chunk->pieces_at) {
+    if (count == 0 || count > PKCHUNK_PIECE_COUNT_MAX || chunk->pieces_at > piece_count ||
+        count > piece_count - chunk->pieces_at) {
         return false;
     }
     const uint64_t *firsts = &index->piece_firsts[chunk->pieces_at];
@@ -90,26 +95,22 @@ static bool check_pieces(const struct pkindex *index, const struct pkchunk *chun
     }
     for (uint32_t i = 0; i < count; i++) {
         uint32_t row_min = i == 0 ? 0 : pieces[i - 1].row + 1u;
-        if (pieces[i].row < row_min || pieces[i].row >= rows || !isfinite(pieces[i].slope) ||
-            pieces[i].slope < 0) {
+        if (pieces[i].row < row_min || pieces[i].row >= rows || pieces[i].shift > PLA_SHIFT_MAX) {
             return false;
         }
     }
-    const uint16_t *hints = &index->cells[chunk->cells_at];
-    return pieces[0].row == 0 && (rows <= PKCHUNK_ROW_COUNT_MAX || count == 1) && hints[0] == 0 &&
-           hints[chunk->cells] == count - 1 && is_ascending_u16(hints, (size_t)chunk->cells + 1);
+    return pieces[0].row == 0 && (rows <= PKCHUNK_ROW_COUNT_MAX || count == 1);
 }
 
 static bool check_chunk(const struct pkindex *index, const struct pkheader *header, uint32_t i)
 {
     const struct pkchunk *chunk = &index->chunks[i];
-    if (chunk[1].row <= chunk->row || chunk->cells == 0 || chunk->cells_at >= header->cell_count ||
-        chunk->cells >= header->cell_count - chunk->cells_at) {
+    if (chunk[1].row <= chunk->row) {
         return false;
     }
     uint64_t rows = chunk[1].row - chunk->row;
     if (chunk->kind == PKCHUNK_GRID) {
-        return check_grid(index, chunk, rows);
+        return check_grid(index, chunk, rows, header->cell_count);
     }
     return chunk->kind == PKCHUNK_PIECES &&
            check_pieces(index, chunk, index->firsts[i], rows, header->piece_count);
@@ -162,6 +163,32 @@ static bool make_hints(struct pkindex *index)
     }
     for (; next <= index->hint_cells; next++) {
         index->hints[next] = index->chunk_count == 0 ? 0 : index->chunk_count - 1;
+    }
+    return true;
+}
+
+/* Chunks with pieces are searched by tables that are made here and not stored. */
+static bool make_searches(struct pkindex *index)
+{
+    bool has_pieces = false;
+    for (uint32_t i = 0; i < index->chunk_count; i++) {
+        has_pieces |= index->chunks[i].kind == PKCHUNK_PIECES;
+    }
+    if (!has_pieces) {
+        return true;
+    }
+    index->searches =
+        alloc_aligned(index->alloc, (size_t)index->chunk_count * sizeof *index->searches);
+    if (index->searches == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < index->chunk_count; i++) {
+        const struct pkchunk *chunk = &index->chunks[i];
+        bool is_pieces = chunk->kind == PKCHUNK_PIECES;
+        // A grid gets a search that finds its first code, so that nobody has to ask which it is.
+        simd_pieces_init(&index->searches[i],
+                         is_pieces ? &index->piece_firsts[chunk->pieces_at] : &index->firsts[i],
+                         is_pieces ? chunk->piece_count : 1);
     }
     return true;
 }
@@ -223,7 +250,7 @@ tdbplus_status pkindex_open(struct span serialised, const struct alloc *alloc,
     }
     struct span filter = {.data = index->memory + layout.filter, .size = header.filter_size};
     TRY_OR(done, pkfilter_open(filter, &index->filter, err));
-    if (!make_hints(index)) {
+    if (!make_hints(index) || !make_searches(index)) {
         status = err_set(err, TDBPLUS_E_NOMEM, "primary index: no memory for %u chunks",
                          index->chunk_count);
         goto done;
@@ -243,6 +270,10 @@ void pkindex_close(struct pkindex *index)
     }
     const struct alloc *alloc = index->alloc;
     alloc_free(alloc, index->hints, (size_t)index->hint_cells + 1, sizeof *index->hints);
+    if (index->searches != NULL) {
+        alloc_free_aligned(alloc, index->searches,
+                           (size_t)index->chunk_count * sizeof *index->searches);
+    }
     if (index->memory != NULL) {
         alloc_free_aligned(alloc, index->memory, index->memory_size);
     }
@@ -261,7 +292,8 @@ size_t pkindex_filter_size_bytes(const struct pkindex *index)
 
 size_t pkindex_size_bytes(const struct pkindex *index)
 {
-    return sizeof *index + index->memory_size +
+    size_t searches = index->searches == NULL ? 0 : sizeof *index->searches;
+    return sizeof *index + index->memory_size + searches * index->chunk_count +
            ((size_t)index->hint_cells + 1) * sizeof *index->hints;
 }
 
@@ -329,48 +361,19 @@ INLINED struct prediction predict_in_cell(const struct pkindex *index, const str
     return around(grid_between(low, high, fraction), chunk, low, high);
 }
 
-static struct prediction predict_in_pieces(const struct pkindex *index, const struct pkchunk *chunk,
-                                           uint64_t cell, uint64_t code)
+INLINED struct prediction predict_in_piece(const struct pkindex *index, const struct pkchunk *chunk,
+                                           uint32_t piece, uint64_t code)
 {
-    uint32_t piece = chunk->pieces_at;
-    if (chunk->piece_count > 1) {
-        cell = cell < chunk->cells ? cell : chunk->cells - 1u;
-        const uint16_t *hints = &index->cells[chunk->cells_at + cell];
-        piece = last_at_or_below(index->piece_firsts, piece + hints[0], piece + hints[1], code);
-    }
-    const struct pkpiece *here = &index->pieces[piece];
-    bool is_last = piece + 1 == chunk->pieces_at + chunk->piece_count;
+    const struct pkpiece *here = &index->pieces[chunk->pieces_at + piece];
     uint64_t low = here->row;
-    uint64_t high = is_last ? chunk[1].row - chunk->row : here[1].row;
-    if (!(here->slope > 0)) {
+    uint64_t high =
+        piece + 1 == chunk->piece_count ? chunk[1].row - chunk->row : (uint64_t)here[1].row;
+    if (here->mantissa == 0) {
         return exactly(chunk->row + low, chunk->row + high);
     }
-    uint64_t distance = code - index->piece_firsts[piece];
-    return around(low + pla_offset(distance, here->slope, high - low), chunk, low, high);
-}
-
-/* The first half of a lookup: which chunk, and which of its cells, at what fraction. */
-struct place {
-    uint64_t cell;
-    uint32_t chunk;
-    uint32_t fraction;
-};
-
-INLINED struct place find_place(const struct pkindex *index, uint64_t code)
-{
-    uint32_t i = find_chunk(index, code);
-    uint64_t fraction = 0;
-    uint64_t cell = grid_cell(code - index->firsts[i], index->chunks[i].multiplier, &fraction);
-    return (struct place){.cell = cell, .chunk = i, .fraction = (uint32_t)fraction};
-}
-
-INLINED struct prediction predict(const struct pkindex *index, struct place place, uint64_t code)
-{
-    const struct pkchunk *chunk = &index->chunks[place.chunk];
-    if (__builtin_expect(chunk->kind == PKCHUNK_GRID, 1)) {
-        return predict_in_cell(index, chunk, place.cell, place.fraction);
-    }
-    return predict_in_pieces(index, chunk, place.cell, code);
+    uint64_t distance = code - index->piece_firsts[chunk->pieces_at + piece];
+    struct pla_slope slope = {.mantissa = here->mantissa, .shift = here->shift};
+    return around(low + pla_offset(distance, slope, high - low), chunk, low, high);
 }
 
 /* Codes outside the index have no chunk: they are below its first row or above its last. */
@@ -390,20 +393,21 @@ INLINED struct prediction predict_one(const struct pkindex *index, uint64_t code
     if (__builtin_expect(is_outside(index, code), 0)) {
         return predict_outside(index, code);
     }
-    return predict(index, find_place(index, code), code);
+    uint32_t at = find_chunk(index, code);
+    const struct pkchunk *chunk = &index->chunks[at];
+    if (__builtin_expect(chunk->kind == PKCHUNK_PIECES, 0)) {
+        uint32_t piece = 0;
+        simd->find_pieces_u64(&code, 1, index->searches, &at, &piece);
+        return predict_in_piece(index, chunk, piece, code);
+    }
+    uint64_t fraction = 0;
+    uint64_t cell = grid_cell(code - index->firsts[at], chunk->multiplier, &fraction);
+    return predict_in_cell(index, chunk, cell, fraction);
 }
 
 struct pkrange pkindex_find(const struct pkindex *index, uint64_t code)
 {
     return predict_one(index, code).range;
-}
-
-void pkindex_find_batch(const struct pkindex *index, const uint64_t *codes, size_t count,
-                        struct pkrange *ranges_out)
-{
-    for (size_t i = 0; i < count; i++) {
-        ranges_out[i] = pkindex_find(index, codes[i]);
-    }
 }
 
 uint64_t pkindex_locate(const struct pkindex *index, const uint64_t *keys, uint64_t code)
@@ -416,7 +420,7 @@ uint64_t pkindex_locate(const struct pkindex *index, const uint64_t *keys, uint6
 
 /* One batch on its way through the stages. */
 struct flight {
-    const struct pkchunk *chunks[BATCH];
+    uint32_t chunks[BATCH];
     uint64_t cells[BATCH];
     uint64_t fractions[BATCH];
     uint64_t windows[BATCH][2];
@@ -445,31 +449,43 @@ INLINED void find_cells(const struct pkindex *index, const uint64_t *codes, size
         const struct pkchunk *chunk = &index->chunks[at];
         uint64_t cell =
             grid_cell(code - index->firsts[at], chunk->multiplier, &flight->fractions[i]);
-        flight->chunks[i] = chunk;
+        flight->chunks[i] = at;
         flight->cells[i] = cell;
         fetch(index->cells, (chunk->cells_at + cell) * sizeof *index->cells);
     }
 }
 
-/* Second stage: the window and the guess; the fetch of the keys around it begins. */
-INLINED void find_windows(const struct pkindex *index, const uint64_t *keys, const uint64_t *codes,
-                          size_t count, struct flight *flight, uint64_t *guesses)
+/* Second stage: the window and the guess of each code. */
+INLINED void find_windows(const struct pkindex *index, const uint64_t *codes, size_t count,
+                          const struct flight *flight, uint64_t (*windows)[2], uint64_t *guesses)
 {
+    uint32_t pieces[BATCH];
+    if (index->searches != NULL) {
+        simd->find_pieces_u64(codes, count, index->searches, flight->chunks, pieces);
+    }
     for (size_t i = 0; i < count; i++) {
-        const struct pkchunk *chunk = flight->chunks[i];
+        const struct pkchunk *chunk = &index->chunks[flight->chunks[i]];
         struct prediction prediction;
         if (__builtin_expect(is_outside(index, codes[i]), 0)) {
             prediction = predict_outside(index, codes[i]);
-        } else if (__builtin_expect(chunk->kind == PKCHUNK_GRID, 1)) {
+        } else if (chunk->kind == PKCHUNK_GRID) {
             prediction = predict_in_cell(index, chunk, flight->cells[i], flight->fractions[i]);
         } else {
-            prediction = predict_in_pieces(index, chunk, flight->cells[i], codes[i]);
+            prediction = predict_in_piece(index, chunk, pieces[i], codes[i]);
         }
-        flight->windows[i][0] = prediction.range.first;
-        flight->windows[i][1] = prediction.range.end;
+        windows[i][0] = prediction.range.first;
+        windows[i][1] = prediction.range.end;
         guesses[i] = prediction.guess;
-        fetch(keys, (prediction.guess < 4 ? 0 : prediction.guess - 4) * sizeof *keys);
-        fetch(keys, (prediction.guess + 4) * sizeof *keys);
+    }
+}
+
+/* Begins to fetch the keys around each guess. */
+INLINED void fetch_keys(const uint64_t *keys, const uint64_t *guesses, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint64_t guess = guesses[i];
+        fetch(keys, (guess < 4 ? 0 : guess - 4) * sizeof *keys);
+        fetch(keys, (guess + 4) * sizeof *keys);
     }
 }
 
@@ -488,8 +504,9 @@ static void locate_unordered(const struct pkindex *index, const uint64_t *keys,
         if (i >= BATCH && i - BATCH < count) {
             size_t at = i - BATCH;
             size_t here = count - at < BATCH ? count - at : BATCH;
-            find_windows(index, keys, &codes[at], here, &flights[turn == 0 ? 2 : turn - 1],
-                         &positions_out[at]);
+            struct flight *flight = &flights[turn == 0 ? 2 : turn - 1];
+            find_windows(index, &codes[at], here, flight, flight->windows, &positions_out[at]);
+            fetch_keys(keys, &positions_out[at], here);
         }
         if (i >= 2 * BATCH && i - 2 * BATCH < count) {
             size_t at = i - 2 * BATCH;
@@ -505,7 +522,8 @@ static void locate_unordered(const struct pkindex *index, const uint64_t *keys,
 struct ordered {
     struct simd_grid grid;
     uint32_t chunk;
-    uint64_t next_first; /* First code past the chunk; UINT64_MAX for the last chunk. */
+    uint32_t which[ORDERED_BATCH]; /* The chunk, for each code. */
+    uint64_t next_first;           /* First code past the chunk; UINT64_MAX for the last chunk. */
     bool is_grid;
 };
 
@@ -516,6 +534,9 @@ static void enter_chunk(const struct pkindex *index, uint64_t code, struct order
     ordered->chunk = at;
     ordered->next_first = at + 1 < index->chunk_count ? index->firsts[at + 1] : UINT64_MAX;
     ordered->is_grid = chunk->kind == PKCHUNK_GRID;
+    for (size_t i = 0; i < ORDERED_BATCH; i++) {
+        ordered->which[i] = at;
+    }
     ordered->grid = (struct simd_grid){.first = index->firsts[at],
                                        .multiplier = chunk->multiplier,
                                        .cell_count = chunk->cells,
@@ -540,10 +561,10 @@ static size_t predict_ordered(const struct pkindex *index, struct ordered *order
                                windows, guesses);
         return count;
     }
+    uint32_t pieces[ORDERED_BATCH];
+    simd->find_pieces_u64(codes, count, index->searches, ordered->which, pieces);
     for (size_t i = 0; i < count; i++) {
-        uint64_t fraction = 0;
-        uint64_t cell = grid_cell(codes[i] - ordered->grid.first, chunk->multiplier, &fraction);
-        struct prediction prediction = predict_in_pieces(index, chunk, cell, codes[i]);
+        struct prediction prediction = predict_in_piece(index, chunk, pieces[i], codes[i]);
         windows[i][0] = prediction.range.first;
         windows[i][1] = prediction.range.end;
         guesses[i] = prediction.guess;
@@ -567,11 +588,7 @@ static void locate_ordered(const struct pkindex *index, const uint64_t *keys, co
             }
             predicted = predict_ordered(index, &ordered, &codes[ahead], count - ahead,
                                         windows[turn], &positions_out[ahead]);
-            for (size_t i = ahead; i < ahead + predicted; i++) {
-                uint64_t guess = positions_out[i];
-                fetch(keys, (guess < 4 ? 0 : guess - 4) * sizeof *keys);
-                fetch(keys, (guess + 4) * sizeof *keys);
-            }
+            fetch_keys(keys, &positions_out[ahead], predicted);
         }
         simd->find_windows_u64(keys, index->row_count, &codes[done],
                                (const uint64_t(*)[2])windows[turn ^ 1], ahead - done,
@@ -591,6 +608,13 @@ static bool is_ascending_u64(const uint64_t *values, size_t count)
     return true;
 }
 
+/* Whether a batch is worth the path for ascending codes: few codes for each chunk would only enter
+ * chunks. */
+static bool is_ordered(const struct pkindex *index, const uint64_t *codes, size_t count)
+{
+    return count >= (size_t)index->chunk_count * 4 && is_ascending_u64(codes, count);
+}
+
 void pkindex_locate_batch(const struct pkindex *index, const uint64_t *keys, const uint64_t *codes,
                           size_t count, uint64_t *positions_out)
 {
@@ -598,8 +622,7 @@ void pkindex_locate_batch(const struct pkindex *index, const uint64_t *keys, con
         memset(positions_out, 0, count * sizeof *positions_out);
         return;
     }
-    // Few codes for each chunk would only enter chunks.
-    if (count < (size_t)index->chunk_count * 4 || !is_ascending_u64(codes, count)) {
+    if (!is_ordered(index, codes, count)) {
         locate_unordered(index, keys, codes, count, positions_out);
         return;
     }
@@ -612,6 +635,30 @@ void pkindex_locate_batch(const struct pkindex *index, const uint64_t *keys, con
         positions_out[--count] = index->row_count;
     }
     locate_ordered(index, keys, codes, count, positions_out);
+}
+
+void pkindex_find_batch(const struct pkindex *index, const uint64_t *codes, size_t count,
+                        struct pkrange *ranges_out)
+{
+    _Static_assert(sizeof(struct pkrange) == 2 * sizeof(uint64_t), "a range is a window");
+    if (index->row_count == 0) {
+        memset(ranges_out, 0, count * sizeof *ranges_out);
+        return;
+    }
+    struct flight flights[2];
+    uint64_t guesses[BATCH];
+    for (size_t i = 0, turn = 0; i < count + BATCH; i += BATCH, turn ^= 1) {
+        if (i < count) {
+            size_t here = count - i < BATCH ? count - i : BATCH;
+            find_cells(index, &codes[i], here, &flights[turn]);
+        }
+        if (i >= BATCH) {
+            size_t at = i - BATCH;
+            size_t here = count - at < BATCH ? count - at : BATCH;
+            find_windows(index, &codes[at], here, &flights[turn ^ 1],
+                         (uint64_t(*)[2])(void *)&ranges_out[at], guesses);
+        }
+    }
 }
 
 /* ---- the filter ---- */

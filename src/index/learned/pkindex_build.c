@@ -97,12 +97,6 @@ void pkindex_builder_destroy(struct pkindex_builder *builder)
     alloc_free(alloc, builder, 1, sizeof *builder);
 }
 
-static void put_u16(struct buffer *buffer, uint32_t value)
-{
-    ASSERT(value <= UINT16_MAX);
-    buffer_put_u16(buffer, (uint16_t)value);
-}
-
 /* Writes cells + 1 row positions: entry c is the first row whose code falls into cell c or later.
  * Returns false when memory is out. */
 static bool put_grid_cells(struct pkindex_builder *builder, uint64_t multiplier, uint32_t cells)
@@ -183,7 +177,7 @@ static bool try_grid(struct pkindex_builder *builder, size_t size_max, struct pk
 
 /* How many distinct codes from `at` on form the next piece, and its slope; 0 for a block. */
 static uint32_t fit_piece(const struct pkindex_builder *builder, uint32_t at, uint32_t run_end,
-                          float *slope_out)
+                          struct pla_slope *slope_out)
 {
     const uint32_t *starts = builder->starts;
     if (run_end > at) {
@@ -193,7 +187,7 @@ static uint32_t fit_piece(const struct pkindex_builder *builder, uint32_t at, ui
             return count;
         }
     }
-    *slope_out = 0.0F;
+    *slope_out = (struct pla_slope){0};
     uint32_t count = 1;
     while (at + count < builder->distinct &&
            starts[at + count + 1] - starts[at] <= BLOCK_ROW_COUNT) {
@@ -211,55 +205,76 @@ static uint32_t next_run(const struct pkindex_builder *builder, uint32_t at)
     return at;
 }
 
-/* Cuts the open chunk into pieces. Returns false when memory is out. */
-static bool put_pieces(struct pkindex_builder *builder, struct pkchunk *chunk)
+/* Appends the piece of `count` codes from `at` on, and widens the chunk's window for it. */
+static void put_piece(struct pkindex_builder *builder, struct pkchunk *chunk, uint32_t at,
+                      uint32_t count, struct pla_slope slope)
+{
+    const uint32_t *starts = builder->starts;
+    uint64_t chunk_start = chunk->row - builder->chunk_row;
+    struct pkpiece piece = {.mantissa = slope.mantissa,
+                            .row = (uint16_t)(starts[at] - chunk_start),
+                            .shift = slope.shift};
+    buffer_put_u64(&builder->piece_firsts, builder->codes[at]);
+    buffer_put(&builder->pieces, &piece, sizeof piece);
+    chunk->piece_count++;
+    uint64_t piece_rows = starts[at + count] - starts[at];
+    for (uint32_t i = at; slope.mantissa > 0 && i < at + count; i++) {
+        uint64_t distance = builder->codes[i] - builder->codes[at];
+        uint64_t predicted = starts[at] + pla_offset(distance, slope, piece_rows);
+        (void)cover_rows(chunk, predicted, starts[i], starts[i + 1]);
+    }
+}
+
+/* Appends a chunk record. */
+static void put_chunk(struct pkindex_builder *builder, const struct pkchunk *chunk, uint64_t first)
+{
+    buffer_put_u64(&builder->firsts, first);
+    buffer_put(&builder->chunks, chunk, sizeof *chunk);
+    builder->chunk_count++;
+}
+
+/* Writes the open chunk as chunks of pieces. */
+static void put_pieces(struct pkindex_builder *builder)
 {
     uint32_t run = next_run(builder, 0);
     uint32_t at = 0;
     while (at < builder->distinct) {
-        run = run < at ? next_run(builder, at) : run;
-        float slope = 0;
-        uint32_t count = fit_piece(builder, at, run, &slope);
-        struct pkpiece piece = {.slope = slope, .row = (uint16_t)builder->starts[at]};
-        buffer_put_u64(&builder->piece_firsts, builder->codes[at]);
-        buffer_put(&builder->pieces, &piece, sizeof piece);
-        chunk->piece_count++;
-        uint64_t piece_rows = builder->starts[at + count] - builder->starts[at];
-        for (uint32_t i = at; slope > 0 && i < at + count; i++) {
-            uint64_t predicted =
-                builder->starts[at] +
-                pla_offset(builder->codes[i] - builder->codes[at], slope, piece_rows);
-            (void)cover_rows(chunk, predicted, builder->starts[i], builder->starts[i + 1]);
+        uint64_t first = builder->codes[at];
+        struct pkchunk chunk = {.row = builder->chunk_row + builder->starts[at],
+                                .pieces_at =
+                                    (uint32_t)(builder->pieces.size / sizeof(struct pkpiece)),
+                                .kind = PKCHUNK_PIECES};
+        while (at < builder->distinct && chunk.piece_count < PKCHUNK_PIECE_COUNT_MAX) {
+            run = run < at ? next_run(builder, at) : run;
+            struct pla_slope slope = {0};
+            uint32_t count = fit_piece(builder, at, run, &slope);
+            put_piece(builder, &chunk, at, count, slope);
+            at += count;
         }
-        at += count;
+        put_chunk(builder, &chunk, first);
     }
-    return !builder->piece_firsts.failed && !builder->pieces.failed;
 }
 
-/* Writes the hints that lead from a code to its piece: entry c is the last piece that begins at or
- * before the start of cell c, the entry after the last cell is the last piece. */
-static void put_piece_hints(struct pkindex_builder *builder, struct pkchunk *chunk)
+static bool has_failed(const struct pkindex_builder *builder)
 {
-    uint64_t range = builder->codes[builder->distinct - 1] - builder->codes[0];
-    uint32_t cells = chunk->piece_count;
-    cells = cells > range ? (uint32_t)range : cells;
-    cells = cells == 0 ? 1 : cells;
-    chunk->cells = (uint16_t)cells;
-    chunk->multiplier = range == 0 ? 0 : grid_multiplier(range, cells);
-    chunk->cells_at = (uint32_t)(builder->cells.size / 2);
-    const uint8_t *firsts = builder->piece_firsts.data + (size_t)chunk->pieces_at * 8;
-    uint32_t next = 0;
-    for (uint32_t piece = 0; piece < chunk->piece_count; piece++) {
-        uint64_t fraction = 0;
-        uint64_t distance = load_u64(firsts + (size_t)piece * 8) - builder->codes[0];
-        uint64_t cell = grid_cell(distance, chunk->multiplier, &fraction);
-        // A piece that begins inside a cell is not yet there at the cell's start.
-        for (; next <= cell; next++) {
-            put_u16(&builder->cells, piece == 0 ? 0 : piece - 1);
-        }
-    }
-    for (; next <= cells; next++) {
-        put_u16(&builder->cells, chunk->piece_count - 1u);
+    return builder->firsts.failed || builder->chunks.failed || builder->cells.failed ||
+           builder->piece_firsts.failed || builder->pieces.failed;
+}
+
+/* Replaces the pieces written since `before` by a grid, if they are many and a grid fits. */
+static void prefer_grid(struct pkindex_builder *builder, const struct pkindex_builder *before)
+{
+    size_t size = builder->piece_firsts.size - before->piece_firsts.size + builder->pieces.size -
+                  before->pieces.size;
+    struct pkchunk chunk = {0};
+    if (size > PIECE_COUNT_PREFERRED * (sizeof(uint64_t) + sizeof(struct pkpiece)) &&
+        try_grid(builder, size * 2, &chunk)) {
+        builder->firsts.size = before->firsts.size;
+        builder->chunks.size = before->chunks.size;
+        builder->piece_firsts.size = before->piece_firsts.size;
+        builder->pieces.size = before->pieces.size;
+        builder->chunk_count = before->chunk_count;
+        put_chunk(builder, &chunk, builder->codes[0]);
     }
 }
 
@@ -272,30 +287,20 @@ static tdbplus_status flush_chunk(struct pkindex_builder *builder, struct err *e
     // Only a lone run passes 32 bits; its length is in the rows of the chunk, not here.
     builder->starts[builder->distinct] =
         builder->chunk_rows > UINT32_MAX ? UINT32_MAX : (uint32_t)builder->chunk_rows;
-    size_t firsts_size = builder->piece_firsts.size;
-    size_t pieces_size = builder->pieces.size;
-    struct pkchunk chunk = {.row = builder->chunk_row,
-                            .pieces_at = (uint32_t)(pieces_size / sizeof(struct pkpiece)),
-                            .kind = PKCHUNK_PIECES};
-    bool fits = put_pieces(builder, &chunk);
-    size_t size = (size_t)chunk.piece_count * (sizeof(uint64_t) + sizeof(struct pkpiece));
-    if (fits && chunk.piece_count > PIECE_COUNT_PREFERRED && try_grid(builder, size * 2, &chunk)) {
-        builder->piece_firsts.size = firsts_size;
-        builder->pieces.size = pieces_size;
-    } else if (fits && !builder->cells.failed) {
-        put_piece_hints(builder, &chunk);
+    const struct pkindex_builder before = *builder;
+    put_pieces(builder);
+    if (!has_failed(builder)) {
+        prefer_grid(builder, &before);
     }
-    buffer_put_u64(&builder->firsts, builder->codes[0]);
-    buffer_put(&builder->chunks, &chunk, sizeof chunk);
-    if (!fits || builder->cells.failed || builder->firsts.failed || builder->chunks.failed) {
+    if (has_failed(builder)) {
         return err_set(err, TDBPLUS_E_NOMEM, "primary index: no memory for the model of %llu rows",
                        (unsigned long long)builder->row_count);
     }
-    if (builder->chunk_count == UINT32_MAX || builder->cells.size / 2 > UINT32_MAX ||
-        builder->pieces.size / sizeof(struct pkpiece) > UINT32_MAX) {
+    if (builder->chunk_count > UINT32_MAX - PKCHUNK_ROW_COUNT_MAX ||
+        builder->cells.size / 2 > UINT32_MAX ||
+        builder->pieces.size / sizeof(struct pkpiece) > UINT32_MAX - PKCHUNK_ROW_COUNT_MAX) {
         return err_set(err, TDBPLUS_E_LIMIT, "primary index: the model is too large");
     }
-    builder->chunk_count++;
     builder->chunk_row += builder->chunk_rows;
     builder->chunk_rows = 0;
     builder->distinct = 0;

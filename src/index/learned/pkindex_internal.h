@@ -7,6 +7,7 @@
 
 #include "index/learned/pkfilter.h"
 #include "index/learned/pkindex.h"
+#include "simd/simd.h"
 
 #define PKINDEX_MAGIC         0x31494B50u /* "PKI1" */
 #define PKINDEX_VERSION       1u
@@ -38,7 +39,7 @@ struct pkchunk {
     uint64_t multiplier;  /* Cells per code, in units of 2^-64. */
     uint32_t cells_at;    /* Where its cells + 1 entries begin. */
     uint32_t pieces_at;   /* Where its pieces begin. */
-    uint16_t cells;       /* Cells of the grid, or of the hints that find a piece. */
+    uint16_t cells;       /* Of the grid; 0 for pieces. */
     uint16_t piece_count; /* 0 for a grid. */
     uint8_t kind;
     uint8_t before; /* A key lies at most so many rows before its prediction ... */
@@ -47,10 +48,14 @@ struct pkchunk {
 };
 
 struct pkpiece {
-    float slope;  /* Rows per code; 0: no model, the window is the whole piece. */
-    uint16_t row; /* Of its first row, inside the chunk. */
-    uint16_t reserved;
+    uint32_t mantissa; /* Of the slope, rows per code; 0: none, the window is the whole piece. */
+    uint16_t row;      /* Of its first row, inside the chunk. */
+    uint8_t shift;
+    uint8_t reserved;
 };
+
+/* So many pieces are found in two steps; a chunk with more is cut. */
+#define PKCHUNK_PIECE_COUNT_MAX SIMD_PIECES_MAX
 
 _Static_assert(sizeof(struct pkheader) == 64, "on disk");
 _Static_assert(sizeof(struct pkchunk) == 32, "on disk");
@@ -86,6 +91,7 @@ struct pkindex {
     uint32_t chunk_count;
     uint32_t hint_cells;
     uint64_t hint_multiplier;
+    struct simd_pieces *searches; /* Owned: per chunk; NULL when no chunk has pieces. */
     uint32_t *hints; /* Owned: the last chunk that begins at or before each cell; hint_cells + 1. */
     struct pkfilter filter;
 };

@@ -375,13 +375,13 @@ TEST(open_refuses_sections_that_contradict_each_other)
         {offsetof(struct pkheader, piece_count), 64},
         {layout.firsts, 1},
         {layout.chunks + offsetof(struct pkchunk, row), 1},
-        {layout.chunks + offsetof(struct pkchunk, cells_at), 0x80},
+        {layout.chunks + offsetof(struct pkchunk, piece_count) + 1, 0x80},
         {layout.chunks + offsetof(struct pkchunk, pieces_at), 1},
         {layout.chunks + offsetof(struct pkchunk, kind), 1},
         {layout.chunks + offsetof(struct pkchunk, kind), 4},
         {layout.cells, 1},
         {layout.piece_firsts + 15, 0x80},
-        {layout.pieces + 3, 0x80},
+        {layout.pieces + 6, 0x80},
         {layout.pieces + 4, 1},
     };
     for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
