@@ -522,22 +522,38 @@ static void decode_codes(const struct page *page, uint32_t first, uint32_t count
     }
 }
 
-/* Bytes of the two words after `size` in a view that stay when it is inline. */
+/* Bytes of a value that a view of that size keeps inline: in its first word and in its second. */
+struct view_mask {
+    uint64_t first;
+    uint64_t second;
+};
+
+/* A view without a branch on its size, which no predictor could know. The slack behind the page
+ * makes twelve bytes readable whatever the size. */
 static inline struct view make_view(const uint8_t *data, uint32_t size)
 {
-    static const uint8_t ones[2 * VIEW_INLINE_SIZE_MAX] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
-                                                           0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
+    static const struct view_mask masks[VIEW_INLINE_SIZE_MAX + 1] = {
+        {0, 0},
+        {0xFF, 0},
+        {0xFFFF, 0},
+        {0xFFFFFF, 0},
+        {0xFFFFFFFF, 0},
+        {0xFFFFFFFF, 0xFF},
+        {0xFFFFFFFF, 0xFFFF},
+        {0xFFFFFFFF, 0xFFFFFF},
+        {0xFFFFFFFF, 0xFFFFFFFF},
+        {0xFFFFFFFF, 0xFFFFFFFFFF},
+        {0xFFFFFFFF, 0xFFFFFFFFFFFF},
+        {0xFFFFFFFF, 0xFFFFFFFFFFFFFF},
+        {0xFFFFFFFF, UINT64_MAX},
+    };
+    bool is_far = size > VIEW_INLINE_SIZE_MAX;
+    const struct view_mask *mask = &masks[is_far ? VIEW_INLINE_SIZE_MAX : size];
+    uint64_t head = load_u64(data);
+    uint64_t words[2] = {size | (head & mask->first) << 32, load_u64(data + 4) & mask->second};
+    words[1] = is_far ? (uint64_t)(uintptr_t)data : words[1];
     struct view view;
-    view.size = size;
-    if (size > VIEW_INLINE_SIZE_MAX) {
-        memcpy(view.far.prefix, data, sizeof view.far.prefix);
-        view.far.data = data;
-        return view;
-    }
-    // The slack behind the page makes twelve bytes readable; those past the value are cleared.
-    const uint8_t *keep = ones + VIEW_INLINE_SIZE_MAX - size;
-    store_u64(view.inlined, load_u64(data) & load_u64(keep));
-    store_u32(view.inlined + 8, load_u32(data + 8) & load_u32(keep + 8));
+    memcpy(&view, words, sizeof view);
     return view;
 }
 

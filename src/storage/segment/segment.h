@@ -126,6 +126,10 @@ struct span segment_key_max(const struct segment *segment);
 /* Position among the file's columns of that id, or -1 if it was written before the column existed.
  */
 int32_t segment_find_column(const struct segment *segment, uint32_t column_id);
+struct type segment_column_type(const struct segment *segment, uint32_t column_position);
+
+/* Newest begin timestamp in it; 0 without. */
+uint64_t segment_begin_max(const struct segment *segment);
 
 /* A key as lookups want it; make it once, use it on every segment. */
 struct segment_key {

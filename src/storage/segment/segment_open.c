@@ -311,6 +311,17 @@ int32_t segment_find_column(const struct segment *segment, uint32_t column_id)
     return schema_find_id(segment->schema, column_id);
 }
 
+struct type segment_column_type(const struct segment *segment, uint32_t column_position)
+{
+    ASSERT(column_position < segment->column_count);
+    return segment->columns[column_position].type;
+}
+
+uint64_t segment_begin_max(const struct segment *segment)
+{
+    return segment->footer.begin_max;
+}
+
 struct segment_page segment_page_of(const struct segment *segment, uint64_t row, uint32_t column)
 {
     struct segment_place place = segment_locate(segment, row, column);
