@@ -12,121 +12,6 @@
 
 #define BOUNDARY_COST (LOG_TAIL_MIN + LOG_HEADER_SIZE_MAX + LOG_ALIGN)
 
-/* ---- numbering ---- */
-
-tdbplus_status log_streams_create(const struct alloc *alloc, size_t capacity,
-                                  struct log_streams **streams_out, struct err *err)
-{
-    struct log_streams *streams = alloc_array(alloc, 1, sizeof *streams);
-    struct log_stream *slots = alloc_array(alloc, capacity, sizeof *slots);
-    if (streams == NULL || slots == NULL) {
-        alloc_free(alloc, streams, 1, sizeof *streams);
-        alloc_free(alloc, slots, capacity, sizeof *slots);
-        return err_set(err, TDBPLUS_E_NOMEM, "log: numbers of %zu streams", capacity);
-    }
-    streams->slots = slots;
-    streams->capacity = capacity;
-    *streams_out = streams;
-    return TDBPLUS_OK;
-}
-
-void log_streams_destroy(const struct alloc *alloc, struct log_streams *streams)
-{
-    while (streams != NULL) {
-        struct log_streams *next = streams->retired_next;
-        alloc_free(alloc, streams->slots, streams->capacity, sizeof *streams->slots);
-        alloc_free(alloc, streams, 1, sizeof *streams);
-        streams = next;
-    }
-}
-
-/* The slot of `stream`, or the free one where it belongs. */
-static struct log_stream *stream_slot(const struct log_streams *streams, uint32_t stream)
-{
-    size_t mask = streams->capacity - 1;
-    size_t at = (size_t)hash_u64(stream) & mask;
-    while (streams->slots[at].seq != 0 && streams->slots[at].stream != stream) {
-        at = (at + 1) & mask;
-    }
-    return &streams->slots[at];
-}
-
-static size_t streams_room(size_t capacity)
-{
-    return capacity - capacity / 4;
-}
-
-/* Copies everything into the larger table that log_prepare() made. The old one is freed by the
- * next preparer, because the appender must not touch the allocator. */
-static void streams_migrate(struct log *log)
-{
-    struct log_streams *pending = atomic_exchange(&log->streams_pending, NULL);
-    if (pending == NULL) {
-        return;
-    }
-    struct log_streams *old = atomic_load_explicit(&log->streams, memory_order_relaxed);
-    for (size_t i = 0; i < old->capacity; i++) {
-        if (old->slots[i].seq != 0) {
-            *stream_slot(pending, old->slots[i].stream) = old->slots[i];
-        }
-    }
-    atomic_store(&log->streams, pending);
-    struct log_streams *retired = atomic_load(&log->streams_retired);
-    do {
-        old->retired_next = retired;
-    } while (!atomic_compare_exchange_weak(&log->streams_retired, &retired, old));
-}
-
-static uint64_t next_seq(struct log *log, uint32_t stream)
-{
-    struct log_streams *streams = atomic_load_explicit(&log->streams, memory_order_relaxed);
-    struct log_stream *slot = stream_slot(streams, stream);
-    if (slot->seq == 0) {
-        streams_migrate(log);
-        streams = atomic_load_explicit(&log->streams, memory_order_relaxed);
-        slot = stream_slot(streams, stream);
-        uint64_t count = atomic_load_explicit(&log->stream_count, memory_order_relaxed) + 1;
-        ASSERT(count <= streams_room(streams->capacity));
-        atomic_store_explicit(&log->stream_count, count, memory_order_release);
-        slot->stream = stream;
-    }
-    return ++slot->seq;
-}
-
-/* Makes sure that `wanted` streams fit into the table that the appender will use. */
-static tdbplus_status streams_reserve(struct log *log, uint64_t wanted, size_t *room_out,
-                                      struct err *err)
-{
-    const struct log_streams *newest = atomic_load(&log->streams_pending);
-    size_t capacity = newest != NULL ? newest->capacity : atomic_load(&log->streams)->capacity;
-    if (streams_room(capacity) >= wanted) {
-        *room_out = streams_room(capacity);
-        return TDBPLUS_OK;
-    }
-    while (streams_room(capacity) < wanted) {
-        capacity *= 2;
-    }
-    struct log_streams *larger = NULL;
-    TRY(log_streams_create(log->alloc, capacity, &larger, err));
-    log_streams_destroy(log->alloc, atomic_exchange(&log->streams_pending, larger));
-    *room_out = streams_room(capacity);
-    return TDBPLUS_OK;
-}
-
-tdbplus_status log_streams_note(struct log *log, uint32_t stream, uint64_t seq, struct err *err)
-{
-    size_t room = 0;
-    TRY(streams_reserve(log, atomic_load(&log->stream_count) + 1, &room, err));
-    if (seq == 0) {
-        return TDBPLUS_OK;
-    }
-    uint64_t found = next_seq(log, stream);
-    struct log_stream *slot = stream_slot(atomic_load(&log->streams), stream);
-    slot->seq = found - 1 > seq ? found - 1 : seq;
-    log_streams_destroy(log->alloc, atomic_exchange(&log->streams_retired, NULL));
-    return TDBPLUS_OK;
-}
-
 /* ---- the window of chunks ---- */
 
 static uint8_t *chunk_of(const struct log *log, uint64_t lsn)
@@ -252,7 +137,7 @@ static tdbplus_status relieve_pressure(struct log *log, uint64_t promised, uint6
 
 /* Raises everything until `need` more bytes may be promised, and promises them. Runs under the
  * prepare mutex with the gate closed, so that nobody else promises meanwhile. */
-static tdbplus_status admit(struct log *log, uint64_t need, uint64_t ticket, struct err *err)
+static tdbplus_status admit(struct log *log, uint64_t need, struct err *err)
 {
     log_streams_destroy(log->alloc, atomic_exchange(&log->streams_retired, NULL));
     for (;;) {
@@ -262,8 +147,9 @@ static tdbplus_status admit(struct log *log, uint64_t need, uint64_t ticket, str
         // Records that went by first, streams second: too few free slots are counted, never more.
         uint64_t settled = atomic_load(&log->record_count) + atomic_load(&log->unprepared);
         uint64_t streams = atomic_load_explicit(&log->stream_count, memory_order_acquire);
+        uint64_t outstanding = atomic_load(&log->tickets) - settled;
         size_t room = 0;
-        TRY(streams_reserve(log, streams + (ticket - settled) + 1, &room, err));
+        TRY(log_streams_reserve(log, streams + outstanding, &room, err));
         atomic_store(&log->ticket_last, settled + (room - streams));
 
         uint64_t promised = atomic_load(&log->promised);
@@ -302,11 +188,11 @@ static void wake_helper(struct log *log)
     }
 }
 
-static tdbplus_status prepare_slow(struct log *log, uint64_t need, uint64_t ticket, struct err *err)
+static tdbplus_status prepare_slow(struct log *log, uint64_t need, struct err *err)
 {
     mutex_lock(log->env, &log->prepare_mutex);
     set_gate(log, true);
-    tdbplus_status status = admit(log, need, ticket, err);
+    tdbplus_status status = admit(log, need, err);
     set_gate(log, false);
     mutex_unlock(log->env, &log->prepare_mutex);
     if (status != TDBPLUS_OK) {
@@ -332,7 +218,7 @@ tdbplus_status log_prepare(struct log *log, size_t size, struct err *err)
         promise(log, need)) {
         return TDBPLUS_OK;
     }
-    return prepare_slow(log, need, ticket, err);
+    return prepare_slow(log, need, err);
 }
 
 /* Gives back what was promised and not used. */
@@ -410,7 +296,7 @@ uint64_t log_append(struct log *log, const struct log_entry *entry)
         .stream = entry->stream,
         .kind = entry->kind,
         .flags = entry->term != 0 ? LOG_FLAG_FIRST | LOG_FLAG_TERM : LOG_FLAG_FIRST,
-        .stream_seq = mark ? 0 : next_seq(log, entry->stream),
+        .stream_seq = mark ? 0 : log_streams_next(log, entry->stream, begin),
         .term = entry->term,
         .timestamp = entry->timestamp,
         .synced_lsn = log_synced(log),

@@ -517,17 +517,24 @@ done:
     return status;
 }
 
+/* Whether a later file holds `from`, so that the first one is not needed. */
+static bool first_is_below(const struct log *log, uint64_t from)
+{
+    const struct log_file *next = log->first == NULL ? NULL : log->first->next;
+    for (const struct log_file *file = next; file != NULL; file = file->next) {
+        if (!file->damaged && file->first_lsn <= from) {
+            return true;
+        }
+    }
+    return false;
+}
+
 tdbplus_status log_files_drop_below(struct log *log, uint64_t from, struct err *err)
 {
-    for (;;) {
-        struct log_file *next = log->first == NULL ? NULL : log->first->next;
-        bool below = false;
-        for (struct log_file *file = next; file != NULL; file = file->next) {
-            below |= !file->damaged && file->first_lsn <= from;
-        }
-        if (!below) {
-            break;
-        }
+    if (first_is_below(log, from)) {
+        TRY(log_streams_save(log, log->directory, from, err));
+    }
+    while (first_is_below(log, from)) {
         TRY(drop_first(log, err));
     }
     return remove_leftovers(log, err);
@@ -548,6 +555,19 @@ tdbplus_status log_files_drop_after(struct log *log, struct log_file *keep, stru
     return TDBPLUS_OK;
 }
 
+/* The first file, if it may be dropped: it lies below the cut and below every pin, and strictly
+ * below what is synced, because the file of the newest bytes is in use. */
+static bool may_drop_first(struct log *log, uint64_t lsn)
+{
+    uint64_t bound = log_synced(log);
+    latch_lock(&log->state_latch);
+    for (const struct log_pin *pin = log->pins; pin != NULL; pin = pin->next) {
+        bound = pin->lsn < bound ? pin->lsn : bound;
+    }
+    latch_unlock(&log->state_latch);
+    return log->first->end_lsn <= lsn && log->first->end_lsn < bound;
+}
+
 tdbplus_status log_cut(struct log *log, uint64_t lsn, struct err *err)
 {
     if (log->read_only) {
@@ -557,19 +577,16 @@ tdbplus_status log_cut(struct log *log, uint64_t lsn, struct err *err)
     lsn = lsn < end ? lsn : end;
     TRY(log_sync(log, lsn, err)); // What is cut was synced, so no leader still looks at it.
 
+    mutex_lock(log->env, &log->files_mutex);
+    bool some = may_drop_first(log, lsn);
+    mutex_unlock(log->env, &log->files_mutex);
+    if (!some) {
+        return TDBPLUS_OK;
+    }
+    TRY(log_streams_save(log, log->directory, lsn, err));
     tdbplus_status status = TDBPLUS_OK;
     mutex_lock(log->env, &log->files_mutex);
-    while (status == TDBPLUS_OK) {
-        uint64_t bound = log_synced(log);
-        latch_lock(&log->state_latch);
-        for (const struct log_pin *pin = log->pins; pin != NULL; pin = pin->next) {
-            bound = pin->lsn < bound ? pin->lsn : bound;
-        }
-        latch_unlock(&log->state_latch);
-        // Strictly below what is synced: the file of the newest bytes is in use.
-        if (log->first->end_lsn > lsn || log->first->end_lsn >= bound) {
-            break;
-        }
+    while (status == TDBPLUS_OK && may_drop_first(log, lsn)) {
         status = drop_first(log, err);
     }
     mutex_unlock(log->env, &log->files_mutex);

@@ -146,7 +146,8 @@ TDBPLUS_CHECKED tdbplus_status log_path(char path[ENV_PATH_SIZE_MAX], const char
 
 struct log_stream {
     uint32_t stream;
-    uint64_t seq; /* 0: the slot is free. */
+    _Atomic uint64_t seq; /* Of its newest record; 0: the slot is free. */
+    _Atomic uint64_t lsn; /* Where that begins; 0 when it was cut off. */
 };
 
 struct log_streams {
@@ -306,15 +307,27 @@ TDBPLUS_CHECKED tdbplus_status log_scan(struct log *log, uint64_t from, log_repl
                                         void *replay_ctx, const struct log_damage *damage,
                                         struct log_scan_result *result_out, struct err *err);
 
-/* log_append.c */
+/* log_streams.c */
 #define LOG_STREAMS_CAPACITY ((size_t)1024)
 TDBPLUS_CHECKED tdbplus_status log_streams_create(const struct alloc *alloc, size_t capacity,
                                                   struct log_streams **streams_out,
                                                   struct err *err);
 void log_streams_destroy(const struct alloc *alloc, struct log_streams *streams);
-/* Raises the number of `stream`; used while opening. */
+/* The next number of `stream`, for a record at `lsn`; the appender's. */
+uint64_t log_streams_next(struct log *log, uint32_t stream, uint64_t lsn);
+/* Makes sure that `wanted` streams fit into the table that the appender will use. */
+TDBPLUS_CHECKED tdbplus_status log_streams_reserve(struct log *log, uint64_t wanted,
+                                                   size_t *room_out, struct err *err);
+/* Raises the number of `stream` while opening. */
 TDBPLUS_CHECKED tdbplus_status log_streams_note(struct log *log, uint32_t stream, uint64_t seq,
-                                                struct err *err);
+                                                uint64_t lsn, struct err *err);
+/* Writes, for the streams whose newest record lies below `lsn`, their numbers into a file in
+ * `directory`. [waits] */
+TDBPLUS_CHECKED tdbplus_status log_streams_save(struct log *log, const char *directory,
+                                                uint64_t lsn, struct err *err);
+TDBPLUS_CHECKED tdbplus_status log_streams_load(struct log *log, struct err *err);
+
+/* log_append.c */
 void log_limit_update(struct log *log);
 /* Gives chunks that lie wholly below `written` to the window's end, or back. */
 void log_chunks_recycle(struct log *log);

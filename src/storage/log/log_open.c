@@ -220,6 +220,7 @@ tdbplus_status log_open(const struct log_options *options, uint64_t from, log_re
     tdbplus_status status = TDBPLUS_OK;
     struct log_scan_result result = {0};
     TRY_OR(done, log_files_load(log, from, false, err));
+    TRY_OR(done, log_streams_load(log, err));
     TRY_OR(done, log_scan(log, from, replay, replay_ctx, NULL, &result, err));
     if (log->read_only) {
         set_positions(log, &result);

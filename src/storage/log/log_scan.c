@@ -27,7 +27,8 @@ struct scan {
     uint8_t *assembly; /* The payload of a record in several fragments. */
     size_t assembly_size;
     size_t assembly_capacity;
-    bool newer; /* A head with a good checksum and an unknown kind was met. */
+    uint64_t stop; /* Records from here on are not looked at. */
+    bool newer;    /* A head with a good checksum and an unknown kind was met. */
 };
 
 /* An intact record and what follows it. */
@@ -409,8 +410,8 @@ static tdbplus_status take_record(struct scan *scan, const struct found *found,
     if (mark) {
         return TDBPLUS_OK;
     }
-    TRY(log_streams_note(scan->log, record->stream, record->stream_seq, err));
-    return replay(ctx, record, err);
+    TRY(log_streams_note(scan->log, record->stream, record->stream_seq, record->lsn, err));
+    return replay == NULL ? TDBPLUS_OK : replay(ctx, record, err);
 }
 
 /* Steps over damage when somebody listens. False in *more_out at the end of the log. */
@@ -465,9 +466,31 @@ static tdbplus_status scan_records(struct scan *scan, log_replay_fn replay, void
             TRY(step_over(scan, damage, result, &more, err));
         }
         if (!more) {
-            return TDBPLUS_OK;
+            break;
         }
     }
+    return TDBPLUS_OK;
+}
+
+static void ignore_damage(void *ctx, uint64_t lsn, uint64_t lsn_end, const char *why)
+{
+    (void)ctx;
+    (void)lsn;
+    (void)lsn_end;
+    (void)why;
+}
+
+/* Records below `from` count for one thing only: the numbers of their streams. Damage there is
+ * nobody's business any more. */
+static tdbplus_status scan_numbers(struct scan *scan, uint64_t from, struct err *err)
+{
+    static const struct log_damage deaf = {.fn = ignore_damage};
+    struct log_scan_result result = {.end_file = scan->log->first,
+                                     .end = scan->log->first->first_lsn};
+    scan->stop = from;
+    tdbplus_status status = scan_records(scan, NULL, NULL, &deaf, &result, err);
+    scan->stop = UINT64_MAX;
+    return status;
 }
 
 tdbplus_status log_scan(struct log *log, uint64_t from, log_replay_fn replay, void *replay_ctx,
@@ -482,6 +505,7 @@ tdbplus_status log_scan(struct log *log, uint64_t from, log_replay_fn replay, vo
     result.end = result.end_file->first_lsn < from ? from : result.end_file->first_lsn;
     struct scan scan = {.log = log};
     tdbplus_status status = TDBPLUS_OK;
+    TRY_OR(done, scan_numbers(&scan, result.end, err));
     TRY_OR(done, scan_records(&scan, replay, replay_ctx, damage, &result, err));
     if (damage == NULL) {
         TRY_OR(done, find_proof(&scan, &result, err));
