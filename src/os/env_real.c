@@ -358,6 +358,15 @@ static bool still_named(int fd, const char *path)
            open_facts.st_dev == name_facts.st_dev && open_facts.st_ino == name_facts.st_ino;
 }
 
+static int lock_retrying(int fd, int kind)
+{
+    int failure = 0;
+    do {
+        failure = flock(fd, kind);
+    } while (failure != 0 && errno == EINTR);
+    return failure;
+}
+
 static tdbplus_status real_lock(void *ctx, const char *path, bool exclusive,
                                 struct env_file **lock_out, struct err *err)
 {
@@ -371,7 +380,7 @@ static tdbplus_status real_lock(void *ctx, const char *path, bool exclusive,
     int kind = (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB;
     for (uint32_t tries = 0; tries < LOCK_RETRIES_MAX; tries++) {
         file->fd = open_retrying(path, flags);
-        if (file->fd < 0 || (flock(file->fd, kind) != 0 && errno != EINTR)) {
+        if (file->fd < 0 || lock_retrying(file->fd, kind) != 0) {
             break;
         }
         if (still_named(file->fd, path)) {

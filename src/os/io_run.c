@@ -41,19 +41,26 @@ static void watch_forks(void)
     (void)pthread_atfork(NULL, NULL, forget_rings);
 }
 
-static struct ring *make_ring(void)
+/* NULL when the kernel refuses. Only some refusals are for good. */
+static struct ring *make_ring(bool *for_good_out)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)pthread_once(&once, watch_forks);
-    struct ring *ring = io_uring_allowed() ? alloc_array(&alloc_system, 1, sizeof *ring) : NULL;
-    if (ring != NULL && io_uring_queue_init(IO_BATCH_MAX, &ring->ring, 0) != 0) {
-        alloc_free(&alloc_system, ring, 1, sizeof *ring);
-        ring = NULL;
+    *for_good_out = !io_uring_allowed();
+    struct ring *ring = *for_good_out ? NULL : alloc_array(&alloc_system, 1, sizeof *ring);
+    if (ring == NULL) {
+        return NULL;
     }
-    return ring;
+    int failure = io_uring_queue_init(IO_BATCH_MAX, &ring->ring, 0);
+    if (failure == 0) {
+        return ring;
+    }
+    *for_good_out = failure == -EPERM || failure == -EACCES || failure == -ENOSYS;
+    alloc_free(&alloc_system, ring, 1, sizeof *ring);
+    return NULL;
 }
 
-/* NULL when io_uring is denied or enough rings are in use. */
+/* NULL when io_uring is denied, or enough rings are in use. */
 static struct ring *take_ring(void)
 {
     latch_lock(&rings.latch);
@@ -67,10 +74,11 @@ static struct ring *take_ring(void)
     if (!make) {
         return ring;
     }
-    ring = make_ring();
+    bool for_good = false;
+    ring = make_ring(&for_good);
     if (ring == NULL) {
         latch_lock(&rings.latch);
-        rings.denied = true; // Asked once; nobody grants it later.
+        rings.denied = rings.denied || for_good;
         rings.count--;
         latch_unlock(&rings.latch);
     }

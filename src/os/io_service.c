@@ -21,7 +21,7 @@ struct io_service {
     bool uses_ring;
     struct io_uring ring;
     _Atomic uint64_t handed_over; /* Orders memory; see submit_to_ring(). */
-    pthread_mutex_t lock; /* Over the ring's submissions, or over all below. */
+    pthread_mutex_t lock;         /* Over the ring's submissions, or over all below. */
     pthread_cond_t work;
     struct io_op *first;
     struct io_op *last;

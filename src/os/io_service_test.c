@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -190,6 +191,35 @@ TEST(a_forked_child_reads_by_itself)
         _exit(7);
     }
     read_at_random(&reader);
+    int result = 0;
+    CHECK(waitpid(child, &result, 0) == child);
+    CHECK(WIFEXITED(result) && WEXITSTATUS(result) == 7);
+    env_close(env_real(), file);
+}
+
+/* Without a file descriptor to spare there is no ring, but reads go on. */
+TEST(reads_go_on_where_a_ring_is_refused)
+{
+    struct env_file *file = make_file(ENV_OPEN_DIRECT);
+    (void)fflush(NULL);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        struct rlimit limit = {0};
+        CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+        limit.rlim_cur = (rlim_t)dup(0);
+        CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+        CHECK(dup(0) < 0 && dup(0) < 0);
+        struct io_service *service = NULL;
+        CHECK(io_service_create(&alloc_system, true, &service, NULL) == TDBPLUS_OK);
+        CHECK(!io_service_is_uring(service));
+        io_service_destroy(service);
+        struct reader reader = {.file = file};
+        uint8_t *memory = NULL;
+        CHECK(posix_memalign((void **)&memory, 4096, (size_t)BATCH * 8192) == 0);
+        check_batch(&reader, memory);
+        _exit(7);
+    }
     int result = 0;
     CHECK(waitpid(child, &result, 0) == child);
     CHECK(WIFEXITED(result) && WEXITSTATUS(result) == 7);
