@@ -360,6 +360,75 @@ TEST(no_set_is_lost_while_a_fiber_parks)
     fiber_pool_destroy(pool);
 }
 
+/* The set comes within the few instructions between the last look at the event and parking. */
+struct ambush {
+    const struct env *env;
+    struct env_event event;
+    struct env_event finished;
+    _Atomic uint32_t round;
+    uint32_t rounds;
+};
+
+static void walk_into_it(void *arg)
+{
+    struct ambush *ambush = arg;
+    for (uint32_t i = 1; i <= ambush->rounds; i++) {
+        uint64_t deadline_us = env_clock_mono_us(ambush->env) + 60000000;
+        atomic_store(&ambush->round, i);
+        CHECK(env_event_wait(ambush->env, &ambush->event, deadline_us));
+    }
+}
+
+static void ambush_done(void *arg)
+{
+    struct ambush *ambush = arg;
+    env_event_set(ambush->env, &ambush->finished);
+}
+
+TEST(a_set_while_a_fiber_parks_leaves_nothing_behind)
+{
+    struct fiber_pool *pool = make_pool(1);
+    struct ambush ambush = {.env = env_real(), .rounds = 20000};
+    CHECK(!run(pool, walk_into_it, ambush_done, &ambush));
+    for (uint32_t i = 1; i <= ambush.rounds; i++) {
+        while (atomic_load(&ambush.round) < i) {
+        }
+        for (uint32_t delay = i % 64; delay > 0; delay--) {
+            __asm__ volatile("" ::: "memory");
+        }
+        env_event_set(ambush.env, &ambush.event);
+    }
+    CHECK(env_event_wait(ambush.env, &ambush.finished, ENV_DEADLINE_NONE));
+    fiber_pool_destroy(pool);
+}
+
+static void wait_then_spin(void *arg)
+{
+    struct note *note = arg;
+    waits_once(note);
+    uint64_t until_us = env_clock_mono_us(note->env) + 300000;
+    while (env_clock_mono_us(note->env) < until_us) {
+    }
+}
+
+/* One thread watches both deadlines; when the first makes it busy, another must take over. */
+TEST(a_busy_thread_does_not_delay_the_deadlines_of_others)
+{
+    struct fiber_pool *pool = make_pool(2);
+    struct note spinner = {.env = env_real()};
+    struct note sleeper = {.env = env_real()};
+    env_sleep_us(env_real(), 20000); // Both threads are asleep by now.
+    uint64_t now_us = env_clock_mono_us(env_real());
+    spinner.deadline_us = now_us + 5000;
+    sleeper.deadline_us = now_us + 20000;
+    CHECK(!run(pool, wait_then_spin, tell_done, &spinner));
+    CHECK(!run(pool, waits_once, tell_done, &sleeper));
+    CHECK(env_event_wait(env_real(), &sleeper.finished, ENV_DEADLINE_NONE));
+    CHECK(!env_event_wait(env_real(), &spinner.finished, 0)); // Still at it.
+    CHECK(env_event_wait(env_real(), &spinner.finished, ENV_DEADLINE_NONE));
+    fiber_pool_destroy(pool);
+}
+
 /* ---- fibers that run fibers, and wait for threads ---- */
 
 struct nest {

@@ -27,13 +27,12 @@ static struct {
     bool denied;
 } rings;
 
-/* A child process must not touch the rings of its parent. */
+/* A child process must not touch the rings of its parent; it makes its own. */
 static void forget_rings(void)
 {
     rings.latch = (struct latch){0};
     rings.idle = NULL;
-    rings.count = RINGS_MAX;
-    rings.denied = true;
+    rings.count = 0;
 }
 
 static void watch_forks(void)

@@ -177,7 +177,7 @@ TEST(threads_read_in_batches)
     }
 }
 
-/* A child may not use its parent's rings; it reads one by one. */
+/* A child may not use its parent's rings: completions would go astray. */
 TEST(a_forked_child_reads_by_itself)
 {
     struct env_file *file = make_file(ENV_OPEN_DIRECT);

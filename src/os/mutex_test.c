@@ -54,6 +54,27 @@ TEST(latch_excludes)
     CHECK(shared.latch.state == 0);
 }
 
+/* Holds the latch for longer than others spin, so that several of them sleep. */
+static void dawdle_under_latch(void *arg)
+{
+    struct shared *shared = arg;
+    for (uint32_t i = 0; i < ROUNDS / 20; i++) {
+        latch_lock(&shared->latch);
+        for (uint32_t k = 0; k < 10000; k++) {
+            __asm__ volatile("" ::: "memory");
+        }
+        shared->counter++;
+        latch_unlock(&shared->latch);
+    }
+}
+
+TEST(latch_wakes_all_who_sleep)
+{
+    struct shared shared = {.env = env_real()};
+    run_tasks(&shared, dawdle_under_latch);
+    CHECK(shared.counter == (uint64_t)TASKS * (ROUNDS / 20));
+}
+
 static void count_under_mutex(void *arg)
 {
     struct shared *shared = arg;
@@ -189,4 +210,45 @@ TEST(condition_wait_gives_up_at_the_deadline)
     CHECK(shared.condition.first == NULL);
     CHECK(!mutex_try_lock(&shared.mutex)); // Held again.
     mutex_unlock(shared.env, &shared.mutex);
+}
+
+struct queue {
+    struct shared *shared;
+    uint64_t delay_us;    /* When to join the queue. */
+    uint64_t patience_us; /* 0: any amount. */
+    bool signalled;
+};
+
+static void queue_up(void *arg)
+{
+    struct queue *queue = arg;
+    struct shared *shared = queue->shared;
+    env_sleep_us(shared->env, queue->delay_us);
+    mutex_lock(shared->env, &shared->mutex);
+    uint64_t deadline_us = queue->patience_us == 0
+                               ? ENV_DEADLINE_NONE
+                               : env_clock_mono_us(shared->env) + queue->patience_us;
+    queue->signalled = condition_wait(shared->env, &shared->condition, &shared->mutex, deadline_us);
+    mutex_unlock(shared->env, &shared->mutex);
+}
+
+/* The last in the queue leaves; whoever comes then must not be hung behind it. */
+TEST(condition_queue_survives_the_leaving_of_its_last)
+{
+    struct shared shared = {.env = env_real()};
+    struct queue queues[3] = {{.shared = &shared},
+                              {.shared = &shared, .delay_us = 20000, .patience_us = 20000},
+                              {.shared = &shared, .delay_us = 80000}};
+    struct env_task *tasks[3];
+    for (uint32_t i = 0; i < 3; i++) {
+        CHECK(env_task_start(shared.env, "queue", queue_up, &queues[i], &tasks[i], NULL) ==
+              TDBPLUS_OK);
+    }
+    env_task_join(shared.env, tasks[1]);
+    CHECK(!queues[1].signalled);
+    env_sleep_us(shared.env, 120000);
+    condition_broadcast(shared.env, &shared.condition);
+    env_task_join(shared.env, tasks[0]);
+    env_task_join(shared.env, tasks[2]);
+    CHECK(queues[0].signalled && queues[2].signalled);
 }
