@@ -24,6 +24,7 @@ const struct simd_ops simd_ops_avx512 = {
     .unpack_u8 = bits_unpack_u8_avx512,
     .packed_rank = bits_packed_rank_avx512,
     .prefix_sum_u64 = bits_prefix_sum_u64_avx512,
+    .block_probe = block_probe_avx2,
     .find_pieces_u64 = find_pieces_u64_avx512,
     .grid_windows_u64 = grid_windows_u64_avx512,
 };

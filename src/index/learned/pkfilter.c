@@ -7,21 +7,28 @@
 #include "base/codec.h"
 #include "base/hash.h"
 #include "learn/grid.h"
+#include "simd/simd.h"
 
 /* Probes of one batch whose memory accesses overlap. */
-#define BATCH 32u
+#define BATCH 64u
+
+/* The first cache can wait for too few lines at a time; see fetch() in pkindex.c. */
+#define FETCH_SECOND_CACHE 2
 
 /* A seed fails with a probability of a few percent for tiny sets and far less for large ones, so
  * that running out of attempts means equal hashes, not bad luck. */
 #define ATTEMPT_COUNT_MAX 100u
+
+/* Keys are sorted by their highest bits before they are entered. */
+#define SORT_BUCKETS ((size_t)256)
+#define SORT_SHIFT   56u
 
 #define SEGMENT_LENGTH_MAX ((uint32_t)1 << 18)
 
 /* A block filter spends that much on a key. */
 #define BLOCK_BITS_PER_KEY 12u
 
-#define BLOCK_SIZE  32u
-#define BLOCK_WORDS (BLOCK_SIZE / 4)
+#define BLOCK_WORDS (SIMD_BLOCK_SIZE / 4)
 
 struct pkfilter_header {
     uint32_t kind;
@@ -61,6 +68,13 @@ static inline uint64_t scale(uint64_t hash, uint64_t count)
 struct fuse_slots {
     uint64_t at[3];
 };
+
+/* The hash is well mixed already; one multiplication, folded, makes another of it for each seed. */
+static inline uint64_t fuse_mix(uint64_t hash, uint64_t seed)
+{
+    uint128 product = (uint128)(hash ^ seed) * 0x9E3779B97F4A7C15u;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
 
 static inline struct fuse_slots fuse_slots_of(uint64_t mixed, uint32_t segment_length,
                                               uint32_t segment_count)
@@ -133,6 +147,24 @@ static size_t fuse_slot_count(const struct pkfilter_shard *shard)
     return ((size_t)shard->segment_count + 2) * shard->segment_length;
 }
 
+/* Mixes the hashes and puts them roughly into the order of their first slots, so that entering them
+ * moves through the slots once and not at random. */
+static void fuse_sort_keys(const struct pkfilter_shard *shard, const uint64_t *hashes, size_t count,
+                           uint64_t *mixed_out)
+{
+    size_t at[SORT_BUCKETS + 1] = {0};
+    for (size_t i = 0; i < count; i++) {
+        at[(fuse_mix(hashes[i], shard->seed) >> SORT_SHIFT) + 1]++;
+    }
+    for (size_t i = 1; i <= SORT_BUCKETS; i++) {
+        at[i] += at[i - 1];
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint64_t mixed = fuse_mix(hashes[i], shard->seed);
+        mixed_out[at[mixed >> SORT_SHIFT]++] = mixed;
+    }
+}
+
 /* Enters every key into its slots. Returns false when a slot has too many to count. */
 static bool fuse_count_keys(const struct pkfilter_shard *shard, const uint64_t *hashes,
                             size_t count, struct fuse_work *work)
@@ -141,8 +173,9 @@ static bool fuse_count_keys(const struct pkfilter_shard *shard, const uint64_t *
     memset(work->mixed, 0, slot_count * sizeof *work->mixed);
     memset(work->slots, 0, slot_count);
     bool overflow = false;
+    fuse_sort_keys(shard, hashes, count, work->order);
     for (size_t i = 0; i < count; i++) {
-        uint64_t mixed = hash_u64(hashes[i] + shard->seed);
+        uint64_t mixed = work->order[i];
         struct fuse_slots slots = fuse_slots_of(mixed, shard->segment_length, shard->segment_count);
         for (uint32_t k = 0; k < 3; k++) {
             uint64_t at = slots.at[k];
@@ -369,7 +402,7 @@ static inline bool fuse_may_contain(const struct pkfilter *filter, uint64_t hash
 {
     const struct pkfilter_shard *shard = fuse_shard_of(filter, hash);
     const uint8_t *data = filter->data + shard->at;
-    uint64_t mixed = hash_u64(hash + shard->seed);
+    uint64_t mixed = fuse_mix(hash, shard->seed);
     struct fuse_slots slots = fuse_slots_of(mixed, shard->segment_length, shard->segment_count);
     return (fuse_fingerprint(mixed) ^ data[slots.at[0]] ^ data[slots.at[1]] ^ data[slots.at[2]]) ==
            0;
@@ -384,12 +417,12 @@ static uint64_t fuse_probe_batch(const struct pkfilter *filter, const uint64_t *
     for (size_t i = 0; i < count; i++) {
         const struct pkfilter_shard *shard = fuse_shard_of(filter, hashes[i]);
         const uint8_t *data = filter->data + shard->at;
-        uint64_t mixed = hash_u64(hashes[i] + shard->seed);
+        uint64_t mixed = fuse_mix(hashes[i], shard->seed);
         struct fuse_slots slots = fuse_slots_of(mixed, shard->segment_length, shard->segment_count);
         fingerprints[i] = fuse_fingerprint(mixed);
         for (uint32_t k = 0; k < 3; k++) {
             slots_at[i][k] = data + slots.at[k];
-            __builtin_prefetch(slots_at[i][k]);
+            __builtin_prefetch(slots_at[i][k], 0, FETCH_SECOND_CACHE);
         }
     }
     uint64_t bits = 0;
@@ -402,21 +435,20 @@ static uint64_t fuse_probe_batch(const struct pkfilter *filter, const uint64_t *
 
 /* ---- blocked Bloom: one bit in each of eight words of one block ---- */
 
-static const uint32_t block_salts[BLOCK_WORDS] = {0x47B6137Bu, 0x44974D91u, 0x8824AD5Bu,
-                                                  0xA2B7289Du, 0x705495C7u, 0x2DF1424Bu,
-                                                  0x9EFC4947u, 0x5C6BFB31u};
+static const uint32_t block_salts[BLOCK_WORDS] = SIMD_BLOCK_SALTS;
 
-static inline uint32_t block_bit(uint64_t mixed, uint32_t word)
+static inline uint32_t block_bit(uint64_t hash, uint32_t word)
 {
-    return (uint32_t)1 << (((uint32_t)mixed * block_salts[word]) >> 27);
+    return (uint32_t)1 << (((uint32_t)hash * block_salts[word]) >> 27);
 }
 
 static tdbplus_status block_build(const uint64_t *hashes, size_t count, struct buffer *bytes,
                                   struct err *err)
 {
-    uint64_t block_count = (count * BLOCK_BITS_PER_KEY + BLOCK_SIZE * 8 - 1) / (BLOCK_SIZE * 8);
+    uint64_t block_count =
+        (count * BLOCK_BITS_PER_KEY + SIMD_BLOCK_SIZE * 8 - 1) / (SIMD_BLOCK_SIZE * 8);
     block_count = block_count == 0 ? 1 : block_count;
-    size_t size = data_at(0) + block_count * BLOCK_SIZE;
+    size_t size = data_at(0) + block_count * SIMD_BLOCK_SIZE;
     uint8_t *filter = buffer_extend(bytes, size);
     if (filter == NULL) {
         return err_set(err, TDBPLUS_E_NOMEM, "primary index: no memory for its filter");
@@ -424,43 +456,16 @@ static tdbplus_status block_build(const uint64_t *hashes, size_t count, struct b
     memset(filter, 0, size);
     struct pkfilter_header header = {.kind = PKFILTER_BLOCK,
                                      .key_count = count,
-                                     .data_size = block_count * BLOCK_SIZE,
+                                     .data_size = block_count * SIMD_BLOCK_SIZE,
                                      .block_count = block_count};
     memcpy(filter, &header, sizeof header);
     for (size_t i = 0; i < count; i++) {
-        uint64_t mixed = hash_u64(hashes[i]);
-        uint8_t *block = filter + data_at(0) + scale(mixed, block_count) * BLOCK_SIZE;
+        uint8_t *block = filter + data_at(0) + scale(hashes[i], block_count) * SIMD_BLOCK_SIZE;
         for (uint32_t word = 0; word < BLOCK_WORDS; word++) {
-            store_u32(block + word * 4, load_u32(block + word * 4) | block_bit(mixed, word));
+            store_u32(block + word * 4, load_u32(block + word * 4) | block_bit(hashes[i], word));
         }
     }
     return TDBPLUS_OK;
-}
-
-static inline bool block_holds(const uint8_t *block, uint64_t mixed)
-{
-    uint32_t missing = 0;
-    for (uint32_t word = 0; word < BLOCK_WORDS; word++) {
-        missing |= ~load_u32(block + word * 4) & block_bit(mixed, word);
-    }
-    return missing == 0;
-}
-
-static uint64_t block_probe_batch(const struct pkfilter *filter, const uint64_t *hashes,
-                                  size_t count)
-{
-    const uint8_t *blocks[BATCH];
-    uint64_t mixed[BATCH];
-    for (size_t i = 0; i < count; i++) {
-        mixed[i] = hash_u64(hashes[i]);
-        blocks[i] = filter->data + scale(mixed[i], filter->block_count) * BLOCK_SIZE;
-        __builtin_prefetch(blocks[i]);
-    }
-    uint64_t bits = 0;
-    for (size_t i = 0; i < count; i++) {
-        bits |= (uint64_t)block_holds(blocks[i], mixed[i]) << i;
-    }
-    return bits;
 }
 
 /* ---- either kind ---- */
@@ -496,7 +501,7 @@ static bool check_filter(const struct pkfilter_header *header, struct span bytes
     }
     if (header->kind == PKFILTER_BLOCK) {
         return header->shard_count == 0 && header->block_count != 0 &&
-               header->block_count <= header->data_size / BLOCK_SIZE;
+               header->block_count <= header->data_size / SIMD_BLOCK_SIZE;
     }
     return header->kind == PKFILTER_FUSE && header->shard_count != 0;
 }
@@ -537,8 +542,7 @@ bool pkfilter_may_contain(const struct pkfilter *filter, uint64_t hash)
         return fuse_may_contain(filter, hash);
     }
     if (filter->kind == PKFILTER_BLOCK) {
-        uint64_t mixed = hash_u64(hash);
-        return block_holds(filter->data + scale(mixed, filter->block_count) * BLOCK_SIZE, mixed);
+        return simd->block_probe(filter->data, filter->block_count, &hash, 1) != 0;
     }
     return true;
 }
@@ -549,18 +553,16 @@ static uint64_t probe_batch(const struct pkfilter *filter, const uint64_t *hashe
         return fuse_probe_batch(filter, hashes, count);
     }
     if (filter->kind == PKFILTER_BLOCK) {
-        return block_probe_batch(filter, hashes, count);
+        return simd->block_probe(filter->data, filter->block_count, hashes, count);
     }
-    return ((uint64_t)1 << count) - 1;
+    return count == 64 ? UINT64_MAX : ((uint64_t)1 << count) - 1;
 }
 
 void pkfilter_may_contain_batch(const struct pkfilter *filter, const uint64_t *hashes, size_t count,
                                 uint64_t *bitmap_out)
 {
-    _Static_assert(BATCH == 32, "two batches fill a word");
+    _Static_assert(BATCH == 64, "a batch fills a word");
     for (size_t i = 0; i < count; i += BATCH) {
-        size_t here = count - i < BATCH ? count - i : BATCH;
-        uint64_t bits = probe_batch(filter, &hashes[i], here) << (i % 64);
-        bitmap_out[i / 64] = i % 64 == 0 ? bits : bitmap_out[i / 64] | bits;
+        bitmap_out[i / 64] = probe_batch(filter, &hashes[i], count - i < BATCH ? count - i : BATCH);
     }
 }

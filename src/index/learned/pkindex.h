@@ -11,7 +11,8 @@
  *   code  an image of the key that keeps the order: the key itself where it is integer-like, else
  *         eight bytes of the normalised key, big-endian, from an offset that suits the segment.
  *         Different keys may share a code.
- *   hash  64 well-mixed bits of the whole normalised key. Versions of one key share it.
+ *   hash  64 well-mixed bits of the whole normalised key (hash_bytes(), or hash_u64() of an
+ *         integer): the filter takes its bits as they are. Versions of one key share it.
  *
  * Positions count the rows of the segment in key order from 0. Invariants K1-K6 are in README.md.
  *
@@ -29,9 +30,13 @@
 
 /* Numbers reach disk. */
 enum pkfilter_kind {
-    PKFILTER_NONE = 0,  /* Every key may be contained. */
-    PKFILTER_FUSE = 1,  /* Binary fuse, 8-bit fingerprints: ~9 bits a key, 0.4 % false hits. */
-    PKFILTER_BLOCK = 2, /* Blocked Bloom, one cache line a probe. */
+    PKFILTER_NONE = 0, /* Every key may be contained. */
+
+    /* Binary fuse, 8-bit fingerprints: 9 bits a key, 0.39 % false hits, three lines a probe. */
+    PKFILTER_FUSE = 1,
+
+    /* Blocked Bloom: 12 bits a key, 0.54 % false hits, one cache line a probe. */
+    PKFILTER_BLOCK = 2,
 };
 
 struct pkindex_options {
@@ -48,9 +53,9 @@ struct pkrange {
 };
 
 /*
- * Starts an index. Memory comes from `alloc`: about 1 MiB and 8 bytes a key while keys are added,
- * up to 40 bytes for each of at most a million keys more during finish(). `options` may be NULL for
- * the defaults. Release with pkindex_builder_destroy().
+ * Starts an index. Memory comes from `alloc`: about 1 MiB and 8 to 16 bytes a key while keys are
+ * added, and for a fuse filter 25 bytes for each of at most a million keys more during finish().
+ * `options` may be NULL for the defaults: a block filter. Release with pkindex_builder_destroy().
  *
  *   TDBPLUS_E_NOMEM  `alloc` is out of budget
  */

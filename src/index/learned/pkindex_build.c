@@ -64,7 +64,7 @@ tdbplus_status pkindex_builder_create(const struct alloc *alloc,
         return err_set(err, TDBPLUS_E_NOMEM, "primary index: no memory for a builder");
     }
     builder->alloc = alloc;
-    builder->options.filter = options == NULL ? PKFILTER_FUSE : options->filter;
+    builder->options.filter = options == NULL ? PKFILTER_BLOCK : options->filter;
     buffer_init(&builder->firsts, alloc);
     buffer_init(&builder->chunks, alloc);
     buffer_init(&builder->cells, alloc);
