@@ -57,12 +57,15 @@ struct chunk_layout_column {
 
 #define NODE_ENTRY_COUNT 64u
 #define NODE_HALF_COUNT  (NODE_ENTRY_COUNT / 2)
+#define NODE_GROUP_SIZE  8u /* Codes in a cache line. */
+#define NODE_GROUP_COUNT (NODE_ENTRY_COUNT / NODE_GROUP_SIZE)
 #define TREE_HEIGHT_MAX  12u /* 32^7 > 2^32 rows; the rest is caution. */
 
 /*
  * A node of a B-link tree: keys in [entry 0, high), siblings linked to the right. An entry is a
  * key's code and a row that has the key (in a leaf: its newest row), so that ties of codes can be
  * settled. Entry 0 of an inner node stands for "below everything else" and is never compared.
+ * A search reads two cache lines of codes: the fences, then one group of eight.
  *
  * Readers take `version`, read, and take it again: odd or changed means that the writer was at
  * work. Every store to a shared field is a release and every load an acquire, which orders them
@@ -77,7 +80,8 @@ struct node {
     uint16_t level;       /* 0: leaf. */
     bool is_edge_split;   /* Writer: it was left full once; the next split halves it. */
     struct node *sibling; /* Writer: the memtable's list of nodes, or of free nodes. */
-    _Alignas(64) _Atomic uint64_t codes[NODE_ENTRY_COUNT];
+    _Alignas(64) _Atomic uint64_t fences[NODE_GROUP_COUNT]; /* The first code of each group. */
+    _Alignas(64) _Atomic uint64_t codes[NODE_ENTRY_COUNT];  /* UINT64_MAX past the count. */
     _Atomic uint32_t rows[NODE_ENTRY_COUNT];
     _Atomic(struct node *) children[]; /* Inner nodes only: NODE_ENTRY_COUNT. */
 };

@@ -79,18 +79,20 @@ static int compare_tie(const struct memtable *memtable, uint32_t row, const stru
     return span_compare(view_span(&chunk->keys[row % MEMTABLE_CHUNK_ROW_COUNT]), probe->key);
 }
 
-/* How many of entries [from, count) have codes below `code`, plus `from`. Without branches on the
- * data: the sizes of the steps depend on the count alone. */
-static uint32_t lower_code(const struct node *node, uint32_t from, uint32_t count, uint64_t code)
+/* How many codes are below `code`: first whole groups by their fences, then one group. Without a
+ * branch on the data, and without the count, for what lies beyond it is UINT64_MAX. */
+static uint32_t lower_code(const struct node *node, uint64_t code)
 {
-    uint32_t base = from;
-    uint32_t rest = count - from;
-    while (rest > 0) {
-        uint32_t half = (rest + 1) / 2;
-        base += node_code(node, base + half - 1) < code ? half : 0;
-        rest -= half;
+    uint32_t group = 0;
+    for (uint32_t i = 1; i < NODE_GROUP_COUNT; i++) {
+        group += atomic_load_explicit(&node->fences[i], memory_order_acquire) < code;
     }
-    return base;
+    uint32_t low = group * NODE_GROUP_SIZE;
+    uint32_t below = 0;
+    for (uint32_t i = 0; i < NODE_GROUP_SIZE; i++) {
+        below += node_code(node, low + i) < code;
+    }
+    return low + below;
 }
 
 /* The first of entries [from, count) that is not below the probe; *equal_out tells whether it is
@@ -99,12 +101,9 @@ static uint32_t lower_slot(const struct memtable *memtable, const struct node *n
                            const struct probe *probe, bool *equal_out)
 {
     uint32_t count = node_count(node);
-    if (count <= from) {
-        *equal_out = false;
-        return from;
-    }
-    uint32_t low = lower_code(node, from, count, probe->code);
-    if (low == count || node_code(node, low) != probe->code) {
+    uint32_t low = lower_code(node, probe->code);
+    low = low > from ? low : from;
+    if (low >= count || node_code(node, low) != probe->code) {
         *equal_out = false;
         return low;
     }
@@ -113,8 +112,7 @@ static uint32_t lower_slot(const struct memtable *memtable, const struct node *n
         return low;
     }
     // Among equal codes the keys decide.
-    uint32_t high =
-        probe->code == UINT64_MAX ? count : lower_code(node, low, count, probe->code + 1);
+    uint32_t high = probe->code == UINT64_MAX ? count : lower_code(node, probe->code + 1);
     *equal_out = false;
     while (low < high) {
         uint32_t middle = (low + high) / 2;
@@ -320,6 +318,19 @@ static struct node_pool *pool_of(struct memtable *memtable, uint16_t level)
     return level == 0 ? &memtable->leaves : &memtable->inners;
 }
 
+/* Marks the codes from `slot` on, and the fences of groups that begin there, as beyond the count.
+ */
+static void fill_codes(struct node *node, uint32_t slot)
+{
+    for (uint32_t at = slot; at < NODE_ENTRY_COUNT; at++) {
+        atomic_store_explicit(&node->codes[at], UINT64_MAX, memory_order_release);
+        if (at % NODE_GROUP_SIZE == 0) {
+            atomic_store_explicit(&node->fences[at / NODE_GROUP_SIZE], UINT64_MAX,
+                                  memory_order_release);
+        }
+    }
+}
+
 static bool pool_fill(struct memtable *memtable, uint16_t level, uint64_t wanted)
 {
     struct node_pool *pool = pool_of(memtable, level);
@@ -329,6 +340,7 @@ static bool pool_fill(struct memtable *memtable, uint16_t level, uint64_t wanted
             return false;
         }
         memset(node, 0, node_size(level));
+        fill_codes(node, 0);
         node->sibling = pool->free;
         pool->free = node;
         pool->free_count++;
@@ -482,6 +494,13 @@ static void set_entry(struct node *node, uint32_t slot, const struct entry *entr
     }
 }
 
+/* Repeats the code at `slot`, the first of its group, in the fences. */
+static void set_fence(struct node *node, uint32_t slot)
+{
+    atomic_store_explicit(&node->fences[slot / NODE_GROUP_SIZE], node_code(node, slot),
+                          memory_order_release);
+}
+
 static void begin_change(struct node *node)
 {
     uint32_t version = atomic_load_explicit(&node->version, memory_order_relaxed);
@@ -509,6 +528,10 @@ static void shift_in(struct node *node, uint32_t slot, const struct entry *entry
         atomic_store_explicit(&node->children[at], node_child(node, at - 1), memory_order_release);
     }
     set_entry(node, slot, entry);
+    for (uint32_t at = (slot + NODE_GROUP_SIZE - 1) & ~(NODE_GROUP_SIZE - 1); at <= count;
+         at += NODE_GROUP_SIZE) {
+        set_fence(node, at);
+    }
     atomic_store_explicit(&node->count, count + 1, memory_order_release);
 }
 
@@ -520,6 +543,9 @@ static struct node *make_right(struct memtable *memtable, const struct node *lef
     for (uint32_t slot = cut; slot < count; slot++) {
         struct entry moved = entry_at(left, slot);
         set_entry(right, slot - cut, &moved);
+        if ((slot - cut) % NODE_GROUP_SIZE == 0) {
+            set_fence(right, slot - cut);
+        }
     }
     atomic_store_explicit(&right->count, count - cut, memory_order_relaxed);
     atomic_store_explicit(&right->high_code,
@@ -552,6 +578,7 @@ static struct entry split(struct memtable *memtable, struct node *left, uint32_t
 
     begin_change(left);
     atomic_store_explicit(&left->count, cut, memory_order_release);
+    fill_codes(left, cut);
     atomic_store_explicit(&left->high_code, lowest.code, memory_order_release);
     atomic_store_explicit(&left->high_row, lowest.row, memory_order_release);
     atomic_store_explicit(&left->next, right, memory_order_release);
