@@ -439,7 +439,7 @@ static tdbplus_status scan_records(struct scan *scan, log_replay_fn replay, void
                                    const struct log_damage *damage, struct log_scan_result *result,
                                    struct err *err)
 {
-    for (;;) {
+    while (result->end < scan->stop) {
         struct log_file *file = result->end_file;
         struct log_file *next = file->next;
         if (result->end >= file->end_lsn && next != NULL && !next->damaged &&
