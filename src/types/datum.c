@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/codec.h"
+#include "types/array.h"
 #include "types/json.h"
 #include "types/numeric.h"
 #include "types/type.h"
@@ -51,6 +52,8 @@ static int compare_bytes(const struct datum *left, const struct datum *right)
         return numeric_compare(left->bytes, right->bytes);
     case TYPE_VECTOR:
         return compare_vectors(left->bytes, right->bytes);
+    case TYPE_ARRAY:
+        return array_compare(left->bytes, right->bytes, left->type);
     case TYPE_JSON:
         return json_compare(left->bytes, right->bytes);
     default:

@@ -49,46 +49,16 @@ static inline uint8_t *put_bytes(uint8_t *at, struct span bytes)
     return at + bytes.size;
 }
 
-static uint8_t *put_word4(uint8_t *at, const struct datum *value, struct type type)
-{
-    if (type.id == TYPE_FLOAT4) {
-        float narrow = (float)value->real;
-        memcpy(at, &narrow, sizeof narrow);
-    } else {
-        store_u32(at, (uint32_t)value->integer);
-    }
-    return at + sizeof(uint32_t);
-}
-
-/* The union's members all begin where the union does, so 8 and 16 bytes are copied as they are. */
 static inline uint8_t *put_value(uint8_t *at, const struct datum *value, struct type type)
 {
-    switch (physical_of(type)) {
-    case PHYSICAL_1:
-        *at = value->boolean;
-        return at + 1;
-    case PHYSICAL_2:
-        store_u16(at, (uint16_t)value->integer);
-        return at + sizeof(uint16_t);
-    case PHYSICAL_4:
-        return put_word4(at, value, type);
-    case PHYSICAL_8:
-        memcpy(at, &value->integer, sizeof value->integer);
-        return at + sizeof value->integer;
-    case PHYSICAL_16:
-        memcpy(at, value->uuid, sizeof value->uuid);
-        return at + sizeof value->uuid;
-    case PHYSICAL_VIEW:
+    enum physical physical = physical_of(type);
+    if (physical == PHYSICAL_VIEW) {
         ASSERT(value->bytes.size <= VALUE_SIZE_MAX);
         at = put_length(at, value->bytes.size);
         return put_bytes(at, value->bytes);
-    case PHYSICAL_FIXED:
-        ASSERT(value->bytes.size == type_width(type));
-        return put_bytes(at, value->bytes);
-    default:
-        ASSERT(false);
-        return at;
     }
+    value_store(physical, value, at);
+    return at + value_width(physical, type);
 }
 
 void row_encode(const struct schema *schema, const struct datum *values, struct buffer *buffer)
@@ -148,50 +118,21 @@ static inline size_t take_length(struct row_reader *reader)
     return 0;
 }
 
-static bool take_word4(const uint8_t *at, struct datum *value)
-{
-    if (value->type.id == TYPE_FLOAT4) {
-        float narrow = 0;
-        memcpy(&narrow, at, sizeof narrow);
-        value->real = (double)narrow;
-    } else {
-        value->integer = (int32_t)load_u32(at);
-    }
-    return true;
-}
-
 /* Reads one value that is not null; false when it does not fit or cannot be. */
 static inline bool take_value(struct row_reader *reader, struct datum *value)
 {
     enum physical physical = physical_of(value->type);
-    size_t size = physical == PHYSICAL_VIEW ? take_length(reader) : type_width(value->type);
+    bool is_view = physical == PHYSICAL_VIEW;
+    size_t size = is_view ? take_length(reader) : value_width(physical, value->type);
     const uint8_t *at = take(reader, size);
     if (at == NULL) {
         return false;
     }
-    switch (physical) {
-    case PHYSICAL_1:
-        value->boolean = *at == 1;
-        return *at <= 1;
-    case PHYSICAL_2:
-        value->integer = (int16_t)load_u16(at);
-        return true;
-    case PHYSICAL_4:
-        return take_word4(at, value);
-    case PHYSICAL_8:
-        memcpy(&value->integer, at, sizeof value->integer);
-        return true;
-    case PHYSICAL_16:
-        memcpy(value->uuid, at, sizeof value->uuid);
-        return true;
-    case PHYSICAL_VIEW:
-    case PHYSICAL_FIXED:
+    if (is_view) {
         value->bytes = (struct span){.data = at, .size = size};
         return true;
-    default:
-        ASSERT(false);
-        return false;
     }
+    return value_load(physical, at, value);
 }
 
 static TDBPLUS_CHECKED tdbplus_status bad_row(const struct schema *schema, uint32_t column,

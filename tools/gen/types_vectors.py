@@ -182,7 +182,101 @@ def make_numeric():
           rows + [(("float4", r), a) for r, a in zip(reals, answers)])
 
 
-MAKERS = {"json": make_json, "numeric": make_numeric}
+DATES = """2024-02-29|2023-02-29|1970-01-01|0001-01-01|0044-03-15 BC|4713-01-01 BC|4714-11-24 BC|4714-11-23 BC
+9999-12-31|10000-01-01|294276-12-31|5874897-12-31|5874898-01-01|infinity|-infinity|epoch|20240229|2024-2-9
+1/8/1999|1/18/1999|13/8/1999|01/02/03|1/2/69|1/2/70|Jan 8, 1999|January 8, 1999|8 Jan 1999|8-Jan-1999|Jan-08-1999
+1999-Jan-08|08-Jan-99|Monday, January 8, 1999|1999 Jan 8|Jan 8|2024-13-01|2024-00-10|2024-01-00|2024-04-31|0000-01-01
+abc||2024|2024-01|2024-01-02-03|99-01-08|2000-01-01 AD|  2024-05-06  |2024/05/06|2024.05.06|1900-02-29|2000-02-29
+2024-01-02 10:00:00|2024-01-02T10:00:00Z|sept 5 2020|5 SEPTEMBER 2020|Infinity|2024-01-02 BC
+2024-01-01 x|1582-10-10|0099-01-01""".replace("\n", "|").split("|")
+TIMES = """00:00|00:00:00|23:59:59.999999|24:00:00|24:00:01|23:59:60|12:34:56.7|12:34:56.1234567|12:34:56.1234564
+4:05 AM|4:05 PM|12:00 AM|12:00 PM|13:00 PM|25:00|12:60|12:00:61|1:2:3|12|abc||04:05:06.789-08|04:05:06 PST
+04:05:06Z|00:00:00.0000005|12:30:15.5 PM|:30|12:|12:3x""".replace("\n", "|").split("|")
+STAMPS = """2024-02-29 12:34:56|2024-02-29 12:34:56.789|2024-02-29T12:34:56|2024-02-29t12:34|2024-02-29 12:34:56.1234567
+2024-02-29|2024-02-29 24:00:00|2024-12-31 23:59:60|2024-02-30 00:00|2024-01-01 25:00|epoch|infinity|-infinity
+1969-12-31 23:59:59.999999|1970-01-01 00:00:00.000001|0001-01-01 00:00:00|0001-12-31 23:59:59 BC|4713-01-01 00:00:00 BC
+4714-11-24 00:00:00 BC|4714-11-23 23:59:59 BC|294246-12-31 23:59:59.999999|294277-01-01 00:00:00|20240229 123456
+20240229T123456|20240229T1234|20240229T123456.5|Jan 8 1999 04:05:06|Mon Jan 8 04:05:06 1999|1999-01-08 04:05:06 PM
+1999-01-08 04:05:06 AM|1/8/1999 4:05|2024-02-29 12:34:56+02|2024-02-29 12:34:56-08:30
+2024-02-29 12:34:56+0530|2024-02-29 12:34:56+05:30:15|2024-02-29 12:34:56Z|2024-02-29 12:34:56 UTC
+2024-02-29 12:34:56 GMT|2024-02-29 12:34:56+16|2024-02-29 12:34:56+15:59|2024-02-29 12:34:56 BC
+2024-02-29 12:34:56+02 BC|2024-02-29 x|not a time||2024-02-29 12:34:56 12:00|10:00|2024-02-29 12:34:56.
+2024-02-29  12:34:56  |2024-02-29 12:34:56 +02|2024-02-29 12:34:56-02|99999-01-01 00:00:00
+2024-02-29 12:34:56+99|200000-06-05 01:02:03.000004""".replace("\n", "|").split("|")
+INTERVALS = """1 year 2 mons 3 days 04:05:06.789|1 day|-1 day|1 days ago|1 year|1 mon|13 months|-13 months|1.5 years|1.5 months
+1.5 weeks|1.5 days|1.5 hours|0.5 min|1.0000005 sec|1 week|2 weeks 3 days|1 decade|2 centuries|1 millennium|1-2
+1-2 3 4:05:06|-1-2|+1-2 -3 +4:05:06|3 4:05:06|4:05|4:05:06|-4:05:06.5|04:05:06.123456789|100:00:00|1|1.5|-1.5|0
+0 days|00:00:00|P1Y2M3DT4H5M6S|P1Y2M3W4DT5H6M7.5S|PT0.5S|P-1Y2M|PT36H|P|P1Y2|P1H|1 day 02:03|-1 day +02:03
+-1 day -02:03|1 year -1 day|1 mon -1 day 00:00:01|1 fortnight|abc||1 day 2|1 2 days|@ 1 minute|@ 1 minute ago
+1 us|1 usec 1 ms|999 milliseconds|1y 2mon 3d 4h 5m 6s|1Y|1 hour 1 hour|1 day 1 day|178956970 years
+2147483647 months|2147483648 months|2147483647 days|2147483648 days|9223372036854775807 us|99999999999999999999 us
+-0.5 days|-1.7 months|0.1 months|12.34 years|1:60|1:2:60|1:|  1 day  |1 day,2 hours|.5 day|1e3 days|infinity
+ago|-1 days ago|+1 day|- 1 day|1 mons 15 days 12:00:00|-1 mons -15 days""".replace("\n", "|").split("|")
+MOMENTS = """2024-02-29 12:34:56.789|2024-01-31 00:00:00|1999-12-31 23:59:59.999999|2000-01-01 00:00:00|1970-01-01 00:00:00
+1969-07-20 20:17:40|0001-03-01 00:00:00|0044-03-15 12:00:00 BC|2023-03-31 10:00:00|2026-11-20 09:00:00|2021-01-03 05:06:07
+2020-12-28 00:00:00|1900-02-28 01:00:00|290000-01-01 00:00:00|infinity|2005-01-01 11:22:33.445566
+2001-02-16 20:38:40|0100-12-31 BC|1001-01-01 00:00:00|0101-05-05 00:00:00""".replace("\n", "|").split("|")
+STEPS = """1 mon|-1 mon|13 mons|1 day|-1 day|1 year|4 years 1 day|-1 mon -1 day|36:00:00|1 mon 1 day 01:00:00.000001|-2000 years
+300000 years|1 mon -31 days|2147483647 days|00:00:00""".replace("\n", "|").split("|")
+FIELDS = ("microseconds milliseconds second minute hour day week month quarter year decade century millennium "
+          "isoyear dow isodow doy epoch").split()
+ZONES = ["America/New_York", "Europe/Dublin", "Australia/Lord_Howe", "Asia/Kolkata", "Pacific/Apia"]
+LOCALS = """2024-03-10 01:59:59|2024-03-10 02:30:00|2024-03-10 03:00:00|2024-11-03 00:59:59|2024-11-03 01:30:00
+2024-11-03 02:00:00|2024-03-31 01:30:00|2024-10-27 01:30:00|2024-04-07 01:45:00|2024-04-07 02:00:00|2024-10-06 02:15:00
+2011-12-30 12:00:00|2011-12-29 23:00:00|1850-01-01 00:00:00|1883-11-18 12:03:00|1916-05-21 02:30:00|1941-09-01 00:00:00
+2037-07-01 00:00:00|2038-03-14 02:30:00|2100-11-07 01:30:00|2500-06-15 12:00:00|1970-01-01 00:00:00|0044-03-15 12:00:00 BC
+2024-07-01 00:00:00|2024-12-25 18:00:00.123456|9999-12-31 23:59:59""".replace("\n", "|").split("|")
+
+
+def make_datetime():
+    rows = []
+    for kind, texts in (("date", DATES), ("time", TIMES), ("timestamp", STAMPS), ("timestamptz", STAMPS),
+                        ("interval", INTERVALS)):
+        rows += [((kind, t), f"{literal(t)}::{kind}") for t in texts]
+    answers = ask([sql for _, sql in rows])
+    write("datetime_text", "Type, text, and how the value prints.",
+          [(r, a) for (r, _), a in zip(rows, answers)])
+    rows = []
+    for a in MOMENTS:
+        rows += [(("+", a, i), f"'{a}'::timestamp + '{i}'::interval") for i in STEPS]
+        rows += [(("extract", a, f), f"extract({f} from '{a}'::timestamp)") for f in FIELDS
+                 if a != "infinity"]
+        rows += [(("trunc", a, f), f"date_trunc('{f}', '{a}'::timestamp)") for f in FIELDS[:13]]
+        for b in MOMENTS:
+            if "infinity" not in (a, b):
+                rows.append((("-", a, b), f"'{a}'::timestamp - '{b}'::timestamp"))
+                rows.append((("age", a, b), f"age('{a}'::timestamp, '{b}'::timestamp)"))
+    spans = ["1 year 2 mons 3 days 04:05:06.789", "-1 mon -5 days", "1 mon", "10 days", "01:02:03.000001",
+             "-7 years 25:00:00", "0"]
+    for a in spans:
+        rows += [(("interval extract", a, f), f"extract({f} from '{a}'::interval)") for f in FIELDS]
+        rows += [(("interval +", a, b), f"'{a}'::interval + '{b}'::interval") for b in spans]
+        rows += [(("interval *", a, n), f"'{a}'::interval * {n}::float8")
+                 for n in ("2", "0.5", "-1", "1.1", "0.333333333", "1000000", "1e10", "0")]
+    answers = ask([sql for _, sql in rows])
+    write("datetime", "Operation, operands and result.", [(r, a) for (r, _), a in zip(rows, answers)])
+
+
+def make_tz():
+    lines = ["/* Files of the time zone database (public domain), and what PostgreSQL makes of local times.",
+             " * Made by tools/gen/types_vectors.py. */"]
+    for zone in ZONES:
+        data = pathlib.Path("/usr/share/zoneinfo", zone).read_bytes()
+        body = ",\n".join(",".join(str(b) for b in data[i:i + 24]) for i in range(0, len(data), 24))
+        lines.append(f"static const uint8_t file_{re.sub('[^a-z]', '_', zone.lower())}[] = {{\n{body}}};")
+    (ROOT / "tz_files.inc").write_text("\n".join(lines) + "\n")
+    rows = []
+    for zone in ZONES:
+        zoned = f"set_config('timezone', '{zone}', true)"
+        rows += [((zone, t), f"case when {zoned} is not null then ('{t}'::timestamp at time zone '{zone}' "
+                  f"at time zone 'UTC')::text || ' ' || ('{t}'::timestamp at time zone '{zone}')::text end")
+                 for t in LOCALS]
+    answers = ask([sql for _, sql in rows])
+    write("tz", "Zone, local time, and its UTC and the local time printed again.",
+          [(r, a) for (r, _), a in zip(rows, answers)])
+
+
+MAKERS = {"json": make_json, "numeric": make_numeric, "datetime": make_datetime, "tz": make_tz}
 
 if __name__ == "__main__":
     ROOT.mkdir(exist_ok=True)
