@@ -80,6 +80,7 @@ TEST(contexts_keep_their_registers_and_rounding)
         }
     }
     context_destroy(&swap.other);
+    context_release(&swap.own);
     CHECK(stack_used(stack, FIBER_STACK_SIZE) > 0);
     CHECK(stack_used(stack, FIBER_STACK_SIZE) < FIBER_STACK_SIZE / 2);
     stack_unmap(stack, FIBER_STACK_SIZE);
