@@ -19,6 +19,8 @@
 #include "storage/segment/segment_format.h"
 #include "types/column.h"
 
+struct page_memory;
+
 struct page {
     /* What a lookup needs: one cache line. */
     _Atomic uint32_t reference_count; /* The cache's own, and one for each pin. */
@@ -37,7 +39,7 @@ struct page {
     uint64_t step;            /* Of differences. */
 
     uint64_t first_difference;
-    const struct alloc *alloc;  /* The memory is given back to it. */
+    struct page_memory *memory; /* The page goes back to it. */
     struct page *_Atomic *slot; /* Where the segment points at it; NULL once it does not. */
     struct page *previous;      /* In its queue. */
     struct page *next;
@@ -45,6 +47,7 @@ struct page {
     size_t memory_size;
     struct epoch_garbage garbage;
     uint8_t queue; /* enum page_queue. */
+    bool chunked;  /* For page_memory_free(). */
 };
 
 /* The stored header lies right before the payload, which begins at a multiple of 64. */

@@ -13,10 +13,12 @@
 #include "os/latch.h"
 #include "storage/segment/page_cache_internal.h"
 #include "storage/segment/page_compression.h"
+#include "storage/segment/page_memory.h"
 
-#define SMALL_SHARE 10u /* The small queue may have a tenth of the capacity. */
-#define GHOST_SLOTS 16384u
-#define EVICT_TRIES 64u /* How often memory is looked for before a load gives up. */
+#define SMALL_SHARE     10u /* The small queue may have a tenth of the capacity. */
+#define GHOST_SLOTS     16384u
+#define CHUNK_THRESHOLD ((size_t)64 << 20) /* Smaller caches do without large pages. */
+#define EVICT_TRIES     64u /* How often memory is looked for before a load gives up. */
 
 enum page_queue {
     PAGE_QUEUE_NONE = 0,
@@ -40,6 +42,7 @@ struct page_waiter {
 
 struct page_cache {
     const struct alloc *alloc;
+    struct page_memory *memory; /* Outlives the cache while pages are pinned. */
     struct epoch *epoch;
     struct latch latch; /* Protects everything up to `ghost`. */
     struct page_queue_list small;
@@ -65,6 +68,11 @@ tdbplus_status page_cache_create(size_t capacity_bytes, const struct alloc *allo
     if (cache == NULL) {
         return err_set(err, TDBPLUS_E_NOMEM, "page cache: no memory for the cache itself");
     }
+    cache->memory = page_memory_create(alloc, CHUNK_THRESHOLD);
+    if (cache->memory == NULL) {
+        alloc_free(alloc, cache, 1, sizeof *cache);
+        return err_set(err, TDBPLUS_E_NOMEM, "page cache: no memory for the cache itself");
+    }
     cache->alloc = alloc;
     cache->epoch = epoch;
     atomic_init(&cache->capacity_bytes, capacity_bytes);
@@ -78,6 +86,7 @@ void page_cache_destroy(struct page_cache *cache)
         return;
     }
     ASSERT(cache->small.newest == NULL && cache->main.newest == NULL);
+    page_memory_destroy(cache->memory);
     alloc_free(cache->alloc, cache, 1, sizeof *cache);
 }
 
@@ -112,24 +121,26 @@ void page_cache_get_statistics(const struct page_cache *cache,
 
 /* ---- pages ---- */
 
-static struct page *make_page(const struct alloc *alloc, size_t raw_size)
+static struct page *make_page(struct page_cache *cache, size_t raw_size)
 {
     size_t size = PAGE_MEMORY_SIZE(raw_size);
-    struct page *page = alloc_aligned(alloc, size);
+    bool chunked = false;
+    struct page *page = page_memory_alloc(cache->memory, size, &chunked);
     if (page == NULL) {
         return NULL;
     }
     memset(page, 0, PAGE_PAYLOAD_OFFSET);
     memset((uint8_t *)page + size - SIMD_PACKED_SLACK, 0, SIMD_PACKED_SLACK);
-    page->alloc = alloc;
+    page->memory = cache->memory;
     page->memory_size = size;
+    page->chunked = chunked;
     return page;
 }
 
 static void free_page(struct page *page)
 {
     if (page != NULL) {
-        alloc_free_aligned(page->alloc, page, page->memory_size);
+        page_memory_free(page->memory, page, page->memory_size, page->chunked);
     }
 }
 
@@ -282,7 +293,7 @@ void page_cache_drop(struct page_cache *cache, page_slot *slots, uint32_t count)
 static struct page *make_page_evicting(struct page_cache *cache, const struct env *env,
                                        size_t raw_size)
 {
-    struct page *page = make_page(cache->alloc, raw_size);
+    struct page *page = make_page(cache, raw_size);
     for (uint32_t i = 0; page == NULL && i < EVICT_TRIES; i++) {
         size_t held = (size_t)atomic_load(&cache->size_bytes);
         size_t wanted = PAGE_MEMORY_SIZE(raw_size);
@@ -292,7 +303,7 @@ static struct page *make_page_evicting(struct page_cache *cache, const struct en
         if (epoch_collect(cache->epoch) && held == 0 && i > 0) {
             return NULL; // Nothing is left that could give way.
         }
-        page = make_page(cache->alloc, raw_size);
+        page = make_page(cache, raw_size);
         if (page == NULL) {
             env_yield(env); // Readers that hold up the freeing may leave.
         }
