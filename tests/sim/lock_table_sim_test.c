@@ -9,7 +9,7 @@
 
 #include "sim_disk.h"
 #include "test.h"
-#include "txn/lock_table.h"
+#include "locks/lock_table.h"
 
 #define SEEDS       150u
 #define TASKS       6u

@@ -15,6 +15,7 @@
 #include "types/column.h"
 #include "types/schema.h"
 
+struct lock_table;
 struct store;
 
 /* When a commit is acknowledged. */
@@ -29,15 +30,16 @@ struct store_options {
     const struct alloc *alloc;
     const char *directory; /* NULL: in memory, without a log; gone when closed. */
     bool read_only;
-    bool must_exist;            /* Else a missing or empty directory becomes a new database. */
-    bool no_background;         /* Flush and merge only when asked: tests and tools. */
-    uint8_t durability;         /* Default of commits: enum durability. */
-    uint64_t sync_interval_us;  /* 0: 100 ms. */
-    size_t memory_limit_bytes;  /* Everything charged to this database; 0: half of 4 GiB or so. */
-    size_t cache_size_bytes;    /* Page cache; 0: half of the memory limit. */
-    size_t memtable_size_bytes; /* Frozen at this size; 0: 64 MiB. */
-    uint32_t merge_fan_out;     /* Segments of about one size that merge together; 0: 8. */
-    uint64_t log_file_size;     /* 0: the log's default. */
+    bool must_exist;              /* Else a missing or empty directory becomes a new database. */
+    bool no_background;           /* Flush and merge only when asked: tests and tools. */
+    uint8_t durability;           /* Default of commits: enum durability. */
+    uint64_t sync_interval_us;    /* 0: 100 ms. */
+    size_t memory_limit_bytes;    /* Everything charged to this database; 0: half of 4 GiB or so. */
+    size_t cache_size_bytes;      /* Page cache; 0: half of the memory limit. */
+    size_t memtable_size_bytes;   /* Frozen at this size; 0: 64 MiB. */
+    uint32_t merge_fan_out;       /* Segments of about one size that merge together; 0: 8. */
+    uint64_t log_file_size;       /* 0: the log's default. */
+    uint64_t deadlock_timeout_us; /* Waiters look for a circle after so long; 0: one second. */
 };
 
 /*
@@ -55,6 +57,14 @@ void store_close(struct store *store);
 
 const struct env *store_env(const struct store *store);
 bool store_read_only(const struct store *store);
+uint8_t store_durability(const struct store *store); /* enum durability. */
+
+/* The locks of its transactions, and numbers for them. */
+struct lock_table *store_locks(const struct store *store);
+uint64_t store_next_txn_id(struct store *store);
+
+/* Charged to the database's memory limit. */
+const struct alloc *store_alloc(const struct store *store);
 
 /* ---- collections and other catalog objects ---- */
 

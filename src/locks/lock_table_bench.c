@@ -2,7 +2,7 @@
 
 #include "base/hash.h"
 #include "bench.h"
-#include "txn/lock_table.h"
+#include "locks/lock_table.h"
 
 #define BATCH_SIZE 1000u
 

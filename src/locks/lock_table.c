@@ -1,10 +1,10 @@
-#include "txn/lock_table.h"
+#include "locks/lock_table.h"
 
 #include <string.h>
 
 #include "base/assert.h"
 #include "base/hash.h"
-#include "txn/lock_table_internal.h"
+#include "locks/lock_table_internal.h"
 
 #define BUCKET_COUNT_MIN   16u
 #define BLOCK_OBJECT_COUNT 30u

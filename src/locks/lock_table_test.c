@@ -7,7 +7,7 @@
  * every allocation made to fail once.
  */
 
-#include "txn/lock_table.h"
+#include "locks/lock_table.h"
 
 #include <pthread.h>
 

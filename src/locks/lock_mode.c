@@ -1,5 +1,5 @@
 #include "base/assert.h"
-#include "txn/lock_table_internal.h"
+#include "locks/lock_table_internal.h"
 
 #define BIT(mode) (1u << (mode))
 

@@ -1,14 +1,14 @@
 #include <stdio.h>
 
 #include "base/assert.h"
-#include "txn/lock_table_internal.h"
+#include "locks/lock_table_internal.h"
 
 /*
  * Waiting for locks: the queue of each lock, and the search for circles.
  *
  * A waiter sleeps on its owner's event. Who grants or wakes sets the event under the partition's
  * latch, and the waiter takes that latch before it leaves, so an owner never goes away while
- * somebody is about to set its event (X4).
+ * somebody is about to set its event (W4).
  */
 
 /* ---- the queue: under the partition's latch ---- */

@@ -2,8 +2,8 @@
 
 /* What lock_table.c, lock_wait.c and lock_mode.c share. */
 
+#include "locks/lock_table.h"
 #include "os/latch.h"
-#include "txn/lock_table.h"
 
 #define LOCK_PARTITION_COUNT     64u
 #define LOCK_DEADLOCK_TIMEOUT_US 1000000u

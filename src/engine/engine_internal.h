@@ -1,0 +1,106 @@
+#pragma once
+
+#include "base/arena.h"
+#include "base/call.h"
+#include "base/list.h"
+#include "os/fiber.h"
+#include "os/mutex.h"
+#include "tdbplus/tdbplus.h"
+#include "txn/txn.h"
+
+#define ENGINE_RETRY_COUNT_MAX 10u /* For calls without a transaction that meet a conflict. */
+
+struct tdbplus_db {
+    struct alloc host; /* The host's callbacks, or the system's allocator. */
+    tdbplus_allocator allocator;
+    struct store *store;
+    struct fiber_pool *_Atomic pool; /* Made when the first completion form is used. */
+    struct mutex pool_mutex;
+    uint32_t thread_count;
+};
+
+struct engine_savepoint {
+    char name[64];
+    struct txn_savepoint mark;
+};
+
+struct tdbplus_txn {
+    tdbplus_db *db;
+    struct txn *txn;
+    struct list savepoints; /* struct engine_savepoint. */
+};
+
+struct tdbplus_collection {
+    tdbplus_db *db;
+    uint64_t id;
+    struct arena arena; /* Name and columns. */
+    const char *name;
+    tdbplus_column *columns;
+    uint32_t column_count;
+};
+
+struct tdbplus_row {
+    tdbplus_db *db;
+    struct batch batch; /* Owns or pins what the values point to. */
+    tdbplus_value *values;
+    uint32_t value_count;
+};
+
+struct tdbplus_scan {
+    tdbplus_db *db;
+    tdbplus_txn *own_txn; /* When opened without a transaction. */
+    struct scan *scan;
+    struct arena arena;
+    struct batch batch;
+    struct arena row_arena; /* Texts made for the current row. */
+    const struct object *object;
+    uint32_t *positions;
+    uint32_t position_count;
+    tdbplus_value *values;
+    uint32_t at;
+    uint64_t left; /* Rows the limit still allows. */
+};
+
+/* ---- engine_call.c ---- */
+
+/* Work of one API call. `call` has allocator, error and limits set. */
+typedef tdbplus_status (*engine_work)(void *args, const struct call *call);
+
+/*
+ * Runs work(args) in the form that `api` asks for. `args` (of `size` bytes) is copied if the call
+ * goes on after the return.
+ */
+TDBPLUS_CHECKED tdbplus_status engine_run(tdbplus_db *db, tdbplus_call *api, engine_work work,
+                                          void *args, size_t size);
+
+/* The same always blocking, for calls without a database yet. */
+TDBPLUS_CHECKED tdbplus_status engine_run_here(const struct alloc *alloc, const struct env *env,
+                                               tdbplus_call *api, engine_work work, void *args);
+
+/* Runs work(args) with a transaction: the given one, or one of its own that is committed after and
+ * begun again on a conflict. */
+typedef tdbplus_status (*engine_txn_work)(void *args, struct txn *txn, const struct call *call);
+
+TDBPLUS_CHECKED tdbplus_status engine_with_txn(tdbplus_db *db, tdbplus_txn *txn, bool read_only,
+                                               engine_txn_work work, void *args,
+                                               const struct call *call);
+
+/* ---- engine_value.c ---- */
+
+/* Checks and converts a value for a column; bytes made for it come from the arena. */
+TDBPLUS_CHECKED tdbplus_status engine_datum(const tdbplus_value *value, struct type type,
+                                            const char *column, struct arena *arena,
+                                            struct datum *datum_out, struct err *err);
+
+/* The other way; texts made for it come from the arena. */
+TDBPLUS_CHECKED tdbplus_status engine_value(const struct datum *datum, struct arena *arena,
+                                            tdbplus_value *value_out, struct err *err);
+
+TDBPLUS_CHECKED tdbplus_status engine_type(const tdbplus_column *column, struct type *type_out,
+                                           struct err *err);
+
+/* ---- engine_collection.c ---- */
+
+/* The collection as the transaction sees it; TDBPLUS_E_NOT_FOUND after a drop. */
+TDBPLUS_CHECKED tdbplus_status engine_find(struct txn *txn, const tdbplus_collection *collection,
+                                           const struct object **object_out, struct err *err);

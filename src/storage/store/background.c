@@ -1,0 +1,192 @@
+/* The two tasks of an open database: one flushes and merges, one syncs at intervals. */
+
+#include "base/assert.h"
+#include "storage/store/store_internal.h"
+
+#define IDLE_WAIT_US ((uint64_t)500000)
+
+void background_wake(struct store *store)
+{
+    if (store->worker != NULL) {
+        env_event_set(store->env, &store->worker_event);
+    }
+}
+
+/* Tells writers that wait for memtables how it went. [waits] */
+static void tell_writers(struct store *store, const struct err *err)
+{
+    mutex_lock(store->env, &store->stall);
+    store->background_error = *err;
+    condition_broadcast(store->env, &store->stall_condition);
+    mutex_unlock(store->env, &store->stall);
+}
+
+/* Flushes every frozen memtable, then merges what the policy wants. True if there was anything. */
+static bool work_on(struct store *store, struct collection *collection)
+{
+    bool worked = false;
+    bool found = true;
+    struct err err = {0};
+    while (found && !atomic_load(&store->closing)) {
+        err_clear(&err);
+        tdbplus_status status = collection_flush(collection, &found, &err);
+        if (found || status != TDBPLUS_OK) {
+            tell_writers(store, &err);
+        }
+        if (status != TDBPLUS_OK) {
+            return false; // Tried again at the next wake-up.
+        }
+        worked = worked || found;
+    }
+    struct call call = {.alloc = store->alloc, .cancel = &store->closing};
+    found = true;
+    while (found && !atomic_load(&store->closing)) {
+        if (collection_merge(collection, false, &call, &found) != TDBPLUS_OK) {
+            break;
+        }
+        worked = worked || found;
+    }
+    return worked;
+}
+
+/* A collection whose memtable keeps many log files from being cut gets it frozen. */
+static void release_log(struct store *store, struct collection *collection)
+{
+    if (store->log == NULL) {
+        return;
+    }
+    uint64_t slack = 4 * (uint64_t)store->options.memtable_size_bytes;
+    struct version *version = version_acquire(collection);
+    latch_lock(&store->commit);
+    const struct table_ref *active = version->tables[0];
+    bool lagging = active->changed && store_log_end(store) - active->lsn_first > slack;
+    latch_unlock(&store->commit);
+    version_release(version);
+    if (lagging) {
+        mutex_lock(store->env, &store->structure);
+        // Out of memory means only that the log stays long until the next round.
+        (void)!collection_freeze(collection, NULL, NULL);
+        mutex_unlock(store->env, &store->structure);
+    }
+}
+
+static void forget_ends(struct store *store, struct collection *collection)
+{
+    struct version *version = version_acquire(collection);
+    bool any = false;
+    for (uint32_t i = 0; i < version->segment_count && !any; i++) {
+        any = delete_map_recent_count(version->segments[i]->deletes) > 0;
+    }
+    uint64_t horizon = any ? store_horizon(store) : 0;
+    // A reader that took no snapshot may still work with a slightly older timestamp.
+    uint64_t mark = epoch_mark(&store->epoch);
+    for (uint32_t tries = 0; any && !epoch_passed(&store->epoch, mark); tries++) {
+        any = tries < 100;
+        env_sleep_us(store->env, 100);
+    }
+    if (any) {
+        mutex_lock(store->env, &store->structure);
+        horizon = horizon < collection->flushed_timestamp ? horizon : collection->flushed_timestamp;
+        for (uint32_t i = 0; i < version->segment_count; i++) {
+            latch_lock(&store->commit);
+            delete_map_forget(version->segments[i]->deletes, horizon);
+            latch_unlock(&store->commit);
+        }
+        mutex_unlock(store->env, &store->structure);
+    }
+    version_release(version);
+}
+
+static bool work_round(struct store *store)
+{
+    bool worked = false;
+    struct catalog *catalog = catalog_acquire(store);
+    for (uint32_t i = 0; i < catalog->object_count && !atomic_load(&store->closing); i++) {
+        struct collection *collection = catalog->objects[i]->object.collection;
+        if (collection != NULL) {
+            release_log(store, collection);
+            worked = work_on(store, collection) || worked;
+            forget_ends(store, collection);
+        }
+    }
+    catalog_release(catalog);
+    (void)epoch_collect(&store->epoch);
+    return worked;
+}
+
+static void worker_main(void *arg)
+{
+    struct store *store = arg;
+    while (!atomic_load(&store->closing)) {
+        if (!work_round(store)) {
+            uint64_t now = env_clock_mono_us(store->env);
+            (void)env_event_wait(store->env, &store->worker_event, now + IDLE_WAIT_US);
+        }
+    }
+}
+
+static void lock_commit(void *ctx)
+{
+    latch_lock(&((struct store *)ctx)->commit);
+}
+
+static void unlock_commit(void *ctx)
+{
+    latch_unlock(&((struct store *)ctx)->commit);
+}
+
+/* Syncs what INTERVAL commits left behind; when nothing is, marks the log as synced (S2). */
+static void syncer_main(void *arg)
+{
+    struct store *store = arg;
+    while (!atomic_load(&store->closing)) {
+        uint64_t now = env_clock_mono_us(store->env);
+        (void)env_event_wait(store->env, &store->syncer_event,
+                             now + store->options.sync_interval_us);
+        if (atomic_load(&store->closing) || log_stopped(store->log)) {
+            break;
+        }
+        tdbplus_status status = TDBPLUS_OK;
+        if (store->options.durability == DURABILITY_INTERVAL) {
+            latch_lock(&store->commit);
+            uint64_t end = log_end(store->log);
+            latch_unlock(&store->commit);
+            status = end > log_synced(store->log) ? log_sync(store->log, end, NULL) : TDBPLUS_OK;
+        } else {
+            status = log_write_out(store->log, NULL);
+        }
+        if (status == TDBPLUS_OK) {
+            status = log_mark_idle(store->log, lock_commit, unlock_commit, store, NULL);
+        }
+        if (status == TDBPLUS_E_STOPPED || status == TDBPLUS_E_IO) {
+            break; // Every commit from now on reports it.
+        }
+    }
+}
+
+tdbplus_status background_start(struct store *store, struct err *err)
+{
+    if (store->options.read_only || store->options.no_background) {
+        return TDBPLUS_OK;
+    }
+    TRY(env_task_start(store->env, "tdb-worker", worker_main, store, &store->worker, err));
+    if (store->log != NULL) {
+        TRY(env_task_start(store->env, "tdb-syncer", syncer_main, store, &store->syncer, err));
+    }
+    return TDBPLUS_OK;
+}
+
+void background_stop(struct store *store)
+{
+    atomic_store(&store->closing, true);
+    if (store->worker != NULL) {
+        env_event_set(store->env, &store->worker_event);
+        env_task_join(store->env, store->worker);
+        store->worker = NULL;
+    }
+    if (store->syncer != NULL) {
+        env_event_set(store->env, &store->syncer_event);
+        env_task_join(store->env, store->syncer);
+        store->syncer = NULL;
+    }
+}

@@ -1,0 +1,468 @@
+/*
+ * A commit: encode outside, number and apply under the latch, sync outside, become visible.
+ *
+ * Under the latch nothing waits and, once the log position is taken, nothing fails: memory for the
+ * apply is reserved first, then log_append() copies the record, then the rows are applied. So the
+ * order of timestamps is the order of the log and of the memtables (S4).
+ */
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "storage/store/payload.h"
+
+#define GROUP_COUNT_MAX 4096u
+
+struct commit_state {
+    struct store *store;
+    const struct store_commit *commit;
+    const struct alloc *alloc;
+    struct buffer payload;
+    struct apply_group *groups;
+    struct datum *values; /* Scratch for one row. */
+    uint32_t value_count;
+    struct catalog *catalog; /* The one to publish; NULL without catalog changes. */
+    uint64_t timestamp;
+    uint64_t sync_lsn; /* What must be durable before the commit may be seen. */
+};
+
+static tdbplus_status check_limits(const struct store_commit *commit, struct err *err)
+{
+    if (commit->group_count > GROUP_COUNT_MAX) {
+        return err_set(err, TDBPLUS_E_LIMIT, "commit: changes %u collections, at most %u",
+                       commit->group_count, GROUP_COUNT_MAX);
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status prepare_groups(struct commit_state *state, struct err *err)
+{
+    const struct store_commit *commit = state->commit;
+    if (commit->group_count == 0) {
+        return TDBPLUS_OK;
+    }
+    state->groups = alloc_array(state->alloc, commit->group_count, sizeof *state->groups);
+    for (uint32_t i = 0; i < commit->group_count; i++) {
+        uint32_t count = commit->groups[i].schema->column_count;
+        state->value_count = count > state->value_count ? count : state->value_count;
+    }
+    state->values = alloc_array(state->alloc, state->value_count, sizeof *state->values);
+    if (state->groups == NULL || state->values == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "commit: the changes do not fit the memory limit");
+    }
+    for (uint32_t i = 0; i < commit->group_count; i++) {
+        const struct commit_group *from = &commit->groups[i];
+        struct apply_group *group = &state->groups[i];
+        group->collection = from->collection;
+        group->ops = from->ops;
+        group->op_count = from->op_count;
+        for (uint32_t k = 0; k < from->op_count; k++) {
+            group->byte_count += from->ops[k].key.size + from->ops[k].row.size;
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status encode_payload(struct commit_state *state, struct err *err)
+{
+    buffer_init(&state->payload, state->alloc);
+    payload_encode(state->commit, &state->payload);
+    if (state->payload.failed) {
+        return err_set(err, TDBPLUS_E_NOMEM, "commit: the changes do not fit the memory limit");
+    }
+    if (state->payload.size > LOG_RECORD_SIZE_MAX) {
+        tdbplus_status status =
+            err_set(err, TDBPLUS_E_LIMIT, "commit: %zu bytes of changes, at most %zu in one go",
+                    state->payload.size, LOG_RECORD_SIZE_MAX);
+        err_hint(err, "Commit in smaller portions, or use a bulk load.");
+        return status;
+    }
+    return TDBPLUS_OK;
+}
+
+/* Waits while flushes are far behind, so that memory stays bounded. [waits] */
+static tdbplus_status wait_for_flushes(struct store *store, struct collection *collection,
+                                       const struct call *call)
+{
+    tdbplus_status status = TDBPLUS_OK;
+    mutex_lock(store->env, &store->stall);
+    for (;;) {
+        struct version *version = version_acquire(collection);
+        uint32_t frozen = version->table_count - 1;
+        version_release(version);
+        if (frozen < STORE_FROZEN_COUNT_MAX || store->options.no_background) {
+            break;
+        }
+        if (store->background_error.status != TDBPLUS_OK) {
+            status = store->background_error.status;
+            if (call->err != NULL && call->err->status == TDBPLUS_OK) {
+                *call->err = store->background_error;
+            }
+            break;
+        }
+        background_wake(store);
+        uint64_t now = env_clock_mono_us(store->env);
+        (void)condition_wait(store->env, &store->stall_condition, &store->stall, now + 100000);
+        status = env_check_call(store->env, call);
+        if (status != TDBPLUS_OK) {
+            break;
+        }
+    }
+    mutex_unlock(store->env, &store->stall);
+    return status;
+}
+
+static tdbplus_status freeze_if_full(struct store *store, struct collection *collection,
+                                     const struct call *call)
+{
+    struct version *version = version_acquire(collection);
+    bool full =
+        memtable_size_bytes(version->tables[0]->memtable) >= store->options.memtable_size_bytes;
+    version_release(version);
+    if (!full) {
+        return TDBPLUS_OK;
+    }
+    TRY(wait_for_flushes(store, collection, call));
+    mutex_lock(store->env, &store->structure);
+    tdbplus_status status = collection_freeze(collection, NULL, call->err);
+    mutex_unlock(store->env, &store->structure);
+    background_wake(store);
+    return status;
+}
+
+/* Takes the present versions and finds the older rows in their segments. [waits] */
+static tdbplus_status locate_groups(struct commit_state *state, struct err *err)
+{
+    for (uint32_t i = 0; i < state->commit->group_count; i++) {
+        struct apply_group *group = &state->groups[i];
+        version_release(group->version);
+        group->version = version_acquire(group->collection);
+        TRY(apply_locate(group, state->alloc, err));
+    }
+    return TDBPLUS_OK;
+}
+
+/* Under `commit`: takes the newest version where only memtables changed since locate_groups().
+ * False if segments changed too, so that the places must be looked up again. */
+static bool refresh_versions(struct commit_state *state)
+{
+    for (uint32_t i = 0; i < state->commit->group_count; i++) {
+        struct apply_group *group = &state->groups[i];
+        struct version *now = atomic_load(&group->collection->version);
+        if (now == group->version) {
+            continue;
+        }
+        if (now->segment_generation != group->version->segment_generation) {
+            return false;
+        }
+        atomic_fetch_add_explicit(&now->refs, 1, memory_order_relaxed);
+        version_release(group->version); // Not the last: the epoch still holds one.
+        group->version = now;
+    }
+    return true;
+}
+
+static tdbplus_status check_groups(struct commit_state *state, struct err *err)
+{
+    for (uint32_t i = 0; i < state->commit->group_count; i++) {
+        const struct apply_group *group = &state->groups[i];
+        const struct schema *now = memtable_schema(group->version->tables[0]->memtable);
+        if (group->collection->dropped || now != state->commit->groups[i].schema) {
+            return err_set(err, TDBPLUS_E_CONFLICT,
+                           "the table was altered or dropped by another transaction");
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status reserve_groups(struct commit_state *state, struct err *err)
+{
+    for (uint32_t i = 0; i < state->commit->group_count; i++) {
+        TRY(apply_reserve(&state->groups[i], err));
+    }
+    return TDBPLUS_OK;
+}
+
+/* Hybrid clock: 52 bits of wall microseconds over 12 bits of counter, and never back. */
+static uint64_t next_timestamp(struct store *store, uint64_t wall_us)
+{
+    uint64_t wall = wall_us << 12;
+    return wall > store->timestamp_last ? wall : store->timestamp_last + 1;
+}
+
+/* Under `commit`, after everything that can fail. */
+static void number_and_apply(struct commit_state *state, uint64_t wall_us)
+{
+    struct store *store = state->store;
+    const struct store_commit *commit = state->commit;
+    state->timestamp = next_timestamp(store, wall_us);
+    uint64_t lsn = store_log_end(store);
+    if (store->log != NULL) {
+        struct log_entry entry = {
+            .stream = commit->group_count == 1 ? (uint32_t)state->groups[0].collection->id : 0,
+            .kind = commit->group_count == 1 ? LOG_KIND_COMMIT : LOG_KIND_MULTI,
+            .timestamp = state->timestamp,
+            .payload = buffer_span(&state->payload),
+            .payload_crc = crc32c(buffer_span(&state->payload)),
+        };
+        uint64_t lsn_end = log_append(store->log, &entry);
+        if (commit->durability == DURABILITY_FULL) {
+            store->full_lsn = lsn_end;
+        }
+        // A commit may be seen only when all before it may: their syncs are its syncs.
+        state->sync_lsn = store->full_lsn;
+    }
+    store->timestamp_last = state->timestamp;
+    for (uint32_t i = 0; i < commit->group_count; i++) {
+        apply_rows(&state->groups[i], lsn, state->timestamp, state->values);
+    }
+    if (state->catalog != NULL) {
+        catalog_publish(store, state->catalog);
+        state->catalog = NULL;
+    }
+}
+
+/* One attempt under the latch; *again_out when segments changed since the look-up. */
+static tdbplus_status try_commit(struct commit_state *state, bool *again_out, struct err *err)
+{
+    struct store *store = state->store;
+    uint64_t wall_us = env_clock_wall_us(store->env);
+    *again_out = false;
+    latch_lock(&store->commit);
+    tdbplus_status status = TDBPLUS_OK;
+    if (atomic_load(&store->stopped) || (store->log != NULL && log_stopped(store->log))) {
+        status = err_set(err, TDBPLUS_E_STOPPED, "the database stopped after a failed write");
+    } else if (!refresh_versions(state)) {
+        *again_out = true;
+    } else {
+        status = check_groups(state, err);
+        if (status == TDBPLUS_OK) {
+            status = reserve_groups(state, err);
+        }
+        if (status == TDBPLUS_OK) {
+            number_and_apply(state, wall_us);
+        }
+    }
+    latch_unlock(&store->commit);
+    return status;
+}
+
+static void advance_visible(struct store *store, uint64_t timestamp)
+{
+    uint64_t visible = atomic_load_explicit(&store->visible_timestamp, memory_order_relaxed);
+    while (visible < timestamp &&
+           !atomic_compare_exchange_weak_explicit(&store->visible_timestamp, &visible, timestamp,
+                                                  memory_order_release, memory_order_relaxed)) {
+    }
+}
+
+/* Waits for the disk as far as needed, then shows the commit to readers. [waits] */
+static tdbplus_status finish_commit(struct commit_state *state, struct err *err)
+{
+    struct store *store = state->store;
+    if (store->log != NULL && state->sync_lsn > log_synced(store->log)) {
+        tdbplus_status status = log_sync(store->log, state->sync_lsn, err);
+        if (status != TDBPLUS_OK) {
+            atomic_store(&store->stopped, true);
+            return status;
+        }
+    }
+    advance_visible(store, state->timestamp);
+    atomic_fetch_add_explicit(&store->commit_count, 1, memory_order_relaxed);
+    uint64_t rows = 0;
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < state->commit->group_count; i++) {
+        rows += state->groups[i].op_count;
+        bytes += state->groups[i].byte_count;
+    }
+    atomic_fetch_add_explicit(&store->row_write_count, rows, memory_order_relaxed);
+    atomic_fetch_add_explicit(&store->ingested_bytes, bytes, memory_order_relaxed);
+    return TDBPLUS_OK;
+}
+
+static void state_deinit(struct commit_state *state)
+{
+    for (uint32_t i = 0; state->groups != NULL && i < state->commit->group_count; i++) {
+        apply_group_deinit(&state->groups[i], state->alloc);
+    }
+    alloc_free(state->alloc, state->groups, state->commit->group_count, sizeof *state->groups);
+    alloc_free(state->alloc, state->values, state->value_count, sizeof *state->values);
+    catalog_release(state->catalog);
+    buffer_deinit(&state->payload);
+}
+
+/* The rows' part; the log has been prepared for the payload if there is a log. [waits] */
+static tdbplus_status locate_and_commit(struct commit_state *state, struct err *err)
+{
+    bool again = true;
+    while (again) {
+        TRY(locate_groups(state, err));
+        TRY(try_commit(state, &again, err));
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status run(struct commit_state *state, const struct call *call)
+{
+    struct store *store = state->store;
+    // A catalog change holds the structure mutex, which the flushes waited for would need.
+    for (uint32_t i = 0; state->catalog == NULL && i < state->commit->group_count; i++) {
+        TRY(freeze_if_full(store, state->commit->groups[i].collection, call));
+    }
+    if (store->log == NULL) {
+        TRY(locate_and_commit(state, call->err));
+    } else {
+        TRY(log_prepare(store->log, state->payload.size, call->err));
+        tdbplus_status status = locate_and_commit(state, call->err);
+        if (status != TDBPLUS_OK) {
+            log_unprepare(store->log, state->payload.size);
+            return status;
+        }
+    }
+    return finish_commit(state, call->err);
+}
+
+/* ---- catalog changes ---- */
+
+static tdbplus_status check_changes(struct store *store, const struct store_commit *commit,
+                                    struct err *err)
+{
+    const struct catalog *catalog = atomic_load(&store->catalog);
+    for (uint32_t i = 0; i < commit->change_count; i++) {
+        const struct catalog_change *change = &commit->changes[i];
+        if (catalog_by_id(catalog, change->id) != change->before) {
+            return err_set(err, TDBPLUS_E_CONFLICT, "another transaction changed \"%s\"",
+                           change->before != NULL ? change->before->name
+                                                  : change->after->object.name);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* Makes room for new schemas now, so that taking them over cannot fail after the commit. */
+static tdbplus_status reserve_schemas(const struct store_commit *commit, struct err *err)
+{
+    for (uint32_t i = 0; i < commit->change_count; i++) {
+        const struct catalog_change *change = &commit->changes[i];
+        if (change->before == NULL || change->before->collection == NULL) {
+            continue;
+        }
+        struct collection *collection = change->before->collection;
+        if (change->after != NULL && change->after->schema_pending != NULL &&
+            !list_reserve(&collection->schemas, 1)) {
+            return err_set(err, TDBPLUS_E_NOMEM, "alter: no memory for the schema");
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* After the commit: the new schema's memtable takes over, dropped collections lose their data. */
+static tdbplus_status install_changes(const struct store_commit *commit, struct err *err)
+{
+    for (uint32_t i = 0; i < commit->change_count; i++) {
+        const struct catalog_change *change = &commit->changes[i];
+        struct object_ref *after = change->after;
+        if (after == NULL || after->schema_pending == NULL) {
+            continue;
+        }
+        struct collection *collection = after->object.collection;
+        const struct schema *schema = after->schema_pending;
+        void *pushed = list_push(&collection->schemas, &after->schema_pending);
+        ASSERT(pushed != NULL); // reserve_schemas() made room.
+        after->schema_pending = NULL;
+        TRY(collection_freeze(collection, schema, err));
+    }
+    return TDBPLUS_OK;
+}
+
+static void persist_changes(struct store *store, const struct store_commit *commit,
+                            struct manifest_edit *edit, const struct alloc *alloc)
+{
+    struct buffer encoded = {.alloc = alloc};
+    for (uint32_t i = 0; i < commit->change_count; i++) {
+        const struct catalog_change *change = &commit->changes[i];
+        if (change->after != NULL) {
+            const struct object *object = &change->after->object;
+            buffer_clear(&encoded);
+            object_encode(object, object->collection == NULL ? NULL : &object->collection->schemas,
+                          &encoded);
+            edit->body.failed = edit->body.failed || encoded.failed;
+            manifest_edit_put(edit, MANIFEST_OBJECT, change->id, buffer_span(&encoded));
+        } else {
+            persist_dropped(edit, change->before);
+        }
+    }
+    buffer_deinit(&encoded);
+    persist_counters(store, edit);
+}
+
+static void mark_dropped(const struct store_commit *commit)
+{
+    for (uint32_t i = 0; i < commit->change_count; i++) {
+        const struct catalog_change *change = &commit->changes[i];
+        if (change->after == NULL && change->before->collection != NULL) {
+            collection_discard(change->before->collection);
+        }
+    }
+}
+
+/*
+ * A commit with catalog changes: rare, always FULL, and alone with the structure mutex, so that the
+ * manifest names an object before any flush names its segments. [waits]
+ */
+static tdbplus_status run_with_changes(struct commit_state *state, const struct call *call)
+{
+    struct store *store = state->store;
+    const struct store_commit *commit = state->commit;
+    struct manifest_edit edit = {0};
+    manifest_edit_init(&edit, store->alloc);
+    mutex_lock(store->env, &store->structure);
+    tdbplus_status status = TDBPLUS_OK;
+    TRY_OR(done, check_changes(store, commit, call->err));
+    TRY_OR(done, reserve_schemas(commit, call->err));
+    TRY_OR(done, catalog_create(store, atomic_load(&store->catalog), commit->changes,
+                                commit->change_count, &state->catalog, call->err));
+    TRY_OR(done, run(state, call));
+    // From here on it is committed; what fails now stops the database, and the log has it all.
+    store->catalog_lsn = state->sync_lsn;
+    status = install_changes(commit, call->err);
+    if (status == TDBPLUS_OK) {
+        persist_changes(store, commit, &edit, store->alloc);
+        status = manifest_commit(store->manifest, &edit, call->err);
+    }
+    if (status != TDBPLUS_OK) {
+        atomic_store(&store->stopped, true);
+        goto done;
+    }
+    mark_dropped(commit);
+done:
+    mutex_unlock(store->env, &store->structure);
+    manifest_edit_deinit(&edit);
+    return status;
+}
+
+tdbplus_status store_commit(struct store *store, const struct store_commit *commit,
+                            uint64_t *timestamp_out, const struct call *call)
+{
+    if (store->options.read_only) {
+        return err_set(call->err, TDBPLUS_E_READ_ONLY, "the database is open read-only");
+    }
+    TRY(check_limits(commit, call->err));
+    struct store_commit own = *commit;
+    if (own.change_count > 0) {
+        own.durability = DURABILITY_FULL;
+    }
+    struct commit_state state = {.store = store, .commit = &own, .alloc = call->alloc};
+    tdbplus_status status = prepare_groups(&state, call->err);
+    if (status == TDBPLUS_OK && store->log != NULL) {
+        status = encode_payload(&state, call->err);
+    }
+    if (status == TDBPLUS_OK) {
+        status = own.change_count > 0 ? run_with_changes(&state, call) : run(&state, call);
+    }
+    if (status == TDBPLUS_OK && timestamp_out != NULL) {
+        *timestamp_out = state.timestamp;
+    }
+    state_deinit(&state);
+    return status;
+}

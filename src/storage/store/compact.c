@@ -1,0 +1,461 @@
+/*
+ * Merging segments: the rows of several, in key order, without those that nobody can see, become
+ * one.
+ *
+ * Which: size-tiered. Segments whose sizes are within a factor of the fan-out belong to a tier;
+ * when a tier has as many as the fan-out, they are merged. A merge reads immutable files and holds
+ * no lock; rows that end meanwhile are followed as in a flush.
+ */
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "storage/segment/merge.h"
+#include "storage/store/store_internal.h"
+
+#define MERGE_STEP_ROW_COUNT ((uint64_t)65536)
+
+/* A row that has ended but stays, because some snapshot sees it. */
+struct kept_end {
+    uint32_t source;
+    uint64_t row;
+    uint64_t timestamp;
+};
+
+/* What the merge asks about one segment. */
+struct chosen {
+    struct compaction *work;
+    uint32_t number;
+    struct segment_ref *ref; /* Referenced. */
+};
+
+struct compaction {
+    struct store *store;
+    struct collection *collection;
+    const struct call *call;
+    const struct schema *schema;
+    struct chosen *chosen; /* MERGE_SOURCE_COUNT_MAX. */
+    uint32_t count;
+    uint64_t drop; /* Rows that ended at or before it are left behind. */
+    uint64_t horizon;
+    struct list ends; /* struct kept_end. */
+    bool ends_failed; /* No memory for one. */
+    uint64_t row_total;
+    struct merge *merge;
+    struct segment_ref *segment; /* The result; NULL when no row is left. */
+    struct segment_summary summary;
+};
+
+static tdbplus_status no_memory(struct err *err)
+{
+    return err_set(err, TDBPLUS_E_NOMEM, "merge: it does not fit the memory limit");
+}
+
+/* ---- which ---- */
+
+static uint32_t tier_of(const struct store *store, uint64_t size)
+{
+    uint32_t tier = 0;
+    for (uint64_t limit = store->options.memtable_size_bytes; size > limit && tier < 30; tier++) {
+        limit *= store->options.merge_fan_out;
+    }
+    return tier;
+}
+
+/* Fills `chosen` with the numbers of the segments to merge; returns how many. */
+static uint32_t choose_tier(const struct store *store, const struct version *version,
+                            uint32_t chosen[MERGE_SOURCE_COUNT_MAX])
+{
+    for (uint32_t tier = 0; tier < 31; tier++) {
+        uint32_t count = 0;
+        for (uint32_t i = 0; i < version->segment_count && count < MERGE_SOURCE_COUNT_MAX; i++) {
+            if (tier_of(store, version->segments[i]->size) == tier) {
+                chosen[count++] = i;
+            }
+        }
+        if (count >= store->options.merge_fan_out) {
+            return count;
+        }
+    }
+    return 0;
+}
+
+static uint32_t choose_all(const struct version *version, uint32_t chosen[MERGE_SOURCE_COUNT_MAX])
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < version->segment_count && count < MERGE_SOURCE_COUNT_MAX; i++) {
+        chosen[count++] = i;
+    }
+    // One segment without ended rows is as merged as can be.
+    return count == 1 && delete_map_count(version->segments[0]->deletes) == 0 ? 0 : count;
+}
+
+static tdbplus_status choose(struct compaction *work, bool all, struct err *err)
+{
+    uint32_t numbers[MERGE_SOURCE_COUNT_MAX];
+    struct version *version = version_acquire(work->collection);
+    uint32_t count =
+        all ? choose_all(version, numbers) : choose_tier(work->store, version, numbers);
+    tdbplus_status status = TDBPLUS_OK;
+    if (count > 0) {
+        work->chosen =
+            alloc_array(work->store->alloc, MERGE_SOURCE_COUNT_MAX, sizeof *work->chosen);
+        status = work->chosen == NULL ? no_memory(err) : TDBPLUS_OK;
+    }
+    for (uint32_t i = 0; i < count && status == TDBPLUS_OK; i++) {
+        struct segment_ref *ref = version->segments[numbers[i]];
+        atomic_fetch_add_explicit(&ref->refs, 1, memory_order_relaxed);
+        work->chosen[i] = (struct chosen){.work = work, .number = i, .ref = ref};
+        work->row_total += ref->row_count;
+        work->count++;
+    }
+    version_release(version);
+    return status;
+}
+
+/* ---- the merge itself ---- */
+
+/* Leaves out rows that ended before anybody's snapshot; remembers the ends of those that stay. */
+static void decide_window(void *ctx, uint64_t first_row, uint32_t row_count, uint64_t *keep)
+{
+    const struct chosen *chosen = ctx;
+    struct compaction *work = chosen->work;
+    const struct delete_map *deletes = chosen->ref->deletes;
+    if (delete_map_count(deletes) == 0) {
+        return;
+    }
+    for (uint32_t i = 0; i < row_count; i++) {
+        uint64_t end = delete_map_end_of(deletes, first_row + i);
+        if (end <= work->drop) {
+            keep[i / 64] &= ~((uint64_t)1 << (i % 64));
+        } else if (end != TIMESTAMP_OPEN) {
+            struct kept_end kept = {
+                .source = chosen->number, .row = first_row + i, .timestamp = end};
+            work->ends_failed = work->ends_failed || list_push(&work->ends, &kept) == NULL;
+        }
+    }
+}
+
+static tdbplus_status create_merge(struct compaction *work)
+{
+    struct merge_source sources[MERGE_SOURCE_COUNT_MAX];
+    for (uint32_t i = 0; i < work->count; i++) {
+        sources[i] = (struct merge_source){.segment = work->chosen[i].ref->segment,
+                                           .decide = decide_window,
+                                           .ctx = &work->chosen[i]};
+    }
+    struct merge_options options = {
+        .alloc = work->store->alloc,
+        .schema = work->schema,
+        .sources = sources,
+        .source_count = work->count,
+        .horizon = work->horizon,
+    };
+    return merge_create(&options, &work->merge, work->call->err);
+}
+
+static tdbplus_status create_writer(struct compaction *work, uint64_t id, const char *path,
+                                    struct segment_writer **writer_out)
+{
+    struct segment_writer_options options = {
+        .env = work->store->env,
+        .alloc = work->store->alloc,
+        .path = path,
+        .schema = work->schema,
+        .segment_id = id,
+        .with_begin = merge_has_begin(work->merge),
+    };
+    for (uint32_t i = 0; i < work->count; i++) {
+        struct segment *segment = work->chosen[i].ref->segment;
+        struct span min = segment_key_min(segment);
+        struct span max = segment_key_max(segment);
+        if (i == 0 || span_compare(min, options.key_min) < 0) {
+            options.key_min = min;
+        }
+        if (i == 0 || span_compare(max, options.key_max) > 0) {
+            options.key_max = max;
+        }
+    }
+    return segment_writer_create(&options, writer_out, work->call->err);
+}
+
+/* Moves all rows, in steps between which the merge can be stopped. [waits] */
+static tdbplus_status write_rows(struct compaction *work, struct segment_writer *writer)
+{
+    const struct call *call = work->call;
+    bool done = false;
+    while (!done) {
+        TRY(env_check_call(work->store->env, call));
+        TRY(merge_step(work->merge, writer, MERGE_STEP_ROW_COUNT, &done, call->err));
+        if (work->ends_failed) {
+            return no_memory(call->err);
+        }
+        if (call->progress != NULL) {
+            call->progress(call->progress_ctx, merge_rows_read(work->merge), work->row_total);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* ---- taking over ends ---- */
+
+/* Marks the row's end in the result, if the row is there. */
+static tdbplus_status mark_result(struct compaction *work, uint32_t source, uint64_t row,
+                                  uint64_t timestamp)
+{
+    struct segment_ref *result = work->segment;
+    uint64_t place = merge_new_row(work->merge, source, row);
+    if (place == MERGE_ROW_NONE) {
+        return TDBPLUS_OK;
+    }
+    TRY(delete_map_reserve(result->deletes, &place, 1, work->call->err));
+    if (delete_map_mark(result->deletes, place, timestamp) && timestamp > result->deleted_at) {
+        result->deleted_at = timestamp;
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status mark_late(struct compaction *work, uint32_t number)
+{
+    const struct list *late = &work->chosen[number].ref->late_deletes;
+    for (size_t i = 0; i < late->count; i++) {
+        const struct late_delete *end = list_at(late, i);
+        TRY(mark_result(work, number, end->row, end->timestamp));
+    }
+    return TDBPLUS_OK;
+}
+
+/* From here on commits end rows in the result by themselves. */
+static tdbplus_status attach_future(struct compaction *work)
+{
+    for (size_t i = 0; i < work->ends.count; i++) {
+        const struct kept_end *end = list_at(&work->ends, i);
+        TRY(mark_result(work, end->source, end->row, end->timestamp));
+    }
+    tdbplus_status status = TDBPLUS_OK;
+    latch_lock(&work->store->commit);
+    for (uint32_t i = 0; i < work->count && status == TDBPLUS_OK; i++) {
+        status = mark_late(work, i);
+    }
+    for (uint32_t i = 0; i < work->count && status == TDBPLUS_OK; i++) {
+        struct segment_ref *ref = work->chosen[i].ref;
+        ref->future = work->segment;
+        ref->future_merge = work->merge;
+        ref->future_source = i;
+    }
+    latch_unlock(&work->store->commit);
+    return status;
+}
+
+static void set_tracking(struct compaction *work, bool tracking)
+{
+    latch_lock(&work->store->commit);
+    for (uint32_t i = 0; i < work->count; i++) {
+        struct segment_ref *ref = work->chosen[i].ref;
+        ref->tracking = tracking;
+        ref->future = NULL;
+        ref->future_merge = NULL;
+        ref->late_deletes.count = 0;
+    }
+    latch_unlock(&work->store->commit);
+}
+
+/* ---- building and publishing ---- */
+
+static tdbplus_status open_result(struct compaction *work, uint64_t id, const char *path)
+{
+    struct store *store = work->store;
+    struct segment *segment = NULL;
+    struct segment_options options = {.env = store->env,
+                                      .alloc = store->alloc,
+                                      .cache = store->cache,
+                                      .path = path,
+                                      .segment_id = id};
+    TRY(segment_open(&options, &segment, work->call->err));
+    tdbplus_status status = segment_ref_create(store, id, segment, &work->segment, work->call->err);
+    if (status != TDBPLUS_OK) {
+        segment_close(segment);
+    }
+    return status;
+}
+
+/* Decides what may be left behind. [waits] */
+static tdbplus_status decide_horizon(struct compaction *work)
+{
+    struct store *store = work->store;
+    latch_lock(&store->commit);
+    uint64_t newest = store->timestamp_last;
+    uint64_t lsn = store_log_end(store);
+    latch_unlock(&store->commit);
+    // A row may vanish only if the log cannot lose the commit that ended it.
+    if (store->log != NULL) {
+        TRY(log_sync(store->log, lsn, work->call->err));
+    }
+    work->horizon = store_horizon(store);
+    work->drop = work->horizon < newest ? work->horizon : newest;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status build(struct compaction *work)
+{
+    struct store *store = work->store;
+    char path[ENV_PATH_SIZE_MAX];
+    uint64_t id = store_new_file_id(store);
+    struct segment_writer *writer = NULL;
+    TRY(store_path(store, path, "segment", id, work->call->err));
+    TRY(decide_horizon(work));
+    TRY(create_merge(work));
+    TRY(create_writer(work, id, path, &writer));
+    tdbplus_status status = write_rows(work, writer);
+    if (status != TDBPLUS_OK || merge_rows_written(work->merge) == 0) {
+        segment_writer_abandon(writer);
+        return status;
+    }
+    TRY(segment_writer_finish(writer, &work->summary, work->call->err));
+    status = open_result(work, id, path);
+    if (status != TDBPLUS_OK) {
+        (void)!env_unlink(store->env, path, NULL);
+        return status;
+    }
+    return attach_future(work);
+}
+
+static bool is_source(const struct compaction *work, const struct segment_ref *ref)
+{
+    for (uint32_t i = 0; i < work->count; i++) {
+        if (work->chosen[i].ref == ref) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Under `structure`: the version with the result in the place of the newest source. */
+static tdbplus_status make_version(struct compaction *work, struct version **version_out)
+{
+    const struct version *now = atomic_load(&work->collection->version);
+    const struct alloc *alloc = work->store->alloc;
+    size_t capacity = (size_t)now->segment_count + 1;
+    struct segment_ref **segments = alloc_array(alloc, capacity, sizeof(void *));
+    if (segments == NULL) {
+        return no_memory(work->call->err);
+    }
+    uint32_t count = 0;
+    bool placed = work->segment == NULL;
+    for (uint32_t i = 0; i < now->segment_count; i++) {
+        bool source = is_source(work, now->segments[i]);
+        if (source && !placed) {
+            segments[count++] = work->segment;
+            placed = true;
+        }
+        if (!source) {
+            segments[count++] = now->segments[i];
+        }
+    }
+    tdbplus_status status = version_create(work->collection, now->tables, now->table_count,
+                                           segments, count, version_out, work->call->err);
+    if (status == TDBPLUS_OK) {
+        (*version_out)->segment_generation = now->segment_generation + 1;
+    }
+    alloc_free(alloc, segments, capacity, sizeof(void *));
+    return status;
+}
+
+/* Under `structure`. [waits] */
+static tdbplus_status publish(struct compaction *work)
+{
+    struct store *store = work->store;
+    struct collection *collection = work->collection;
+    uint32_t result_count = work->segment == NULL ? 0 : 1;
+    struct version *version = NULL;
+    struct manifest_edit edit = {0};
+    manifest_edit_init(&edit, store->alloc);
+    TRY(make_version(work, &version));
+    for (uint32_t i = 0; i < work->count; i++) {
+        manifest_edit_remove(&edit, MANIFEST_SEGMENT, work->chosen[i].ref->id);
+        manifest_edit_remove(&edit, MANIFEST_DELETES, work->chosen[i].ref->id);
+    }
+    if (work->segment != NULL) {
+        persist_segment(&edit, collection, &work->summary);
+    }
+    tdbplus_status status = persist_deletes(store, &work->segment, result_count,
+                                            collection->flushed_timestamp, &edit, work->call->err);
+    if (status == TDBPLUS_OK) {
+        persist_counters(store, &edit);
+        status = manifest_commit(store->manifest, &edit, work->call->err);
+        if (status != TDBPLUS_OK) {
+            persist_deletes_undo(store, &work->segment, result_count);
+        }
+    }
+    if (status == TDBPLUS_OK) {
+        persist_deletes_done(store, &work->segment, result_count, collection->flushed_timestamp);
+        latch_lock(&store->commit);
+        version_publish(collection, version);
+        latch_unlock(&store->commit);
+        version = NULL;
+        for (uint32_t i = 0; i < work->count; i++) {
+            atomic_store(&work->chosen[i].ref->obsolete, true);
+        }
+    }
+    version_release(version);
+    manifest_edit_deinit(&edit);
+    return status;
+}
+
+static void compaction_deinit(struct compaction *work)
+{
+    const struct alloc *alloc = work->store->alloc;
+    set_tracking(work, false);
+    merge_destroy(work->merge);
+    for (uint32_t i = 0; i < work->count; i++) {
+        segment_ref_release(work->chosen[i].ref);
+    }
+    alloc_free(alloc, work->chosen, MERGE_SOURCE_COUNT_MAX, sizeof *work->chosen);
+    segment_ref_release(work->segment);
+    segment_summary_deinit(&work->summary);
+    list_deinit(&work->ends);
+}
+
+static tdbplus_status merge_chosen(struct compaction *work)
+{
+    struct store *store = work->store;
+    set_tracking(work, true);
+    tdbplus_status status = build(work);
+    bool published = false;
+    if (status == TDBPLUS_OK) {
+        mutex_lock(store->env, &store->structure);
+        if (!work->collection->dropped) {
+            status = publish(work);
+            published = status == TDBPLUS_OK;
+        }
+        mutex_unlock(store->env, &store->structure);
+    }
+    if (published) {
+        atomic_fetch_add(&store->merge_count, 1);
+        atomic_fetch_add(&store->merge_written_bytes,
+                         work->segment == NULL ? 0 : work->segment->size);
+    } else if (work->segment != NULL) {
+        atomic_store(&work->segment->obsolete, true);
+    }
+    return status;
+}
+
+tdbplus_status collection_merge(struct collection *collection, bool all, const struct call *call,
+                                bool *found_out)
+{
+    struct store *store = collection->store;
+    struct compaction work = {.store = store, .collection = collection, .call = call};
+    list_init(&work.ends, store->alloc, sizeof(struct kept_end));
+    mutex_lock(store->env, &store->merge_mutex);
+    mutex_lock(store->env, &store->structure);
+    work.schema = collection_schema(collection, 0);
+    mutex_unlock(store->env, &store->structure);
+    tdbplus_status status = choose(&work, all, call->err);
+    *found_out = work.count > 0;
+    if (status == TDBPLUS_OK && work.count > 0) {
+        status = merge_chosen(&work);
+    }
+    compaction_deinit(&work);
+    mutex_unlock(store->env, &store->merge_mutex);
+    return status;
+}

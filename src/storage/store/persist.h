@@ -1,0 +1,27 @@
+#pragma once
+
+#include "storage/store/store_internal.h"
+
+#define DELETES_ENTRY_SIZE    28u /* file, offset, size: u64; crc32c: u32. */
+#define DELETES_FILE_SIZE_MAX ((size_t)1 << 30)
+
+struct segment_entry {
+    uint64_t collection_id;
+    uint64_t row_count;
+    uint64_t file_size;
+    uint32_t footer_crc;
+};
+
+/* The reading halves, for recovery; the writing ones are in store_internal.h. */
+TDBPLUS_CHECKED tdbplus_status persist_read_counters(struct store *store, uint64_t *replay_from_out,
+                                                     struct err *err);
+TDBPLUS_CHECKED tdbplus_status persist_read_segment(struct span value,
+                                                    struct segment_entry *entry_out,
+                                                    struct err *err);
+/* [waits] */
+TDBPLUS_CHECKED tdbplus_status persist_load_deletes(struct store *store, struct segment_ref *ref,
+                                                    struct err *err);
+
+/* Reads the bytes that an entry of kind MANIFEST_DELETES names, checked. [waits] */
+TDBPLUS_CHECKED tdbplus_status persist_read_deletes(struct store *store, struct span value,
+                                                    struct bytes *bytes_out, struct err *err);

@@ -1,0 +1,176 @@
+#include <string.h>
+
+#include "base/assert.h"
+#include "storage/store/store_internal.h"
+
+#define COPY_SIZE_MAX 4096u /* Longer values of a memtable are pinned instead of copied. */
+
+/* Among the adjacent versions of a key, the one the snapshot sees. */
+static tdbplus_status choose_version(const struct segment_ref *ref, uint64_t first, uint32_t count,
+                                     uint64_t snapshot, struct row_place *place, struct err *err)
+{
+    bool has_begin = segment_has_begin(ref->segment);
+    for (uint64_t row = first; row < first + count; row++) {
+        if (!delete_map_visible(ref->deletes, row, snapshot)) {
+            continue;
+        }
+        uint64_t begin = 0;
+        if (has_begin) {
+            TRY(segment_begin(ref->segment, row, &begin, err));
+        }
+        if (begin <= snapshot) {
+            place->found = true;
+            place->row = row;
+            return TDBPLUS_OK;
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status version_find(struct version *version, const struct segment_key *key,
+                            uint64_t snapshot, struct row_place *place_out, struct err *err)
+{
+    struct row_place place = {.in_table = true};
+    for (uint32_t t = 0; t < version->table_count; t++) {
+        uint32_t row = memtable_find(version->tables[t]->memtable, key->key, key->code, snapshot);
+        if (row != MEMTABLE_ROW_NONE) {
+            *place_out =
+                (struct row_place){.found = true, .in_table = true, .source = t, .row = row};
+            return TDBPLUS_OK;
+        }
+    }
+    place.in_table = false;
+    for (uint32_t s = 0; s < version->segment_count && !place.found; s++) {
+        uint64_t first = SEGMENT_ROW_NONE;
+        uint32_t count = 0;
+        TRY(segment_find(version->segments[s]->segment, key, &first, &count, err));
+        place.source = s;
+        if (count > 0) {
+            TRY(choose_version(version->segments[s], first, count, snapshot, &place, err));
+        }
+    }
+    *place_out = place;
+    return TDBPLUS_OK;
+}
+
+/* Latest change among a segment's versions of the key. */
+static tdbplus_status newest_in_segment(const struct segment_ref *ref, uint64_t first,
+                                        uint32_t count, uint64_t *changed, bool *open,
+                                        struct err *err)
+{
+    for (uint64_t row = first; row < first + count; row++) {
+        uint64_t end = delete_map_end_of(ref->deletes, row);
+        uint64_t when = end;
+        if (end == TIMESTAMP_OPEN) {
+            *open = true;
+            TRY(segment_begin(ref->segment, row, &when, err));
+        }
+        *changed = when > *changed ? when : *changed;
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status version_newest(struct version *version, const struct segment_key *key,
+                              uint64_t *changed_out, bool *open_out, struct err *err)
+{
+    uint64_t changed = 0;
+    bool open = false;
+    for (uint32_t t = 0; t < version->table_count; t++) {
+        const struct memtable *memtable = version->tables[t]->memtable;
+        uint32_t row = memtable_newest(memtable, key->key, key->code);
+        if (row == MEMTABLE_ROW_NONE) {
+            continue;
+        }
+        uint64_t end = memtable_end_of(memtable, row);
+        open = open || end == TIMESTAMP_OPEN;
+        uint64_t when = end == TIMESTAMP_OPEN ? memtable_begin(memtable, row) : end;
+        changed = when > changed ? when : changed;
+    }
+    for (uint32_t s = 0; s < version->segment_count && !open; s++) {
+        uint64_t first = SEGMENT_ROW_NONE;
+        uint32_t count = 0;
+        TRY(segment_find(version->segments[s]->segment, key, &first, &count, err));
+        TRY(newest_in_segment(version->segments[s], first, count, &changed, &open, err));
+    }
+    *changed_out = changed;
+    *open_out = open;
+    return TDBPLUS_OK;
+}
+
+static void release_version(void *held)
+{
+    version_release(held);
+}
+
+/* The memtable goes when its version does: short bytes are copied, long ones keep the version. */
+static tdbplus_status keep_bytes(struct version *version, struct batch *batch, struct datum *datum,
+                                 bool *pinned, struct err *err)
+{
+    if (datum->is_null || type_physical(datum->type) < PHYSICAL_VIEW || *pinned) {
+        return TDBPLUS_OK;
+    }
+    if (datum->bytes.size <= COPY_SIZE_MAX) {
+        uint8_t *copy = arena_bytes(&batch->arena, datum->bytes.size);
+        if (copy == NULL) {
+            return err_set(err, TDBPLUS_E_NOMEM, "get: a row does not fit the memory limit");
+        }
+        if (datum->bytes.size > 0) {
+            memcpy(copy, datum->bytes.data, datum->bytes.size);
+        }
+        datum->bytes.data = copy;
+        return TDBPLUS_OK;
+    }
+    atomic_fetch_add_explicit(&version->refs, 1, memory_order_relaxed);
+    if (!batch_pin(batch, version, release_version)) {
+        version_release(version);
+        return err_set(err, TDBPLUS_E_NOMEM, "get: a row does not fit the memory limit");
+    }
+    *pinned = true;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status table_row(struct version *version, const struct row_place *place,
+                                const struct schema *schema, const uint32_t *positions,
+                                uint32_t position_count, struct batch *batch,
+                                struct datum *values_out, struct err *err)
+{
+    const struct memtable *memtable = version->tables[place->source]->memtable;
+    const struct schema *stored = memtable_schema(memtable);
+    bool pinned = false;
+    for (uint32_t i = 0; i < position_count; i++) {
+        uint32_t wanted = positions == NULL ? i : positions[i];
+        const struct schema_column *column = &schema->columns[wanted];
+        int32_t at = stored == schema ? (int32_t)wanted : schema_find_id(stored, column->id);
+        if (at < 0) {
+            values_out[i] = column->missing;
+            continue;
+        }
+        memtable_value(memtable, (uint32_t)place->row, (uint32_t)at, &values_out[i]);
+        TRY(keep_bytes(version, batch, &values_out[i], &pinned, err));
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status version_row(struct version *version, const struct row_place *place,
+                           const struct schema *schema, const uint32_t *positions,
+                           uint32_t position_count, struct batch *batch, struct datum *values_out,
+                           struct err *err)
+{
+    ASSERT(place->found);
+    if (place->in_table) {
+        return table_row(version, place, schema, positions, position_count, batch, values_out, err);
+    }
+    struct segment *segment = version->segments[place->source]->segment;
+    for (uint32_t i = 0; i < position_count; i++) {
+        uint32_t wanted = positions == NULL ? i : positions[i];
+        const struct schema_column *column = &schema->columns[wanted];
+        int32_t at = segment_find_column(segment, column->id);
+        if (at < 0) {
+            values_out[i] = column->missing;
+            continue;
+        }
+        TRY(segment_value(segment, place->row, (uint32_t)at, batch, &values_out[i], err));
+        values_out[i].type = column->type;
+    }
+    return TDBPLUS_OK;
+}

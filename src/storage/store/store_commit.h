@@ -1,0 +1,73 @@
+#pragma once
+
+/*
+ * The one way of changing a store: a set of row operations and catalog changes that take effect
+ * together. Transactions make it; nobody else should.
+ */
+
+#include "base/call.h"
+#include "storage/store/store.h"
+
+struct collection;
+struct object_ref;
+
+enum commit_op_kind {
+    COMMIT_PUT = 1,    /* The row with this key is now this one. */
+    COMMIT_DELETE = 2, /* There is no row with this key any more. */
+};
+
+/* One row's change. Bytes are the caller's, until the commit returns. */
+struct commit_op {
+    uint8_t kind;
+    struct span key;
+    uint64_t code;   /* key_code(key). */
+    uint64_t hash;   /* key_hash(key). */
+    struct span row; /* row_encode() by the group's schema; empty for COMMIT_DELETE. */
+};
+
+/* At most one op per key. */
+struct commit_group {
+    struct collection *collection;
+    const struct schema *schema; /* What the rows are encoded by. */
+    const struct commit_op *ops;
+    uint32_t op_count;
+};
+
+/* `after` NULL drops; `before` NULL creates. */
+struct catalog_change {
+    uint64_t id;
+    const struct object *before;
+    struct object_ref *after;
+};
+
+struct store_commit {
+    const struct commit_group *groups;
+    uint32_t group_count;
+    const struct catalog_change *changes;
+    uint32_t change_count;
+    uint8_t durability;
+};
+
+/*
+ * Makes the changes durable as asked, applies them and makes them visible. [waits]
+ *
+ *   TDBPLUS_E_CONFLICT  a collection's schema changed since the rows were encoded, it was dropped,
+ * or an object differs from `before` TDBPLUS_E_EXISTS    a new object's name is taken
+ *   TDBPLUS_E_NOMEM, TDBPLUS_E_FULL, TDBPLUS_E_LIMIT   nothing happened
+ *   TDBPLUS_E_STOPPED   the log failed: whether it happened shows at the next open
+ */
+TDBPLUS_CHECKED tdbplus_status store_commit(struct store *store, const struct store_commit *commit,
+                                            uint64_t *timestamp_out, const struct call *call);
+
+/* A new object with an id of its own, for a catalog change. Release with store_object_release(). */
+TDBPLUS_CHECKED tdbplus_status store_object_create(struct store *store, uint8_t kind,
+                                                   const char *name, const struct schema *schema,
+                                                   struct span properties,
+                                                   struct object_ref **object_out, struct err *err);
+/* The same object changed; NULL arguments keep what was. */
+TDBPLUS_CHECKED tdbplus_status store_object_change(struct store *store, const struct object *base,
+                                                   const char *name, const struct schema *schema,
+                                                   const struct span *properties,
+                                                   struct object_ref **object_out, struct err *err);
+const struct object *store_object_get(const struct object_ref *object);
+void store_object_release(struct object_ref *object);

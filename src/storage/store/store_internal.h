@@ -1,0 +1,308 @@
+#pragma once
+
+/*
+ * What the files of this module share. Locks, in the order they may be taken:
+ *
+ *   flush, merge (mutex) one flush and one merge at a time, for their whole length
+ *   structure (mutex)   held to change the set of segments, memtables or objects, across I/O;
+ *                       whoever holds it may prepare a new version, since no other can be published
+ *   commit (latch)      log order, timestamps, apply, and every swap of a version or catalog
+ *   snapshots (latch)   the list of snapshots
+ *
+ * Readers take none of them: they enter the epoch, load a pointer and take a reference.
+ */
+
+#include "base/epoch.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "locks/lock_table.h"
+#include "os/latch.h"
+#include "os/mutex.h"
+#include "storage/log/log.h"
+#include "storage/manifest/manifest.h"
+#include "storage/memtable/delete_map.h"
+#include "storage/memtable/memtable.h"
+#include "storage/segment/page_cache.h"
+#include "storage/segment/segment.h"
+#include "storage/store/store.h"
+#include "storage/store/store_commit.h"
+#include "storage/store/store_read.h"
+
+#define STORE_FROZEN_COUNT_MAX  4u /* Writers wait for flushes beyond this many. */
+#define STORE_SEGMENT_COUNT_MAX 1024u
+
+/* Kinds of manifest entries. Numbers reach disk. */
+enum manifest_kind {
+    MANIFEST_DATABASE = 1,   /* Id 0: format version, database id. */
+    MANIFEST_COUNTERS = 2,   /* Id 0: next ids, clock floor, replay position. */
+    MANIFEST_OBJECT = 3,     /* Id of the object: object_encode(). */
+    MANIFEST_COLLECTION = 4, /* Id of the collection: flushed position and timestamp. */
+    MANIFEST_SEGMENT = 5,    /* Id of the file: struct segment_summary and its collection. */
+    MANIFEST_DELETES = 6,    /* Id of the segment: where its delete map lies. */
+};
+
+/* A memtable as versions share it. */
+struct table_ref {
+    _Atomic uint32_t refs;
+    struct store *store;
+    struct memtable *memtable;
+    uint64_t lsn_first;      /* No record before it is in the memtable. */
+    uint64_t lsn_last;       /* Set when frozen: none at or after it. */
+    uint64_t timestamp_last; /* Set when frozen: newest commit in it. */
+    bool changed;            /* Under the commit latch: some record concerns it. */
+    /* While a flush reads it, under the commit latch: first rows ended meanwhile are listed, then,
+     * once the segment exists, they are ended there too. */
+    bool tracking;
+    struct list late_ends; /* uint32_t rows. */
+    struct segment_ref *future;
+    const uint32_t *future_rows; /* Row in the memtable -> row in `future` or FUTURE_ROW_NONE. */
+};
+
+#define FUTURE_ROW_NONE UINT32_MAX
+
+struct late_delete {
+    uint64_t row;
+    uint64_t timestamp;
+};
+
+/* A segment as versions share it. */
+struct segment_ref {
+    _Atomic uint32_t refs;
+    struct store *store;
+    uint64_t id;
+    uint64_t size;
+    uint64_t row_count;
+    struct segment *segment;
+    struct delete_map *deletes;
+    uint64_t deleted_at;        /* Newest end in the map. Under the commit latch. */
+    uint64_t deletes_persisted; /* The manifest's map has all ends up to here. Under `structure`. */
+    uint64_t deletes_file;      /* File of that map; 0: none. */
+    uint64_t deletes_file_next; /* Written, not yet named by the manifest. */
+    /* While a merge reads it, under the commit latch; as in struct table_ref. */
+    bool tracking;
+    struct list late_deletes; /* struct late_delete. */
+    struct segment_ref *future;
+    const struct merge *future_merge; /* Knows where its rows are in `future`, */
+    uint32_t future_source;           /* being the source of that number. */
+    _Atomic bool obsolete;            /* Its file is removed with the last reference. */
+};
+
+/* What a collection consists of at one moment. Immutable; newest first in both lists. */
+struct version {
+    _Atomic uint32_t refs;
+    struct epoch_garbage garbage;
+    struct collection *collection;
+    uint64_t segment_generation; /* Changes when the list of segments does. */
+    uint32_t table_count;
+    uint32_t segment_count;
+    struct table_ref **tables; /* [0] takes the commits. */
+    struct segment_ref **segments;
+};
+
+struct collection {
+    _Atomic uint32_t refs;
+    struct store *store;
+    uint64_t id;
+    _Atomic(struct version *) version; /* Swapped under the commit latch. */
+    struct list schemas;  /* struct schema *, oldest first; under `structure`; freed at the end. */
+    uint64_t flushed_lsn; /* Records before it are in segments. Under `structure`. */
+    uint64_t flushed_timestamp;
+    bool dropped; /* Under the commit latch. */
+};
+
+/* All objects at one moment. Immutable. Sorted by kind, then name. */
+struct catalog {
+    _Atomic uint32_t refs;
+    struct epoch_garbage garbage;
+    struct store *store;
+    uint32_t object_count;
+    struct object_ref **objects;
+};
+
+struct object_ref {
+    _Atomic uint32_t refs;
+    struct store *store;
+    struct object object;
+    struct schema *schema_pending; /* Owned until the commit gives it to the collection. */
+    struct arena arena;            /* Owns name and properties. */
+};
+
+struct store {
+    const struct env *env;
+    struct env *ram; /* Owned, for databases in memory. */
+    struct budget budget;
+    const struct alloc *alloc;
+    struct store_options options;
+    char directory[ENV_PATH_SIZE_MAX];
+    struct env_file *lock_file;
+    struct epoch epoch;
+    struct page_cache *cache;
+    struct lock_table *locks;
+    struct log *log; /* NULL in memory and when read-only. */
+    struct manifest *manifest;
+    uint64_t database_id;
+
+    struct mutex structure;
+    struct latch commit;
+    uint64_t timestamp_last; /* Newest assigned. Under `commit`. */
+    uint64_t full_lsn;       /* End of the newest FULL record. Under `commit`. */
+    uint64_t replay_lsn;     /* Position of the record being replayed. */
+    uint64_t catalog_lsn;    /* The manifest has all catalog changes before it. `structure`. */
+    _Atomic uint64_t visible_timestamp;
+    _Atomic(struct catalog *) catalog; /* Swapped under `commit`. */
+    _Atomic uint64_t object_id_next;
+    _Atomic uint64_t file_id_next;
+    _Atomic uint64_t txn_id_next;
+    _Atomic bool stopped;
+
+    struct latch snapshot_latch;
+    struct store_snapshot *snapshots; /* Oldest last. */
+    uint64_t snapshot_count;
+
+    struct env_task *worker;
+    struct env_task *syncer;
+    struct env_event worker_event;
+    struct env_event syncer_event;
+    _Atomic bool closing;
+    struct mutex stall; /* Writers waiting for flushes. */
+    struct condition stall_condition;
+    struct err background_error; /* Under `stall`: why the last flush failed. */
+    struct mutex flush_mutex;    /* One flush at a time. */
+    struct mutex merge_mutex;    /* One merge at a time. */
+
+    _Atomic uint64_t commit_count;
+    _Atomic uint64_t row_write_count;
+    _Atomic uint64_t ingested_bytes;
+    _Atomic uint64_t flush_count;
+    _Atomic uint64_t flush_written_bytes;
+    _Atomic uint64_t merge_count;
+    _Atomic uint64_t merge_written_bytes;
+    uint64_t recovery_records;
+    uint64_t recovery_us;
+    uint64_t verify_limit; /* Positions below it are being verified. Under `flush`. */
+};
+
+/* ---- files.c: names in the directory ---- */
+
+TDBPLUS_CHECKED tdbplus_status store_path(const struct store *store, char path[ENV_PATH_SIZE_MAX],
+                                          const char *kind, uint64_t id, struct err *err);
+/* Removes files that nothing in the manifest names (leftovers of a crash). [waits] */
+TDBPLUS_CHECKED tdbplus_status store_sweep(struct store *store, struct err *err);
+uint64_t store_new_file_id(struct store *store);
+
+/* ---- version.c ---- */
+
+TDBPLUS_CHECKED tdbplus_status table_ref_create(struct store *store, const struct schema *schema,
+                                                struct table_ref **ref_out, struct err *err);
+void table_ref_release(struct table_ref *ref);
+/* Takes over `segment` (closed with the last reference). */
+TDBPLUS_CHECKED tdbplus_status segment_ref_create(struct store *store, uint64_t id,
+                                                  struct segment *segment,
+                                                  struct segment_ref **ref_out, struct err *err);
+void segment_ref_release(struct segment_ref *ref);
+
+/* A version with references of its own to all parts. */
+TDBPLUS_CHECKED tdbplus_status version_create(struct collection *collection,
+                                              struct table_ref *const *tables, uint32_t table_count,
+                                              struct segment_ref *const *segments,
+                                              uint32_t segment_count, struct version **version_out,
+                                              struct err *err);
+/* Makes it the collection's; the one before goes when its readers are done. Under `commit`. */
+void version_publish(struct collection *collection, struct version *version);
+TDBPLUS_CHECKED tdbplus_status collection_create(struct store *store, uint64_t id,
+                                                 struct collection **collection_out,
+                                                 struct err *err);
+
+void collection_retain(struct collection *collection);
+void collection_release(struct collection *collection);
+
+/* ---- objects.c ---- */
+
+TDBPLUS_CHECKED tdbplus_status object_create(struct store *store, const struct object *description,
+                                             struct object_ref **object_out, struct err *err);
+void object_retain(struct object_ref *object);
+void object_release(struct object_ref *object);
+void object_encode(const struct object *object, const struct list *schemas, struct buffer *buffer);
+/* Decodes what object_encode() wrote; a collection's schemas are appended to *schemas_out. */
+TDBPLUS_CHECKED tdbplus_status object_decode(struct store *store, uint64_t id, struct span encoded,
+                                             struct object_ref **object_out,
+                                             struct list *schemas_out, struct err *err);
+/* The catalog that results from `base` by the changes; objects are retained. */
+TDBPLUS_CHECKED tdbplus_status catalog_create(struct store *store, const struct catalog *base,
+                                              const struct catalog_change *changes,
+                                              uint32_t change_count, struct catalog **catalog_out,
+                                              struct err *err);
+void catalog_publish(struct store *store, struct catalog *catalog);
+struct object_ref *catalog_find_id(const struct catalog *catalog, uint64_t id);
+
+/* ---- apply.c: shared by commit and recovery ---- */
+
+/* One collection's part of a commit, resolved against a version. */
+struct apply_group {
+    struct collection *collection;
+    struct version *version; /* Referenced. */
+    const struct commit_op *ops;
+    uint32_t op_count;
+    size_t byte_count;                 /* Of keys and rows. */
+    struct segment_ref **old_segments; /* Per op: where the older version lies, or NULL. */
+    uint64_t *old_rows;
+    uint64_t *scratch; /* Room for one row number per op. */
+};
+
+/* Finds the older versions of all ops in the version's segments. [waits] */
+TDBPLUS_CHECKED tdbplus_status apply_locate(struct apply_group *group, const struct alloc *alloc,
+                                            struct err *err);
+/* Makes apply_rows() infallible. Under `commit`. */
+TDBPLUS_CHECKED tdbplus_status apply_reserve(struct apply_group *group, struct err *err);
+/* Under `commit`. `lsn` is the record's position; `values` has room for the schema's columns. */
+void apply_rows(struct apply_group *group, uint64_t lsn, uint64_t timestamp, struct datum *values);
+void apply_group_deinit(struct apply_group *group, const struct alloc *alloc);
+
+/* ---- flush.c, compact.c, background.c ---- */
+
+/* Begins a new memtable for the collection if the active one has changes, or another schema is
+ * given. Under `structure`. */
+TDBPLUS_CHECKED tdbplus_status collection_freeze(struct collection *collection,
+                                                 const struct schema *schema, struct err *err);
+/* Flushes the oldest frozen memtable; *found_out false if there is none. [waits] */
+TDBPLUS_CHECKED tdbplus_status collection_flush(struct collection *collection, bool *found_out,
+                                                struct err *err);
+/* Merges what the policy picks (or everything, if `all`). [waits] */
+TDBPLUS_CHECKED tdbplus_status collection_merge(struct collection *collection, bool all,
+                                                const struct call *call, bool *found_out);
+/* Takes a dropped collection's rows away: no commit reaches it, its files go with their last
+ * reader. Takes the commit latch. */
+void collection_discard(struct collection *collection);
+void background_wake(struct store *store);
+TDBPLUS_CHECKED tdbplus_status background_start(struct store *store, struct err *err);
+void background_stop(struct store *store);
+
+/* ---- persist.c: what goes into the manifest ---- */
+
+void persist_counters(struct store *store, struct manifest_edit *edit);
+void persist_segment(struct manifest_edit *edit, const struct collection *collection,
+                     const struct segment_summary *summary);
+void persist_collection(struct manifest_edit *edit, const struct collection *collection,
+                        uint64_t flushed_lsn, uint64_t flushed_timestamp);
+/* Forgets a dropped object, its state and its segments. Under `structure`. */
+void persist_dropped(struct manifest_edit *edit, const struct object *object);
+/*
+ * Writes the delete maps of those of the segments whose map has ends up to `timestamp` that the
+ * manifest lacks into one new file and names them in the edit. Under `structure`. [waits] After the
+ * edit is committed call persist_deletes_done(), else persist_deletes_undo().
+ */
+TDBPLUS_CHECKED tdbplus_status persist_deletes(struct store *store,
+                                               struct segment_ref *const *segments,
+                                               uint32_t segment_count, uint64_t timestamp,
+                                               struct manifest_edit *edit, struct err *err);
+void persist_deletes_done(struct store *store, struct segment_ref *const *segments,
+                          uint32_t segment_count, uint64_t timestamp);
+void persist_deletes_undo(struct store *store, struct segment_ref *const *segments,
+                          uint32_t segment_count);
+
+TDBPLUS_CHECKED tdbplus_status recover(struct store *store, struct err *err);
+
+/* The position that replay would have to begin at now. Under `structure`. */
+uint64_t store_replay_position(struct store *store);
+/* Where the next record goes; 0 without a log. */
+uint64_t store_log_end(struct store *store);

@@ -1,0 +1,82 @@
+#pragma once
+
+/*
+ * Reading a collection at a snapshot: what transactions and scans are made of.
+ */
+
+#include "storage/memtable/memtable.h"
+#include "storage/segment/segment.h"
+#include "storage/store/store.h"
+
+struct collection;
+struct version;
+struct segment_ref;
+
+/* A snapshot that keeps the versions it sees alive. Embedded; must not move while acquired. */
+struct store_snapshot {
+    uint64_t timestamp;
+    struct store_snapshot *next;
+    struct store_snapshot *previous;
+};
+
+void store_snapshot_acquire(struct store *store, struct store_snapshot *snapshot);
+void store_snapshot_release(struct store *store, struct store_snapshot *snapshot);
+
+/* Newest commit that readers may see. */
+uint64_t store_visible_timestamp(const struct store *store);
+
+/* No snapshot below it exists or will be made: what ended at or before it is invisible to all. */
+uint64_t store_horizon(struct store *store);
+
+/* The collection's parts, held until released. */
+struct version *version_acquire(struct collection *collection);
+void version_release(struct version *version);
+
+uint32_t version_table_count(const struct version *version);
+const struct memtable *version_table(const struct version *version, uint32_t number);
+uint32_t version_segment_count(const struct version *version);
+struct segment *version_segment(const struct version *version, uint32_t number);
+const struct delete_map *version_deletes(const struct version *version, uint32_t number);
+
+/* The row of `key` that the snapshot sees. */
+struct row_place {
+    bool found;
+    bool in_table;   /* Else in a segment. */
+    uint32_t source; /* Number of the table or segment in the version. */
+    uint64_t row;
+};
+
+TDBPLUS_CHECKED tdbplus_status version_find(struct version *version, const struct segment_key *key,
+                                            uint64_t snapshot, struct row_place *place_out,
+                                            struct err *err);
+
+/* Begin timestamp of the key's newest version and whether it is still open; 0 and false when the
+ * key was never there (or so long ago that nobody can tell). */
+TDBPLUS_CHECKED tdbplus_status version_newest(struct version *version,
+                                              const struct segment_key *key, uint64_t *changed_out,
+                                              bool *open_out, struct err *err);
+
+/* The columns at `positions` of `schema` of the row at `place`; bytes are copied into the batch's
+ * arena or pinned by it. */
+TDBPLUS_CHECKED tdbplus_status version_row(struct version *version, const struct row_place *place,
+                                           const struct schema *schema, const uint32_t *positions,
+                                           uint32_t position_count, struct batch *batch,
+                                           struct datum *values_out, struct err *err);
+
+/* The newest schema of a collection and the one with that version (NULL: unknown). */
+const struct schema *collection_schema(const struct collection *collection, uint32_t version);
+uint64_t collection_id(const struct collection *collection);
+
+/* ---- the catalog ---- */
+
+struct catalog;
+struct object_ref;
+
+struct catalog *catalog_acquire(struct store *store);
+void catalog_release(struct catalog *catalog);
+uint32_t catalog_count(const struct catalog *catalog);
+const struct object *catalog_at(const struct catalog *catalog, uint32_t number);
+/* Position of the first object not before (kind, name). */
+uint32_t catalog_lower_bound(const struct catalog *catalog, uint8_t kind, const char *name);
+const struct object *catalog_find(const struct catalog *catalog, uint8_t kind, const char *name);
+const struct object *catalog_by_id(const struct catalog *catalog, uint64_t id);

@@ -1,0 +1,335 @@
+#include <string.h>
+
+#include "base/assert.h"
+#include "txn/scan_internal.h"
+
+#define MORSEL_ROW_COUNT ((uint64_t)65536)
+
+static tdbplus_status no_memory(struct err *err)
+{
+    return err_set(err, TDBPLUS_E_NOMEM, "scan: it does not fit the memory limit");
+}
+
+/* ---- opening ---- */
+
+static tdbplus_status copy_options(struct scan *scan, const struct scan_options *options,
+                                   struct err *err)
+{
+    struct scan_options *own = &scan->options;
+    *own = *options;
+    uint32_t *positions =
+        arena_array(&scan->arena, (size_t)options->position_count + 1, sizeof *positions);
+    struct scan_condition *conditions =
+        arena_array(&scan->arena, (size_t)options->condition_count + 1, sizeof *conditions);
+    if (positions == NULL || conditions == NULL) {
+        return no_memory(err);
+    }
+    for (uint32_t i = 0; i < options->position_count; i++) {
+        positions[i] = options->positions[i];
+        if (positions[i] >= scan->schema->column_count) {
+            return err_set(err, TDBPLUS_E_INVALID, "scan: \"%s\" has no column %u",
+                           scan->object->name, positions[i]);
+        }
+    }
+    for (uint32_t i = 0; i < options->condition_count; i++) {
+        conditions[i] = options->conditions[i];
+        uint32_t at = conditions[i].position;
+        if (at >= scan->schema->column_count || conditions[i].compare > SCAN_IS_NOT_NULL) {
+            return err_set(err, TDBPLUS_E_INVALID, "scan: condition %u is not valid", i);
+        }
+        bool unary = conditions[i].compare >= SCAN_IS_NULL;
+        if (!unary && !conditions[i].value.is_null &&
+            !type_equal(conditions[i].value.type, scan->schema->columns[at].type)) {
+            return err_set(err, TDBPLUS_E_TYPE, "scan: condition %u has another type than \"%s\"",
+                           i, scan->schema->columns[at].name);
+        }
+    }
+    own->positions = positions;
+    own->conditions = conditions;
+    return TDBPLUS_OK;
+}
+
+/* The place of a schema column in `fetch`, which is extended where needed. */
+static uint32_t fetch_place(struct scan *scan, uint32_t position)
+{
+    for (uint32_t i = 0; i < scan->fetch_count; i++) {
+        if (scan->fetch[i] == position) {
+            return i;
+        }
+    }
+    scan->fetch[scan->fetch_count] = position;
+    return scan->fetch_count++;
+}
+
+static tdbplus_status choose_fetch(struct scan *scan, struct err *err)
+{
+    const struct scan_options *options = &scan->options;
+    const struct schema *schema = scan->schema;
+    size_t capacity =
+        (size_t)options->position_count + options->condition_count + schema->key_count + 1;
+    scan->fetch = arena_array(&scan->arena, capacity, sizeof *scan->fetch);
+    scan->key_fetch = arena_array(&scan->arena, schema->key_count, sizeof *scan->key_fetch);
+    scan->condition_fetch = arena_array(&scan->arena, (size_t)options->condition_count + 1,
+                                        sizeof *scan->condition_fetch);
+    if (scan->fetch == NULL || scan->key_fetch == NULL || scan->condition_fetch == NULL) {
+        return no_memory(err);
+    }
+    for (uint32_t i = 0; i < options->position_count; i++) {
+        scan->fetch[scan->fetch_count++] = options->positions[i]; // Repeats stay repeats.
+    }
+    for (uint32_t i = 0; options->filter_rows && i < options->condition_count; i++) {
+        scan->condition_fetch[i] = fetch_place(scan, options->conditions[i].position);
+    }
+    scan->needs_keys = scan->shadow || scan->range.has_lower || scan->range.has_upper;
+    for (uint32_t i = 0; scan->needs_keys && i < schema->key_count; i++) {
+        scan->key_fetch[i] = fetch_place(scan, schema->key_columns[i]);
+    }
+    return TDBPLUS_OK;
+}
+
+static void sort_own(const struct scan *scan, uint32_t *numbers, uint32_t count)
+{
+    // Heap sort: no memory, no worst case.
+    for (uint32_t end = count, start = count / 2; end > 1;) {
+        if (start > 0) {
+            start--;
+        } else {
+            end--;
+            uint32_t last = numbers[end];
+            numbers[end] = numbers[0];
+            numbers[0] = last;
+        }
+        uint32_t root = start;
+        for (uint32_t child = 2 * root + 1; child < end; child = 2 * root + 1) {
+            const struct changes *changes = &scan->txn->changes;
+            if (child + 1 < end &&
+                span_compare(changes_at(changes, numbers[child])->key.key,
+                             changes_at(changes, numbers[child + 1])->key.key) < 0) {
+                child++;
+            }
+            if (span_compare(changes_at(changes, numbers[root])->key.key,
+                             changes_at(changes, numbers[child])->key.key) >= 0) {
+                break;
+            }
+            uint32_t moved = numbers[root];
+            numbers[root] = numbers[child];
+            numbers[child] = moved;
+            root = child;
+        }
+    }
+}
+
+/* Lists the transaction's own rows that this statement sees. */
+static tdbplus_status list_own(struct scan *scan, struct err *err)
+{
+    const struct changes *changes = &scan->txn->changes;
+    if (!scan->shadow) {
+        return TDBPLUS_OK;
+    }
+    uint32_t table = (uint32_t)(scan->changes - (struct change_table *)changes->tables.items);
+    scan->own = arena_array(&scan->arena, changes->items.count, sizeof *scan->own);
+    if (scan->own == NULL) {
+        return no_memory(err);
+    }
+    for (uint32_t i = 0; i < changes->items.count; i++) {
+        const struct change *change = changes_at(changes, i);
+        if (change->table == table && change->kind == COMMIT_PUT &&
+            change->statement < scan->statement && key_in_range(&scan->range, change->key.key) &&
+            (!change->superseded ||
+             changes_find(changes, scan->changes, &change->key, scan->statement) == i)) {
+            scan->own[scan->own_count++] = i;
+        }
+    }
+    if (scan->options.order != SCAN_ANY) {
+        sort_own(scan, scan->own, scan->own_count);
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status segment_rows(struct scan *scan, struct scan_source *source, struct err *err)
+{
+    struct segment *segment = version_segment(scan->version, source->number);
+    source->first_row = 0;
+    source->end_row = segment_row_count(segment);
+    if (scan->range.has_lower) {
+        TRY(segment_lower_bound(segment, &scan->range.lower, &source->first_row, err));
+    }
+    if (scan->range.has_upper) {
+        TRY(segment_lower_bound(segment, &scan->range.upper, &source->end_row, err));
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status list_sources(struct scan *scan, struct err *err)
+{
+    uint32_t tables = version_table_count(scan->version);
+    uint32_t segments = version_segment_count(scan->version);
+    scan->sources = arena_array(&scan->arena, 1 + (size_t)tables + segments, sizeof *scan->sources);
+    if (scan->sources == NULL) {
+        return no_memory(err);
+    }
+    if (scan->range.empty) {
+        return TDBPLUS_OK;
+    }
+    for (uint32_t s = segments; s > 0; s--) { // Oldest first: the order rows came in.
+        struct scan_source source = {.kind = SOURCE_SEGMENT, .number = s - 1};
+        TRY(segment_rows(scan, &source, err));
+        if (source.first_row < source.end_row) {
+            scan->sources[scan->source_count++] = source;
+        }
+    }
+    for (uint32_t t = tables; t > 0; t--) {
+        uint32_t rows = memtable_row_count(version_table(scan->version, t - 1));
+        if (rows > 0) {
+            scan->sources[scan->source_count++] =
+                (struct scan_source){.kind = SOURCE_TABLE, .number = t - 1, .end_row = rows};
+        }
+    }
+    if (scan->own_count > 0) {
+        scan->sources[scan->source_count++] =
+            (struct scan_source){.kind = SOURCE_OWN, .end_row = scan->own_count};
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status cut_pieces(struct scan *scan, struct err *err)
+{
+    uint64_t capacity = 0;
+    for (uint32_t i = 0; i < scan->source_count; i++) {
+        const struct scan_source *source = &scan->sources[i];
+        capacity += (source->end_row - source->first_row) / MORSEL_ROW_COUNT + 2;
+    }
+    scan->pieces = arena_array(&scan->arena, (size_t)capacity + 1, sizeof *scan->pieces);
+    if (scan->pieces == NULL || capacity > UINT32_MAX) {
+        return no_memory(err);
+    }
+    for (uint32_t i = 0; i < scan->source_count; i++) {
+        const struct scan_source *source = &scan->sources[i];
+        for (uint64_t at = source->first_row; at < source->end_row;) {
+            uint64_t end = (at / MORSEL_ROW_COUNT + 1) * MORSEL_ROW_COUNT;
+            end = end < source->end_row ? end : source->end_row;
+            scan->pieces[scan->piece_count++] =
+                (struct scan_piece){.source = i, .first_row = at, .end_row = end};
+            at = end;
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status prepare(struct scan *scan, const struct scan_options *options,
+                              struct err *err)
+{
+    TRY(copy_options(scan, options, err));
+    TRY(scan_make_range(scan, err));
+    TRY(choose_fetch(scan, err));
+    TRY(list_own(scan, err));
+    TRY(list_sources(scan, err));
+    if (scan->options.order != SCAN_ANY) {
+        return ordered_open(scan, err);
+    }
+    return cut_pieces(scan, err);
+}
+
+tdbplus_status scan_open(struct txn *txn, const struct object *collection,
+                         const struct scan_options *options, struct scan **scan_out,
+                         struct err *err)
+{
+    if (collection->collection == NULL || options->order > SCAN_DESCENDING) {
+        return err_set(err, TDBPLUS_E_INVALID, "scan: \"%s\" has no rows to scan",
+                       collection->name);
+    }
+    struct scan *scan = alloc_array(txn->alloc, 1, sizeof *scan);
+    if (scan == NULL) {
+        return no_memory(err);
+    }
+    scan->txn = txn;
+    scan->alloc = txn->alloc;
+    arena_init(&scan->arena, txn->alloc, 1024);
+    scan->object = collection;
+    scan->schema = collection->schema;
+    scan->version = version_acquire(collection->collection);
+    scan->snapshot = txn->snapshot.timestamp;
+    scan->statement = txn->statement;
+    scan->changes = changes_find_table(&txn->changes, collection->id);
+    scan->shadow = scan->changes != NULL && scan->changes->newest.count > 0;
+    tdbplus_status status = prepare(scan, options, err);
+    if (status != TDBPLUS_OK) {
+        scan_close(scan);
+        return status;
+    }
+    *scan_out = scan;
+    return TDBPLUS_OK;
+}
+
+void scan_close(struct scan *scan)
+{
+    if (scan == NULL) {
+        return;
+    }
+    ordered_close(scan);
+    version_release(scan->version);
+    arena_deinit(&scan->arena);
+    alloc_free(scan->alloc, scan, 1, sizeof *scan);
+}
+
+/* ---- reading ---- */
+
+uint32_t scan_morsel_count(const struct scan *scan)
+{
+    return scan->piece_count;
+}
+
+void scan_morsel_begin(const struct scan *scan, uint32_t number, struct scan_morsel *morsel_out)
+{
+    ASSERT(number < scan->piece_count);
+    const struct scan_piece *piece = &scan->pieces[number];
+    *morsel_out = (struct scan_morsel){
+        .source = piece->source, .next_row = piece->first_row, .end_row = piece->end_row};
+}
+
+tdbplus_status scan_morsel_next(struct scan *scan, struct scan_morsel *morsel, struct batch *batch,
+                                const struct call *call)
+{
+    const struct scan_source *source = &scan->sources[morsel->source];
+    while (morsel->next_row < morsel->end_row) {
+        TRY(env_check_call(store_env(scan->txn->store), call));
+        TRY(scan_read_source(scan, source, &morsel->next_row, morsel->end_row, batch, call));
+        if (batch_live_count(batch) > 0) {
+            batch->column_count = scan->options.position_count;
+            return TDBPLUS_OK;
+        }
+    }
+    batch_reset(batch);
+    return TDBPLUS_END;
+}
+
+tdbplus_status scan_next(struct scan *scan, struct batch *batch, const struct call *call)
+{
+    if (scan->options.order != SCAN_ANY) {
+        return ordered_next(scan, batch, call);
+    }
+    for (;;) {
+        if (!scan->morsel_active) {
+            if (scan->piece_next == scan->piece_count) {
+                batch_reset(batch);
+                return TDBPLUS_END;
+            }
+            scan_morsel_begin(scan, scan->piece_next++, &scan->morsel);
+            scan->morsel_active = true;
+        }
+        tdbplus_status status = scan_morsel_next(scan, &scan->morsel, batch, call);
+        if (status != TDBPLUS_END) {
+            return status;
+        }
+        scan->morsel_active = false;
+    }
+}
+
+uint64_t scan_row_estimate(const struct scan *scan)
+{
+    uint64_t rows = 0;
+    for (uint32_t i = 0; i < scan->source_count; i++) {
+        rows += scan->sources[i].end_row - scan->sources[i].first_row;
+    }
+    return rows;
+}

@@ -1,0 +1,110 @@
+/* Which rows of a batch the scan's user gets to see. */
+
+#include "base/assert.h"
+#include "txn/scan_internal.h"
+
+bool scan_shadowed(const struct scan *scan, const struct segment_key *key)
+{
+    return changes_find(&scan->txn->changes, scan->changes, key, scan->statement) != CHANGE_NONE;
+}
+
+/* The row's key from the fetched columns. */
+static tdbplus_status row_key(const struct scan *scan, const struct batch *batch, uint32_t row,
+                              struct buffer *buffer, struct segment_key *key_out, struct err *err)
+{
+    const struct schema *schema = scan->schema;
+    struct datum values[SCHEMA_KEY_COUNT_MAX];
+    for (uint32_t i = 0; i < schema->key_count; i++) {
+        column_get(&batch->columns[scan->key_fetch[i]], row, &values[i]);
+    }
+    buffer_clear(buffer);
+    TRY(key_encode(values, schema->key_count, buffer, err));
+    if (buffer->failed) {
+        return err_set(err, TDBPLUS_E_NOMEM, "scan: a key does not fit the memory limit");
+    }
+    struct span key = buffer_span(buffer);
+    *key_out = (struct segment_key){.key = key, .code = key_code(key), .hash = key_hash(key)};
+    return TDBPLUS_OK;
+}
+
+static bool compare_matches(uint8_t compare, int order)
+{
+    switch ((enum scan_compare)compare) {
+    case SCAN_EQUAL:
+        return order == 0;
+    case SCAN_LESS:
+        return order < 0;
+    case SCAN_LESS_EQUAL:
+        return order <= 0;
+    case SCAN_GREATER:
+        return order > 0;
+    case SCAN_GREATER_EQUAL:
+        return order >= 0;
+    case SCAN_IS_NULL:
+    case SCAN_IS_NOT_NULL:
+        break;
+    }
+    return false;
+}
+
+static bool row_matches(const struct scan *scan, const struct batch *batch, uint32_t row)
+{
+    for (uint32_t i = 0; i < scan->options.condition_count; i++) {
+        const struct scan_condition *condition = &scan->options.conditions[i];
+        const struct column *column = &batch->columns[scan->condition_fetch[i]];
+        bool is_null = column_is_null(column, row);
+        if (condition->compare == SCAN_IS_NULL || condition->compare == SCAN_IS_NOT_NULL) {
+            if (is_null != (condition->compare == SCAN_IS_NULL)) {
+                return false;
+            }
+            continue;
+        }
+        if (is_null || condition->value.is_null) {
+            return false;
+        }
+        struct datum value;
+        column_get(column, row, &value);
+        if (!compare_matches(condition->compare, datum_compare(&value, &condition->value))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+tdbplus_status scan_filter(struct scan *scan, uint8_t source_kind, struct batch *batch,
+                           struct err *err)
+{
+    bool shadow = scan->shadow && source_kind != SOURCE_OWN;
+    // Segments are cut to the range by position, own rows when they were listed.
+    bool ranged = source_kind == SOURCE_TABLE && (scan->range.has_lower || scan->range.has_upper);
+    bool conditions = scan->options.filter_rows && scan->options.condition_count > 0;
+    uint32_t count = batch_live_count(batch);
+    if ((!shadow && !ranged && !conditions) || count == 0) {
+        return TDBPLUS_OK;
+    }
+    uint16_t *kept = arena_array(&batch->arena, count, sizeof *kept);
+    if (kept == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "scan: a selection does not fit in memory");
+    }
+    struct buffer buffer = {.alloc = scan->alloc};
+    tdbplus_status status = TDBPLUS_OK;
+    uint32_t kept_count = 0;
+    for (uint32_t i = 0; i < count && status == TDBPLUS_OK; i++) {
+        uint32_t row = batch->selection == NULL ? i : batch->selection[i];
+        struct segment_key key = {0};
+        if (shadow || ranged) {
+            status = row_key(scan, batch, row, &buffer, &key, err);
+        }
+        if (status == TDBPLUS_OK && !(shadow && scan_shadowed(scan, &key)) &&
+            (!ranged || key_in_range(&scan->range, key.key)) &&
+            (!conditions || row_matches(scan, batch, row))) {
+            kept[kept_count++] = (uint16_t)row;
+        }
+    }
+    buffer_deinit(&buffer);
+    if (status == TDBPLUS_OK && kept_count < count) {
+        batch->selection = kept;
+        batch->selected_count = kept_count;
+    }
+    return status;
+}

@@ -1,0 +1,113 @@
+#pragma once
+
+/*
+ * What the files of scans share. A scan reads up to three kinds of sources: the transaction's own
+ * rows, the memtables and the segments of one version. Every row is in exactly one of them at a
+ * given snapshot, so the unordered scan is their concatenation and the ordered one a merge without
+ * ties.
+ */
+
+#include "storage/memtable/delete_map.h"
+#include "txn/txn_internal.h"
+
+/* Keys in [lower, upper); an absent bound is open. */
+struct key_range {
+    bool empty;
+    bool has_lower;
+    bool has_upper;
+    struct segment_key lower;
+    struct segment_key upper;
+};
+
+enum source_kind {
+    SOURCE_OWN = 0,
+    SOURCE_TABLE = 1,
+    SOURCE_SEGMENT = 2,
+};
+
+struct scan_source {
+    uint8_t kind;    /* enum source_kind. */
+    uint32_t number; /* Of the memtable or segment in the version. */
+    uint64_t first_row;
+    uint64_t end_row;
+};
+
+struct scan_piece {
+    uint32_t source;
+    uint64_t first_row;
+    uint64_t end_row;
+};
+
+struct scan {
+    struct txn *txn;
+    const struct alloc *alloc;
+    struct arena arena; /* Everything the scan keeps for its whole life. */
+    const struct object *object;
+    const struct schema *schema;
+    struct version *version; /* Referenced. */
+    uint64_t snapshot;
+    uint64_t statement;
+    struct scan_options options; /* With arrays of our own. */
+    /* Columns read from sources: the wanted ones, then those that filters and own changes need. */
+    uint32_t *fetch;
+    uint32_t fetch_count;
+    uint32_t *key_fetch;       /* Where the key columns are in `fetch`; when `needs_keys`. */
+    uint32_t *condition_fetch; /* Where each condition's column is in `fetch`; with filter_rows. */
+    bool needs_keys;
+    bool shadow; /* The transaction has changed rows of this collection. */
+    const struct change_table *changes;
+    struct key_range range;
+    uint32_t *own; /* Numbers of own rows in the range, in key order. */
+    uint32_t own_count;
+    struct scan_source *sources;
+    uint32_t source_count;
+    struct scan_piece *pieces; /* What morsels are numbered by. */
+    uint32_t piece_count;
+    uint32_t piece_next;
+    struct scan_morsel morsel; /* scan_next()'s own. */
+    bool morsel_active;
+    struct ordered *ordered; /* Ordered scans only. */
+};
+
+/* Turns the options' bounds into a range of normalised keys in the scan's arena. */
+TDBPLUS_CHECKED tdbplus_status scan_make_range(struct scan *scan, struct err *err);
+
+/* key >= lower and key < upper. */
+bool key_in_range(const struct key_range *range, struct span key);
+
+/* Reads up to 2,048 rows of a source from *next_row on into the batch: `fetch` columns, visible
+ * rows selected. Advances *next_row. The batch may come out with no live row. [waits] */
+TDBPLUS_CHECKED tdbplus_status scan_read_source(struct scan *scan, const struct scan_source *source,
+                                                uint64_t *next_row, uint64_t end_row,
+                                                struct batch *batch, const struct call *call);
+
+/* Drops selected rows that the transaction has replaced or deleted, that are outside the range, or
+ * that fail a condition. */
+TDBPLUS_CHECKED tdbplus_status scan_filter(struct scan *scan, uint8_t source_kind,
+                                           struct batch *batch, struct err *err);
+
+/* Decodes own rows `numbers` into flat columns of the batch. */
+TDBPLUS_CHECKED tdbplus_status scan_decode_own(struct scan *scan, const uint32_t *numbers,
+                                               uint32_t count, struct batch *batch,
+                                               struct err *err);
+
+/* True when the transaction replaced or deleted the row with this key before this statement. */
+bool scan_shadowed(const struct scan *scan, const struct segment_key *key);
+
+/* Columns at `fetch` of listed rows of a source, flat. */
+TDBPLUS_CHECKED tdbplus_status scan_gather(struct scan *scan, const struct scan_source *source,
+                                           const uint64_t *rows, uint32_t count,
+                                           struct batch *batch, struct column *columns_out,
+                                           struct err *err);
+
+/* Where each of the scan's `fetch` columns is in a segment, or -1. From the batch's arena. */
+TDBPLUS_CHECKED tdbplus_status scan_segment_columns(struct scan *scan, struct segment *segment,
+                                                    struct batch *batch, int32_t **at_out,
+                                                    struct err *err);
+
+/* ---- scan_ordered.c ---- */
+
+TDBPLUS_CHECKED tdbplus_status ordered_open(struct scan *scan, struct err *err);
+TDBPLUS_CHECKED tdbplus_status ordered_next(struct scan *scan, struct batch *batch,
+                                            const struct call *call);
+void ordered_close(struct scan *scan);

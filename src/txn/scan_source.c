@@ -1,0 +1,343 @@
+/* Reading the three kinds of sources, window by window or row by row. */
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "txn/scan_internal.h"
+
+static tdbplus_status no_memory(struct err *err)
+{
+    return err_set(err, TDBPLUS_E_NOMEM, "scan: a batch does not fit the memory limit");
+}
+
+/* ---- own rows ---- */
+
+tdbplus_status scan_decode_own(struct scan *scan, const uint32_t *numbers, uint32_t count,
+                               struct batch *batch, struct err *err)
+{
+    const struct schema *schema = scan->schema;
+    struct datum *values = arena_array(&batch->arena, schema->column_count, sizeof *values);
+    struct column *columns =
+        arena_array(&batch->arena, (size_t)scan->fetch_count + 1, sizeof *columns);
+    if (values == NULL || columns == NULL) {
+        return no_memory(err);
+    }
+    for (uint32_t c = 0; c < scan->fetch_count; c++) {
+        struct type type = schema->columns[scan->fetch[c]].type;
+        if (!column_make(&columns[c], type, count, true, &batch->arena)) {
+            return no_memory(err);
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct change *change = changes_at(&scan->txn->changes, numbers[i]);
+        uint8_t *row = arena_bytes(&batch->arena, change->row.size);
+        if (row == NULL) {
+            return no_memory(err);
+        }
+        memcpy(row, change->row.data, change->row.size);
+        struct span bytes = {.data = row, .size = change->row.size};
+        TRY(row_decode(schema, bytes, values, err));
+        for (uint32_t c = 0; c < scan->fetch_count; c++) {
+            column_set(&columns[c], i, &values[scan->fetch[c]]);
+        }
+    }
+    batch->columns = columns;
+    batch->column_count = scan->fetch_count;
+    batch->row_count = count;
+    batch->selection = NULL;
+    return TDBPLUS_OK;
+}
+
+/* ---- columns that a source does not have ---- */
+
+/* Puts the column's missing value where the source has none, and gives all the declared type. */
+static tdbplus_status complete_columns(struct scan *scan, const int32_t *at,
+                                       const struct column *have, uint32_t row_count,
+                                       struct batch *batch, struct column *columns, struct err *err)
+{
+    uint32_t next = 0;
+    for (uint32_t c = 0; c < scan->fetch_count; c++) {
+        const struct schema_column *column = &scan->schema->columns[scan->fetch[c]];
+        if (at[c] >= 0) {
+            columns[c] = have[next++];
+            columns[c].type = column->type;
+        } else if (!column_make_constant(&columns[c], &column->missing, row_count, &batch->arena)) {
+            return no_memory(err);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* The positions that exist, without gaps; returns how many. */
+static uint32_t present_positions(const struct scan *scan, const int32_t *at, uint32_t *positions)
+{
+    uint32_t count = 0;
+    for (uint32_t c = 0; c < scan->fetch_count; c++) {
+        if (at[c] >= 0) {
+            positions[count++] = (uint32_t)at[c];
+        }
+    }
+    return count;
+}
+
+static tdbplus_status map_columns(struct scan *scan, struct batch *batch, int32_t **at_out,
+                                  uint32_t **positions_out, struct err *err)
+{
+    *at_out = arena_array(&batch->arena, (size_t)scan->fetch_count + 1, sizeof(int32_t));
+    *positions_out = arena_array(&batch->arena, (size_t)scan->fetch_count + 2, sizeof(uint32_t));
+    return *at_out == NULL || *positions_out == NULL ? no_memory(err) : TDBPLUS_OK;
+}
+
+static void find_table_columns(const struct scan *scan, const struct memtable *memtable,
+                               int32_t *at)
+{
+    const struct schema *stored = memtable_schema(memtable);
+    for (uint32_t c = 0; c < scan->fetch_count; c++) {
+        const struct schema_column *column = &scan->schema->columns[scan->fetch[c]];
+        at[c] =
+            stored == scan->schema ? (int32_t)scan->fetch[c] : schema_find_id(stored, column->id);
+    }
+}
+
+/* ---- memtables ---- */
+
+/* Rewires what a memtable filled in to the scan's columns. */
+static tdbplus_status adopt_table_batch(struct scan *scan, const int32_t *at, struct batch *batch,
+                                        struct err *err)
+{
+    const struct column *have = batch->columns;
+    struct column *columns =
+        arena_array(&batch->arena, (size_t)scan->fetch_count + 1, sizeof *columns);
+    if (columns == NULL) {
+        return no_memory(err);
+    }
+    TRY(complete_columns(scan, at, have, batch->row_count, batch, columns, err));
+    batch->columns = columns;
+    batch->column_count = scan->fetch_count;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status read_table(struct scan *scan, const struct scan_source *source,
+                                 uint64_t *next_row, struct batch *batch, struct err *err)
+{
+    const struct memtable *memtable = version_table(scan->version, source->number);
+    int32_t *at = NULL;
+    uint32_t *positions = NULL;
+    TRY(map_columns(scan, batch, &at, &positions, err));
+    find_table_columns(scan, memtable, at);
+    uint32_t count = present_positions(scan, at, positions);
+    TRY(memtable_scan_chunk(memtable, (uint32_t)*next_row, scan->snapshot, positions, count, batch,
+                            err));
+    *next_row += MEMTABLE_CHUNK_ROW_COUNT;
+    return adopt_table_batch(scan, at, batch, err);
+}
+
+static tdbplus_status gather_table(struct scan *scan, const struct scan_source *source,
+                                   const uint64_t *rows, uint32_t count, struct batch *batch,
+                                   struct column *columns_out, struct err *err)
+{
+    const struct memtable *memtable = version_table(scan->version, source->number);
+    int32_t *at = NULL;
+    uint32_t *positions = NULL;
+    TRY(map_columns(scan, batch, &at, &positions, err));
+    find_table_columns(scan, memtable, at);
+    uint32_t position_count = present_positions(scan, at, positions);
+    uint32_t *narrow = arena_array(&batch->arena, count, sizeof *narrow);
+    if (narrow == NULL) {
+        return no_memory(err);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        narrow[i] = (uint32_t)rows[i];
+    }
+    TRY(memtable_gather(memtable, narrow, count, positions, position_count, batch, err));
+    return complete_columns(scan, at, batch->columns, count, batch, columns_out, err);
+}
+
+/* ---- segments ---- */
+
+tdbplus_status scan_segment_columns(struct scan *scan, struct segment *segment, struct batch *batch,
+                                    int32_t **at_out, struct err *err)
+{
+    int32_t *at = arena_array(&batch->arena, (size_t)scan->fetch_count + 1, sizeof *at);
+    if (at == NULL) {
+        return no_memory(err);
+    }
+    for (uint32_t c = 0; c < scan->fetch_count; c++) {
+        at[c] = segment_find_column(segment, scan->schema->columns[scan->fetch[c]].id);
+    }
+    *at_out = at;
+    return TDBPLUS_OK;
+}
+
+/* True when a zone map shows that no row of the window can meet a condition. */
+static bool pruned(const struct scan *scan, const struct segment *segment, uint64_t first,
+                   uint32_t count)
+{
+    for (uint32_t i = 0; i < scan->options.condition_count; i++) {
+        const struct scan_condition *condition = &scan->options.conditions[i];
+        int32_t at = segment_find_column(segment, scan->schema->columns[condition->position].id);
+        if (at < 0 || condition->value.is_null) {
+            continue;
+        }
+        struct segment_zone zone = {0};
+        segment_zone(segment, (uint32_t)at, first, count, &zone);
+        if (condition->compare == SCAN_IS_NULL || condition->compare == SCAN_IS_NOT_NULL) {
+            continue;
+        }
+        if (!zone.has_bounds) {
+            continue;
+        }
+        int to_min = datum_compare(&condition->value, &zone.min);
+        int to_max = datum_compare(&condition->value, &zone.max);
+        bool none = (condition->compare == SCAN_EQUAL && (to_min < 0 || to_max > 0)) ||
+                    (condition->compare == SCAN_LESS && to_min <= 0) ||
+                    (condition->compare == SCAN_LESS_EQUAL && to_min < 0) ||
+                    (condition->compare == SCAN_GREATER && to_max >= 0) ||
+                    (condition->compare == SCAN_GREATER_EQUAL && to_max > 0);
+        if (none) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Leaves out rows whose transaction the snapshot does not cover. */
+static tdbplus_status select_begun(struct scan *scan, struct segment *segment, uint64_t first,
+                                   uint32_t row_count, struct batch *batch, uint16_t *selection,
+                                   struct err *err)
+{
+    int32_t at = segment_find_column(segment, SEGMENT_COLUMN_BEGIN);
+    ASSERT(at >= 0);
+    uint32_t position = (uint32_t)at;
+    struct column begins = {0};
+    TRY(segment_read(segment, first, row_count, &position, 1, batch, &begins, err));
+    uint32_t live = batch->selection == NULL ? row_count : batch->selected_count;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < live; i++) {
+        uint32_t row = batch->selection == NULL ? i : batch->selection[i];
+        struct datum begin;
+        column_get(&begins, row, &begin);
+        if ((uint64_t)begin.integer <= scan->snapshot) {
+            selection[kept++] = (uint16_t)row;
+        }
+    }
+    batch->selection = selection;
+    batch->selected_count = kept;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status select_visible(struct scan *scan, uint32_t number, uint64_t first,
+                                     uint32_t row_count, struct batch *batch, struct err *err)
+{
+    uint16_t *selection = arena_array(&batch->arena, BATCH_ROW_COUNT_MAX, sizeof *selection);
+    if (selection == NULL) {
+        return no_memory(err);
+    }
+    uint32_t live = delete_map_select(version_deletes(scan->version, number), first, row_count,
+                                      scan->snapshot, selection);
+    if (live < row_count) {
+        batch->selection = selection;
+        batch->selected_count = live;
+    }
+    struct segment *segment = version_segment(scan->version, number);
+    if (segment_has_begin(segment) && live > 0) {
+        TRY(select_begun(scan, segment, first, row_count, batch, selection, err));
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status read_segment(struct scan *scan, const struct scan_source *source,
+                                   uint64_t *next_row, uint64_t end_row, struct batch *batch,
+                                   struct err *err)
+{
+    struct segment *segment = version_segment(scan->version, source->number);
+    uint64_t first = *next_row;
+    uint64_t window_end = (first / SEGMENT_WINDOW_ROW_COUNT + 1) * SEGMENT_WINDOW_ROW_COUNT;
+    uint64_t end = window_end < end_row ? window_end : end_row;
+    uint32_t row_count = (uint32_t)(end - first);
+    *next_row = end;
+    if (pruned(scan, segment, first, row_count)) {
+        return TDBPLUS_OK;
+    }
+    TRY(select_visible(scan, source->number, first, row_count, batch, err));
+    if (batch->selection != NULL && batch->selected_count == 0) {
+        return TDBPLUS_OK;
+    }
+    int32_t *at = NULL;
+    uint32_t *positions = NULL;
+    TRY(map_columns(scan, batch, &at, &positions, err));
+    TRY(scan_segment_columns(scan, segment, batch, &at, err));
+    uint32_t count = present_positions(scan, at, positions);
+    struct column *columns =
+        arena_array(&batch->arena, 2 * (size_t)scan->fetch_count + 1, sizeof *columns);
+    if (columns == NULL) {
+        return no_memory(err);
+    }
+    struct column *have = columns + scan->fetch_count;
+    TRY(segment_read(segment, first, row_count, positions, count, batch, have, err));
+    TRY(complete_columns(scan, at, have, row_count, batch, columns, err));
+    batch->columns = columns;
+    batch->column_count = scan->fetch_count;
+    batch->row_count = row_count;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status gather_segment(struct scan *scan, const struct scan_source *source,
+                                     const uint64_t *rows, uint32_t count, struct batch *batch,
+                                     struct column *columns_out, struct err *err)
+{
+    struct segment *segment = version_segment(scan->version, source->number);
+    int32_t *at = NULL;
+    uint32_t *positions = NULL;
+    TRY(map_columns(scan, batch, &at, &positions, err));
+    TRY(scan_segment_columns(scan, segment, batch, &at, err));
+    uint32_t position_count = present_positions(scan, at, positions);
+    struct column *have = arena_array(&batch->arena, (size_t)scan->fetch_count + 1, sizeof *have);
+    if (have == NULL) {
+        return no_memory(err);
+    }
+    TRY(segment_gather(segment, rows, count, positions, position_count, batch, have, err));
+    return complete_columns(scan, at, have, count, batch, columns_out, err);
+}
+
+/* ---- any source ---- */
+
+tdbplus_status scan_read_source(struct scan *scan, const struct scan_source *source,
+                                uint64_t *next_row, uint64_t end_row, struct batch *batch,
+                                const struct call *call)
+{
+    batch_reset(batch);
+    if (source->kind == SOURCE_TABLE) {
+        TRY(read_table(scan, source, next_row, batch, call->err));
+    } else if (source->kind == SOURCE_SEGMENT) {
+        TRY(read_segment(scan, source, next_row, end_row, batch, call->err));
+    } else {
+        uint64_t left = end_row - *next_row;
+        uint32_t count = left < BATCH_ROW_COUNT_MAX ? (uint32_t)left : BATCH_ROW_COUNT_MAX;
+        TRY(scan_decode_own(scan, scan->own + *next_row, count, batch, call->err));
+        *next_row += count;
+    }
+    return scan_filter(scan, source->kind, batch, call->err);
+}
+
+tdbplus_status scan_gather(struct scan *scan, const struct scan_source *source,
+                           const uint64_t *rows, uint32_t count, struct batch *batch,
+                           struct column *columns_out, struct err *err)
+{
+    if (source->kind == SOURCE_TABLE) {
+        return gather_table(scan, source, rows, count, batch, columns_out, err);
+    }
+    if (source->kind == SOURCE_SEGMENT) {
+        return gather_segment(scan, source, rows, count, batch, columns_out, err);
+    }
+    uint32_t *numbers = arena_array(&batch->arena, count, sizeof *numbers);
+    if (numbers == NULL) {
+        return no_memory(err);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        numbers[i] = scan->own[rows[i]];
+    }
+    TRY(scan_decode_own(scan, numbers, count, batch, err));
+    memcpy(columns_out, batch->columns, scan->fetch_count * sizeof *columns_out);
+    return TDBPLUS_OK;
+}

@@ -1,0 +1,453 @@
+#include "txn/txn.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "txn/txn_internal.h"
+
+static const struct txn_options options_default = {.durability = -1};
+
+static void take_snapshot(struct txn *txn)
+{
+    store_snapshot_release(txn->store, &txn->snapshot);
+    store_snapshot_acquire(txn->store, &txn->snapshot);
+    catalog_release(txn->catalog);
+    txn->catalog = catalog_acquire(txn->store);
+}
+
+tdbplus_status txn_begin(struct store *store, const struct txn_options *options,
+                         const struct alloc *alloc, struct txn **txn_out, struct err *err)
+{
+    struct txn *txn = alloc_array(alloc, 1, sizeof *txn);
+    if (txn == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "begin: a transaction does not fit the memory limit");
+    }
+    txn->store = store;
+    txn->options = options == NULL ? options_default : *options;
+    txn->options.read_only = txn->options.read_only || store_read_only(store);
+    txn->alloc = alloc;
+    changes_init(&txn->changes, alloc);
+    list_init(&txn->objects, alloc, sizeof(struct object_change));
+    list_init(&txn->sorted, alloc, sizeof(const struct object *));
+    buffer_init(&txn->key, alloc);
+    buffer_init(&txn->row, alloc);
+    lock_owner_init(&txn->locks, store_locks(store), store_next_txn_id(store));
+    txn->statement = 1;
+    take_snapshot(txn);
+    *txn_out = txn;
+    return TDBPLUS_OK;
+}
+
+static void release_objects(struct txn *txn, uint64_t count)
+{
+    while (txn->objects.count > count) {
+        struct object_change *last = list_at(&txn->objects, txn->objects.count - 1);
+        store_object_release(last->after);
+        txn->objects.count--;
+    }
+}
+
+static void destroy(struct txn *txn)
+{
+    // Locks go last: whoever waits for them must find the outcome visible.
+    store_snapshot_release(txn->store, &txn->snapshot);
+    changes_deinit(&txn->changes);
+    release_objects(txn, 0);
+    list_deinit(&txn->objects);
+    list_deinit(&txn->sorted);
+    buffer_deinit(&txn->key);
+    buffer_deinit(&txn->row);
+    catalog_release(txn->catalog);
+    lock_owner_release_all(&txn->locks);
+    lock_owner_deinit(&txn->locks);
+    alloc_free(txn->alloc, txn, 1, sizeof *txn);
+}
+
+void txn_abort(struct txn *txn)
+{
+    if (txn != NULL) {
+        destroy(txn);
+    }
+}
+
+tdbplus_status txn_statement(struct txn *txn, struct err *err)
+{
+    if (txn->broken) {
+        return err_set(err, TDBPLUS_E_ABORTED, "the transaction failed before; roll it back");
+    }
+    txn->statement++;
+    if (txn->options.isolation == TXN_READ_COMMITTED) {
+        bool has_changes = txn_has_changes(txn);
+        store_snapshot_release(txn->store, &txn->snapshot);
+        store_snapshot_acquire(txn->store, &txn->snapshot);
+        // Own changes refer to objects of the catalog they were made by.
+        if (!has_changes) {
+            catalog_release(txn->catalog);
+            txn->catalog = catalog_acquire(txn->store);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+struct txn_savepoint txn_savepoint_set(struct txn *txn)
+{
+    return (struct txn_savepoint){
+        .change_count = txn->changes.items.count,
+        .catalog_change_count = txn->objects.count,
+        .lock_mark = lock_owner_mark(&txn->locks),
+    };
+}
+
+void txn_savepoint_rollback(struct txn *txn, struct txn_savepoint savepoint)
+{
+    changes_rollback(&txn->changes, savepoint.change_count);
+    release_objects(txn, savepoint.catalog_change_count);
+    lock_owner_release_to(&txn->locks, savepoint.lock_mark);
+    txn->broken = false;
+}
+
+uint64_t txn_snapshot_timestamp(const struct txn *txn)
+{
+    return txn->snapshot.timestamp;
+}
+
+struct store *txn_store(const struct txn *txn)
+{
+    return txn->store;
+}
+
+bool txn_has_changes(const struct txn *txn)
+{
+    return txn->changes.items.count > 0 || txn->objects.count > 0;
+}
+
+tdbplus_status txn_lock_key(struct txn *txn, const struct object *collection,
+                            const struct segment_key *key, uint8_t mode, bool no_wait,
+                            const struct call *call)
+{
+    struct lock_request request = {
+        .table = collection->id,
+        .hash = key->hash,
+        .mode = mode,
+        .no_wait = no_wait,
+        .timeout_us = txn->options.lock_timeout_us,
+    };
+    return lock_table_acquire(&txn->locks, &request, call);
+}
+
+/* ---- commit ---- */
+
+/* The last change of each object; made and dropped here cancels out. */
+static tdbplus_status collect_objects(struct txn *txn, struct arena *arena,
+                                      struct store_commit *commit, struct err *err)
+{
+    struct catalog_change *changes = arena_array(arena, txn->objects.count, sizeof *changes);
+    if (changes == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "commit: the changes do not fit the memory limit");
+    }
+    uint32_t count = 0;
+    for (size_t i = 0; i < txn->objects.count; i++) {
+        const struct object_change *change = list_at(&txn->objects, i);
+        bool last = true;
+        for (size_t k = i + 1; k < txn->objects.count && last; k++) {
+            last = ((struct object_change *)list_at(&txn->objects, k))->id != change->id;
+        }
+        if (last && (change->before != NULL || change->after != NULL)) {
+            changes[count++] = (struct catalog_change){
+                .id = change->id, .before = change->before, .after = change->after};
+        }
+    }
+    commit->changes = changes;
+    commit->change_count = count;
+    return TDBPLUS_OK;
+}
+
+static bool is_dropped(const struct txn *txn, uint64_t id)
+{
+    for (size_t i = txn->objects.count; i > 0; i--) {
+        const struct object_change *change = list_at(&txn->objects, i - 1);
+        if (change->id == id) {
+            return change->after == NULL;
+        }
+    }
+    return false;
+}
+
+/* Turns the newest changes of one collection into the ops of a group. */
+static tdbplus_status collect_group(struct txn *txn, uint32_t number, struct arena *arena,
+                                    struct commit_group *group_out, struct err *err)
+{
+    const struct change_table *table = list_at(&txn->changes.tables, number);
+    struct commit_op *ops = arena_array(arena, table->newest.count, sizeof *ops);
+    if (ops == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "commit: the changes do not fit the memory limit");
+    }
+    uint32_t count = 0;
+    size_t capacity = table->newest.count;
+    for (size_t i = 0; i < txn->changes.items.count; i++) {
+        const struct change *change = list_at(&txn->changes.items, i);
+        if (change->table != number || change->superseded) {
+            continue;
+        }
+        if (count == capacity) {
+            // Two keys share a hash: rare beyond measure, but then the array is one short.
+            struct commit_op *more = arena_array(arena, txn->changes.items.count, sizeof *ops);
+            if (more == NULL) {
+                return err_set(err, TDBPLUS_E_NOMEM, "commit: out of memory");
+            }
+            memcpy(more, ops, count * sizeof *ops);
+            ops = more;
+            capacity = txn->changes.items.count;
+        }
+        ops[count++] = (struct commit_op){.kind = change->kind,
+                                          .key = change->key.key,
+                                          .code = change->key.code,
+                                          .hash = change->key.hash,
+                                          .row = change->row};
+    }
+    *group_out = (struct commit_group){.collection = table->object->collection,
+                                       .schema = table->object->schema,
+                                       .ops = ops,
+                                       .op_count = count};
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status collect_groups(struct txn *txn, struct arena *arena,
+                                     struct store_commit *commit, struct err *err)
+{
+    struct commit_group *groups = arena_array(arena, txn->changes.tables.count, sizeof *groups);
+    if (groups == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "commit: the changes do not fit the memory limit");
+    }
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < txn->changes.tables.count; i++) {
+        const struct change_table *table = list_at(&txn->changes.tables, i);
+        if (is_dropped(txn, table->object->id)) {
+            continue;
+        }
+        TRY(collect_group(txn, i, arena, &groups[count], err));
+        count += groups[count].op_count > 0 ? 1 : 0;
+    }
+    commit->groups = groups;
+    commit->group_count = count;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status commit_changes(struct txn *txn, const struct call *call)
+{
+    if (txn->broken) {
+        return err_set(call->err, TDBPLUS_E_ABORTED,
+                       "the transaction failed before; it was rolled back");
+    }
+    if (!txn_has_changes(txn)) {
+        return TDBPLUS_OK;
+    }
+    struct arena arena = {0};
+    arena_init(&arena, txn->alloc, 4096);
+    struct store_commit commit = {
+        .durability = txn->options.durability < 0 ? store_durability(txn->store)
+                                                  : (uint8_t)txn->options.durability,
+    };
+    tdbplus_status status = collect_objects(txn, &arena, &commit, call->err);
+    if (status == TDBPLUS_OK) {
+        status = collect_groups(txn, &arena, &commit, call->err);
+    }
+    if (status == TDBPLUS_OK && (commit.group_count > 0 || commit.change_count > 0)) {
+        // Own work is charged to the transaction, whoever asks for the commit.
+        struct call own = *call;
+        own.alloc = txn->alloc;
+        status = store_commit(txn->store, &commit, NULL, &own);
+    }
+    arena_deinit(&arena);
+    return status;
+}
+
+tdbplus_status txn_commit(struct txn *txn, const struct call *call)
+{
+    tdbplus_status status = commit_changes(txn, call);
+    destroy(txn);
+    return status;
+}
+
+/* ---- catalog ---- */
+
+/* What this transaction made of the object, if anything. */
+static const struct object_change *find_change(const struct txn *txn, uint64_t id)
+{
+    for (size_t i = txn->objects.count; i > 0; i--) {
+        const struct object_change *change = list_at(&txn->objects, i - 1);
+        if (change->id == id) {
+            return change;
+        }
+    }
+    return NULL;
+}
+
+static const struct object *own_object_named(const struct txn *txn, uint8_t kind, const char *name)
+{
+    for (size_t i = txn->objects.count; i > 0; i--) {
+        const struct object_change *change = list_at(&txn->objects, i - 1);
+        if (change->after == NULL || find_change(txn, change->id) != change) {
+            continue;
+        }
+        const struct object *object = store_object_get(change->after);
+        if (object->kind == kind && strcmp(object->name, name) == 0) {
+            return object;
+        }
+    }
+    return NULL;
+}
+
+const struct object *txn_object(struct txn *txn, uint8_t kind, const char *name)
+{
+    const struct object *own = own_object_named(txn, kind, name);
+    if (own != NULL) {
+        return own;
+    }
+    const struct object *object = catalog_find(txn->catalog, kind, name);
+    return object == NULL || find_change(txn, object->id) != NULL ? NULL : object;
+}
+
+const struct object *txn_object_by_id(struct txn *txn, uint64_t id)
+{
+    const struct object_change *change = find_change(txn, id);
+    if (change != NULL) {
+        return change->after == NULL ? NULL : store_object_get(change->after);
+    }
+    return catalog_by_id(txn->catalog, id);
+}
+
+static bool comes_before(const struct object *left, const struct object *right)
+{
+    return strcmp(left->name, right->name) < 0;
+}
+
+/* The least object of the kind whose name comes after `previous`'s. */
+const struct object *txn_object_next(struct txn *txn, uint8_t kind, const struct object *previous)
+{
+    const char *after = previous == NULL ? "" : previous->name;
+    const struct object *best = NULL;
+    uint32_t count = catalog_count(txn->catalog);
+    for (uint32_t i = catalog_lower_bound(txn->catalog, kind, after); i < count; i++) {
+        const struct object *object = catalog_at(txn->catalog, i);
+        if (object->kind != kind) {
+            break;
+        }
+        if (find_change(txn, object->id) == NULL && strcmp(object->name, after) > 0) {
+            best = object;
+            break;
+        }
+    }
+    for (size_t i = 0; i < txn->objects.count; i++) {
+        const struct object_change *change = list_at(&txn->objects, i);
+        if (change->after == NULL || find_change(txn, change->id) != change) {
+            continue;
+        }
+        const struct object *object = store_object_get(change->after);
+        if (object->kind == kind && strcmp(object->name, after) > 0 &&
+            (best == NULL || comes_before(object, best))) {
+            best = object;
+        }
+    }
+    return best;
+}
+
+static tdbplus_status check_writable(const struct txn *txn, struct err *err)
+{
+    if (txn->options.read_only) {
+        return err_set(err, TDBPLUS_E_READ_ONLY, "the %s is read-only",
+                       store_read_only(txn->store) ? "database" : "transaction");
+    }
+    if (txn->broken) {
+        return err_set(err, TDBPLUS_E_ABORTED, "the transaction failed before; roll it back");
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status record_change(struct txn *txn, const struct object_change *change,
+                                    struct err *err)
+{
+    if (list_push(&txn->objects, change) == NULL) {
+        store_object_release(change->after);
+        return err_set(err, TDBPLUS_E_NOMEM, "the transaction's changes do not fit in memory");
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status txn_object_create(struct txn *txn, uint8_t kind, const char *name,
+                                 const struct schema *schema, struct span properties,
+                                 uint64_t *id_out, struct err *err)
+{
+    TRY(check_writable(txn, err));
+    if (txn_object(txn, kind, name) != NULL) {
+        return err_set_state(err, TDBPLUS_E_EXISTS, kind == OBJECT_COLLECTION ? "42P07" : "42710",
+                             "\"%s\" already exists", name);
+    }
+    struct object_ref *object = NULL;
+    TRY(store_object_create(txn->store, kind, name, schema, properties, &object, err));
+    uint64_t id = store_object_get(object)->id;
+    struct object_change change = {.id = id, .after = object};
+    TRY(record_change(txn, &change, err));
+    *id_out = id;
+    return TDBPLUS_OK;
+}
+
+/* The committed object a change of `id` builds on. */
+static const struct object *base_of(const struct txn *txn, uint64_t id)
+{
+    const struct object_change *change = find_change(txn, id);
+    return change != NULL ? change->before : catalog_by_id(txn->catalog, id);
+}
+
+static tdbplus_status find_own(struct txn *txn, uint64_t id, const struct object **object_out,
+                               struct err *err)
+{
+    TRY(check_writable(txn, err));
+    *object_out = txn_object_by_id(txn, id);
+    if (*object_out == NULL) {
+        return err_set(err, TDBPLUS_E_NOT_FOUND, "there is no object number %llu",
+                       (unsigned long long)id);
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status txn_object_alter(struct txn *txn, uint64_t id, const char *name,
+                                const struct schema *schema, const struct span *properties,
+                                struct err *err)
+{
+    const struct object *object = NULL;
+    TRY(find_own(txn, id, &object, err));
+    if (name != NULL && name[0] != '\0') {
+        const struct object *other = txn_object(txn, object->kind, name);
+        if (other != NULL && other->id != id) {
+            return err_set_state(err, TDBPLUS_E_EXISTS,
+                                 object->kind == OBJECT_COLLECTION ? "42P07" : "42710",
+                                 "\"%s\" already exists", name);
+        }
+    }
+    if (schema != NULL) {
+        if (changes_find_table(&txn->changes, id) != NULL) {
+            return err_set_state(err, TDBPLUS_E_STATE, "55006",
+                                 "\"%s\" has rows written by this transaction: alter it before "
+                                 "writing, or after the commit",
+                                 object->name);
+        }
+        if (base_of(txn, id) == NULL || find_change(txn, id) != NULL) {
+            return err_set(err, TDBPLUS_E_UNSUPPORTED,
+                           "changing the columns of \"%s\" twice, or in the transaction that made "
+                           "it, is not supported",
+                           object->name);
+        }
+    }
+    struct object_change change = {.id = id, .before = base_of(txn, id)};
+    TRY(store_object_change(txn->store, object, name, schema, properties, &change.after, err));
+    return record_change(txn, &change, err);
+}
+
+tdbplus_status txn_object_drop(struct txn *txn, uint64_t id, struct err *err)
+{
+    const struct object *object = NULL;
+    TRY(find_own(txn, id, &object, err));
+    struct object_change change = {.id = id, .before = base_of(txn, id)};
+    return record_change(txn, &change, err);
+}

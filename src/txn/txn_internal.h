@@ -1,0 +1,39 @@
+#pragma once
+
+#include "locks/lock_table.h"
+#include "txn/changes.h"
+#include "txn/txn.h"
+
+/* What the transaction has done to one object. */
+struct object_change {
+    uint64_t id;
+    const struct object *before; /* In the transaction's catalog; NULL: made here. */
+    struct object_ref *after;    /* NULL: dropped here. */
+    uint64_t number;             /* Position in the order of catalog changes. */
+};
+
+struct txn {
+    struct store *store;
+    struct txn_options options;
+    const struct alloc *alloc;
+    struct store_snapshot snapshot;
+    struct catalog *catalog; /* Referenced; of the snapshot's time. */
+    struct lock_owner locks;
+    struct changes changes;
+    struct list objects; /* struct object_change, in order; the last of an id counts. */
+    struct list sorted;  /* const struct object *: scratch of txn_object_next(). */
+    struct buffer key;   /* Scratch for normalised keys. */
+    struct buffer row;   /* Scratch for encoded rows. */
+    uint64_t statement;
+    bool broken; /* A write failed halfway; only rolling back is left. */
+};
+
+/* Makes the normalised key of the values at the schema's key columns. Valid until the next call. */
+TDBPLUS_CHECKED tdbplus_status txn_key(struct txn *txn, const struct object *collection,
+                                       const struct datum *key_values, struct segment_key *key_out,
+                                       struct err *err);
+
+/* Locks one row of the collection for this transaction. [waits] */
+TDBPLUS_CHECKED tdbplus_status txn_lock_key(struct txn *txn, const struct object *collection,
+                                            const struct segment_key *key, uint8_t mode,
+                                            bool no_wait, const struct call *call);

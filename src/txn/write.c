@@ -1,0 +1,321 @@
+/* Writing rows: encode, lock, look, remember. */
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "txn/txn_internal.h"
+
+tdbplus_status txn_key(struct txn *txn, const struct object *collection,
+                       const struct datum *key_values, struct segment_key *key_out, struct err *err)
+{
+    const struct schema *schema = collection->schema;
+    buffer_clear(&txn->key);
+    if (key_is_integer(schema) && !key_values[0].is_null) {
+        uint8_t *bytes = buffer_extend(&txn->key, 8);
+        if (bytes != NULL) {
+            store_u64_be(bytes, key_code_of_integer(key_values[0].integer));
+        }
+    } else {
+        TRY(key_encode(key_values, schema->key_count, &txn->key, err));
+    }
+    if (txn->key.failed) {
+        return err_set(err, TDBPLUS_E_NOMEM, "a key does not fit the memory limit");
+    }
+    struct span key = buffer_span(&txn->key);
+    *key_out = (struct segment_key){.key = key, .code = key_code(key), .hash = key_hash(key)};
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status check_writable(const struct txn *txn, struct err *err)
+{
+    if (txn->options.read_only) {
+        return err_set(err, TDBPLUS_E_READ_ONLY, "the %s is read-only",
+                       store_read_only(txn->store) ? "database" : "transaction");
+    }
+    if (txn->broken) {
+        return err_set(err, TDBPLUS_E_ABORTED, "the transaction failed before; roll it back");
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status check_values(const struct object *collection, const struct datum *values,
+                                   struct err *err)
+{
+    const struct schema *schema = collection->schema;
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        const struct schema_column *column = &schema->columns[i];
+        if (values[i].is_null) {
+            if (column->not_null) {
+                return err_set(err, TDBPLUS_E_NULL,
+                               "null value in column \"%s\" of relation \"%s\" violates not-null "
+                               "constraint",
+                               column->name, collection->name);
+            }
+            continue;
+        }
+        if (!type_equal(values[i].type, column->type)) {
+            char have[64];
+            char want[64];
+            type_name(values[i].type, have);
+            type_name(column->type, want);
+            return err_set(err, TDBPLUS_E_TYPE, "column \"%s\" of \"%s\" is of type %s, not %s",
+                           column->name, collection->name, want, have);
+        }
+        if (type_physical(column->type) == PHYSICAL_VIEW && values[i].bytes.size > VALUE_SIZE_MAX) {
+            return err_set(err, TDBPLUS_E_LIMIT,
+                           "a value of column \"%s\" has %zu bytes, at most %zu", column->name,
+                           values[i].bytes.size, VALUE_SIZE_MAX);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* What the key's state means for this transaction: does a row exist that it may replace? */
+static tdbplus_status look_up(struct txn *txn, const struct object *collection,
+                              const struct change_table *table, const struct segment_key *key,
+                              bool *exists_out, struct err *err)
+{
+    if (table != NULL) {
+        uint32_t own = changes_find(&txn->changes, table, key, UINT64_MAX);
+        if (own != CHANGE_NONE) {
+            *exists_out = changes_at(&txn->changes, own)->kind == COMMIT_PUT;
+            return TDBPLUS_OK;
+        }
+    }
+    uint64_t changed = 0;
+    struct version *version = version_acquire(collection->collection);
+    tdbplus_status status = version_newest(version, key, &changed, exists_out, err);
+    version_release(version);
+    TRY(status);
+    if (txn->options.isolation == TXN_REPEATABLE_READ && changed > txn->snapshot.timestamp) {
+        return err_set(err, TDBPLUS_E_CONFLICT,
+                       "could not serialize access due to concurrent update");
+    }
+    return TDBPLUS_OK;
+}
+
+static struct span copy_bytes(struct arena *arena, struct span bytes)
+{
+    uint8_t *copy = arena_bytes(arena, bytes.size);
+    if (copy != NULL && bytes.size > 0) {
+        memcpy(copy, bytes.data, bytes.size);
+    }
+    return (struct span){.data = copy, .size = bytes.size};
+}
+
+static tdbplus_status add_change(struct txn *txn, const struct object *collection, uint8_t kind,
+                                 const struct segment_key *key, struct span row, struct err *err)
+{
+    struct change_table *table = NULL;
+    TRY(changes_table(&txn->changes, collection, &table, err));
+    struct change change = {.kind = kind, .statement = txn->statement, .key = *key};
+    change.key.key = copy_bytes(&txn->changes.arena, key->key);
+    change.row = copy_bytes(&txn->changes.arena, row);
+    if (change.key.key.data == NULL || change.row.data == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM,
+                       "the transaction's changes do not fit the memory limit");
+    }
+    return changes_add(&txn->changes, table, &change, err);
+}
+
+static tdbplus_status duplicate_key(const struct object *collection, const struct datum *values,
+                                    struct err *err)
+{
+    const struct schema *schema = collection->schema;
+    tdbplus_status status =
+        err_set(err, TDBPLUS_E_UNIQUE, "duplicate key value violates unique constraint \"%s_pkey\"",
+                collection->name);
+    const struct schema_column *column = &schema->columns[schema->key_columns[0]];
+    const struct datum *value = &values[schema->key_columns[0]];
+    if (schema->key_count == 1 && key_is_integer(schema)) {
+        err_detail(err, "Key (%s)=(%lld) already exists.", column->name, (long long)value->integer);
+    } else if (schema->key_count == 1 && column->type.id == TYPE_TEXT) {
+        err_detail(err, "Key (%s)=(%.*s) already exists.", column->name,
+                   (int)(value->bytes.size < 100 ? value->bytes.size : 100),
+                   (const char *)value->bytes.data);
+    } else {
+        err_detail(err, "Key (%s, ...) already exists.", column->name);
+    }
+    return status;
+}
+
+static void gather_key(const struct schema *schema, const struct datum *values,
+                       struct datum key_values[SCHEMA_KEY_COUNT_MAX])
+{
+    for (uint32_t i = 0; i < schema->key_count; i++) {
+        key_values[i] = values[schema->key_columns[i]];
+    }
+}
+
+tdbplus_status txn_write(struct txn *txn, const struct object *collection, uint8_t mode,
+                         const struct datum *values, bool *existed_out, const struct call *call)
+{
+    struct err *err = call->err;
+    TRY(check_writable(txn, err));
+    TRY(check_values(collection, values, err));
+    struct datum key_values[SCHEMA_KEY_COUNT_MAX];
+    gather_key(collection->schema, values, key_values);
+    struct segment_key key = {0};
+    TRY(txn_key(txn, collection, key_values, &key, err));
+    TRY(txn_lock_key(txn, collection, &key, LOCK_ROW_UPDATE, false, call));
+    // A blind upsert needs no look at what was there; the commit finds and ends it.
+    bool must_look =
+        mode != TXN_UPSERT || existed_out != NULL || txn->options.isolation == TXN_REPEATABLE_READ;
+    bool existed = false;
+    if (must_look) {
+        const struct change_table *table = changes_find_table(&txn->changes, collection->id);
+        TRY(look_up(txn, collection, table, &key, &existed, err));
+    }
+    if (mode == TXN_INSERT && existed) {
+        return duplicate_key(collection, values, err);
+    }
+    if (mode == TXN_UPDATE && !existed) {
+        return err_set(err, TDBPLUS_E_NOT_FOUND, "\"%s\" has no row with that key",
+                       collection->name);
+    }
+    buffer_clear(&txn->row);
+    row_encode(collection->schema, values, &txn->row);
+    if (txn->row.failed) {
+        return err_set(err, TDBPLUS_E_NOMEM, "a row does not fit the memory limit");
+    }
+    TRY(add_change(txn, collection, COMMIT_PUT, &key, buffer_span(&txn->row), err));
+    if (existed_out != NULL) {
+        *existed_out = existed;
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status txn_write_batch(struct txn *txn, const struct object *collection, uint8_t mode,
+                               const struct batch *batch, uint32_t *failed_row_out,
+                               const struct call *call)
+{
+    const struct schema *schema = collection->schema;
+    if (batch->column_count != schema->column_count) {
+        return err_set(call->err, TDBPLUS_E_INVALID, "\"%s\" has %u columns, the batch %u",
+                       collection->name, schema->column_count, batch->column_count);
+    }
+    struct datum *values = alloc_array(call->alloc, schema->column_count, sizeof *values);
+    if (values == NULL) {
+        return err_set(call->err, TDBPLUS_E_NOMEM, "a row does not fit the memory limit");
+    }
+    struct txn_savepoint savepoint = txn_savepoint_set(txn);
+    tdbplus_status status = TDBPLUS_OK;
+    uint32_t count = batch_live_count(batch);
+    for (uint32_t i = 0; i < count && status == TDBPLUS_OK; i++) {
+        uint32_t row = batch->selection == NULL ? i : batch->selection[i];
+        for (uint32_t c = 0; c < schema->column_count; c++) {
+            column_get(&batch->columns[c], row, &values[c]);
+        }
+        status = txn_write(txn, collection, mode, values, NULL, call);
+        if (status != TDBPLUS_OK && failed_row_out != NULL) {
+            *failed_row_out = row;
+        }
+    }
+    if (status != TDBPLUS_OK) {
+        txn_savepoint_rollback(txn, savepoint);
+    }
+    alloc_free(call->alloc, values, schema->column_count, sizeof *values);
+    return status;
+}
+
+tdbplus_status txn_delete(struct txn *txn, const struct object *collection,
+                          const struct datum *key_values, bool *existed_out,
+                          const struct call *call)
+{
+    struct err *err = call->err;
+    TRY(check_writable(txn, err));
+    struct segment_key key = {0};
+    TRY(txn_key(txn, collection, key_values, &key, err));
+    TRY(txn_lock_key(txn, collection, &key, LOCK_ROW_UPDATE, false, call));
+    const struct change_table *table = changes_find_table(&txn->changes, collection->id);
+    bool existed = false;
+    TRY(look_up(txn, collection, table, &key, &existed, err));
+    if (existed) {
+        TRY(add_change(txn, collection, COMMIT_DELETE, &key, (struct span){0}, err));
+    }
+    if (existed_out != NULL) {
+        *existed_out = existed;
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status txn_lock_row(struct txn *txn, const struct object *collection,
+                            const struct datum *key_values, uint8_t mode, bool no_wait,
+                            const struct call *call)
+{
+    struct err *err = call->err;
+    TRY(check_writable(txn, err));
+    struct segment_key key = {0};
+    TRY(txn_key(txn, collection, key_values, &key, err));
+    TRY(txn_lock_key(txn, collection, &key, mode, no_wait, call));
+    const struct change_table *table = changes_find_table(&txn->changes, collection->id);
+    if (table != NULL && changes_find(&txn->changes, table, &key, UINT64_MAX) != CHANGE_NONE) {
+        return TDBPLUS_OK; // Written by this transaction: nobody else can have changed it.
+    }
+    uint64_t changed = 0;
+    bool open = false;
+    struct version *version = version_acquire(collection->collection);
+    tdbplus_status status = version_newest(version, &key, &changed, &open, err);
+    version_release(version);
+    if (status == TDBPLUS_OK && changed > txn->snapshot.timestamp) {
+        status =
+            err_set(err, TDBPLUS_E_CONFLICT, "could not serialize access due to concurrent update");
+    }
+    return status;
+}
+
+/* ---- reading one row ---- */
+
+static tdbplus_status own_row(const struct txn *txn, const struct object *collection,
+                              const struct change *change, const uint32_t *positions,
+                              uint32_t position_count, struct batch *batch,
+                              struct datum *values_out, struct err *err)
+{
+    (void)txn;
+    const struct schema *schema = collection->schema;
+    struct datum *values = arena_array(&batch->arena, schema->column_count, sizeof *values);
+    // The change's bytes may be rolled back while the caller still looks at the values.
+    struct span row = copy_bytes(&batch->arena, change->row);
+    if (values == NULL || row.data == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "get: a row does not fit the memory limit");
+    }
+    TRY(row_decode(schema, row, values, err));
+    for (uint32_t i = 0; i < position_count; i++) {
+        values_out[i] = values[positions == NULL ? i : positions[i]];
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status txn_get(struct txn *txn, const struct object *collection,
+                       const struct datum *key_values, const uint32_t *positions,
+                       uint32_t position_count, struct batch *batch, struct datum *values_out,
+                       bool *found_out, const struct call *call)
+{
+    struct err *err = call->err;
+    const struct schema *schema = collection->schema;
+    uint32_t count = positions == NULL ? schema->column_count : position_count;
+    struct segment_key key = {0};
+    TRY(txn_key(txn, collection, key_values, &key, err));
+    const struct change_table *table = changes_find_table(&txn->changes, collection->id);
+    if (table != NULL) {
+        uint32_t own = changes_find(&txn->changes, table, &key, UINT64_MAX);
+        if (own != CHANGE_NONE) {
+            const struct change *change = changes_at(&txn->changes, own);
+            *found_out = change->kind == COMMIT_PUT;
+            return *found_out
+                       ? own_row(txn, collection, change, positions, count, batch, values_out, err)
+                       : TDBPLUS_OK;
+        }
+    }
+    struct row_place place = {0};
+    struct version *version = version_acquire(collection->collection);
+    tdbplus_status status = version_find(version, &key, txn->snapshot.timestamp, &place, err);
+    if (status == TDBPLUS_OK && place.found) {
+        status = version_row(version, &place, schema, positions, count, batch, values_out, err);
+    }
+    version_release(version);
+    if (status == TDBPLUS_OK) {
+        *found_out = place.found;
+    }
+    return status;
+}
