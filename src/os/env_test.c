@@ -4,10 +4,12 @@
  * with a plain array as the model.
  */
 
-#include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/call.h"
@@ -223,6 +225,12 @@ static void check_batch(struct world *world)
         CHECK(i == 70 || memcmp(got[i], written + requests[i].offset, requests[i].size) == 0);
     }
     CHECK(env_read_batch(world->env, file, requests, 0, NULL) == TDBPLUS_OK);
+
+    // A range that no file can have fails the whole batch before anything is read.
+    requests[1].offset = UINT64_MAX - 1;
+    requests[1].size = 4;
+    CHECK(env_read_batch(world->env, file, requests, COUNT, NULL) == TDBPLUS_E_CORRUPT);
+    CHECK(requests[0].status == TDBPLUS_E_CORRUPT);
     env_close(world->env, file);
 }
 
@@ -262,6 +270,20 @@ static void check_whole_files(struct world *world)
     bytes_deinit(&bytes);
     CHECK(env_unlink(world->env, leftover, NULL) == TDBPLUS_E_NOT_FOUND);
     CHECK(memory.live_bytes == 0);
+}
+
+static void check_long_names(struct world *world)
+{
+    char path[ENV_PATH_SIZE_MAX];
+    memset(path, 'x', sizeof path);
+    path[sizeof path - 1] = '\0'; // Fits, but not with the ending of the temporary name.
+    CHECK(env_write_file(world->env, path, span_from_text("a"), NULL) == TDBPLUS_E_LIMIT);
+    CHECK(env_rename(world->env, path, "", NULL) == TDBPLUS_E_INVALID);
+}
+
+TEST(whole_files_need_room_for_a_temporary_name)
+{
+    in_each_world(check_long_names);
 }
 
 TEST(whole_files_are_replaced_and_bounded)
@@ -400,6 +422,53 @@ static void check_lock(struct world *world)
 TEST(lock_excludes_other_handles_of_this_process)
 {
     in_each_world(check_lock);
+}
+
+/* Whoever holds the lock removes the file; what others then lock must be the new one. */
+struct rivals {
+    struct world *world;
+    _Atomic bool inside;
+    _Atomic uint32_t turns;
+};
+
+static void lock_and_remove(void *arg)
+{
+    struct rivals *rivals = arg;
+    const struct env *env = rivals->world->env;
+    char path[ENV_PATH_SIZE_MAX];
+    path_in(rivals->world, "LOCK", path);
+    for (uint32_t i = 0; i < 200; i++) {
+        struct env_file *lock = NULL;
+        tdbplus_status status = TDBPLUS_E_BUSY;
+        while (status == TDBPLUS_E_BUSY) {
+            status = env_lock(env, path, true, &lock, NULL);
+        }
+        CHECK(status == TDBPLUS_OK);
+        CHECK(!atomic_exchange(&rivals->inside, true));
+        atomic_fetch_add(&rivals->turns, 1);
+        atomic_store(&rivals->inside, false);
+        CHECK(env_unlink(env, path, NULL) == TDBPLUS_OK);
+        env_close(env, lock);
+    }
+}
+
+static void check_lock_rivals(struct world *world)
+{
+    struct rivals rivals = {.world = world};
+    struct env_task *tasks[3];
+    for (uint32_t i = 0; i < 3; i++) {
+        CHECK(env_task_start(world->env, "rival", lock_and_remove, &rivals, &tasks[i], NULL) ==
+              TDBPLUS_OK);
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        env_task_join(world->env, tasks[i]);
+    }
+    CHECK(rivals.turns == 600);
+}
+
+TEST(lock_is_on_the_file_that_bears_the_name)
+{
+    in_each_world(check_lock_rivals);
 }
 
 static void check_time(struct world *world)
@@ -574,8 +643,21 @@ TEST(ram_survives_every_failed_allocation)
     CHECK(fail_at > 25); // 13 chunks, their table, names, handles, inodes.
 }
 
-/* Ends a file at `size` bytes by the process's own limit, the nearest thing to a full disk that a
- * test can have without being root. */
+TEST(ram_lists_the_root)
+{
+    struct env *env = NULL;
+    struct listing listing = {0};
+    CHECK(env_ram_create(&alloc_system, &env, NULL) == TDBPLUS_OK);
+    CHECK(env_remove_directory(env, ".", NULL) == TDBPLUS_OK); // Empty, and there all the same.
+    CHECK(env_write_file(env, "a", span_from_text("x"), NULL) == TDBPLUS_OK);
+    CHECK(env_write_file(env, "sub/a", span_from_text("x"), NULL) == TDBPLUS_OK);
+    CHECK(env_list(env, ".", note_entry, &listing, NULL) == TDBPLUS_OK);
+    CHECK(listing.files == 1 && listing.directories == 8);
+    CHECK(env_remove_directory(env, ".", NULL) == TDBPLUS_E_IO);
+    env_ram_destroy(env);
+    env_ram_destroy(NULL);
+}
+
 TEST(real_tells_a_file_too_large_and_a_missing_directory)
 {
     const struct env *env = env_real();
@@ -613,6 +695,133 @@ TEST(real_says_full_when_the_device_is)
     CHECK(env_write(env_real(), file, 0, "x", 1, &err) == TDBPLUS_E_FULL);
     CHECK(strcmp(err.text, "/dev/full: write: No space left on device") == 0);
     env_close(env_real(), file);
+}
+
+TEST(real_reserves_the_space_it_allocates)
+{
+    struct stat facts;
+    struct env_file *file = NULL;
+    char path[] = "./env_test_space.XXXXXX";
+    int fd = mkstemp(path);
+    CHECK(fd >= 0);
+    CHECK(env_open(env_real(), path, ENV_OPEN_WRITE, &file, NULL) == TDBPLUS_OK);
+    CHECK(env_allocate(env_real(), file, 1 << 20, NULL) == TDBPLUS_OK);
+    CHECK(fstat(fd, &facts) == 0);
+    CHECK(facts.st_size == 1 << 20);
+    CHECK(facts.st_blocks * 512 >= 1 << 20);
+    CHECK(env_allocate(env_real(), file, 1000, NULL) == TDBPLUS_OK); // Never shrinks.
+    CHECK(env_allocate(env_real(), file, 0, NULL) == TDBPLUS_OK);
+    CHECK(fstat(fd, &facts) == 0);
+    CHECK(facts.st_size == 1 << 20);
+    env_close(env_real(), file);
+    (void)close(fd);
+    CHECK(env_unlink(env_real(), path, NULL) == TDBPLUS_OK);
+}
+
+/* Runs `check` in a child process; exit status 0 is success, 9 that this machine forbids it. */
+static void in_child(void (*check)(void))
+{
+    (void)fflush(NULL);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        check();
+        _exit(0);
+    }
+    int result = 0;
+    CHECK(waitpid(child, &result, 0) == child);
+    CHECK(WIFEXITED(result));
+    CHECK(WEXITSTATUS(result) == 0 || WEXITSTATUS(result) == 9);
+    if (WEXITSTATUS(result) == 9) {
+        printf("   (not tested: this machine lets nobody mount)\n");
+    }
+}
+
+/* Mounts a file system of 64 KiB, or one that cannot reserve space, where only we see it. */
+static void mount_on(const char *directory, const char *kind, const char *options)
+{
+    bool ours =
+        geteuid() == 0 ? unshare(CLONE_NEWNS) == 0 : unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0;
+    if (!ours || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", directory, kind, 0, options) != 0) {
+        _exit(9);
+    }
+}
+
+static char mount_point[] = "/tmp/env_test_mount.XXXXXX";
+
+static void check_full_disk(void)
+{
+    static uint8_t data[16384];
+    const struct env *env = env_real();
+    struct world world = {.env = env};
+    mount_on(mount_point, "tmpfs", "size=64k");
+    (void)snprintf(world.directory, sizeof world.directory, "%s", mount_point);
+    struct env_file *first = open_new(&world, "first");
+    struct env_file *second = open_new(&world, "second");
+    CHECK(env_allocate(env, first, 40960, NULL) == TDBPLUS_OK);
+    struct err err = {0};
+    uint64_t size = 1;
+    CHECK(env_allocate(env, second, 40960, &err) == TDBPLUS_E_FULL);
+    CHECK(strstr(err.text, "second: allocate: No space left") != NULL);
+    CHECK(env_size(env, second, &size, NULL) == TDBPLUS_OK);
+    CHECK(size == 0);
+    CHECK(env_write(env, second, 0, data, sizeof data, NULL) == TDBPLUS_OK);
+    CHECK(env_write(env, second, 16384, data, sizeof data, NULL) == TDBPLUS_E_FULL);
+    CHECK(env_write(env, first, 0, data, sizeof data, NULL) == TDBPLUS_OK); // Reserved.
+    CHECK(env_truncate(env, first, 0, NULL) == TDBPLUS_OK);
+    CHECK(env_write(env, second, 16384, data, sizeof data, NULL) == TDBPLUS_OK);
+    char other[ENV_PATH_SIZE_MAX];
+    path_in(&world, "second", other);
+    CHECK(env_link(env, other, "./env_test_link", NULL) == TDBPLUS_E_UNSUPPORTED);
+    env_close(env, first);
+    env_close(env, second);
+}
+
+static void check_no_reservation(void)
+{
+    const struct env *env = env_real();
+    struct world world = {.env = env};
+    mount_on(mount_point, "ramfs", NULL);
+    (void)snprintf(world.directory, sizeof world.directory, "%s", mount_point);
+    struct env_file *file = open_new(&world, "file");
+    CHECK(env_write(env, file, 0, "abc", 3, NULL) == TDBPLUS_OK);
+    CHECK(env_allocate(env, file, 200001, NULL) == TDBPLUS_OK);
+    uint64_t size = 0;
+    CHECK(env_size(env, file, &size, NULL) == TDBPLUS_OK);
+    CHECK(size == 200001);
+    char data[4] = {0};
+    CHECK(env_read(env, file, 0, data, 4, NULL) == TDBPLUS_OK);
+    CHECK(memcmp(data, "abc", 4) == 0);
+    CHECK(env_read(env, file, 199997, data, 4, NULL) == TDBPLUS_OK);
+    CHECK(memcmp(data, "\0\0\0", 4) == 0);
+    env_close(env, file);
+}
+
+TEST(real_on_file_systems_that_are_full_or_simple)
+{
+    CHECK(mkdtemp(mount_point) != NULL);
+    in_child(check_full_disk);
+    in_child(check_no_reservation);
+    CHECK(env_remove_directory(env_real(), mount_point, NULL) == TDBPLUS_OK);
+}
+
+static void check_no_descriptors(void)
+{
+    struct rlimit limit = {0};
+    struct env_file *file = NULL;
+    struct err err = {0};
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = 0;
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    CHECK(env_open(env_real(), "/dev/null", ENV_OPEN_READ, &file, &err) == TDBPLUS_E_IO);
+    CHECK(strstr(err.text, "Too many open files") != NULL);
+    CHECK(strstr(err.hint, "ulimit") != NULL);
+}
+
+TEST(real_tells_how_to_get_more_descriptors)
+{
+    in_child(check_no_descriptors);
 }
 
 /* Direct reads and writes of every alignment agree with plain ones. */

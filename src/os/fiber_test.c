@@ -514,6 +514,29 @@ TEST(destroying_a_pool_waits_for_its_fibers)
     }
 }
 
+TEST(without_memory_for_a_stack_nothing_runs)
+{
+    (void)fflush(NULL);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        struct fiber_pool *pool = make_pool(1);
+        struct note note = {.env = env_real()};
+        bool ended = false;
+        struct err err = {0};
+        struct rlimit none = {.rlim_cur = 0, .rlim_max = RLIM_INFINITY};
+        if (setrlimit(RLIMIT_AS, &none) == 0) {
+            CHECK(fiber_run(pool, never_waits, NULL, &note, &ended, &err) == TDBPLUS_E_NOMEM);
+            CHECK(strstr(err.text, "stack") != NULL);
+            CHECK(note.value == 0);
+        }
+        _exit(7);
+    }
+    int result = 0;
+    CHECK(waitpid(child, &result, 0) == child);
+    CHECK(WIFEXITED(result) && WEXITSTATUS(result) == 7);
+}
+
 TEST(pool_create_survives_every_failed_allocation)
 {
     uint32_t fail_at = 0;
