@@ -3,6 +3,8 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "types/array.h"
+#include "types/json.h"
 #include "types/numeric.h"
 
 #define SCHEMA_FORMAT     1u
@@ -35,6 +37,22 @@ static tdbplus_status check_counts(const struct schema *schema, struct err *err)
     return TDBPLUS_OK;
 }
 
+/* Whether bytes of a type with rules of its own follow them; readers rely on it. */
+static bool bytes_fit(const struct datum *datum)
+{
+    struct array array;
+    switch (datum->type.id) {
+    case TYPE_NUMERIC:
+        return numeric_valid(datum->bytes);
+    case TYPE_JSON:
+        return json_validate(datum->bytes, NULL) == TDBPLUS_OK;
+    case TYPE_ARRAY:
+        return array_open(datum->bytes, datum->type, &array, NULL) == TDBPLUS_OK;
+    default:
+        return true;
+    }
+}
+
 static tdbplus_status check_missing(const struct schema_column *column, struct err *err)
 {
     const struct datum *missing = &column->missing;
@@ -48,8 +66,7 @@ static tdbplus_status check_missing(const struct schema_column *column, struct e
     enum physical physical = type_physical(column->type);
     bool fits = physical != PHYSICAL_FIXED || missing->bytes.size == type_width(column->type);
     if (physical == PHYSICAL_VIEW) {
-        fits = missing->bytes.size <= VALUE_SIZE_MAX &&
-               (column->type.id != TYPE_NUMERIC || numeric_valid(missing->bytes));
+        fits = missing->bytes.size <= VALUE_SIZE_MAX && bytes_fit(missing);
     }
     if (!fits) {
         return err_set(err, TDBPLUS_E_INVALID,

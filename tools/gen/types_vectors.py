@@ -19,6 +19,13 @@ begin
 exception when others then
   return 'error ' || sqlstate;
 end $$;
+create temp table short_text(v varchar(3));
+create or replace function pg_temp.into_varchar(t text) returns text language plpgsql as $$
+declare result text;
+begin
+  insert into short_text values (t) returning v into result;
+  return result;
+end $$;
 set timezone = 'UTC';
 """
 
@@ -276,7 +283,52 @@ def make_tz():
           [(r, a) for (r, _), a in zip(rows, answers)])
 
 
-MAKERS = {"json": make_json, "numeric": make_numeric, "datetime": make_datetime, "tz": make_tz}
+TEXTS = {
+    "bool": "t|f|true|FALSE|yes|no|on|off|o|of|1|0|y|n|tr|TRUE |2|||truex",
+    "int2": "0|1|-1|32767|-32768|32768|-32769| 5 |+7|--5|1.5|abc|||0x10|99999999999999999999999|-|+",
+    "int4": "2147483647|-2147483648|2147483648|-2147483649|007|1e5|1 2",
+    "int8": "9223372036854775807|-9223372036854775808|9223372036854775808|-9223372036854775809|12345678901",
+    "float8": "0|-0|1|1.5|-2.25|0.1|1e15|1e14|123456789012345|1234567890123456|0.0001|0.00001|1e-5|123.456e7|1e308|1e309"
+              "|-1e309|1e-400|5e-324|1.7976931348623157e308|NaN|nan|inf|-Infinity|+inf|infinity |infinit| 3.5 |.5|5.|+.5"
+              "|3.141592653589793|0.30000000000000004|1e22|9007199254740993|1e|abc|||1 2|+-5|100000|1e5|-1.5e-7|12345.678",
+    "float4": "0|0.1|1e5|1e6|123456|1234567|999999|0.0001|0.00001|3.4028235e38|3.5e38|1e-45|1e-46|1e-60|16777217|NaN|-inf|1.17549435e-38",
+    "numeric": "1.50|-0.00|1e10|NaN|Infinity|abc",
+    "numeric(5,2)": "123.456|999.995|-999.99|1000|0.005|1e2|Infinity",
+    "numeric(30,10)": "12345678901234567890.12345678905|-1|1e20",
+    "text": "abc|| spaces |quote'd|é€",
+    "varchar(3)": "abc|abcd|abc  |é€x|é€xy|",
+    "bytea": "\\x|\\x00ff|\\xDE AD|\\xabc|\\xzz|abc|a\\\\b|a\\001b|a\\400b|a\\|\\x 1 2|é",
+    "uuid": "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11|A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11|{a0eebc99-9c0b4ef8-bb6d6bb9-bd380a11}"
+            "|a0eebc999c0b4ef8bb6d6bb9bd380a11|a0ee-bc99-9c0b-4ef8-bb6d-6bb9-bd38-0a11|a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1"
+            "|a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a111|{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11|g0eebc999c0b4ef8bb6d6bb9bd380a11|"
+            "|a-0eebc999c0b4ef8bb6d6bb9bd380a11|a0eebc99--9c0b-4ef8-bb6d-6bb9bd380a11",
+    "jsonb": "{\"b\":[1,2.50],\"a\":null}|[1,|\"x\"|1e2",
+    "date": "2024-02-29|2024-02-30|infinity", "time": "10:20:30.5", "timestamp": "2024-02-29 10:20:30.123456|x",
+    "timestamptz": "2024-02-29 10:20:30+02", "interval": "1 day 02:03:04|x",
+    "int4[]": "{}|{1,2,3}|{1,NULL,3}|{{1,2},{3,4}}|{{1,2},{3}}|{1,{2}}|{ 1 , 2 }|[0:2]={1,2,3}|[1:2]={1,2}|[1:3]={1,2}|{1,2|1,2}"
+              "|{1,,2}|{,}|{1,}|{a}|{1}x|{null}|{\"1\"}|{}{}|[2:3][-1:0]={{1,2},{3,4}}|{{{{{{1}}}}}}|{{{{{{{1}}}}}}}|  {1}  |[1:0]={}|{{1},{2},3}"
+              "|{99999999999}|[5:5]={7}",
+    "text[]": "{a,b}|{\"a b\",c}|{\"\",x}|{NULL,\"NULL\",null}|{\"a\\\"b\",\"c\\\\d\"}|{a\\,b}|{ a b , c }|{\"a,b\",\"{}\"}|{\"a\"b}|{a\"b\"}|{\"a\nb\"}"
+              "|{\"unclosed}|{a}b|{é,€}|{{a,b},{c,d}}|{\\\\}|{\"a\" , \"b\"}|{'a'}",
+    "bool[]": "{t,f,NULL}", "float8[]": "{1.5,NaN,-0}", "numeric(5,2)[]": "{1.555,2}", "date[]": "{2024-01-01,infinity}",
+    "timestamp[]": "{\"2024-01-01 10:00:00\"}", "jsonb[]": "{\"{\\\"a\\\": 1}\",\"[1,2]\"}", "bytea[]": "{\"\\\\x01\"}",
+}
+
+
+def make_text():
+    rows = []
+    for kind, texts in TEXTS.items():
+        rows += [((kind, t), f"{literal(t)}::{'text::' if kind == 'varchar(3)' else ''}{kind}")
+                 for t in texts.split("|")]
+    # A cast to varchar cuts; what input does is seen by assigning to a column.
+    script = {t: f"pg_temp.into_varchar({literal(t)})" for t in TEXTS["varchar(3)"].split("|")}
+    rows = [(r, script[r[1]] if r[0] == "varchar(3)" else sql) for r, sql in rows]
+    answers = ask([sql if not r[0].startswith("bool") or r[0] == "bool[]"
+                   else f"case when {sql} then 't' when not {sql} then 'f' end" for r, sql in rows])
+    write("text", "Type, text, and the text that is printed.", [(r, a) for (r, _), a in zip(rows, answers)])
+
+
+MAKERS = {"text": make_text, "json": make_json, "numeric": make_numeric, "datetime": make_datetime, "tz": make_tz}
 
 if __name__ == "__main__":
     ROOT.mkdir(exist_ok=True)

@@ -1,0 +1,45 @@
+#pragma once
+
+/*
+ * Values as text, read and printed as PostgreSQL 15's input and output functions do with default
+ * settings: DateStyle ISO, IntervalStyle postgres, bytea_output hex, extra_float_digits 1.
+ *
+ * Threads: functions keep nothing; a style is read only.
+ */
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/err.h"
+#include "types/datetime_text.h"
+#include "types/type.h"
+
+/* What the text of some types depends on. NULL or zeroed: UTC, no zone names, no enums. */
+struct text_style {
+    const struct tz *zone;          /* Of timestamptz; NULL: UTC. */
+    const struct tz_finder *finder; /* Zones named in texts. */
+
+    /* Labels of enum types by `parameter` of the type; false when there is none. */
+    bool (*label_of)(void *ctx, uint32_t list, int64_t ordinal, struct span *label_out);
+    bool (*ordinal_of)(void *ctx, uint32_t list, struct span label, int64_t *ordinal_out);
+    void *ctx;
+};
+
+/*
+ * Reads a value of `type`. Its bytes lie in the arena. SQLSTATEs are PostgreSQL's.
+ *
+ *   TDBPLUS_E_SYNTAX       not a value of that type (22P02, 22007, 22021, 22023)
+ *   TDBPLUS_E_RANGE        outside of what the type holds (22003, 22008, 22001, 22000)
+ *   TDBPLUS_E_LIMIT        too deep or too large (54001, 54000)
+ *   TDBPLUS_E_UNSUPPORTED  an enum without a style that knows its labels; NaN in a short numeric
+ *   TDBPLUS_E_NOMEM        memory is out
+ */
+TDBPLUS_CHECKED tdbplus_status text_parse(struct span text, struct type type,
+                                          const struct text_style *style, struct arena *arena,
+                                          struct datum *datum_out, struct err *err);
+
+/* Appends a value that is not null. An enum without a label prints its ordinal. */
+void text_print(const struct datum *datum, const struct text_style *style, struct buffer *text);
+
+/* The shortest digits that read back as the same float, as float8out and float4out print them. */
+void text_print_float8(double value, struct buffer *text);
+void text_print_float4(float value, struct buffer *text);
