@@ -4,6 +4,8 @@
 
 void memory_prefer_large_pages(void *data, size_t size)
 {
-    // Without large pages everything still works, only slower.
+    // Memory that an allocator hands out again is still mapped in small pages, and stays so until
+    // it is given back to the system. Without large pages everything works, only slower.
     (void)madvise(data, size, MADV_HUGEPAGE);
+    (void)madvise(data, size, MADV_DONTNEED);
 }

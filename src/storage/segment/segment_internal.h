@@ -77,6 +77,11 @@ struct page_request segment_page_request(const struct segment *segment,
 TDBPLUS_CHECKED tdbplus_status segment_load(struct segment *segment, uint64_t row, uint32_t column,
                                             struct page **page_out, struct err *err);
 
+/* The same, but cheap when the page is cached. [waits] Not inside an epoch. */
+TDBPLUS_CHECKED tdbplus_status segment_take_page(struct segment *segment, uint64_t row,
+                                                 uint32_t column, struct page **page_out,
+                                                 struct err *err);
+
 /* Gives a pin to the batch; without memory lets go of it. */
 TDBPLUS_CHECKED tdbplus_status segment_hand_over(struct batch *batch, struct page *page,
                                                  struct err *err);

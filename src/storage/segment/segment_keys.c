@@ -36,7 +36,7 @@ static tdbplus_status turn_to(struct key_reader *reader, uint64_t row, struct er
         }
         uint32_t column = segment->schema->key_columns[i];
         struct page *page = NULL;
-        TRY(segment_load(segment, row, column, &page, err));
+        TRY(segment_take_page(segment, row, column, &page, err));
         if (reader->pages[i] != NULL) {
             page_release(reader->pages[i]);
         }

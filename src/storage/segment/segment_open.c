@@ -359,6 +359,21 @@ tdbplus_status segment_load(struct segment *segment, uint64_t row, uint32_t colu
     return page_cache_load(segment->cache, &segment->source, &request, 1, page_out, err);
 }
 
+tdbplus_status segment_take_page(struct segment *segment, uint64_t row, uint32_t column,
+                                 struct page **page_out, struct err *err)
+{
+    struct segment_place place = segment_locate(segment, row, column);
+    struct epoch_ticket ticket = epoch_enter(segment->epoch);
+    struct page *page = page_cache_peek(&segment->slots[place.page]);
+    if (page != NULL) {
+        page_touch(page);
+        page_pin(page);
+        *page_out = page;
+    }
+    epoch_exit(segment->epoch, ticket);
+    return page != NULL ? TDBPLUS_OK : segment_load(segment, row, column, page_out, err);
+}
+
 void segment_zone(const struct segment *segment, uint32_t column_position, uint64_t first_row,
                   uint32_t row_count, struct segment_zone *zone_out)
 {

@@ -33,22 +33,6 @@ tdbplus_status segment_hand_over(struct batch *batch, struct page *page, struct 
     return TDBPLUS_OK;
 }
 
-/* The page that holds the row, pinned. [waits] */
-static tdbplus_status take_page(struct segment *segment, uint64_t row, uint32_t column,
-                                struct page **page_out, struct err *err)
-{
-    struct segment_place place = segment_locate(segment, row, column);
-    struct epoch_ticket ticket = epoch_enter(segment->epoch);
-    struct page *page = page_cache_peek(&segment->slots[place.page]);
-    if (page != NULL) {
-        page_touch(page);
-        page_pin(page);
-        *page_out = page;
-    }
-    epoch_exit(segment->epoch, ticket);
-    return page != NULL ? TDBPLUS_OK : segment_load(segment, row, column, page_out, err);
-}
-
 /* Are values of the column borrowed from the page? */
 static bool is_borrowed(const struct segment_column *column)
 {
@@ -257,7 +241,7 @@ static tdbplus_status read_pages(struct segment *segment, uint64_t first_row, ui
         uint32_t count = part.row_count - first;
         count = count < row_count - done ? count : row_count - done;
         struct page *page = NULL;
-        TRY(take_page(segment, row, position, &page, err));
+        TRY(segment_take_page(segment, row, position, &page, err));
         page_decode(page, first, count, (uint8_t *)column->data + done * width);
         if (page->validity != NULL) {
             page_decode_validity(page, first, count, column->validity, done);
@@ -289,7 +273,7 @@ static tdbplus_status read_column(struct segment *segment, uint64_t first_row, u
     }
     struct window window = {.first = (uint32_t)(first_row - part.first_row),
                             .row_count = row_count};
-    TRY(take_page(segment, first_row, position, &window.page, err));
+    TRY(segment_take_page(segment, first_row, position, &window.page, err));
     if (!read_page(&window, &column, &batch->arena)) {
         page_release(window.page);
         return no_memory(err);

@@ -904,3 +904,177 @@ TEST(writing_and_opening_survive_every_failed_allocation)
     CHECK(fail_at > 20);
     model_deinit(&model);
 }
+
+/* ---- large values, failing disks ---- */
+
+#define LARGE_ROWS 260u
+#define LARGE_SIZE ((size_t)400 << 10)
+
+/* Row i's value; every 50th is larger than any ordinary page may be. */
+static struct span large_value(uint8_t *memory, uint32_t row)
+{
+    size_t size = row % 50 == 7 ? 5 * LARGE_SIZE : LARGE_SIZE - row;
+    for (size_t at = 0; at + 8 <= size; at += 512) {
+        store_u64(memory + at, hash_u64(row + at));
+    }
+    return (struct span){memory, size};
+}
+
+static struct schema *large_schema(void)
+{
+    struct schema_column columns[2] = {
+        {.id = 1, .not_null = true, .type = type_of(TYPE_INT4), .name = "id"},
+        {.id = 2, .type = type_of(TYPE_BYTEA), .name = "value"},
+    };
+    for (uint32_t i = 0; i < 2; i++) {
+        columns[i].missing = (struct datum){.type = columns[i].type, .is_null = true};
+    }
+    uint32_t key = 0;
+    struct schema description = {.version = 1,
+                                 .column_count = 2,
+                                 .columns = columns,
+                                 .key_count = 1,
+                                 .key_columns = &key,
+                                 .column_id_next = 3};
+    struct schema *schema = NULL;
+    CHECK(schema_create(&description, &alloc_system, &schema, NULL) == TDBPLUS_OK);
+    return schema;
+}
+
+/* Writes the rows one batch each; returns the most memory the writer ever had. */
+static size_t write_large(struct world *world, struct fault_alloc *watched,
+                          const struct schema *schema, uint8_t *memory)
+{
+    struct segment_writer_options options = {.env = world->env,
+                                             .alloc = &watched->alloc,
+                                             .path = PATH,
+                                             .schema = schema,
+                                             .segment_id = 1};
+    struct segment_writer *writer = NULL;
+    CHECK(segment_writer_create(&options, &writer, NULL) == TDBPLUS_OK);
+    struct batch batch;
+    batch_init(&batch, &alloc_system);
+    size_t most = 0;
+    for (uint32_t row = 0; row < LARGE_ROWS; row++) {
+        batch_reset(&batch);
+        batch.columns = arena_array(&batch.arena, 2, sizeof *batch.columns);
+        batch.column_count = 2;
+        batch.row_count = 1;
+        for (uint32_t i = 0; i < 2; i++) {
+            CHECK(column_make(&batch.columns[i], schema->columns[i].type, 1, false, &batch.arena));
+        }
+        *(int32_t *)batch.columns[0].data = (int32_t)row;
+        *(struct view *)batch.columns[1].data = view_of(large_value(memory, row));
+        CHECK(segment_writer_add(writer, &batch, NULL, NULL, NULL) == TDBPLUS_OK);
+        most = watched->live_bytes > most ? watched->live_bytes : most;
+    }
+    batch_deinit(&batch);
+    struct segment_summary summary = {0};
+    CHECK(segment_writer_finish(writer, &summary, NULL) == TDBPLUS_OK);
+    segment_summary_deinit(&summary);
+    return most;
+}
+
+TEST(large_values_become_pages_before_the_group_is_full)
+{
+    struct world world;
+    world_init(&world, &alloc_system, 1 << 20);
+    struct fault_alloc watched;
+    fault_alloc_init(&watched, UINT32_MAX);
+    struct schema *schema = large_schema();
+    uint8_t *memory = alloc_array(&alloc_system, 5 * LARGE_SIZE, 1);
+    size_t most = write_large(&world, &watched, schema, memory);
+    CHECK(most < LARGE_ROWS * LARGE_SIZE); // It did not hold all of them.
+    CHECK(watched.live_bytes == 0);
+    struct segment *segment = NULL;
+    CHECK(open_segment(&world, &segment, NULL) == TDBPLUS_OK);
+    struct batch batch;
+    batch_init(&batch, &alloc_system);
+    for (uint32_t row = 0; row < LARGE_ROWS; row++) {
+        struct datum datum;
+        CHECK(segment_value(segment, row, 1, &batch, &datum, NULL) == TDBPLUS_OK);
+        struct span expected = large_value(memory, row);
+        CHECK(datum.bytes.size == expected.size);
+        CHECK(load_u64(datum.bytes.data + 1024) == load_u64(expected.data + 1024));
+        batch_reset(&batch);
+    }
+    struct call call = {.alloc = &alloc_system};
+    CHECK(segment_verify(segment, &call) == TDBPLUS_OK);
+    batch_deinit(&batch);
+    segment_close(segment);
+    alloc_free(&alloc_system, memory, 5 * LARGE_SIZE, 1);
+    schema_destroy(schema);
+    world_deinit(&world);
+}
+
+/* Counts down to the call that fails; for all operations that change something. */
+static uint32_t calls_left;
+static const struct env *honest;
+
+static bool must_fail(void)
+{
+    return calls_left != UINT32_MAX && calls_left-- == 0;
+}
+
+static tdbplus_status bad_write(void *ctx, struct env_file *file, uint64_t offset, const void *data,
+                                size_t size, struct err *err)
+{
+    return must_fail() ? TDBPLUS_E_FULL : honest->ops->write(ctx, file, offset, data, size, err);
+}
+
+static tdbplus_status bad_sync(void *ctx, struct env_file *file, struct err *err)
+{
+    return must_fail() ? TDBPLUS_E_IO : honest->ops->sync(ctx, file, err);
+}
+
+static tdbplus_status bad_rename(void *ctx, const char *from, const char *to, struct err *err)
+{
+    return must_fail() ? TDBPLUS_E_IO : honest->ops->rename(ctx, from, to, err);
+}
+
+static tdbplus_status bad_sync_directory(void *ctx, const char *path, struct err *err)
+{
+    return must_fail() ? TDBPLUS_E_IO : honest->ops->sync_directory(ctx, path, err);
+}
+
+TEST(a_failing_disk_leaves_no_file)
+{
+    struct model model;
+    model_init(&model, 0, 3, 3000, 3);
+    uint32_t fail_at = 0;
+    for (;; fail_at++) {
+        struct world world;
+        world_init(&world, &alloc_system, 0);
+        struct env_ops ops = *world.env->ops;
+        ops.write = bad_write;
+        ops.sync = bad_sync;
+        ops.rename = bad_rename;
+        ops.sync_directory = bad_sync_directory;
+        struct env bad = *world.env;
+        bad.ops = &ops;
+        honest = world.env;
+        calls_left = fail_at;
+        struct segment_writer_options options = writer_options(&world, &model);
+        options.env = &bad;
+        struct segment_writer *writer = NULL;
+        struct segment_summary summary = {0};
+        CHECK(segment_writer_create(&options, &writer, NULL) == TDBPLUS_OK);
+        tdbplus_status status = write_rows(writer, &model);
+        CHECK(status == TDBPLUS_OK); // Too few rows for a write of their own.
+        status = segment_writer_finish(writer, &summary, NULL);
+        segment_summary_deinit(&summary);
+        struct env_file *file = NULL;
+        tdbplus_status found = env_open(world.env, PATH, ENV_OPEN_READ, &file, NULL);
+        CHECK((found == TDBPLUS_OK) == (status == TDBPLUS_OK));
+        env_close(world.env, file);
+        file = NULL;
+        CHECK(env_open(world.env, PATH ".tmp", ENV_OPEN_READ, &file, NULL) == TDBPLUS_E_NOT_FOUND);
+        world_deinit(&world);
+        if (status == TDBPLUS_OK) {
+            break;
+        }
+        CHECK(status == TDBPLUS_E_IO || status == TDBPLUS_E_FULL);
+    }
+    CHECK(fail_at == 5); // Pages, metadata, sync, rename, directory.
+    model_deinit(&model);
+}
