@@ -35,6 +35,7 @@ void log_discard(const struct env *env, const char *path)
 
 struct listing {
     struct list numbers[3]; /* By enum log_name. */
+    bool streams_temporary; /* Writing the numbers of streams was interrupted. */
     bool failed;
 };
 
@@ -66,6 +67,7 @@ static tdbplus_status note_name(void *ctx, const char *name, bool is_directory)
     struct listing *listing = ctx;
     uint64_t number = 0;
     enum log_name kind = LOG_NAME_FILE;
+    listing->streams_temporary |= strcmp(name, LOG_STREAMS_NAME ENV_TEMPORARY_SUFFIX) == 0;
     if (is_directory || !parse_name(name, &number, &kind)) {
         return TDBPLUS_OK;
     }
@@ -255,7 +257,6 @@ tdbplus_status log_files_load(struct log *log, uint64_t from, bool tolerant, str
 
     tdbplus_status status = TDBPLUS_OK;
     const struct list *files = &listing.numbers[LOG_NAME_FILE];
-    const struct list *spares = &listing.numbers[LOG_NAME_SPARE];
     uint8_t *block = alloc_raw(log->alloc, LOG_FILE_HEADER_SIZE);
     if (block == NULL) {
         status = err_set(err, TDBPLUS_E_NOMEM, "log: a block");
@@ -263,9 +264,6 @@ tdbplus_status log_files_load(struct log *log, uint64_t from, bool tolerant, str
     }
     for (size_t i = 0; i < files->count; i++) {
         TRY_OR(done, load_file(log, *(uint64_t *)list_at(files, i), block, err));
-    }
-    for (size_t i = 0; i < spares->count && log->spare_count < LOG_SPARE_COUNT_MAX; i++) {
-        log->spares[log->spare_count++] = *(uint64_t *)list_at(spares, i);
     }
     if (!tolerant && (files->count > 0 || from > 0)) {
         TRY_OR(done, check_chain(log, from, err));
@@ -464,17 +462,20 @@ static tdbplus_status remove_name(struct log *log, const struct log_file *file, 
     TRY(log_path(spare, log->directory, file->number, LOG_NAME_SPARE, err));
     bool full = file->size == log->file_size && !file->damaged;
     bool recycle = keep_spare && full && log->spare_count < LOG_SPARE_COUNT_MAX;
-    if (recycle) {
-        TRY(env_rename(log->env, path, spare, err));
-    } else {
-        TRY(env_unlink(log->env, path, err));
+    struct err reason = {0};
+    tdbplus_status status =
+        recycle ? env_rename(log->env, path, spare, &reason) : env_unlink(log->env, path, &reason);
+    if (status == TDBPLUS_E_NOT_FOUND) {
+        recycle = false; // An earlier attempt got as far as this and failed to sync.
+    } else if (status != TDBPLUS_OK) {
+        return log_pass_error(err, &reason);
     }
     // Only once the old name is gone for good may the bytes behind it be overwritten.
-    tdbplus_status status = env_sync_directory(log->env, log->directory, err);
-    if (recycle && status == TDBPLUS_OK) {
+    TRY(env_sync_directory(log->env, log->directory, err));
+    if (recycle) {
         log->spares[log->spare_count++] = file->number;
     }
-    return status;
+    return TDBPLUS_OK;
 }
 
 /* Takes the first file out of the list, on disk and in memory. */
@@ -491,7 +492,9 @@ static tdbplus_status drop_first(struct log *log, struct err *err)
     return TDBPLUS_OK;
 }
 
-/* Temporary files, and spares beyond those that are kept, are what a crash left behind (S6). */
+/* Temporary files and spares are what a crash or the last close left behind (S6). Spares are not
+ * taken over from there: after a loss of power one may be a second name of a file in use, because
+ * of the two renames that put it to use only the later survived. */
 static tdbplus_status remove_leftovers(struct log *log, struct err *err)
 {
     struct listing listing;
@@ -500,16 +503,15 @@ static tdbplus_status remove_leftovers(struct log *log, struct err *err)
     for (enum log_name name = LOG_NAME_TMP; name <= LOG_NAME_SPARE; name++) {
         for (size_t i = 0; i < listing.numbers[name].count; i++) {
             uint64_t number = *(uint64_t *)list_at(&listing.numbers[name], i);
-            bool keep = false;
-            for (uint32_t k = 0; name == LOG_NAME_SPARE && k < log->spare_count; k++) {
-                keep |= log->spares[k] == number;
-            }
             char path[ENV_PATH_SIZE_MAX];
-            if (!keep) {
-                TRY_OR(done, log_path(path, log->directory, number, name, err));
-                TRY_OR(done, env_unlink(log->env, path, err));
-            }
+            TRY_OR(done, log_path(path, log->directory, number, name, err));
+            TRY_OR(done, env_unlink(log->env, path, err));
         }
+    }
+    if (listing.streams_temporary) {
+        char path[ENV_PATH_SIZE_MAX];
+        TRY_OR(done, env_join(path, log->directory, LOG_STREAMS_NAME ENV_TEMPORARY_SUFFIX, err));
+        TRY_OR(done, env_unlink(log->env, path, err));
     }
 
 done:
@@ -531,13 +533,14 @@ static bool first_is_below(const struct log *log, uint64_t from)
 
 tdbplus_status log_files_drop_below(struct log *log, uint64_t from, struct err *err)
 {
+    TRY(remove_leftovers(log, err)); // Before new spares are made.
     if (first_is_below(log, from)) {
         TRY(log_streams_save(log, log->directory, from, err));
     }
     while (first_is_below(log, from)) {
         TRY(drop_first(log, err));
     }
-    return remove_leftovers(log, err);
+    return TDBPLUS_OK;
 }
 
 tdbplus_status log_files_drop_after(struct log *log, struct log_file *keep, struct err *err)

@@ -308,6 +308,7 @@ TDBPLUS_CHECKED tdbplus_status log_scan(struct log *log, uint64_t from, log_repl
                                         struct log_scan_result *result_out, struct err *err);
 
 /* log_streams.c */
+#define LOG_STREAMS_NAME     "log-streams"
 #define LOG_STREAMS_CAPACITY ((size_t)1024)
 TDBPLUS_CHECKED tdbplus_status log_streams_create(const struct alloc *alloc, size_t capacity,
                                                   struct log_streams **streams_out,

@@ -152,10 +152,12 @@ static tdbplus_status repair_tail(struct log *log, const struct log_scan_result 
     return env_sync(log->env, file->file, err);
 }
 
-/* Syncs what was replayed and not proven to be synced (L5), and opens the files ahead. */
+/* Syncs what was replayed and not proven to be synced (L5), and opens the files ahead. Names too:
+ * a process may have died between giving a file its name and syncing the directory. */
 static tdbplus_status sync_tail(struct log *log, const struct log_scan_result *result,
                                 struct err *err)
 {
+    TRY(env_sync_directory(log->env, log->directory, err));
     for (struct log_file *file = log->first; file != NULL; file = file->next) {
         bool unproven = file->end_lsn > result->proven && file->first_lsn < result->end;
         bool ahead = file->end_lsn >= result->end;

@@ -13,7 +13,6 @@
 #include "base/buffer.h"
 #include "storage/log/log_internal.h"
 
-#define FILE_NAME        "log-streams"
 #define FILE_HEADER_SIZE 32u
 #define FILE_ENTRY_SIZE  12u
 #define FILE_SIZE_MAX    ((size_t)1 << 30)
@@ -198,7 +197,7 @@ tdbplus_status log_streams_save(struct log *log, const char *directory, uint64_t
     store_u64(content.data + 16, log->database_id);
     store_u64(content.data + 24, count);
     store_u32(content.data + 8, crc32c((struct span){content.data + 12, content.size - 12}));
-    TRY_OR(done, env_join(path, directory, FILE_NAME, err));
+    TRY_OR(done, env_join(path, directory, LOG_STREAMS_NAME, err));
     TRY_OR(done, env_write_file(log->env, path, buffer_span(&content), err));
 
 done:
@@ -238,7 +237,7 @@ static tdbplus_status decode_file(struct log *log, struct span content, const ch
 tdbplus_status log_streams_load(struct log *log, struct err *err)
 {
     char path[ENV_PATH_SIZE_MAX];
-    TRY(env_join(path, log->directory, FILE_NAME, err));
+    TRY(env_join(path, log->directory, LOG_STREAMS_NAME, err));
     tdbplus_status status = TDBPLUS_OK;
     struct bytes content = {0};
     struct err reason = {0};

@@ -145,7 +145,6 @@ static tdbplus_status remove_file(const struct manifest *manifest, uint64_t numb
 static tdbplus_status remove_others(const struct manifest *manifest, const struct list *numbers,
                                     const struct list *temporary, struct err *err)
 {
-    bool removed = false;
     for (size_t i = 0; i < temporary->count; i++) {
         TRY(remove_file(manifest, *(uint64_t *)list_at(temporary, i), true, err));
     }
@@ -153,10 +152,10 @@ static tdbplus_status remove_others(const struct manifest *manifest, const struc
         uint64_t number = *(uint64_t *)list_at(numbers, i);
         if (number != manifest->number) {
             TRY(remove_file(manifest, number, false, err));
-            removed = true;
         }
     }
-    return removed ? env_sync_directory(manifest->env, manifest->directory, err) : TDBPLUS_OK;
+    // In any case: the process before may have died between naming this file and syncing the name.
+    return env_sync_directory(manifest->env, manifest->directory, err);
 }
 
 /* Reads the newest file, or the one before it if the newest one's snapshot is damaged: as long as
