@@ -124,7 +124,7 @@ uint32_t memtable_put(struct memtable *memtable, struct span key, uint64_t code,
 {
     uint32_t row = atomic_load_explicit(&memtable->row_count, memory_order_relaxed);
     ASSERT(row < memtable->rows_capacity); // K5: memtable_reserve() came first.
-    const struct probe probe = {.key = key, .code = code};
+    const struct probe probe = probe_of(memtable, key, code);
     struct tree_place place = tree_locate(memtable, &probe);
 
     // The row is complete before anything leads to it: count, tree, in this order (K1).
@@ -148,7 +148,7 @@ bool memtable_end(struct memtable *memtable, struct span key, uint64_t code, uin
 
 uint32_t memtable_newest(const struct memtable *memtable, struct span key, uint64_t code)
 {
-    const struct probe probe = {.key = key, .code = code};
+    const struct probe probe = probe_of(memtable, key, code);
     return tree_find(memtable, &probe);
 }
 

@@ -63,8 +63,10 @@ struct chunk_layout_column {
 
 /*
  * A node of a B-link tree: keys in [entry 0, high), siblings linked to the right. An entry is a
- * key's code and a row that has the key (in a leaf: its newest row), so that ties of codes can be
- * settled. Entry 0 of an inner node stands for "below everything else" and is never compared.
+ * key's code, its tail (the next eight bytes, unless keys are integers), and a row that has the key
+ * (in a leaf: its newest row), which settles ties of both. Entry 0 of an inner node stands for
+ * "below everything else" and is never compared.
+ *
  * A search reads two cache lines of codes: the fences, then one group of eight.
  *
  * Readers take `version`, read, and take it again: odd or changed means that the writer was at
@@ -76,10 +78,12 @@ struct node {
     _Atomic uint32_t count;
     _Atomic(struct node *) next;
     _Atomic uint64_t high_code; /* Meaningful with `next` only, as is high_row. */
+    _Atomic uint64_t high_tail;
     _Atomic uint32_t high_row;
-    uint16_t level;       /* 0: leaf. */
-    bool is_edge_split;   /* Writer: it was left full once; the next split halves it. */
-    struct node *sibling; /* Writer: the memtable's list of nodes, or of free nodes. */
+    uint16_t level;          /* 0: leaf. */
+    bool is_edge_split;      /* Writer: it was left full once; the next split halves it. */
+    _Atomic uint64_t *tails; /* At the end of the node; NULL when keys are integers. */
+    struct node *sibling;    /* Writer: the memtable's list of nodes, or of free nodes. */
     _Alignas(64) _Atomic uint64_t fences[NODE_GROUP_COUNT]; /* The first code of each group. */
     _Alignas(64) _Atomic uint64_t codes[NODE_ENTRY_COUNT];  /* UINT64_MAX past the count. */
     _Atomic uint32_t rows[NODE_ENTRY_COUNT];
@@ -99,6 +103,7 @@ struct node_pool {
 struct probe {
     struct span key;
     uint64_t code;
+    uint64_t tail;  /* Bytes 8 to 15 of the key, like the code; 0 for integer keys. */
     bool code_only; /* Equal codes count as equal keys: hints only. */
 };
 
@@ -171,6 +176,15 @@ uint32_t tree_find(const struct memtable *memtable, const struct probe *probe);
 
 /* Reader: brings the leaf of a code into the cache. */
 void tree_prefetch(const struct memtable *memtable, uint64_t code);
+
+static inline struct probe probe_of(const struct memtable *memtable, struct span key, uint64_t code)
+{
+    struct probe probe = {.key = key, .code = code};
+    if (!memtable->integer_key && key.size > sizeof code) {
+        probe.tail = key_code((struct span){key.data + sizeof code, key.size - sizeof code});
+    }
+    return probe;
+}
 
 enum tree_cut {
     TREE_FROM,  /* Entries >= the probe, to the end of its leaf. */

@@ -170,7 +170,7 @@ void memtable_cursor_seek(struct memtable_cursor *cursor, const struct memtable 
     if (key.data == NULL) {
         next = tree_edge(memtable, false);
     } else {
-        const struct probe probe = {.key = key, .code = key_code(key)};
+        const struct probe probe = probe_of(memtable, key, key_code(key));
         cursor->count = tree_copy(memtable, &probe, TREE_FROM, cursor->rows, &next);
     }
     cursor->leaf = next;
@@ -189,7 +189,7 @@ void memtable_cursor_seek_last(struct memtable_cursor *cursor, const struct memt
             cursor->count = tree_copy_leaf(leaf, cursor->rows, &leaf);
         }
     } else {
-        const struct probe probe = {.key = key, .code = key_code(key)};
+        const struct probe probe = probe_of(memtable, key, key_code(key));
         cursor->count = tree_copy(memtable, &probe, TREE_UP_TO, cursor->rows, NULL);
     }
     cursor->at = cursor->count;
@@ -216,7 +216,7 @@ uint32_t memtable_cursor_previous(struct memtable_cursor *cursor)
         // Leaves have no way back; the lowest key seen leads to what is below it.
         uint8_t scratch[8];
         struct span key = memtable_key(cursor->memtable, cursor->rows[0], scratch);
-        const struct probe probe = {.key = key, .code = key_code(key)};
+        const struct probe probe = probe_of(cursor->memtable, key, key_code(key));
         cursor->count = tree_copy(cursor->memtable, &probe, TREE_BELOW, cursor->rows, NULL);
         cursor->at = cursor->count;
     }

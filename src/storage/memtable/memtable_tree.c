@@ -14,10 +14,15 @@
 
 #define PAUSE() __builtin_ia32_pause()
 
-static size_t node_size(uint16_t level)
+static size_t children_size(uint16_t level)
 {
-    size_t children = level == 0 ? 0 : NODE_ENTRY_COUNT * sizeof(_Atomic(struct node *));
-    return sizeof(struct node) + children;
+    return level == 0 ? 0 : NODE_ENTRY_COUNT * sizeof(_Atomic(struct node *));
+}
+
+static size_t node_size(const struct memtable *memtable, uint16_t level)
+{
+    size_t tails = memtable->integer_key ? 0 : NODE_ENTRY_COUNT * sizeof(_Atomic uint64_t);
+    return sizeof(struct node) + children_size(level) + tails;
 }
 
 /* ---- reading fields ---- */
@@ -25,6 +30,11 @@ static size_t node_size(uint16_t level)
 static uint64_t node_code(const struct node *node, uint32_t slot)
 {
     return atomic_load_explicit(&node->codes[slot], memory_order_acquire);
+}
+
+static uint64_t node_tail(const struct node *node, uint32_t slot)
+{
+    return node->tails == NULL ? 0 : atomic_load_explicit(&node->tails[slot], memory_order_acquire);
 }
 
 static uint32_t node_row(const struct node *node, uint32_t slot)
@@ -70,10 +80,14 @@ static bool end_read(const struct node *node, uint32_t version)
 /* ---- comparing ---- */
 
 /* Orders the key of `row`, whose code equals the probe's, against the probe. */
-static int compare_tie(const struct memtable *memtable, uint32_t row, const struct probe *probe)
+static int compare_tie(const struct memtable *memtable, uint64_t tail, uint32_t row,
+                       const struct probe *probe)
 {
     if (memtable->integer_key || probe->code_only) {
         return 0;
+    }
+    if (tail != probe->tail) {
+        return tail < probe->tail ? -1 : 1;
     }
     const struct chunk *chunk = chunk_of(memtable, row);
     return span_compare(view_span(&chunk->keys[row % MEMTABLE_CHUNK_ROW_COUNT]), probe->key);
@@ -111,12 +125,12 @@ static uint32_t lower_slot(const struct memtable *memtable, const struct node *n
         *equal_out = true;
         return low;
     }
-    // Among equal codes the keys decide.
+    // Among equal codes the tails decide, and after them the keys.
     uint32_t high = probe->code == UINT64_MAX ? count : lower_code(node, probe->code + 1);
     *equal_out = false;
     while (low < high) {
         uint32_t middle = (low + high) / 2;
-        int order = compare_tie(memtable, node_row(node, middle), probe);
+        int order = compare_tie(memtable, node_tail(node, middle), node_row(node, middle), probe);
         if (order == 0) {
             *equal_out = true;
             return middle;
@@ -152,7 +166,8 @@ static bool lies_right(const struct memtable *memtable, const struct node *node,
         return probe->code > high;
     }
     uint32_t row = atomic_load_explicit(&node->high_row, memory_order_acquire);
-    int order = compare_tie(memtable, row, probe);
+    uint64_t tail = atomic_load_explicit(&node->high_tail, memory_order_acquire);
+    int order = compare_tie(memtable, tail, row, probe);
     return strictly_before ? order < 0 : order <= 0;
 }
 
@@ -335,16 +350,20 @@ static bool pool_fill(struct memtable *memtable, uint16_t level, uint64_t wanted
 {
     struct node_pool *pool = pool_of(memtable, level);
     while (pool->free_count < wanted) {
-        struct node *node = alloc_aligned(memtable->alloc, node_size(level));
+        struct node *node = alloc_aligned(memtable->alloc, node_size(memtable, level));
         if (node == NULL) {
             return false;
         }
-        memset(node, 0, node_size(level));
+        memset(node, 0, node_size(memtable, level));
+        if (!memtable->integer_key) {
+            uint8_t *end = (uint8_t *)node + sizeof *node + children_size(level);
+            node->tails = (_Atomic uint64_t *)(void *)end;
+        }
         fill_codes(node, 0);
         node->sibling = pool->free;
         pool->free = node;
         pool->free_count++;
-        memtable->blocks_bytes += node_size(level);
+        memtable->blocks_bytes += node_size(memtable, level);
     }
     return true;
 }
@@ -366,8 +385,8 @@ static void free_nodes(struct memtable *memtable, struct node *node, uint16_t le
 {
     while (node != NULL) {
         struct node *sibling = node->sibling;
-        alloc_free_aligned(memtable->alloc, node, node_size(level));
-        memtable->blocks_bytes -= node_size(level);
+        alloc_free_aligned(memtable->alloc, node, node_size(memtable, level));
+        memtable->blocks_bytes -= node_size(memtable, level);
         node = sibling;
     }
 }
@@ -432,25 +451,32 @@ static struct node *descend(struct memtable *memtable, const struct probe *probe
     return node;
 }
 
-/* True when the leaf of the last put is surely the probe's leaf too. */
-static bool hint_holds(const struct node *leaf, uint64_t code)
+/* Orders an entry of a leaf against the probe. */
+static int compare_entry(const struct memtable *memtable, const struct node *leaf, uint32_t slot,
+                         const struct probe *probe)
 {
-    if (node_count(leaf) == 0) {
-        return true; // The root, before the first put.
+    uint64_t code = node_code(leaf, slot);
+    if (code != probe->code) {
+        return code < probe->code ? -1 : 1;
     }
-    if (code <= node_code(leaf, 0)) {
-        return false;
-    }
-    return node_next(leaf) == NULL ||
-           code < atomic_load_explicit(&leaf->high_code, memory_order_relaxed);
+    return compare_tie(memtable, node_tail(leaf, slot), node_row(leaf, slot), probe);
+}
+
+/* True when the leaf of the last put is the probe's leaf too. */
+static bool hint_holds(const struct memtable *memtable, const struct node *leaf,
+                       const struct probe *probe)
+{
+    return node_count(leaf) == 0 || // The root, before the first put.
+           (compare_entry(memtable, leaf, 0, probe) <= 0 &&
+            !lies_right(memtable, leaf, probe, false));
 }
 
 struct tree_place tree_locate(struct memtable *memtable, const struct probe *probe)
 {
     struct tree_place place = {.leaf = memtable->hint, .row = MEMTABLE_ROW_NONE};
-    if (hint_holds(place.leaf, probe->code)) {
+    if (hint_holds(memtable, place.leaf, probe)) {
         uint32_t count = node_count(place.leaf);
-        if (count == 0 || node_code(place.leaf, count - 1) < probe->code) {
+        if (count == 0 || compare_entry(memtable, place.leaf, count - 1, probe) < 0) {
             place.slot = count; // Keys in ascending order need no search.
             return place;
         }
@@ -472,6 +498,7 @@ struct tree_place tree_locate(struct memtable *memtable, const struct probe *pro
 /* What goes into a node. */
 struct entry {
     uint64_t code;
+    uint64_t tail;
     uint32_t row;
     struct node *child; /* NULL in leaves. */
 };
@@ -480,6 +507,7 @@ static struct entry entry_at(const struct node *node, uint32_t slot)
 {
     return (struct entry){
         .code = node_code(node, slot),
+        .tail = node_tail(node, slot),
         .row = node_row(node, slot),
         .child = node->level > 0 ? node_child(node, slot) : NULL,
     };
@@ -489,6 +517,9 @@ static void set_entry(struct node *node, uint32_t slot, const struct entry *entr
 {
     atomic_store_explicit(&node->codes[slot], entry->code, memory_order_release);
     atomic_store_explicit(&node->rows[slot], entry->row, memory_order_release);
+    if (node->tails != NULL) {
+        atomic_store_explicit(&node->tails[slot], entry->tail, memory_order_release);
+    }
     if (node->level > 0) {
         atomic_store_explicit(&node->children[slot], entry->child, memory_order_release);
     }
@@ -524,6 +555,9 @@ static void shift_in(struct node *node, uint32_t slot, const struct entry *entry
     for (uint32_t at = count; at > slot; at--) {
         atomic_store_explicit(&node->rows[at], node_row(node, at - 1), memory_order_release);
     }
+    for (uint32_t at = count; node->tails != NULL && at > slot; at--) {
+        atomic_store_explicit(&node->tails[at], node_tail(node, at - 1), memory_order_release);
+    }
     for (uint32_t at = count; node->level > 0 && at > slot; at--) {
         atomic_store_explicit(&node->children[at], node_child(node, at - 1), memory_order_release);
     }
@@ -550,6 +584,9 @@ static struct node *make_right(struct memtable *memtable, const struct node *lef
     atomic_store_explicit(&right->count, count - cut, memory_order_relaxed);
     atomic_store_explicit(&right->high_code,
                           atomic_load_explicit(&left->high_code, memory_order_relaxed),
+                          memory_order_relaxed);
+    atomic_store_explicit(&right->high_tail,
+                          atomic_load_explicit(&left->high_tail, memory_order_relaxed),
                           memory_order_relaxed);
     atomic_store_explicit(&right->high_row,
                           atomic_load_explicit(&left->high_row, memory_order_relaxed),
@@ -580,6 +617,7 @@ static struct entry split(struct memtable *memtable, struct node *left, uint32_t
     atomic_store_explicit(&left->count, cut, memory_order_release);
     fill_codes(left, cut);
     atomic_store_explicit(&left->high_code, lowest.code, memory_order_release);
+    atomic_store_explicit(&left->high_tail, lowest.tail, memory_order_release);
     atomic_store_explicit(&left->high_row, lowest.row, memory_order_release);
     atomic_store_explicit(&left->next, right, memory_order_release);
     if (!goes_right) {
@@ -658,7 +696,7 @@ void tree_put(struct memtable *memtable, const struct probe *probe, struct tree_
         memtable->hint_slot = place.slot;
         return;
     }
-    struct entry entry = {.code = probe->code, .row = row};
+    struct entry entry = {.code = probe->code, .tail = probe->tail, .row = row};
     if (node_count(place.leaf) < NODE_ENTRY_COUNT) {
         insert_entry(memtable, place.leaf, place.slot, &entry);
     } else {
