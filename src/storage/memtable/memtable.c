@@ -152,22 +152,45 @@ uint32_t memtable_newest(const struct memtable *memtable, struct span key, uint6
     return tree_find(memtable, &probe);
 }
 
-uint32_t memtable_find(const struct memtable *memtable, struct span key, uint64_t code,
-                       uint64_t snapshot)
+/* The version visible at `snapshot` among `row` and the older ones. */
+static uint32_t find_version(const struct memtable *memtable, uint32_t row, uint64_t snapshot)
 {
-    uint32_t row = memtable_newest(memtable, key, code);
     while (row != MEMTABLE_ROW_NONE) {
         const struct chunk *chunk = chunk_of(memtable, row);
         uint32_t at = row % MEMTABLE_CHUNK_ROW_COUNT;
         const struct stamp *stamp = &chunk->stamps[at];
         if (stamp->begin <= snapshot) {
-            // Versions of a key follow each other: if this one ended, all older ones had.
+            // Versions of a key follow each other: if this one ended, all older ones had (K6).
             bool is_visible = snapshot < atomic_load_explicit(&stamp->end, memory_order_acquire);
             return is_visible ? row : MEMTABLE_ROW_NONE;
         }
         row = chunk->older[at];
     }
     return MEMTABLE_ROW_NONE;
+}
+
+uint32_t memtable_find(const struct memtable *memtable, struct span key, uint64_t code,
+                       uint64_t snapshot)
+{
+    return find_version(memtable, memtable_newest(memtable, key, code), snapshot);
+}
+
+void memtable_find_batch(const struct memtable *memtable, const struct memtable_key *keys,
+                         uint32_t count, uint64_t snapshot, uint32_t *rows_out)
+{
+    struct probe probes[TREE_BATCH_COUNT_MAX];
+    for (uint32_t done = 0; done < count;) {
+        uint32_t rest = count - done;
+        uint32_t size = rest < TREE_BATCH_COUNT_MAX ? rest : TREE_BATCH_COUNT_MAX;
+        for (uint32_t i = 0; i < size; i++) {
+            probes[i] = probe_of(memtable, keys[done + i].key, keys[done + i].code);
+        }
+        tree_find_batch(memtable, probes, size, rows_out + done);
+        for (uint32_t i = 0; i < size; i++) {
+            rows_out[done + i] = find_version(memtable, rows_out[done + i], snapshot);
+        }
+        done += size;
+    }
 }
 
 void memtable_prefetch(const struct memtable *memtable, uint64_t code)

@@ -65,6 +65,16 @@ void memtable_trim(struct memtable *memtable);
 uint32_t memtable_find(const struct memtable *memtable, struct span key, uint64_t code,
                        uint64_t snapshot);
 
+/* The same for many keys, in any order, with their memory accesses overlapped: more than
+ * twice as fast when the memtable is larger than the cache. `code` is key_code(key). */
+struct memtable_key {
+    struct span key;
+    uint64_t code;
+};
+
+void memtable_find_batch(const struct memtable *memtable, const struct memtable_key *keys,
+                         uint32_t count, uint64_t snapshot, uint32_t *rows_out);
+
 /* The newest version of `key`, ended or not, or MEMTABLE_ROW_NONE. */
 uint32_t memtable_newest(const struct memtable *memtable, struct span key, uint64_t code);
 

@@ -174,6 +174,12 @@ void tree_put(struct memtable *memtable, const struct probe *probe, struct tree_
 /* Reader: the newest row of a key, or MEMTABLE_ROW_NONE. */
 uint32_t tree_find(const struct memtable *memtable, const struct probe *probe);
 
+/* Reader: the same for many keys at once. */
+#define TREE_BATCH_COUNT_MAX 16u
+
+void tree_find_batch(const struct memtable *memtable, const struct probe *probes, uint32_t count,
+                     uint32_t *rows_out);
+
 /* Reader: brings the leaf of a code into the cache. */
 void tree_prefetch(const struct memtable *memtable, uint64_t code);
 

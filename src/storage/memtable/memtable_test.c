@@ -360,6 +360,25 @@ static void check_gather(const struct memtable *memtable, const struct model *mo
     batch_deinit(&batch);
 }
 
+static void check_find_batch(const struct memtable *memtable, const struct model *model,
+                             bool integer_key, uint32_t key_count, uint64_t snapshot)
+{
+    struct test_key data[50] = {0};
+    struct memtable_key keys[50] = {0};
+    uint32_t numbers[50];
+    uint32_t rows[50];
+    uint32_t count = (uint32_t)draw(51);
+    for (uint32_t i = 0; i < count; i++) {
+        numbers[i] = (uint32_t)draw(key_count);
+        data[i] = make_key(integer_key, numbers[i]);
+        keys[i] = (struct memtable_key){span_of_key(&data[i]), data[i].code};
+    }
+    memtable_find_batch(memtable, keys, count, snapshot, rows);
+    for (uint32_t i = 0; i < count; i++) {
+        CHECK(rows[i] == model_find(model, numbers[i], snapshot));
+    }
+}
+
 /* ---- against the model ---- */
 
 enum key_order { RANDOM_KEYS, ASCENDING_KEYS, DESCENDING_KEYS, RUNS_OF_KEYS };
@@ -410,6 +429,7 @@ static void compare_with_model(bool integer_key, enum key_order order, uint32_t 
               model_find(&model, other, snapshot));
         if (draw(step_count / 16) == 0) {
             check_cursors(memtable, &model, integer_key, other);
+            check_find_batch(memtable, &model, integer_key, key_count, snapshot);
         }
     }
     CHECK(memtable_row_count(memtable) == model.count);
@@ -421,6 +441,9 @@ static void compare_with_model(bool integer_key, enum key_order order, uint32_t 
     check_scan(memtable, &model, integer_key, timestamp / 2);
     check_scan(memtable, &model, integer_key, 0);
     check_gather(memtable, &model, integer_key);
+    for (uint32_t i = 0; i < 100; i++) {
+        check_find_batch(memtable, &model, integer_key, key_count, 9 + draw(timestamp));
+    }
     CHECK(memtable_size_bytes(memtable) == fault.live_bytes);
     memtable_trim(memtable);
     CHECK(memtable_size_bytes(memtable) == fault.live_bytes);
@@ -457,6 +480,10 @@ TEST(an_empty_memtable_finds_nothing)
         CHECK(memtable_newest(memtable, span_of_key(&key), key.code) == MEMTABLE_ROW_NONE);
         CHECK(!memtable_end(memtable, span_of_key(&key), key.code, 7));
         memtable_prefetch(memtable, key.code);
+        const struct memtable_key one = {span_of_key(&key), key.code};
+        uint32_t row = 0;
+        memtable_find_batch(memtable, &one, 1, 5, &row);
+        CHECK(row == MEMTABLE_ROW_NONE);
         struct memtable_cursor cursor;
         memtable_cursor_seek(&cursor, memtable, (struct span){0});
         CHECK(memtable_cursor_next(&cursor) == MEMTABLE_ROW_NONE);
@@ -691,6 +718,11 @@ static void check_point(struct shared *shared, uint64_t snapshot, uint64_t *stat
     struct test_key key = make_key(shared->integer_key, number);
     uint64_t expected = last_put(number, snapshot);
     uint32_t row = memtable_find(shared->memtable, span_of_key(&key), key.code, snapshot);
+    const struct memtable_key keys[2] = {{span_of_key(&key), key.code},
+                                         {span_of_key(&key), key.code}};
+    uint32_t rows[2];
+    memtable_find_batch(shared->memtable, keys, 2, snapshot, rows);
+    CHECK(rows[0] == row && rows[1] == row);
     CHECK((row == MEMTABLE_ROW_NONE) == (expected == 0));
     if (row == MEMTABLE_ROW_NONE) {
         return;

@@ -79,7 +79,14 @@ static bool end_read(const struct node *node, uint32_t version)
 
 /* ---- comparing ---- */
 
-/* Orders the key of `row`, whose code equals the probe's, against the probe. */
+/* Orders the key of `row` against the probe's. */
+static int compare_key(const struct memtable *memtable, uint32_t row, const struct probe *probe)
+{
+    const struct chunk *chunk = chunk_of(memtable, row);
+    return span_compare(view_span(&chunk->keys[row % MEMTABLE_CHUNK_ROW_COUNT]), probe->key);
+}
+
+/* Orders an entry, whose code equals the probe's, against the probe. */
 static int compare_tie(const struct memtable *memtable, uint64_t tail, uint32_t row,
                        const struct probe *probe)
 {
@@ -89,24 +96,52 @@ static int compare_tie(const struct memtable *memtable, uint64_t tail, uint32_t 
     if (tail != probe->tail) {
         return tail < probe->tail ? -1 : 1;
     }
-    const struct chunk *chunk = chunk_of(memtable, row);
-    return span_compare(view_span(&chunk->keys[row % MEMTABLE_CHUNK_ROW_COUNT]), probe->key);
+    return compare_key(memtable, row, probe);
 }
 
-/* How many codes are below `code`: first whole groups by their fences, then one group. Without a
- * branch on the data, and without the count, for what lies beyond it is UINT64_MAX. */
-static uint32_t lower_code(const struct node *node, uint64_t code)
+/* The first slot of the group in which the codes reach `code`, by the fences. */
+static uint32_t first_of_group(const struct node *node, uint64_t code)
 {
     uint32_t group = 0;
     for (uint32_t i = 1; i < NODE_GROUP_COUNT; i++) {
         group += atomic_load_explicit(&node->fences[i], memory_order_acquire) < code;
     }
-    uint32_t low = group * NODE_GROUP_SIZE;
+    return group * NODE_GROUP_SIZE;
+}
+
+/* How many codes are below `code`. Without a branch on the data, and without the count, for what
+ * lies beyond it is UINT64_MAX. */
+static uint32_t lower_code(const struct node *node, uint64_t code)
+{
+    uint32_t low = first_of_group(node, code);
     uint32_t below = 0;
     for (uint32_t i = 0; i < NODE_GROUP_SIZE; i++) {
         below += node_code(node, low + i) < code;
     }
     return low + below;
+}
+
+/* The end of the entries whose code is the probe's. */
+static uint32_t equal_code_end(const struct node *node, const struct probe *probe)
+{
+    return probe->code == UINT64_MAX ? node_count(node) : lower_code(node, probe->code + 1);
+}
+
+/* The first entry from `low` on, among those of the probe's code, whose tail is not below `tail`.
+ */
+static uint32_t lower_tail(const struct node *node, uint32_t low, const struct probe *probe,
+                           uint64_t tail)
+{
+    uint32_t high = equal_code_end(node, probe);
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (node_tail(node, middle) < tail) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
 }
 
 /* The first of entries [from, count) that is not below the probe; *equal_out tells whether it is
@@ -126,11 +161,13 @@ static uint32_t lower_slot(const struct memtable *memtable, const struct node *n
         return low;
     }
     // Among equal codes the tails decide, and after them the keys.
-    uint32_t high = probe->code == UINT64_MAX ? count : lower_code(node, probe->code + 1);
+    low = lower_tail(node, low, probe, probe->tail);
+    uint32_t high = probe->tail == UINT64_MAX ? equal_code_end(node, probe)
+                                              : lower_tail(node, low, probe, probe->tail + 1);
     *equal_out = false;
     while (low < high) {
         uint32_t middle = (low + high) / 2;
-        int order = compare_tie(memtable, node_tail(node, middle), node_row(node, middle), probe);
+        int order = compare_key(memtable, node_row(node, middle), probe);
         if (order == 0) {
             *equal_out = true;
             return middle;
@@ -206,12 +243,10 @@ static void prefetch_leaf(const struct node *leaf)
     }
 }
 
-uint32_t tree_find(const struct memtable *memtable, const struct probe *probe)
+/* The newest row of a key that lies in `leaf` or to the right of it. */
+static uint32_t find_from(const struct memtable *memtable, const struct node *leaf,
+                          const struct probe *probe)
 {
-    const struct node *leaf = find_leaf(memtable, probe, false);
-    if (leaf != NULL) {
-        prefetch_leaf(leaf);
-    }
     while (leaf != NULL) {
         uint32_t version = begin_read(leaf);
         const struct node *right =
@@ -231,6 +266,95 @@ uint32_t tree_find(const struct memtable *memtable, const struct probe *probe)
         leaf = right;
     }
     return MEMTABLE_ROW_NONE;
+}
+
+uint32_t tree_find(const struct memtable *memtable, const struct probe *probe)
+{
+    const struct node *leaf = find_leaf(memtable, probe, false);
+    if (leaf != NULL) {
+        prefetch_leaf(leaf);
+    }
+    return find_from(memtable, leaf, probe);
+}
+
+/* Fetches what a search of the node will read next: its fences, or the group of the code. */
+static void prefetch_fences(const struct node *node)
+{
+    __builtin_prefetch(node);
+    __builtin_prefetch(node->fences);
+}
+
+static void prefetch_group(const struct node *leaf, uint64_t code)
+{
+    uint32_t slot = first_of_group(leaf, code);
+    __builtin_prefetch(&leaf->codes[slot]);
+    __builtin_prefetch(&leaf->rows[slot]);
+}
+
+/* Fetches what belongs to the row that the probe seems to lead to, and returns it; none if there is
+ * no such row. No version is checked: any row number read from a node is one that exists. */
+static uint32_t prefetch_row(const struct memtable *memtable, const struct node *leaf,
+                             const struct probe *probe)
+{
+    uint32_t slot = lower_code(leaf, probe->code);
+    if (!memtable->integer_key) {
+        slot = lower_tail(leaf, slot, probe, probe->tail);
+    }
+    if (slot >= node_count(leaf)) {
+        return MEMTABLE_ROW_NONE;
+    }
+    uint32_t row = node_row(leaf, slot);
+    const struct chunk *chunk = chunk_of(memtable, row);
+    uint32_t at = row % MEMTABLE_CHUNK_ROW_COUNT;
+    __builtin_prefetch(&chunk->stamps[at]);
+    if (chunk->keys != NULL) {
+        __builtin_prefetch(&chunk->keys[at]);
+    }
+    return row;
+}
+
+/* Fetches the bytes of a row's key. */
+static void prefetch_key(const struct memtable *memtable, uint32_t row)
+{
+    if (row != MEMTABLE_ROW_NONE) {
+        const struct chunk *chunk = chunk_of(memtable, row);
+        __builtin_prefetch(view_data(&chunk->keys[row % MEMTABLE_CHUNK_ROW_COUNT]));
+    }
+}
+
+void tree_find_batch(const struct memtable *memtable, const struct probe *probes, uint32_t count,
+                     uint32_t *rows_out)
+{
+    ASSERT(count <= TREE_BATCH_COUNT_MAX);
+    const struct node *nodes[TREE_BATCH_COUNT_MAX];
+    const struct node *root = atomic_load_explicit(&memtable->root, memory_order_acquire);
+    for (uint32_t i = 0; i < count; i++) {
+        nodes[i] = root;
+    }
+    // All keys take a step before any takes the next, so that their memory accesses overlap.
+    bool is_above = root != NULL && root->level > 0;
+    while (is_above) {
+        is_above = false;
+        for (uint32_t i = 0; i < count; i++) {
+            if (nodes[i]->level > 0) {
+                nodes[i] = step(memtable, nodes[i], &probes[i], false);
+                prefetch_fences(nodes[i]);
+                is_above = true;
+            }
+        }
+    }
+    for (uint32_t i = 0; i < count && root != NULL; i++) {
+        prefetch_group(nodes[i], probes[i].code);
+    }
+    for (uint32_t i = 0; i < count && root != NULL; i++) {
+        rows_out[i] = prefetch_row(memtable, nodes[i], &probes[i]);
+    }
+    for (uint32_t i = 0; i < count && root != NULL && !memtable->integer_key; i++) {
+        prefetch_key(memtable, rows_out[i]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        rows_out[i] = find_from(memtable, nodes[i], &probes[i]);
+    }
 }
 
 void tree_prefetch(const struct memtable *memtable, uint64_t code)
