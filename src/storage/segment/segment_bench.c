@@ -23,6 +23,7 @@ enum second {
     SECOND_PLAIN,  /* int8 of 64 random bits. */
     SECOND_RISING, /* int8, like a timestamp every 1,000 or so. */
     SECOND_TEXT,   /* 10 to 25 bytes. */
+    SECOND_KEYED,  /* As SECOND_RANDOM, and the key is a text of 14 bytes. */
 };
 
 struct work {
@@ -50,6 +51,7 @@ static struct schema *make_schema(enum second second)
         {.id = 1, .not_null = true, .type = type_of(TYPE_INT8), .name = "id"},
         {.id = 2, .type = type_of(is_text ? TYPE_BYTEA : TYPE_INT8), .name = "value"},
     };
+    columns[0].type = type_of(second == SECOND_KEYED ? TYPE_TEXT : TYPE_INT8);
     for (int i = 0; i < 2; i++) {
         columns[i].missing = (struct datum){.type = columns[i].type, .is_null = true};
     }
@@ -78,11 +80,34 @@ static void fill_second(struct work *work, struct column *column, uint64_t row, 
             ((struct view *)column->data)[i] = view_of((struct span){at, size});
         } else {
             uint64_t *values = column->data;
-            values[i] = work->second == SECOND_RANDOM  ? random >> 44
+            bool small = work->second == SECOND_RANDOM || work->second == SECOND_KEYED;
+            values[i] = small                          ? random >> 44
                         : work->second == SECOND_PLAIN ? random
                                                        : (row + i) * 1000 + random % 64;
         }
     }
+}
+
+#define TEXT_KEY_SIZE 14u
+
+/* "user" and ten digits. */
+static void make_text_key(uint64_t row, uint8_t text[TEXT_KEY_SIZE])
+{
+    memcpy(text, "user", 4);
+    for (int i = TEXT_KEY_SIZE - 1; i >= 4; i--, row /= 10) {
+        text[i] = (uint8_t)('0' + row % 10);
+    }
+}
+
+static bool fill_text_keys(struct batch *batch, uint64_t first)
+{
+    uint8_t *bytes = arena_bytes(&batch->arena, (size_t)BATCH_ROW_COUNT_MAX * TEXT_KEY_SIZE);
+    for (uint32_t r = 0; bytes != NULL && r < BATCH_ROW_COUNT_MAX; r++) {
+        uint8_t *at = bytes + (size_t)r * TEXT_KEY_SIZE;
+        make_text_key(key_of(first + r), at);
+        ((struct view *)batch->columns[0].data)[r] = view_of((struct span){at, TEXT_KEY_SIZE});
+    }
+    return bytes != NULL;
 }
 
 /* The batches are made once, so that the writer is what is measured. */
@@ -109,7 +134,10 @@ static bool make_source(struct work *work, struct source *source)
             }
         }
         uint64_t first = (uint64_t)b * BATCH_ROW_COUNT_MAX;
-        for (uint32_t r = 0; r < BATCH_ROW_COUNT_MAX; r++) {
+        if (work->second == SECOND_KEYED && !fill_text_keys(batch, first)) {
+            return false;
+        }
+        for (uint32_t r = 0; work->second != SECOND_KEYED && r < BATCH_ROW_COUNT_MAX; r++) {
             ((uint64_t *)batch->columns[0].data)[r] = key_of(first + r);
         }
         fill_second(work, &batch->columns[1], first, BATCH_ROW_COUNT_MAX, bytes);
@@ -132,13 +160,23 @@ static bool write_segment(struct work *work, const struct source *source)
                                              .path = PATH,
                                              .schema = work->schema,
                                              .segment_id = 1};
+    uint8_t bounds[2][TEXT_KEY_SIZE];
+    make_text_key(key_of(0), bounds[0]);
+    make_text_key(key_of(work->rows), bounds[1]);
+    options.key_min = (struct span){bounds[0], TEXT_KEY_SIZE};
+    options.key_max = (struct span){bounds[1], TEXT_KEY_SIZE};
     struct segment_writer *writer = NULL;
     if (segment_writer_create(&options, &writer, NULL) != TDBPLUS_OK) {
         return false;
     }
     uint64_t left = work->rows;
+    struct span keys[BATCH_ROW_COUNT_MAX];
     for (uint32_t b = 0; left > 0; b = (b + 1) % source->count, left -= BATCH_ROW_COUNT_MAX) {
-        if (segment_writer_add(writer, &source->batches[b], NULL, NULL, NULL) != TDBPLUS_OK) {
+        const struct view *views = source->batches[b].columns[0].data;
+        for (uint32_t r = 0; work->second == SECOND_KEYED && r < BATCH_ROW_COUNT_MAX; r++) {
+            keys[r] = view_span(&views[r]);
+        }
+        if (segment_writer_add(writer, &source->batches[b], keys, NULL, NULL) != TDBPLUS_OK) {
             segment_writer_abandon(writer);
             return false;
         }
@@ -248,6 +286,27 @@ static uint64_t get_one_by_one(void *ctx)
     return sum;
 }
 
+static uint64_t get_by_text(void *ctx)
+{
+    struct work *work = ctx;
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < GET_COUNT; i++) {
+        uint8_t text[TEXT_KEY_SIZE];
+        make_text_key(key_of(hash_u64(i) % work->rows), text);
+        struct span span = {text, sizeof text};
+        struct segment_key key = {.key = span, .code = key_code(span), .hash = key_hash(span)};
+        uint64_t row = 0;
+        uint32_t count = 0;
+        struct datum datum;
+        if (segment_find(work->segment, &key, &row, &count, NULL) != TDBPLUS_OK || count != 1 ||
+            segment_value(work->segment, row, 1, &work->batch, &datum, NULL) != TDBPLUS_OK) {
+            return 0;
+        }
+        sum += (uint64_t)datum.integer;
+    }
+    return sum;
+}
+
 static uint64_t get_absent(void *ctx)
 {
     struct work *work = ctx;
@@ -340,6 +399,18 @@ BENCH(segment_get)
                  (const char *[]){"10 M rows x 100 B, one by one, random",
                                   "10 M rows, keys that are absent",
                                   "10 M rows x 100 B, batches of 1,000"});
+}
+
+BENCH(segment_get_text)
+{
+    struct work work = {0};
+    if (open_work(&work, SECOND_KEYED, bench->check ? 5000 : 1000000)) {
+        bench_measure(bench, "1 M rows, text keys of 14 bytes, one by one", GET_COUNT, 0,
+                      get_by_text, &work);
+    } else {
+        bench->failed = true;
+    }
+    work_deinit(&work);
 }
 
 static void measure_scan(struct bench *bench, const char *what, enum second second,

@@ -84,11 +84,15 @@ static tdbplus_status compare_row(struct key_reader *reader, uint64_t row, struc
 static tdbplus_status rank_bytes(struct segment *segment, struct pkrange range, struct span key,
                                  struct position *position_out, struct err *err)
 {
-    struct key_reader reader = {.segment = segment};
+    struct key_reader reader;
+    key_reader_init(&reader, segment);
     tdbplus_status status = TDBPLUS_OK;
     uint64_t low = range.first;
     uint64_t high = range.end;
     int order = 0;
+    if (low < high) {
+        TRY_OR(done, key_reader_prefetch(&reader, low, high, err));
+    }
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
         TRY_OR(done, compare_row(&reader, middle, key, &order, err));

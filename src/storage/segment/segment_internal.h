@@ -87,8 +87,8 @@ TDBPLUS_CHECKED tdbplus_status segment_hand_over(struct batch *batch, struct pag
                                                  struct err *err);
 
 /*
- * Reads normalised keys row by row, keeping the pages of the last row pinned. Zeroed with `segment`
- * set is ready; key_reader_deinit() lets go.
+ * Reads normalised keys row by row, keeping the pages of the last row pinned. key_reader_init()
+ * makes it ready without touching all of it; key_reader_deinit() lets go.
  */
 struct key_reader {
     struct segment *segment;
@@ -97,8 +97,21 @@ struct key_reader {
     uint8_t memory[2 * KEY_SIZE_MAX]; /* Of the key read last. */
 };
 
+static inline void key_reader_init(struct key_reader *reader, struct segment *segment)
+{
+    reader->segment = segment;
+    for (uint32_t i = 0; i < segment->schema->key_count; i++) {
+        reader->pages[i] = NULL;
+    }
+}
+
 void key_reader_deinit(struct key_reader *reader);
 
 /* *key_out is valid until the next call. [waits] */
 TDBPLUS_CHECKED tdbplus_status key_reader_read(struct key_reader *reader, uint64_t row,
                                                struct span *key_out, struct err *err);
+
+/* Pins the pages of `row` and asks for the memory that the keys of rows [row, end) lie in, so that
+ * a search among them does not wait for each. [waits] */
+TDBPLUS_CHECKED tdbplus_status key_reader_prefetch(struct key_reader *reader, uint64_t row,
+                                                   uint64_t end, struct err *err);

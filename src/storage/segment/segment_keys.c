@@ -6,6 +6,9 @@
 #include "base/codec.h"
 #include "storage/segment/segment_internal.h"
 
+#define CACHE_LINE     64u
+#define PREFETCH_LINES 16u
+
 /* An allocator over the reader's own memory: key_encode() wants a buffer, lookups no allocation. */
 static void *fixed_resize(void *ctx, void *ptr, size_t size_old, size_t size_new, size_t align)
 {
@@ -18,9 +21,10 @@ static void *fixed_resize(void *ctx, void *ptr, size_t size_old, size_t size_new
 
 void key_reader_deinit(struct key_reader *reader)
 {
-    for (uint32_t i = 0; i < SCHEMA_KEY_COUNT_MAX && reader->pages[i] != NULL; i++) {
-        page_release(reader->pages[i]);
-        reader->pages[i] = NULL;
+    for (uint32_t i = 0; i < reader->segment->schema->key_count; i++) {
+        if (reader->pages[i] != NULL) {
+            page_release(reader->pages[i]);
+        }
     }
 }
 
@@ -79,16 +83,38 @@ tdbplus_status key_reader_read(struct key_reader *reader, uint64_t row, struct s
     return TDBPLUS_OK;
 }
 
+tdbplus_status key_reader_prefetch(struct key_reader *reader, uint64_t row, uint64_t end,
+                                   struct err *err)
+{
+    const struct segment *segment = reader->segment;
+    TRY(turn_to(reader, row, err));
+    const struct page *page = reader->pages[0];
+    const struct segment_page *place = &reader->places[0];
+    if (!segment->is_bytes_key || page->encoding != PAGE_BYTES || end <= row) {
+        return TDBPLUS_OK;
+    }
+    uint64_t last = place->first_row + place->row_count - 1;
+    last = end - 1 < last ? end - 1 : last;
+    const uint8_t *at = page_bytes(page, (uint32_t)(row - place->first_row)).data;
+    struct span tail = page_bytes(page, (uint32_t)(last - place->first_row));
+    for (uint32_t line = 0; line < PREFETCH_LINES && at < tail.data + tail.size; line++) {
+        __builtin_prefetch(at);
+        at += CACHE_LINE;
+    }
+    return TDBPLUS_OK;
+}
+
 tdbplus_status segment_read_keys(struct segment *segment, uint64_t first_row, uint32_t row_count,
                                  struct batch *batch, const struct span **keys_out, struct err *err)
 {
     ASSERT(row_count <= SEGMENT_WINDOW_ROW_COUNT && first_row + row_count <= segment->row_count);
     struct span *keys = arena_array(&batch->arena, row_count, sizeof *keys);
-    struct key_reader reader = {.segment = segment};
-    tdbplus_status status = TDBPLUS_OK;
     if (keys == NULL) {
         return err_set(err, TDBPLUS_E_NOMEM, "segment: no memory for %u keys", row_count);
     }
+    struct key_reader reader;
+    key_reader_init(&reader, segment);
+    tdbplus_status status = TDBPLUS_OK;
     for (uint32_t i = 0; i < row_count; i++) {
         struct span key;
         TRY_OR(done, key_reader_read(&reader, first_row + i, &key, err));

@@ -123,7 +123,8 @@ static tdbplus_status verify_row(struct segment *segment, uint64_t row, struct s
 
 static tdbplus_status verify_keys(struct segment *segment, const struct call *call)
 {
-    struct key_reader reader = {.segment = segment};
+    struct key_reader reader;
+    key_reader_init(&reader, segment);
     struct key_check check = {0};
     tdbplus_status status = TDBPLUS_OK;
     for (uint64_t row = 0; row < segment->row_count; row++) {
