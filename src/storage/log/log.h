@@ -3,10 +3,10 @@
 /*
  * log: the one write-ahead log of a database.
  *
- * The log is a sequence of records in preallocated files of 64 MiB, shared by every stream (a
- * stream is a shard now and a Raft group later). A position (`lsn`) is a byte offset in the whole
- * sequence, across files; it only grows. Records carry opaque payloads; what they mean is the
- * store's business.
+ * The log is a sequence of records in preallocated files of 64 MiB (the first ones smaller), shared
+ * by every stream (a stream is a shard now and a Raft group later). A position (`lsn`) is a byte
+ * offset in the whole sequence, across files; it only grows. Records carry opaque payloads; what
+ * they mean is the store's business.
  *
  * Writing has three steps, so that the store can put the middle one inside its commit latch:
  *
@@ -47,7 +47,7 @@ struct log_options {
     bool read_only;
 };
 
-/* One record as replayed. `payload` is valid during the callback. */
+/* One record as replayed. `payload` is valid during the callback. Marks are not replayed. */
 struct log_record {
     uint64_t lsn;        /* Of its first byte. */
     uint64_t lsn_end;    /* Of the byte after it. */
@@ -64,13 +64,17 @@ typedef tdbplus_status (*log_replay_fn)(void *ctx, const struct log_record *reco
 
 /*
  * Opens the log and replays every intact record from `from` on, in order, through `replay`. `from`
- * is a position that was the end or start of a record (0: from the beginning).
+ * is a position that was the end or start of a record (0: from the beginning of what is kept).
+ * Nothing below `from` matters any more: damage there is no error, and files wholly below are
+ * dropped. If the log lost its end below `from`, it goes on at `from`.
  *
  * Afterwards the log is ready for appending after the last intact record; a torn tail has been cut
  * off (not when read-only). *torn_bytes_out tells how much (may be NULL).
  *
  *   TDBPLUS_E_CORRUPT  damage below a `synced_lsn` that a later record proves (S2); the text names
- *                      file and offset. Nothing was changed.
+ *                      file and offset; or files are missing. Nothing was changed.
+ *   TDBPLUS_E_VERSION  a file or record of a newer release
+ *   TDBPLUS_E_INVALID  `from` is not the position of a record, or an option is out of range
  *   TDBPLUS_E_IO, TDBPLUS_E_NOMEM, TDBPLUS_E_FULL, and whatever `replay` returned
  */
 TDBPLUS_CHECKED tdbplus_status log_open(const struct log_options *options, uint64_t from,
@@ -88,7 +92,13 @@ TDBPLUS_CHECKED tdbplus_status log_salvage(
 void log_close(struct log *log);
 
 /* Makes sure that one log_append() of a payload of `size` bytes cannot fail. [waits] Every prepare
- * is followed by exactly one append or log_unprepare() of the same size. */
+ * is followed by exactly one append or log_unprepare() of the same size; a thread that holds one
+ * must not prepare another of more than half the buffer: it would wait for itself.
+ *
+ *   TDBPLUS_E_FULL, TDBPLUS_E_IO  the next file could not be made; nothing is lost, try again
+ *   TDBPLUS_E_NOMEM               the buffer cannot grow
+ *   TDBPLUS_E_LIMIT               over LOG_RECORD_SIZE_MAX
+ *   TDBPLUS_E_STOPPED, TDBPLUS_E_READ_ONLY */
 TDBPLUS_CHECKED tdbplus_status log_prepare(struct log *log, size_t size, struct err *err);
 void log_unprepare(struct log *log, size_t size);
 

@@ -62,9 +62,10 @@ void manifest_close(struct manifest *manifest);
 
 /*
  * Applies the edit durably: when it returns OK the change survives power loss and is visible to the
- * functions below; after a failure neither is the case in memory, and after TDBPLUS_E_IO or
- * TDBPLUS_E_FULL of the file itself the manifest is stopped (TDBPLUS_E_STOPPED from then on),
- * because what reached the disk is unknown. Running out of memory changes nothing. [waits]
+ * functions below; after a failure neither is the case in memory. A failed write or sync of the
+ * edit stops the manifest (TDBPLUS_E_STOPPED from then on), because what reached the disk is
+ * unknown. Running out of memory, or of disk while room for the edit is reserved (TDBPLUS_E_FULL),
+ * changes nothing. [waits]
  */
 TDBPLUS_CHECKED tdbplus_status manifest_commit(struct manifest *manifest,
                                                const struct manifest_edit *edit, struct err *err);
