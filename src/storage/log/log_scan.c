@@ -67,7 +67,8 @@ static tdbplus_status window_load(struct scan *scan, uint64_t offset, size_t wan
 {
     struct window *window = &scan->window;
     uint64_t left = window->file_size - offset;
-    size_t capacity = want > WINDOW_SIZE ? want : WINDOW_SIZE;
+    size_t usual = window->file_size < WINDOW_SIZE ? (size_t)window->file_size : WINDOW_SIZE;
+    size_t capacity = want > usual ? want : usual;
     if (window->capacity < capacity) {
         uint8_t *data = alloc_raw(scan->log->alloc, capacity);
         if (data == NULL) {

@@ -245,7 +245,8 @@ static tdbplus_status source_get(struct source *source, uint64_t offset, size_t 
     ASSERT(offset + size <= source->size);
     if (offset < source->offset || offset + size > source->offset + source->filled) {
         const struct alloc *alloc = source->manifest->alloc;
-        size_t capacity = size > WINDOW_SIZE ? size : WINDOW_SIZE;
+        size_t usual = source->size < WINDOW_SIZE ? (size_t)source->size : WINDOW_SIZE;
+        size_t capacity = size > usual ? size : usual;
         if (source->capacity < capacity) {
             uint8_t *data = alloc_raw(alloc, capacity);
             if (data == NULL) {
