@@ -1,0 +1,202 @@
+#include "sql/bind/bind.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sql/bind/bind_internal.h"
+
+bool pointers_push(struct arena *arena, struct pointers *pointers, void *item)
+{
+    if (pointers->count == pointers->capacity) {
+        uint32_t capacity = pointers->capacity == 0 ? 8 : pointers->capacity * 2;
+        void **items = arena_array(arena, capacity, sizeof *items);
+        if (items == NULL) {
+            return false;
+        }
+        if (pointers->count > 0) {
+            memcpy(items, pointers->items, pointers->count * sizeof *items);
+        }
+        pointers->items = items;
+        pointers->capacity = capacity;
+    }
+    pointers->items[pointers->count++] = item;
+    return true;
+}
+
+tdbplus_status bind_fail(struct binder *binder, tdbplus_status status, const char *sqlstate,
+                         uint32_t position, const char *format, ...)
+{
+    char text[ERR_TEXT_SIZE];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    bool first = binder->err != NULL && binder->err->status == TDBPLUS_OK;
+    tdbplus_status result = err_set_state(binder->err, status, sqlstate, "%s", text);
+    if (first) {
+        binder->err->position = parse_character(binder->text, position);
+    }
+    return result;
+}
+
+tdbplus_status bind_unsupported(struct binder *binder, uint32_t position, const char *what)
+{
+    return bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", position, "%s is not supported", what);
+}
+
+tdbplus_status bind_no_memory(struct binder *binder)
+{
+    return err_set(binder->err, TDBPLUS_E_NOMEM, "out of memory while binding");
+}
+
+tdbplus_status bind_enter(struct binder *binder)
+{
+    if (binder->depth >= BIND_DEPTH_MAX) {
+        return bind_fail(binder, TDBPLUS_E_LIMIT, "54001", 0, "statement too complex");
+    }
+    binder->depth++;
+    return TDBPLUS_OK;
+}
+
+void bind_leave(struct binder *binder)
+{
+    binder->depth--;
+}
+
+/* A plan whose rows nobody asked for has columns only if RETURNING said so. */
+static tdbplus_status bind_change_statement(struct binder *binder, const struct ast *root,
+                                            struct bound *bound)
+{
+    bound->kind = BOUND_CHANGE;
+    switch (root->kind) {
+    case AST_INSERT:
+        return bind_insert(binder, (const struct ast_insert *)root, &bound->plan);
+    case AST_UPDATE:
+        return bind_update(binder, (const struct ast_update *)root, &bound->plan);
+    default:
+        return bind_delete(binder, (const struct ast_delete *)root, &bound->plan);
+    }
+}
+
+static tdbplus_status bind_explain(struct binder *binder, const struct ast_explain *ast,
+                                   struct bound *bound)
+{
+    for (uint32_t i = 0; i < ast->options.count; i++) {
+        const struct ast_option *option = (const struct ast_option *)ast->options.items[i];
+        if (strcmp(option->name, "analyze") == 0) {
+            return bind_unsupported(binder, option->ast.position, "EXPLAIN ANALYZE");
+        }
+    }
+    bound->kind = BOUND_EXPLAIN;
+    switch (ast->query->kind) {
+    case AST_SELECT:
+        return bind_select(binder, NULL, (const struct ast_select *)ast->query, false,
+                           &bound->plan);
+    case AST_INSERT:
+    case AST_UPDATE:
+    case AST_DELETE: {
+        struct bound inner = {0};
+        TRY(bind_change_statement(binder, ast->query, &inner));
+        bound->plan = inner.plan;
+        return TDBPLUS_OK;
+    }
+    default:
+        return bind_unsupported(binder, 0, "EXPLAIN of this statement");
+    }
+}
+
+static tdbplus_status bind_definition(struct binder *binder, const struct ast *root,
+                                      struct bound *bound)
+{
+    switch (root->kind) {
+    case AST_CREATE_TABLE:
+        bound->kind = BOUND_CREATE_TABLE;
+        return bind_create_table(binder, (const struct ast_create_table *)root, &bound->create);
+    case AST_CREATE_TABLE_AS:
+        bound->kind = BOUND_CREATE_TABLE;
+        bound->tag = "SELECT";
+        return bind_create_table_as(binder, (const struct ast_create_table_as *)root,
+                                    &bound->create);
+    case AST_DROP: {
+        const struct ast_drop *drop = (const struct ast_drop *)root;
+        if (drop->object_kind != AST_OBJECT_TABLE) {
+            return bind_unsupported(binder, 0, parse_statement_name(root));
+        }
+        bound->kind = BOUND_DROP_TABLE;
+        return bind_drop(binder, &drop->names, drop->missing_ok, &bound->drop);
+    }
+    case AST_TRUNCATE: {
+        const struct ast_truncate *truncate = (const struct ast_truncate *)root;
+        bound->kind = BOUND_TRUNCATE;
+        return bind_drop(binder, &truncate->tables, false, &bound->drop);
+    }
+    default:
+        return bind_unsupported(binder, 0, parse_statement_name(root));
+    }
+}
+
+static tdbplus_status bind_root(struct binder *binder, const struct ast *root, struct bound *bound)
+{
+    bound->tag = parse_statement_name(root);
+    switch (root->kind) {
+    case AST_SELECT:
+        bound->kind = BOUND_QUERY;
+        return bind_select(binder, NULL, (const struct ast_select *)root, false, &bound->plan);
+    case AST_INSERT:
+    case AST_UPDATE:
+    case AST_DELETE:
+        return bind_change_statement(binder, root, bound);
+    case AST_EXPLAIN:
+        return bind_explain(binder, (const struct ast_explain *)root, bound);
+    case AST_TRANSACTION:
+    case AST_SET:
+    case AST_SHOW:
+    case AST_PREPARE:
+    case AST_EXECUTE:
+    case AST_DEALLOCATE:
+        bound->kind = BOUND_SESSION;
+        return TDBPLUS_OK;
+    default:
+        return bind_definition(binder, root, bound);
+    }
+}
+
+tdbplus_status bind_statement(const struct parse_statement *statement,
+                              const struct bind_options *options, struct arena *arena,
+                              struct bound *bound_out, struct err *err)
+{
+    struct binder binder = {
+        .arena = arena,
+        .err = err,
+        .text = options->text,
+        .txn = options->txn,
+        .next_id = 1,
+    };
+    if (options->parameter_count > BIND_PARAMETER_COUNT_MAX) {
+        return err_set(err, TDBPLUS_E_LIMIT, "a statement has at most %u parameters",
+                       BIND_PARAMETER_COUNT_MAX);
+    }
+    if (options->parameter_count > 0) {
+        size_t size = options->parameter_count * sizeof *binder.parameters;
+        binder.parameters = arena_alloc(arena, size);
+        if (binder.parameters == NULL) {
+            return bind_no_memory(&binder);
+        }
+        memcpy(binder.parameters, options->parameters, size);
+        binder.parameter_count = binder.parameter_capacity = options->parameter_count;
+    }
+    struct bound bound = {0};
+    TRY(bind_root(&binder, statement->root, &bound));
+    for (uint32_t i = 0; i < binder.parameter_count; i++) {
+        if (binder.parameters[i].id == TYPE_NONE) {
+            return bind_fail(&binder, TDBPLUS_E_SQL, "42P18", 0,
+                             "could not determine data type of parameter $%u", i + 1);
+        }
+    }
+    bound.parameters = binder.parameters;
+    bound.parameter_count = binder.parameter_count;
+    bound.next_id = binder.next_id;
+    *bound_out = bound;
+    return TDBPLUS_OK;
+}

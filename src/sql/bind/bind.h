@@ -1,0 +1,72 @@
+#pragma once
+
+/*
+ * bind: syntax trees to logical plans. Names become columns and functions, every type is settled,
+ * implicit casts are inserted as PostgreSQL does.
+ *
+ * Threads: everything may be called at once with different arenas and transactions.
+ */
+
+#include "sql/bind/table_info.h"
+#include "sql/parse/parse.h"
+#include "sql/plan/plan.h"
+
+#define BIND_PARAMETER_COUNT_MAX 65535u
+
+enum bound_kind {
+    BOUND_QUERY = 1,    /* `plan` gives rows. */
+    BOUND_CHANGE,       /* `plan` changes rows, and gives some if it has columns. */
+    BOUND_CREATE_TABLE, /* `create`. */
+    BOUND_DROP_TABLE,   /* `drop`. */
+    BOUND_TRUNCATE,     /* `drop`: the tables. */
+    BOUND_EXPLAIN,      /* `plan` is what is explained. */
+    BOUND_SESSION,      /* Nothing for SQL to do: transactions, settings, PREPARE and the like. */
+};
+
+struct bound_create {
+    const char *name;
+    struct schema *schema; /* A description for schema_create(), in the arena. */
+    struct table_info info;
+    bool exists;         /* IF NOT EXISTS, and it does. */
+    struct plan *source; /* CREATE TABLE AS; NULL: no rows. */
+};
+
+struct bound_drop {
+    const struct object **objects;
+    uint32_t count;
+    uint32_t missing_count; /* IF EXISTS, and they do not. */
+};
+
+/* A statement ready to be planned. Everything is in the arena, or lives as long as the
+ * transaction's view of the catalog (`struct object`). */
+struct bound {
+    uint8_t kind;    /* enum bound_kind. */
+    const char *tag; /* "SELECT", "INSERT", "CREATE TABLE". */
+    struct plan *plan;
+    struct bound_create create;
+    struct bound_drop drop;
+    struct type *parameters; /* What $1 and so on must be. */
+    uint32_t parameter_count;
+    uint32_t next_id; /* Column ids from here on are free. */
+};
+
+struct bind_options {
+    struct span text; /* What was parsed: errors point into it. */
+    struct txn *txn;
+    const struct type *parameters; /* Types the caller says; TYPE_NONE: to be found out. */
+    uint32_t parameter_count;
+    uint32_t reserved;
+};
+
+/*
+ * Binds one statement. *bound_out is untouched on failure.
+ *
+ *   TDBPLUS_E_SQL, TDBPLUS_E_NOT_FOUND, TDBPLUS_E_TYPE, ...  with PostgreSQL's SQLSTATE, position
+ *                          and, where it helps, a hint
+ *   TDBPLUS_E_UNSUPPORTED  0A000 naming what this release has not
+ *   TDBPLUS_E_NOMEM
+ */
+TDBPLUS_CHECKED tdbplus_status bind_statement(const struct parse_statement *statement,
+                                              const struct bind_options *options,
+                                              struct arena *arena, struct bound *bound_out,
+                                              struct err *err);

@@ -1,0 +1,243 @@
+#pragma once
+
+#include "sql/bind/bind.h"
+
+#define BIND_DEPTH_MAX 1200u /* Of nested binding; the syntax tree is at most PARSE_DEPTH_MAX. */
+
+/* Pointers in the arena. */
+struct pointers {
+    void **items;
+    uint32_t count;
+    uint32_t capacity;
+};
+
+struct binder {
+    struct arena *arena;
+    struct err *err;
+    struct span text;
+    struct txn *txn;
+    struct type *parameters; /* BIND_PARAMETER_COUNT_MAX at most; grown as they turn up. */
+    uint32_t parameter_count;
+    uint32_t parameter_capacity;
+    uint32_t next_id;
+    uint32_t next_cte;
+    uint32_t depth;
+};
+
+/* A column that a name may mean. */
+struct bind_column {
+    const char *table; /* Alias of its table; NULL: none. */
+    const char *name;
+    uint32_t id;
+    struct type type;
+    bool qualified_only; /* Merged by USING: found by table.column, not by itself or by *. */
+};
+
+struct bind_cte {
+    const char *name;
+    struct plan_cte *cte;
+    struct plan_column *columns;
+    uint32_t column_count;
+    struct bind_cte *next;
+};
+
+enum bind_clause {
+    CLAUSE_SELECT = 0,
+    CLAUSE_WHERE,
+    CLAUSE_ON,
+    CLAUSE_GROUP,
+    CLAUSE_HAVING,
+    CLAUSE_ORDER,
+    CLAUSE_LIMIT,
+    CLAUSE_VALUES,
+    CLAUSE_RETURNING,
+    CLAUSE_UPDATE,
+    CLAUSE_DEFAULT,
+    CLAUSE_CHECK,
+    CLAUSE_FROM_FUNCTION,
+};
+
+/* An aggregate found while binding, and the column it becomes. */
+struct bind_aggregate {
+    struct plan_aggregate aggregate;
+    uint32_t id;
+    struct type type;
+};
+
+/* One level of SELECT (or of UPDATE and the like): what names mean there. */
+struct bind_query {
+    struct bind_query *outer;
+    struct pointers columns;    /* struct bind_column */
+    struct pointers aggregates; /* struct bind_aggregate */
+    struct bind_cte *ctes;
+    struct pointers *outer_ids; /* Ids read from outside (as uintptr_t); NULL: no outside. */
+    uint8_t clause;
+    bool in_aggregate;
+};
+
+/* ---- helpers: bind.c ---- */
+
+bool pointers_push(struct arena *arena, struct pointers *pointers, void *item);
+
+TDBPLUS_CHECKED tdbplus_status bind_fail(struct binder *binder, tdbplus_status status,
+                                         const char *sqlstate, uint32_t position,
+                                         const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+TDBPLUS_CHECKED tdbplus_status bind_unsupported(struct binder *binder, uint32_t position,
+                                                const char *what);
+TDBPLUS_CHECKED tdbplus_status bind_no_memory(struct binder *binder);
+TDBPLUS_CHECKED tdbplus_status bind_enter(struct binder *binder);
+void bind_leave(struct binder *binder);
+
+/* ---- names: scope.c ---- */
+
+TDBPLUS_CHECKED tdbplus_status bind_add_column(struct binder *binder, struct bind_query *query,
+                                               const struct bind_column *column);
+
+/* Finds a column by name (and table, if not NULL), here or in outer queries. */
+TDBPLUS_CHECKED tdbplus_status bind_find_column(struct binder *binder, struct bind_query *query,
+                                                const struct ast_column_ref *ref,
+                                                struct expr **expr_out);
+
+/* The column of this level only, or NULL; *ambiguous_out tells that there are several. */
+const struct bind_column *bind_peek_column(const struct bind_query *query, const char *table,
+                                           const char *name, bool *ambiguous_out);
+
+/* The collection of that name: 42P01 with a hint if there is none. */
+TDBPLUS_CHECKED tdbplus_status bind_find_table(struct binder *binder,
+                                               const struct ast_table_ref *table,
+                                               const struct object **object_out);
+
+/* ---- expressions: expression.c, call.c, coerce.c, subquery.c ---- */
+
+TDBPLUS_CHECKED tdbplus_status bind_expression(struct binder *binder, struct bind_query *query,
+                                               const struct ast *ast, struct expr **expr_out);
+TDBPLUS_CHECKED tdbplus_status bind_function(struct binder *binder, struct bind_query *query,
+                                             const struct ast_function *ast,
+                                             struct expr **expr_out);
+TDBPLUS_CHECKED tdbplus_status bind_operator(struct binder *binder, struct bind_query *query,
+                                             const struct ast_operator *ast,
+                                             struct expr **expr_out);
+TDBPLUS_CHECKED tdbplus_status bind_subquery(struct binder *binder, struct bind_query *query,
+                                             const struct ast_subquery *ast,
+                                             struct expr **expr_out);
+
+/* A call of a function or operator with bound arguments, cast as it wants them. */
+TDBPLUS_CHECKED tdbplus_status bind_call(struct binder *binder, const char *name, bool is_operator,
+                                         struct expr **arguments, uint32_t count, uint32_t position,
+                                         struct expr **expr_out);
+
+/* The equality of two values: casts both and says which function compares them. */
+TDBPLUS_CHECKED tdbplus_status bind_comparison(struct binder *binder, const char *name,
+                                               struct expr **left, struct expr **right,
+                                               uint32_t position, const struct func **func_out);
+
+/* Makes *expr a value of that type; TDBPLUS_E_TYPE when there is no such cast. */
+TDBPLUS_CHECKED tdbplus_status bind_coerce(struct binder *binder, struct expr **expr,
+                                           struct type type, enum func_cast_context context);
+
+/* The same if it can be; false in *done_out and nothing changed if not. */
+TDBPLUS_CHECKED tdbplus_status bind_try_coerce(struct binder *binder, struct expr **expr,
+                                               struct type type, enum func_cast_context context,
+                                               bool *done_out);
+
+/* Gives several values one type, as UNION and CASE do; `what` is for the message. */
+TDBPLUS_CHECKED tdbplus_status bind_unify(struct binder *binder, struct expr ***exprs,
+                                          uint32_t count, const char *what, struct type *type_out);
+
+/* A boolean for a clause: 42804 naming it. */
+TDBPLUS_CHECKED tdbplus_status bind_condition(struct binder *binder, struct bind_query *query,
+                                              const struct ast *ast, const char *clause,
+                                              struct expr **expr_out);
+
+TDBPLUS_CHECKED tdbplus_status bind_type(struct binder *binder, const struct ast *ast,
+                                         struct type *type_out);
+
+/* ---- queries: select.c, from.c, group.c, set.c ---- */
+
+/* Binds SELECT, VALUES or a set operation. With `keep_unknown`, columns that are unknown literals
+ * stay so for the caller to decide; otherwise they become text. */
+TDBPLUS_CHECKED tdbplus_status bind_select(struct binder *binder, struct bind_query *outer,
+                                           const struct ast_select *ast, bool keep_unknown,
+                                           struct plan **plan_out);
+TDBPLUS_CHECKED tdbplus_status bind_from(struct binder *binder, struct bind_query *query,
+                                         const struct ast_list *from, struct plan **plan_out);
+/* A join without conditions. */
+TDBPLUS_CHECKED tdbplus_status bind_join_plan(struct binder *binder, struct plan *left,
+                                              struct plan *right, enum plan_join kind,
+                                              struct plan **plan_out);
+TDBPLUS_CHECKED tdbplus_status bind_with(struct binder *binder, struct bind_query *query,
+                                         const struct ast_with *with);
+TDBPLUS_CHECKED tdbplus_status bind_set_operation(struct binder *binder, struct bind_query *query,
+                                                  const struct ast_select *ast,
+                                                  struct plan **plan_out);
+TDBPLUS_CHECKED tdbplus_status bind_values(struct binder *binder, struct bind_query *query,
+                                           const struct ast_select *ast, struct plan **plan_out);
+
+/* Reads all columns of a table under an alias; the hidden key too if `with_hidden`. */
+TDBPLUS_CHECKED tdbplus_status bind_scan(struct binder *binder, struct bind_query *query,
+                                         const struct object *object, const char *alias,
+                                         bool with_hidden, struct plan **plan_out);
+
+/* Select list: targets, with stars expanded, as expressions and names. */
+struct bind_targets {
+    struct pointers exprs; /* struct expr */
+    struct pointers names; /* const char */
+    struct pointers asts;  /* The values' syntax trees; NULL for columns of a star. */
+};
+TDBPLUS_CHECKED tdbplus_status bind_target_list(struct binder *binder, struct bind_query *query,
+                                                const struct ast_list *targets,
+                                                struct bind_targets *targets_out);
+
+/* Puts a projection on top; ids are new. */
+TDBPLUS_CHECKED tdbplus_status bind_project(struct binder *binder, struct plan *input,
+                                            struct pointers *exprs, struct pointers *names,
+                                            struct plan **plan_out);
+TDBPLUS_CHECKED tdbplus_status bind_filter(struct binder *binder, struct plan *input,
+                                           struct expr *condition, struct plan **plan_out);
+TDBPLUS_CHECKED tdbplus_status bind_limit(struct binder *binder, struct bind_query *query,
+                                          const struct ast *count, const struct ast *offset,
+                                          struct plan **plan);
+
+/* Grouping: turns the input into an aggregate if the query has groups or aggregates, and the
+ * expressions into ones over its output. */
+struct bind_grouping {
+    struct pointers keys; /* struct expr over the input */
+    uint32_t *ids;        /* Of the keys in the output. */
+    bool needed;
+};
+TDBPLUS_CHECKED tdbplus_status bind_group_keys(struct binder *binder, struct bind_query *query,
+                                               const struct ast_select *ast,
+                                               struct bind_targets *targets,
+                                               struct bind_grouping *grouping);
+TDBPLUS_CHECKED tdbplus_status bind_aggregate_plan(struct binder *binder, struct bind_query *query,
+                                                   struct bind_grouping *grouping,
+                                                   struct plan **plan);
+TDBPLUS_CHECKED tdbplus_status bind_over_groups(struct binder *binder, struct bind_query *query,
+                                                const struct bind_grouping *grouping,
+                                                struct expr **expr);
+
+/* ---- statements: change.c, table.c ---- */
+
+TDBPLUS_CHECKED tdbplus_status bind_insert(struct binder *binder, const struct ast_insert *ast,
+                                           struct plan **plan_out);
+TDBPLUS_CHECKED tdbplus_status bind_update(struct binder *binder, const struct ast_update *ast,
+                                           struct plan **plan_out);
+TDBPLUS_CHECKED tdbplus_status bind_delete(struct binder *binder, const struct ast_delete *ast,
+                                           struct plan **plan_out);
+TDBPLUS_CHECKED tdbplus_status bind_create_table(struct binder *binder,
+                                                 const struct ast_create_table *ast,
+                                                 struct bound_create *create_out);
+TDBPLUS_CHECKED tdbplus_status bind_create_table_as(struct binder *binder,
+                                                    const struct ast_create_table_as *ast,
+                                                    struct bound_create *create_out);
+TDBPLUS_CHECKED tdbplus_status bind_drop(struct binder *binder, const struct ast_list *tables,
+                                         bool missing_ok, struct bound_drop *drop_out);
+
+/* An expression kept as text (a default, a check), bound over the query's columns. */
+TDBPLUS_CHECKED tdbplus_status bind_stored_text(struct binder *binder, struct bind_query *query,
+                                                const char *text, struct expr **expr_out);
+
+/* The text of an expression that begins at `begin`: up to where the definition goes on. */
+struct span bind_slice_default(struct span text, size_t begin);
+struct span bind_slice_parentheses(struct span text, size_t begin);

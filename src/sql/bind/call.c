@@ -1,0 +1,464 @@
+/* Operators, functions and aggregates. */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "sql/bind/bind_internal.h"
+
+static void print_types(struct expr **arguments, uint32_t count, char *text, size_t size)
+{
+    size_t used = 0;
+    text[0] = 0;
+    for (uint32_t i = 0; i < count && used + 70 < size; i++) {
+        char name[64];
+        func_type_name(arguments[i]->type, name);
+        int wrote = snprintf(text + used, size - used, "%s%s", i == 0 ? "" : ", ", name);
+        used += wrote > 0 ? (size_t)wrote : 0;
+    }
+}
+
+static tdbplus_status operator_missing(struct binder *binder, const char *name,
+                                       struct expr **arguments, uint32_t count, uint32_t position,
+                                       bool ambiguous)
+{
+    char left[64] = "";
+    char right[64];
+    func_type_name(arguments[count - 1]->type, right);
+    if (count == 2) {
+        func_type_name(arguments[0]->type, left);
+    }
+    tdbplus_status status = bind_fail(
+        binder, TDBPLUS_E_SQL, ambiguous ? "42725" : "42883", position, "operator %s: %s%s%s %s",
+        ambiguous ? "is not unique" : "does not exist", left, count == 2 ? " " : "", name, right);
+    err_hint(binder->err, ambiguous ? "Could not choose a best candidate operator. You might need "
+                                      "to add explicit type casts."
+                                    : "No operator matches the given name and argument types. You "
+                                      "might need to add explicit type casts.");
+    return status;
+}
+
+static tdbplus_status function_missing(struct binder *binder, const char *name,
+                                       struct expr **arguments, uint32_t count, uint32_t position,
+                                       enum func_found found)
+{
+    char types[256];
+    print_types(arguments, count, types, sizeof types);
+    if (found == FUNC_AMBIGUOUS) {
+        tdbplus_status status = bind_fail(binder, TDBPLUS_E_SQL, "42725", position,
+                                          "function %s(%s) is not unique", name, types);
+        err_hint(binder->err, "Could not choose a best candidate function. You might need to add "
+                              "explicit type casts.");
+        return status;
+    }
+    tdbplus_status status = bind_fail(binder, TDBPLUS_E_SQL, "42883", position,
+                                      "function %s(%s) does not exist", name, types);
+    const char *similar = found == FUNC_NAME_UNKNOWN ? func_similar(name) : NULL;
+    if (similar != NULL) {
+        err_hint(binder->err, "Perhaps you meant the function \"%s\".", similar);
+    } else {
+        err_hint(binder->err, "No function matches the given name and argument types. You might "
+                              "need to add explicit type casts.");
+    }
+    return status;
+}
+
+static tdbplus_status resolve(struct binder *binder, const char *name, bool is_operator,
+                              struct expr **arguments, uint32_t count, uint32_t position,
+                              struct func_match *match)
+{
+    struct type types[FUNC_ARGUMENT_COUNT_MAX];
+    if (count > FUNC_ARGUMENT_COUNT_MAX) {
+        return bind_fail(binder, TDBPLUS_E_LIMIT, "54023", position,
+                         "cannot pass more than %u arguments to a function",
+                         FUNC_ARGUMENT_COUNT_MAX);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        types[i] = arguments[i]->type;
+    }
+    enum func_found found = func_resolve(name, is_operator, types, count, match);
+    if (found == FUNC_FOUND) {
+        return TDBPLUS_OK;
+    }
+    if (is_operator) {
+        return operator_missing(binder, name, arguments, count, position, found == FUNC_AMBIGUOUS);
+    }
+    return function_missing(binder, name, arguments, count, position, found);
+}
+
+tdbplus_status bind_call(struct binder *binder, const char *name, bool is_operator,
+                         struct expr **arguments, uint32_t count, uint32_t position,
+                         struct expr **expr_out)
+{
+    struct func_match *match = arena_array(binder->arena, 1, sizeof *match);
+    if (match == NULL) {
+        return bind_no_memory(binder);
+    }
+    TRY(resolve(binder, name, is_operator, arguments, count, position, match));
+    struct expr *call = expr_call(binder->arena, match->func, match->result, count);
+    if (call == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        call->arguments[i] = arguments[i];
+        bool any = match->func->arguments[i < match->func->argument_count
+                                              ? i
+                                              : match->func->argument_count - 1u] == FUNC_ANY;
+        // A variadic text function takes anything, printed.
+        enum func_cast_context context =
+            (match->func->flags & FUNC_VARIADIC) != 0 ? FUNC_CAST_ASSIGNMENT : FUNC_CAST_IMPLICIT;
+        if (!any || arguments[i]->type.id == TYPE_NONE) {
+            TRY(bind_coerce(binder, &call->arguments[i], match->arguments[i], context));
+        }
+    }
+    call->position = position;
+    *expr_out = call;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status bind_comparison(struct binder *binder, const char *name, struct expr **left,
+                               struct expr **right, uint32_t position, const struct func **func_out)
+{
+    struct expr *sides[2] = {*left, *right};
+    struct expr *call = NULL;
+    TRY(bind_call(binder, name, true, sides, 2, position, &call));
+    *left = call->arguments[0];
+    *right = call->arguments[1];
+    *func_out = call->func;
+    return TDBPLUS_OK;
+}
+
+/* ---- operators ---- */
+
+static tdbplus_status negate(struct binder *binder, struct expr **expr)
+{
+    return bind_call(binder, "not", true, expr, 1, (*expr)->position, expr);
+}
+
+static tdbplus_status bind_in(struct binder *binder, struct bind_query *query,
+                              const struct ast_operator *ast, struct expr **expr_out)
+{
+    const struct ast_list *list = &((const struct ast_items *)ast->right)->list;
+    struct expr *expr = expr_make(binder->arena, EXPR_ANY_OF, type_of(TYPE_BOOL), list->count + 1);
+    struct expr ***slots = arena_array(binder->arena, (size_t)list->count + 1, sizeof *slots);
+    if (expr == NULL || slots == NULL) {
+        return bind_no_memory(binder);
+    }
+    TRY(bind_expression(binder, query, ast->left, &expr->arguments[0]));
+    for (uint32_t i = 0; i < list->count; i++) {
+        TRY(bind_expression(binder, query, list->items[i], &expr->arguments[i + 1]));
+    }
+    for (uint32_t i = 0; i <= list->count; i++) {
+        slots[i] = &expr->arguments[i];
+    }
+    struct type common = {0};
+    TRY(bind_unify(binder, slots, list->count + 1, "IN", &common));
+    TRY(bind_comparison(binder, "=", &expr->arguments[0], &expr->arguments[1], ast->ast.position,
+                        &expr->func));
+    expr->position = ast->ast.position;
+    *expr_out = expr;
+    return strcmp(ast->name, "<>") == 0 ? negate(binder, expr_out) : TDBPLUS_OK;
+}
+
+static tdbplus_status bind_between(struct binder *binder, struct bind_query *query,
+                                   const struct ast_operator *ast, struct expr **expr_out)
+{
+    const struct ast_list *bounds = &((const struct ast_items *)ast->right)->list;
+    bool symmetric = ast->operator_kind == AST_OP_BETWEEN_SYMMETRIC ||
+                     ast->operator_kind == AST_OP_NOT_BETWEEN_SYMMETRIC;
+    struct expr *ways[2] = {NULL, NULL};
+    for (uint32_t way = 0; way < (symmetric ? 2u : 1u); way++) {
+        struct expr *both = expr_make(binder->arena, EXPR_AND, type_of(TYPE_BOOL), 2);
+        if (both == NULL) {
+            return bind_no_memory(binder);
+        }
+        for (uint32_t side = 0; side < 2; side++) {
+            struct expr *sides[2] = {NULL, NULL};
+            TRY(bind_expression(binder, query, ast->left, &sides[0]));
+            TRY(bind_expression(binder, query, bounds->items[side ^ way], &sides[1]));
+            TRY(bind_call(binder, side == 0 ? ">=" : "<=", true, sides, 2, ast->ast.position,
+                          &both->arguments[side]));
+        }
+        ways[way] = both;
+    }
+    struct expr *expr = ways[0];
+    if (symmetric) {
+        expr = expr_make(binder->arena, EXPR_OR, type_of(TYPE_BOOL), 2);
+        if (expr == NULL) {
+            return bind_no_memory(binder);
+        }
+        memcpy(expr->arguments, ways, sizeof ways);
+    }
+    *expr_out = expr;
+    bool negated = ast->operator_kind == AST_OP_NOT_BETWEEN ||
+                   ast->operator_kind == AST_OP_NOT_BETWEEN_SYMMETRIC;
+    return negated ? negate(binder, expr_out) : TDBPLUS_OK;
+}
+
+/* IS [NOT] DISTINCT FROM and NULLIF: a pair and its equality. */
+static tdbplus_status bind_pair(struct binder *binder, struct bind_query *query,
+                                const struct ast_operator *ast, enum expr_kind kind,
+                                struct expr **expr_out)
+{
+    struct expr *expr = expr_make(binder->arena, kind, type_of(TYPE_BOOL), 2);
+    if (expr == NULL) {
+        return bind_no_memory(binder);
+    }
+    TRY(bind_expression(binder, query, ast->left, &expr->arguments[0]));
+    TRY(bind_expression(binder, query, ast->right, &expr->arguments[1]));
+    TRY(bind_comparison(binder, "=", &expr->arguments[0], &expr->arguments[1], ast->ast.position,
+                        &expr->func));
+    expr->negated = ast->operator_kind == AST_OP_NOT_DISTINCT;
+    if (kind == EXPR_NULLIF) {
+        expr->type = expr->arguments[0]->type;
+    }
+    expr->position = ast->ast.position;
+    *expr_out = expr;
+    return TDBPLUS_OK;
+}
+
+/* (a, b) = (c, d): each of them; <> if any differs. */
+static tdbplus_status bind_rows(struct binder *binder, struct bind_query *query,
+                                const struct ast_operator *ast, struct expr **expr_out)
+{
+    const struct ast_list *left = &((const struct ast_row *)ast->left)->elements;
+    const struct ast_list *right = &((const struct ast_row *)ast->right)->elements;
+    bool equal = strcmp(ast->name, "=") == 0;
+    if (!equal && strcmp(ast->name, "<>") != 0) {
+        return bind_unsupported(binder, ast->ast.position, "this comparison of rows");
+    }
+    if (left->count != right->count) {
+        return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", ast->ast.position,
+                         "unequal number of entries in row expressions");
+    }
+    struct expr *expr =
+        expr_make(binder->arena, equal ? EXPR_AND : EXPR_OR, type_of(TYPE_BOOL), left->count);
+    if (expr == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < left->count; i++) {
+        struct expr *sides[2] = {NULL, NULL};
+        TRY(bind_expression(binder, query, left->items[i], &sides[0]));
+        TRY(bind_expression(binder, query, right->items[i], &sides[1]));
+        TRY(bind_call(binder, ast->name, true, sides, 2, ast->ast.position, &expr->arguments[i]));
+    }
+    *expr_out = expr;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status bind_plain(struct binder *binder, struct bind_query *query,
+                                 const struct ast_operator *ast, struct expr **expr_out)
+{
+    if (ast->left != NULL && ast->left->kind == AST_ROW && ast->right->kind == AST_ROW) {
+        return bind_rows(binder, query, ast, expr_out);
+    }
+    struct expr *sides[2] = {NULL, NULL};
+    uint32_t count = 0;
+    if (ast->left != NULL) {
+        TRY(bind_expression(binder, query, ast->left, &sides[count++]));
+    }
+    TRY(bind_expression(binder, query, ast->right, &sides[count++]));
+    return bind_call(binder, ast->name, true, sides, count, ast->ast.position, expr_out);
+}
+
+tdbplus_status bind_operator(struct binder *binder, struct bind_query *query,
+                             const struct ast_operator *ast, struct expr **expr_out)
+{
+    switch ((enum ast_operator_kind)ast->operator_kind) {
+    case AST_OP_PLAIN:
+    case AST_OP_LIKE:
+    case AST_OP_ILIKE:
+        return bind_plain(binder, query, ast, expr_out);
+    case AST_OP_IN:
+        return bind_in(binder, query, ast, expr_out);
+    case AST_OP_BETWEEN:
+    case AST_OP_NOT_BETWEEN:
+    case AST_OP_BETWEEN_SYMMETRIC:
+    case AST_OP_NOT_BETWEEN_SYMMETRIC:
+        return bind_between(binder, query, ast, expr_out);
+    case AST_OP_DISTINCT:
+    case AST_OP_NOT_DISTINCT:
+        return bind_pair(binder, query, ast, EXPR_DISTINCT, expr_out);
+    case AST_OP_NULLIF:
+        return bind_pair(binder, query, ast, EXPR_NULLIF, expr_out);
+    case AST_OP_SIMILAR:
+        return bind_unsupported(binder, ast->ast.position, "SIMILAR TO");
+    case AST_OP_ANY:
+    case AST_OP_ALL:
+        return bind_unsupported(binder, ast->ast.position, "ANY and ALL of an array");
+    }
+    return bind_unsupported(binder, ast->ast.position, "this operator");
+}
+
+/* ---- aggregates ---- */
+
+static const char *clause_name(uint8_t clause)
+{
+    static const char *const names[] = {
+        [CLAUSE_SELECT] = NULL,
+        [CLAUSE_WHERE] = "WHERE",
+        [CLAUSE_ON] = "JOIN conditions",
+        [CLAUSE_GROUP] = "GROUP BY",
+        [CLAUSE_HAVING] = NULL,
+        [CLAUSE_ORDER] = NULL,
+        [CLAUSE_LIMIT] = "LIMIT",
+        [CLAUSE_VALUES] = "VALUES",
+        [CLAUSE_RETURNING] = "RETURNING",
+        [CLAUSE_UPDATE] = "UPDATE",
+        [CLAUSE_DEFAULT] = "DEFAULT expressions",
+        [CLAUSE_CHECK] = "check constraints",
+        [CLAUSE_FROM_FUNCTION] = "functions in FROM",
+    };
+    return names[clause];
+}
+
+static bool same_aggregate(const struct plan_aggregate *left, const struct plan_aggregate *right)
+{
+    if (left->aggregate != right->aggregate || left->distinct != right->distinct ||
+        left->argument_count != right->argument_count ||
+        (left->filter == NULL) != (right->filter == NULL) ||
+        (left->filter != NULL && !expr_equal(left->filter, right->filter))) {
+        return false;
+    }
+    for (uint32_t i = 0; i < left->argument_count; i++) {
+        if (!expr_equal(left->arguments[i], right->arguments[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The column that the aggregate becomes; equal ones are computed once. */
+static tdbplus_status add_aggregate(struct binder *binder, struct bind_query *query,
+                                    const struct plan_aggregate *aggregate, struct type type,
+                                    struct expr **expr_out)
+{
+    struct bind_aggregate *found = NULL;
+    for (uint32_t i = 0; i < query->aggregates.count && found == NULL; i++) {
+        struct bind_aggregate *other = query->aggregates.items[i];
+        found = same_aggregate(&other->aggregate, aggregate) ? other : NULL;
+    }
+    if (found == NULL) {
+        found = arena_array(binder->arena, 1, sizeof *found);
+        if (found == NULL || !pointers_push(binder->arena, &query->aggregates, found)) {
+            return bind_no_memory(binder);
+        }
+        *found = (struct bind_aggregate){*aggregate, binder->next_id++, type};
+    }
+    *expr_out = expr_column(binder->arena, found->id, type);
+    return *expr_out == NULL ? bind_no_memory(binder) : TDBPLUS_OK;
+}
+
+static tdbplus_status check_aggregate(struct binder *binder, const struct bind_query *query,
+                                      const struct ast_function *ast)
+{
+    uint32_t position = ast->ast.position;
+    if (query->in_aggregate) {
+        return bind_fail(binder, TDBPLUS_E_SQL, "42803", position,
+                         "aggregate function calls cannot be nested");
+    }
+    if (clause_name(query->clause) != NULL) {
+        return bind_fail(binder, TDBPLUS_E_SQL, "42803", position,
+                         "aggregate functions are not allowed in %s", clause_name(query->clause));
+    }
+    if (ast->order.count > 0) {
+        return bind_unsupported(binder, position, "ORDER BY in an aggregate");
+    }
+    if (ast->within_group) {
+        return bind_unsupported(binder, position, "WITHIN GROUP");
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status bind_aggregate(struct binder *binder, struct bind_query *query,
+                                     const struct ast_function *ast, const char *name,
+                                     struct expr **expr_out)
+{
+    TRY(check_aggregate(binder, query, ast));
+    struct plan_aggregate aggregate = {.distinct = ast->distinct,
+                                       .argument_count = ast->arguments.count};
+    struct type types[2] = {0};
+    struct type wanted[2] = {0};
+    struct type result = {0};
+    query->in_aggregate = true;
+    for (uint32_t i = 0; i < ast->arguments.count; i++) {
+        struct expr *argument = NULL;
+        TRY(bind_expression(binder, query, ast->arguments.items[i], &argument));
+        if (i < 2) {
+            aggregate.arguments[i] = argument;
+            types[i] = argument->type;
+        }
+    }
+    if (ast->filter != NULL) {
+        TRY(bind_condition(binder, query, ast->filter, "FILTER", &aggregate.filter));
+    }
+    query->in_aggregate = false;
+    if (!ast->star && ast->arguments.count == 0) {
+        return bind_fail(binder, TDBPLUS_E_SQL, "42809", ast->ast.position,
+                         "%s(*) must be used to call a parameterless aggregate function", name);
+    }
+    enum func_found found = FUNC_NOT_FOUND;
+    if (ast->arguments.count <= 2) {
+        found = aggregate_resolve(name, types, ast->arguments.count, &aggregate.aggregate, wanted,
+                                  &result);
+    }
+    if (found != FUNC_FOUND) {
+        uint32_t count = ast->arguments.count > 2 ? 2 : ast->arguments.count;
+        return function_missing(binder, name, aggregate.arguments, count, ast->ast.position,
+                                FUNC_NOT_FOUND);
+    }
+    for (uint32_t i = 0; i < aggregate.argument_count; i++) {
+        TRY(bind_coerce(binder, &aggregate.arguments[i], wanted[i], FUNC_CAST_IMPLICIT));
+    }
+    return add_aggregate(binder, query, &aggregate, result, expr_out);
+}
+
+/* ---- functions ---- */
+
+static tdbplus_status bind_plain_function(struct binder *binder, struct bind_query *query,
+                                          const struct ast_function *ast, const char *name,
+                                          struct expr **expr_out)
+{
+    uint32_t position = ast->ast.position;
+    if (ast->distinct || ast->star || ast->filter != NULL || ast->order.count > 0) {
+        return bind_fail(binder, TDBPLUS_E_SQL, "42809", position,
+                         "%s is not an aggregate function", name);
+    }
+    uint32_t count = ast->arguments.count;
+    struct expr **arguments = arena_array(binder->arena, (size_t)count + 1, sizeof *arguments);
+    if (arguments == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        TRY(bind_expression(binder, query, ast->arguments.items[i], &arguments[i]));
+    }
+    // int4(x) is a cast when no function takes the arguments.
+    struct type type = {0};
+    if (count == 1 && func_type_find(name, NULL, 0, &type, NULL) == TDBPLUS_OK) {
+        *expr_out = arguments[0];
+        return bind_coerce(binder, expr_out, type, FUNC_CAST_EXPLICIT);
+    }
+    return bind_call(binder, name, false, arguments, count, position, expr_out);
+}
+
+tdbplus_status bind_function(struct binder *binder, struct bind_query *query,
+                             const struct ast_function *ast, struct expr **expr_out)
+{
+    uint32_t position = ast->ast.position;
+    const char *name = ast->name.items[ast->name.count - 1];
+    if (ast->name.count > 1 && strcmp(ast->name.items[0], "pg_catalog") != 0) {
+        return bind_unsupported(binder, position, "a function with a schema's name");
+    }
+    if (ast->over != NULL) {
+        return bind_unsupported(binder, position, "a window function");
+    }
+    if (ast->variadic) {
+        return bind_unsupported(binder, position, "VARIADIC");
+    }
+    if (strcmp(name, "generate_series") == 0 || strcmp(name, "unnest") == 0) {
+        return bind_unsupported(binder, position, "a function that gives rows, outside of FROM");
+    }
+    if (aggregate_known(name)) {
+        return bind_aggregate(binder, query, ast, name, expr_out);
+    }
+    return bind_plain_function(binder, query, ast, name, expr_out);
+}

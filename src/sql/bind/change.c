@@ -1,0 +1,540 @@
+/* INSERT, UPDATE, DELETE. */
+
+#include <string.h>
+
+#include "sql/bind/bind_internal.h"
+
+/* A table about to be changed. */
+struct target {
+    const struct object *object;
+    const struct schema *schema;
+    struct table_info info;
+    const char *alias;
+    uint32_t visible_count; /* Columns without the hidden key. */
+};
+
+static tdbplus_status find_target(struct binder *binder, const struct ast_table_ref *table,
+                                  struct target *target)
+{
+    TRY(bind_find_table(binder, table, &target->object));
+    target->schema = target->object->schema;
+    TRY(table_info_decode(target->object->properties, binder->arena, &target->info, binder->err));
+    target->alias = table->alias != NULL ? table->alias->name : table->name;
+    target->visible_count = target->schema->column_count - (target->info.hidden_key ? 1u : 0u);
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status find_position(struct binder *binder, const struct target *target,
+                                    const struct ast_target *ast, uint32_t *position_out)
+{
+    if (ast->indirection.count > 0) {
+        return bind_unsupported(binder, ast->ast.position, "changing a part of a column");
+    }
+    int32_t position = schema_find_name(target->schema, ast->name);
+    if (position < 0 || (uint32_t)position >= target->visible_count) {
+        return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42703", ast->ast.position,
+                         "column \"%s\" of relation \"%s\" does not exist", ast->name,
+                         target->object->name);
+    }
+    *position_out = (uint32_t)position;
+    return TDBPLUS_OK;
+}
+
+/* Makes a value what a column holds: assignment casts, then its precision or length. */
+static tdbplus_status assign(struct binder *binder, const struct schema_column *column,
+                             struct expr **expr)
+{
+    bool done = false;
+    TRY(bind_try_coerce(binder, expr, column->type, FUNC_CAST_ASSIGNMENT, &done));
+    if (!done) {
+        char want[64];
+        char have[64];
+        func_type_name(column->type, want);
+        func_type_name((*expr)->type, have);
+        tdbplus_status status = bind_fail(
+            binder, TDBPLUS_E_TYPE, "42804", (*expr)->position,
+            "column \"%s\" is of type %s but expression is of type %s", column->name, want, have);
+        err_hint(binder->err, "You will need to rewrite or cast the expression.");
+        return status;
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status null_of(struct binder *binder, struct type type, struct expr **expr_out)
+{
+    struct datum null = {.type = type, .is_null = true};
+    *expr_out = expr_constant(binder->arena, &null);
+    return *expr_out == NULL ? bind_no_memory(binder) : TDBPLUS_OK;
+}
+
+static tdbplus_status default_of(struct binder *binder, const struct target *target,
+                                 uint32_t position, struct expr **expr_out)
+{
+    const struct schema_column *column = &target->schema->columns[position];
+    for (uint32_t i = 0; i < target->info.default_count; i++) {
+        if (target->info.defaults[i].column_id == column->id) {
+            struct bind_query query = {.clause = CLAUSE_DEFAULT};
+            TRY(bind_stored_text(binder, &query, target->info.defaults[i].text, expr_out));
+            return assign(binder, column, expr_out);
+        }
+    }
+    return null_of(binder, column->type, expr_out);
+}
+
+/* The plan of a change over its input; its output has fresh ids for the schema's columns. */
+static tdbplus_status make_change(struct binder *binder, enum plan_kind kind,
+                                  const struct target *target, struct plan *input,
+                                  struct plan **plan_out)
+{
+    const struct schema *schema = target->schema;
+    struct plan *plan = plan_make(binder->arena, kind, schema->column_count);
+    if (plan == NULL) {
+        return bind_no_memory(binder);
+    }
+    plan->left = input;
+    plan->change.object = target->object;
+    plan->change.table_name = target->object->name;
+    plan->change.has_hidden_key = target->info.hidden_key;
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        plan->columns[i] = (struct plan_column){binder->next_id++, schema->columns[i].type,
+                                                schema->columns[i].name};
+    }
+    *plan_out = plan;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status name_columns(struct binder *binder, struct bind_query *query,
+                                   const struct target *target, const struct plan_column *columns)
+{
+    for (uint32_t i = 0; i < target->visible_count; i++) {
+        struct bind_column column = {target->alias, columns[i].name, columns[i].id, columns[i].type,
+                                     false};
+        TRY(bind_add_column(binder, query, &column));
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status bind_checks(struct binder *binder, const struct target *target,
+                                  struct plan *plan)
+{
+    uint32_t count = target->info.check_count;
+    plan->change.checks = arena_array(binder->arena, count + 1u, sizeof(struct expr *));
+    plan->change.check_names = arena_array(binder->arena, count + 1u, sizeof(char *));
+    if (plan->change.checks == NULL || plan->change.check_names == NULL) {
+        return bind_no_memory(binder);
+    }
+    struct bind_query query = {.clause = CLAUSE_CHECK};
+    TRY(name_columns(binder, &query, target, plan->columns));
+    for (uint32_t i = 0; i < count; i++) {
+        struct expr **check = &plan->change.checks[i];
+        TRY(bind_stored_text(binder, &query, target->info.checks[i].text, check));
+        TRY(bind_coerce(binder, check, type_of(TYPE_BOOL), FUNC_CAST_IMPLICIT));
+        plan->change.check_names[i] = target->info.checks[i].name;
+    }
+    plan->change.check_count = count;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status bind_returning(struct binder *binder, const struct target *target,
+                                     const struct ast_list *returning, struct plan **plan)
+{
+    if (returning->count == 0) {
+        (*plan)->column_count = 0;
+        return TDBPLUS_OK;
+    }
+    struct bind_query query = {.clause = CLAUSE_RETURNING};
+    TRY(name_columns(binder, &query, target, (*plan)->columns));
+    struct bind_targets targets = {0};
+    TRY(bind_target_list(binder, &query, returning, &targets));
+    for (uint32_t i = 0; i < targets.exprs.count; i++) {
+        struct expr *expr = targets.exprs.items[i];
+        if (expr->type.id == TYPE_NONE) {
+            TRY(bind_coerce(binder, &expr, type_of(TYPE_TEXT), FUNC_CAST_IMPLICIT));
+            targets.exprs.items[i] = expr;
+        }
+    }
+    return bind_project(binder, *plan, &targets.exprs, &targets.names, plan);
+}
+
+/* ---- INSERT ---- */
+
+/* For each column of the schema, which value of the source it gets; UINT32_MAX: its default. */
+static tdbplus_status map_columns(struct binder *binder, const struct target *target,
+                                  const struct ast_insert *ast, uint32_t **map_out,
+                                  uint32_t *listed_out)
+{
+    uint32_t *map = arena_array(binder->arena, target->schema->column_count + 1u, sizeof *map);
+    if (map == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < target->schema->column_count; i++) {
+        map[i] = ast->columns.count == 0 && i < target->visible_count ? i : UINT32_MAX;
+    }
+    for (uint32_t i = 0; i < ast->columns.count; i++) {
+        const struct ast_target *column = (const struct ast_target *)ast->columns.items[i];
+        uint32_t position = 0;
+        TRY(find_position(binder, target, column, &position));
+        if (map[position] != UINT32_MAX) {
+            return bind_fail(binder, TDBPLUS_E_SQL, "42701", column->ast.position,
+                             "column \"%s\" specified more than once", column->name);
+        }
+        map[position] = i;
+    }
+    *map_out = map;
+    *listed_out = ast->columns.count == 0 ? target->visible_count : ast->columns.count;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status check_width(struct binder *binder, const struct ast_insert *ast,
+                                  uint32_t have, uint32_t listed, uint32_t position)
+{
+    if (have > listed) {
+        return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", position,
+                         "INSERT has more expressions than target columns");
+    }
+    if (ast->columns.count > 0 && have < listed) {
+        return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", ast->columns.items[have]->position,
+                         "INSERT has more target columns than expressions");
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status bind_insert_row(struct binder *binder, struct bind_query *query,
+                                      const struct target *target, const uint32_t *map,
+                                      const struct ast_list *row, struct expr **exprs)
+{
+    for (uint32_t c = 0; c < target->schema->column_count; c++) {
+        bool given = map[c] < row->count && row->items[map[c]]->kind != AST_DEFAULT;
+        if (!given) {
+            TRY(default_of(binder, target, c, &exprs[c]));
+            continue;
+        }
+        TRY(bind_expression(binder, query, row->items[map[c]], &exprs[c]));
+        TRY(assign(binder, &target->schema->columns[c], &exprs[c]));
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status bind_insert_values(struct binder *binder, struct bind_query *query,
+                                         const struct target *target, const struct ast_insert *ast,
+                                         struct plan **plan_out)
+{
+    const struct ast_select *source = (const struct ast_select *)ast->source;
+    static const struct ast_list no_values = {0};
+    uint32_t rows = source != NULL ? source->values.count : 1;
+    uint32_t columns = target->schema->column_count;
+    uint32_t *map = NULL;
+    uint32_t listed = 0;
+    TRY(map_columns(binder, target, ast, &map, &listed));
+    struct plan *plan = plan_make(binder->arena, PLAN_VALUES, columns);
+    if (plan == NULL) {
+        return bind_no_memory(binder);
+    }
+    plan->row_count = rows;
+    plan->expr_count = rows * columns;
+    plan->exprs = arena_array(binder->arena, (size_t)rows * columns + 1, sizeof *plan->exprs);
+    if (plan->exprs == NULL) {
+        return bind_no_memory(binder);
+    }
+    query->clause = CLAUSE_VALUES;
+    for (uint32_t r = 0; r < rows; r++) {
+        const struct ast_list *row =
+            source != NULL ? &((const struct ast_items *)source->values.items[r])->list
+                           : &no_values;
+        if (source != NULL) {
+            uint32_t at = row->count > listed ? listed : 0;
+            TRY(check_width(binder, ast, row->count, listed, row->items[at]->position));
+        }
+        TRY(bind_insert_row(binder, query, target, map, row, &plan->exprs[(size_t)r * columns]));
+    }
+    for (uint32_t c = 0; c < columns; c++) {
+        plan->columns[c] = (struct plan_column){binder->next_id++, target->schema->columns[c].type,
+                                                target->schema->columns[c].name};
+    }
+    *plan_out = plan;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status bind_insert_select(struct binder *binder, struct bind_query *query,
+                                         const struct target *target, const struct ast_insert *ast,
+                                         struct plan **plan_out)
+{
+    uint32_t *map = NULL;
+    uint32_t listed = 0;
+    TRY(map_columns(binder, target, ast, &map, &listed));
+    struct plan *source = NULL;
+    TRY(bind_select(binder, query, (const struct ast_select *)ast->source, true, &source));
+    TRY(check_width(binder, ast, source->column_count, listed, 0));
+    struct pointers exprs = {0};
+    struct pointers names = {0};
+    for (uint32_t c = 0; c < target->schema->column_count; c++) {
+        struct expr *expr = NULL;
+        if (map[c] >= source->column_count) {
+            TRY(default_of(binder, target, c, &expr));
+        } else {
+            struct plan_column *column = &source->columns[map[c]];
+            if (column->type.id == TYPE_NONE && source->kind == PLAN_PROJECT) {
+                TRY(assign(binder, &target->schema->columns[c], &source->exprs[map[c]]));
+                column->type = source->exprs[map[c]]->type;
+            }
+            expr = expr_column(binder->arena, column->id, column->type);
+            if (expr == NULL) {
+                return bind_no_memory(binder);
+            }
+            TRY(assign(binder, &target->schema->columns[c], &expr));
+        }
+        if (!pointers_push(binder->arena, &exprs, expr) ||
+            !pointers_push(binder->arena, &names, NULL)) {
+            return bind_no_memory(binder);
+        }
+    }
+    return bind_project(binder, source, &exprs, &names, plan_out);
+}
+
+/* The conflict target must be the primary key: there is no other unique index yet. */
+static tdbplus_status check_conflict_target(struct binder *binder, const struct target *target,
+                                            const struct ast_conflict *ast)
+{
+    const struct schema *schema = target->schema;
+    if (ast->constraint != NULL || ast->element_where != NULL) {
+        return bind_unsupported(binder, ast->ast.position, "this conflict target");
+    }
+    if (ast->elements.count == 0) {
+        return ast->update ? bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", ast->ast.position,
+                                       "ON CONFLICT DO UPDATE requires inference specification or "
+                                       "constraint name")
+                           : TDBPLUS_OK;
+    }
+    uint32_t matched = 0;
+    for (uint32_t i = 0; i < ast->elements.count && !target->info.hidden_key; i++) {
+        const struct ast_index_element *element =
+            (const struct ast_index_element *)ast->elements.items[i];
+        for (uint32_t k = 0; k < schema->key_count && element->name != NULL; k++) {
+            matched += strcmp(schema->columns[schema->key_columns[k]].name, element->name) == 0;
+        }
+    }
+    if (matched != schema->key_count || ast->elements.count != schema->key_count) {
+        return bind_fail(binder, TDBPLUS_E_SQL, "42P10", 0,
+                         "there is no unique or exclusion constraint matching the ON CONFLICT "
+                         "specification");
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status bind_assignments(struct binder *binder, struct bind_query *query,
+                                       const struct target *target, const struct ast_list *targets,
+                                       struct expr **row)
+{
+    query->clause = CLAUSE_UPDATE;
+    bool *set = arena_array(binder->arena, target->schema->column_count + 1u, sizeof *set);
+    if (set == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < targets->count; i++) {
+        const struct ast_target *item = (const struct ast_target *)targets->items[i];
+        uint32_t position = 0;
+        TRY(find_position(binder, target, item, &position));
+        if (set[position]) {
+            return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", item->ast.position,
+                             "multiple assignments to same column \"%s\"", item->name);
+        }
+        set[position] = true;
+        const struct ast *value = item->value;
+        if (item->multi_count > 0) {
+            if (value->kind != AST_ROW) {
+                return bind_unsupported(binder, item->ast.position,
+                                        "assignment to several columns from a query");
+            }
+            const struct ast_list *elements = &((const struct ast_row *)value)->elements;
+            if (elements->count != item->multi_count) {
+                return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", item->ast.position,
+                                 "number of columns does not match number of values");
+            }
+            value = elements->items[item->multi_column - 1];
+        }
+        if (value->kind == AST_DEFAULT) {
+            TRY(default_of(binder, target, position, &row[position]));
+            continue;
+        }
+        TRY(bind_expression(binder, query, value, &row[position]));
+        TRY(assign(binder, &target->schema->columns[position], &row[position]));
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status fresh_ids(struct binder *binder, uint32_t count, uint32_t **ids_out)
+{
+    uint32_t *ids = arena_array(binder->arena, count + 1u, sizeof *ids);
+    if (ids == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        ids[i] = binder->next_id++;
+    }
+    *ids_out = ids;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status bind_conflict(struct binder *binder, const struct target *target,
+                                    const struct ast_conflict *ast, struct plan *plan)
+{
+    TRY(check_conflict_target(binder, target, ast));
+    const struct schema *schema = target->schema;
+    struct plan_change *change = &plan->change;
+    change->conflict = ast->update ? CONFLICT_UPDATE : CONFLICT_NOTHING;
+    if (!ast->update) {
+        return TDBPLUS_OK;
+    }
+    TRY(fresh_ids(binder, schema->column_count, &change->old_ids));
+    TRY(fresh_ids(binder, schema->column_count, &change->new_ids));
+    struct bind_query query = {0};
+    for (uint32_t side = 0; side < 2; side++) {
+        for (uint32_t i = 0; i < target->visible_count; i++) {
+            struct bind_column column = {.table = side == 0 ? target->alias : "excluded",
+                                         .name = schema->columns[i].name,
+                                         .id = side == 0 ? change->old_ids[i] : change->new_ids[i],
+                                         .type = schema->columns[i].type,
+                                         .qualified_only = side == 1};
+            TRY(bind_add_column(binder, &query, &column));
+        }
+    }
+    change->updates = arena_array(binder->arena, schema->column_count + 1u, sizeof(struct expr *));
+    if (change->updates == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        change->updates[i] =
+            expr_column(binder->arena, change->old_ids[i], schema->columns[i].type);
+        if (change->updates[i] == NULL) {
+            return bind_no_memory(binder);
+        }
+    }
+    TRY(bind_assignments(binder, &query, target, &ast->targets, change->updates));
+    if (ast->where != NULL) {
+        query.clause = CLAUSE_WHERE;
+        TRY(bind_condition(binder, &query, ast->where, "WHERE", &change->where));
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status bind_insert(struct binder *binder, const struct ast_insert *ast,
+                           struct plan **plan_out)
+{
+    struct target target = {0};
+    TRY(find_target(binder, ast->table, &target));
+    struct bind_query query = {0};
+    TRY(bind_with(binder, &query, ast->with));
+    struct plan *input = NULL;
+    const struct ast_select *source = (const struct ast_select *)ast->source;
+    bool plain_values =
+        source == NULL || (source->values.count > 0 && source->order.count == 0 &&
+                           source->limit == NULL && source->offset == NULL && source->with == NULL);
+    if (plain_values) {
+        TRY(bind_insert_values(binder, &query, &target, ast, &input));
+    } else {
+        TRY(bind_insert_select(binder, &query, &target, ast, &input));
+    }
+    struct plan *plan = NULL;
+    TRY(make_change(binder, PLAN_INSERT, &target, input, &plan));
+    TRY(bind_checks(binder, &target, plan));
+    if (ast->conflict != NULL) {
+        TRY(bind_conflict(binder, &target, ast->conflict, plan));
+    }
+    TRY(bind_returning(binder, &target, &ast->returning, &plan));
+    *plan_out = plan;
+    return TDBPLUS_OK;
+}
+
+/* ---- UPDATE and DELETE ---- */
+
+/* The rows to be changed, all columns with the hidden key, joined with the other tables. */
+static tdbplus_status bind_changed_rows(struct binder *binder, struct bind_query *query,
+                                        const struct target *target, const struct ast_list *others,
+                                        const struct ast *where, struct plan **scan_out,
+                                        struct plan **plan_out)
+{
+    struct plan *plan = NULL;
+    TRY(bind_scan(binder, query, target->object, target->alias, true, scan_out));
+    plan = *scan_out;
+    if (others->count > 0) {
+        struct plan *other = NULL;
+        TRY(bind_from(binder, query, others, &other));
+        TRY(bind_join_plan(binder, plan, other, JOIN_INNER, &plan));
+    }
+    if (where != NULL) {
+        struct expr *condition = NULL;
+        query->clause = CLAUSE_WHERE;
+        TRY(bind_condition(binder, query, where, "WHERE", &condition));
+        TRY(bind_filter(binder, plan, condition, &plan));
+    }
+    *plan_out = plan;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status push_column(struct binder *binder, const struct plan_column *column,
+                                  struct pointers *exprs, struct pointers *names)
+{
+    struct expr *expr = expr_column(binder->arena, column->id, column->type);
+    if (expr == NULL || !pointers_push(binder->arena, exprs, expr) ||
+        !pointers_push(binder->arena, names, NULL)) {
+        return bind_no_memory(binder);
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status bind_update(struct binder *binder, const struct ast_update *ast,
+                           struct plan **plan_out)
+{
+    struct target target = {0};
+    TRY(find_target(binder, ast->table, &target));
+    struct bind_query query = {0};
+    TRY(bind_with(binder, &query, ast->with));
+    struct plan *scan = NULL;
+    struct plan *rows = NULL;
+    TRY(bind_changed_rows(binder, &query, &target, &ast->from, ast->where, &scan, &rows));
+    struct pointers exprs = {0};
+    struct pointers names = {0};
+    const struct schema *schema = target.schema;
+    for (uint32_t k = 0; k < schema->key_count; k++) {
+        TRY(push_column(binder, &scan->columns[schema->key_columns[k]], &exprs, &names));
+    }
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        TRY(push_column(binder, &scan->columns[i], &exprs, &names));
+    }
+    TRY(bind_assignments(binder, &query, &target, &ast->targets,
+                         (struct expr **)&exprs.items[schema->key_count]));
+    struct plan *plan = NULL;
+    TRY(bind_project(binder, rows, &exprs, &names, &rows));
+    TRY(make_change(binder, PLAN_UPDATE, &target, rows, &plan));
+    TRY(bind_checks(binder, &target, plan));
+    TRY(bind_returning(binder, &target, &ast->returning, &plan));
+    *plan_out = plan;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status bind_delete(struct binder *binder, const struct ast_delete *ast,
+                           struct plan **plan_out)
+{
+    struct target target = {0};
+    TRY(find_target(binder, ast->table, &target));
+    struct bind_query query = {0};
+    TRY(bind_with(binder, &query, ast->with));
+    struct plan *scan = NULL;
+    struct plan *rows = NULL;
+    TRY(bind_changed_rows(binder, &query, &target, &ast->using_tables, ast->where, &scan, &rows));
+    struct pointers exprs = {0};
+    struct pointers names = {0};
+    const struct schema *schema = target.schema;
+    for (uint32_t k = 0; k < schema->key_count; k++) {
+        TRY(push_column(binder, &scan->columns[schema->key_columns[k]], &exprs, &names));
+    }
+    for (uint32_t i = 0; i < schema->column_count && ast->returning.count > 0; i++) {
+        TRY(push_column(binder, &scan->columns[i], &exprs, &names));
+    }
+    struct plan *plan = NULL;
+    TRY(bind_project(binder, rows, &exprs, &names, &rows));
+    TRY(make_change(binder, PLAN_DELETE, &target, rows, &plan));
+    TRY(bind_returning(binder, &target, &ast->returning, &plan));
+    *plan_out = plan;
+    return TDBPLUS_OK;
+}

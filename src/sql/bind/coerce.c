@@ -1,0 +1,170 @@
+/* Giving values the types that their places want. */
+
+#include <string.h>
+
+#include "sql/bind/bind_internal.h"
+
+/* Literals are read now, so that a wrong one is an error at its place in the text. */
+static tdbplus_status coerce_literal(struct binder *binder, struct expr **expr, struct type type)
+{
+    struct datum value = {.type = type, .is_null = (*expr)->constant.is_null};
+    if (!value.is_null) {
+        struct type base = func_type_base(type);
+        tdbplus_status status =
+            func_read((*expr)->constant.bytes, base, binder->arena, &value, binder->err);
+        if (status != TDBPLUS_OK) {
+            if (binder->err != NULL && binder->err->position == 0) {
+                binder->err->position = parse_character(binder->text, (*expr)->position);
+            }
+            return status;
+        }
+        value.type = base;
+    }
+    struct expr *constant = expr_constant(binder->arena, &value);
+    if (constant == NULL) {
+        return bind_no_memory(binder);
+    }
+    constant->position = (*expr)->position;
+    *expr = constant;
+    return TDBPLUS_OK;
+}
+
+/* The first use decides what an untyped parameter is. */
+static tdbplus_status coerce_parameter(struct binder *binder, struct expr **expr, struct type type)
+{
+    struct type *declared = &binder->parameters[(*expr)->number];
+    if (declared->id == TYPE_NONE) {
+        *declared = func_type_base(type);
+    }
+    (*expr)->type = *declared;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status add_steps(struct binder *binder, struct expr **expr,
+                                const struct func_cast_step *steps, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        struct expr *call = expr_call(binder->arena, steps[i].func, steps[i].type, 1);
+        if (call == NULL) {
+            return bind_no_memory(binder);
+        }
+        call->arguments[0] = *expr;
+        call->position = (*expr)->position;
+        *expr = call;
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status bind_try_coerce(struct binder *binder, struct expr **expr, struct type type,
+                               enum func_cast_context context, bool *done_out)
+{
+    *done_out = true;
+    if ((*expr)->type.id == TYPE_NONE && (*expr)->kind == EXPR_CONSTANT) {
+        TRY(coerce_literal(binder, expr, type));
+    } else if ((*expr)->type.id == TYPE_NONE && (*expr)->kind == EXPR_PARAMETER) {
+        TRY(coerce_parameter(binder, expr, type));
+    }
+    struct func_cast_step steps[FUNC_CAST_STEPS_MAX];
+    int32_t count = func_cast_path((*expr)->type, type, context, steps);
+    if (count < 0) {
+        *done_out = false;
+        return TDBPLUS_OK;
+    }
+    return add_steps(binder, expr, steps, count);
+}
+
+tdbplus_status bind_coerce(struct binder *binder, struct expr **expr, struct type type,
+                           enum func_cast_context context)
+{
+    bool done = false;
+    TRY(bind_try_coerce(binder, expr, type, context, &done));
+    if (!done) {
+        char from[64];
+        char to[64];
+        func_type_name((*expr)->type, from);
+        func_type_name(type, to);
+        return bind_fail(binder, TDBPLUS_E_TYPE, "42846", (*expr)->position,
+                         "cannot cast type %s to %s", from, to);
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status bind_unify(struct binder *binder, struct expr ***exprs, uint32_t count,
+                          const char *what, struct type *type_out)
+{
+    struct type *types = arena_array(binder->arena, (size_t)count + 1, sizeof *types);
+    if (types == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        types[i] = (*exprs[i])->type;
+    }
+    struct type common = {0};
+    uint32_t conflict = 0;
+    if (!func_common_type(types, count, &common, &conflict)) {
+        char first[64];
+        char second[64];
+        uint32_t known = 0;
+        while (types[known].id == TYPE_NONE) {
+            known++;
+        }
+        func_type_name(types[known], first);
+        func_type_name(types[conflict], second);
+        return bind_fail(binder, TDBPLUS_E_TYPE, "42804", (*exprs[conflict])->position,
+                         "%s types %s and %s cannot be matched", what, first, second);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        TRY(bind_coerce(binder, exprs[i], common, FUNC_CAST_IMPLICIT));
+    }
+    *type_out = common;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status bind_condition(struct binder *binder, struct bind_query *query,
+                              const struct ast *ast, const char *clause, struct expr **expr_out)
+{
+    struct expr *expr = NULL;
+    TRY(bind_expression(binder, query, ast, &expr));
+    bool done = false;
+    TRY(bind_try_coerce(binder, &expr, type_of(TYPE_BOOL), FUNC_CAST_IMPLICIT, &done));
+    if (!done) {
+        char name[64];
+        func_type_name(expr->type, name);
+        return bind_fail(binder, TDBPLUS_E_TYPE, "42804", expr->position,
+                         "argument of %s must be type boolean, not type %s", clause, name);
+    }
+    *expr_out = expr;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status bind_type(struct binder *binder, const struct ast *ast, struct type *type_out)
+{
+    const struct ast_type_name *name = (const struct ast_type_name *)ast;
+    if (name->array_depth > 0) {
+        return bind_unsupported(binder, ast->position, "an array type");
+    }
+    if (name->set_of || name->names.count != 1) {
+        return bind_unsupported(binder, ast->position, "this type");
+    }
+    if (strcmp(name->names.items[0], "interval") == 0 && name->modifiers.count > 0) {
+        return bind_unsupported(binder, ast->position, "an interval with fields");
+    }
+    int32_t modifiers[4] = {0};
+    if (name->modifiers.count > 4) {
+        return bind_unsupported(binder, ast->position, "this type");
+    }
+    for (uint32_t i = 0; i < name->modifiers.count; i++) {
+        const struct ast_constant *value = (const struct ast_constant *)name->modifiers.items[i];
+        if (value->ast.kind != AST_CONSTANT || value->constant != AST_INTEGER) {
+            return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", ast->position,
+                             "type modifiers must be simple constants or identifiers");
+        }
+        modifiers[i] = value->integer;
+    }
+    tdbplus_status status = func_type_find(name->names.items[0], modifiers, name->modifiers.count,
+                                           type_out, binder->err);
+    if (status != TDBPLUS_OK && binder->err != NULL && binder->err->position == 0) {
+        binder->err->position = parse_character(binder->text, ast->position);
+    }
+    return status;
+}

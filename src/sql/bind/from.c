@@ -1,0 +1,537 @@
+/* FROM: tables, subqueries, functions, joins, WITH. */
+
+#include <string.h>
+
+#include "sql/bind/bind_internal.h"
+
+/* The hidden key is found by no name. */
+static bool is_hidden(const struct table_info *info, const struct schema *schema, uint32_t position)
+{
+    return info->hidden_key && position + 1 == schema->column_count;
+}
+
+tdbplus_status bind_scan(struct binder *binder, struct bind_query *query,
+                         const struct object *object, const char *alias, bool with_hidden,
+                         struct plan **plan_out)
+{
+    const struct schema *schema = object->schema;
+    struct table_info info = {0};
+    TRY(table_info_decode(object->properties, binder->arena, &info, binder->err));
+    uint32_t count = schema->column_count - (info.hidden_key && !with_hidden ? 1u : 0u);
+    struct plan *plan = plan_make(binder->arena, PLAN_SCAN, count);
+    if (plan == NULL) {
+        return bind_no_memory(binder);
+    }
+    plan->scan.object = object;
+    plan->scan.table_name = object->name;
+    plan->scan.positions = arena_array(binder->arena, count + 1u, sizeof(uint32_t));
+    if (plan->scan.positions == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct schema_column *column = &schema->columns[i];
+        plan->scan.positions[i] = i;
+        plan->columns[i] = (struct plan_column){
+            .id = binder->next_id++, .type = column->type, .name = column->name};
+        if (is_hidden(&info, schema, i)) {
+            continue;
+        }
+        struct bind_column named = {
+            .table = alias, .name = column->name, .id = plan->columns[i].id, .type = column->type};
+        TRY(bind_add_column(binder, query, &named));
+    }
+    *plan_out = plan;
+    return TDBPLUS_OK;
+}
+
+static const char *alias_name(const struct ast_alias *alias, const char *otherwise)
+{
+    return alias != NULL ? alias->name : otherwise;
+}
+
+/* Names a plan's columns in the query: an alias may rename the first ones. */
+static tdbplus_status add_named(struct binder *binder, struct bind_query *query,
+                                const struct plan_column *columns, uint32_t count,
+                                const struct ast_alias *alias, const char *table)
+{
+    uint32_t renamed = alias != NULL ? alias->columns.count : 0;
+    if (renamed > count) {
+        return bind_fail(binder, TDBPLUS_E_SQL, "42P10", 0,
+                         "table \"%s\" has %u columns available but %u columns specified", table,
+                         count, renamed);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const char *name = i < renamed ? alias->columns.items[i] : columns[i].name;
+        struct bind_column column = {.table = table,
+                                     .name = name != NULL ? name : "?column?",
+                                     .id = columns[i].id,
+                                     .type = columns[i].type};
+        TRY(bind_add_column(binder, query, &column));
+    }
+    return TDBPLUS_OK;
+}
+
+/* ---- WITH ---- */
+
+static struct bind_cte *find_cte(const struct bind_query *query, const char *name)
+{
+    for (; query != NULL; query = query->outer) {
+        for (struct bind_cte *cte = query->ctes; cte != NULL; cte = cte->next) {
+            if (strcmp(cte->name, name) == 0) {
+                return cte;
+            }
+        }
+    }
+    return NULL;
+}
+
+static tdbplus_status bind_one_cte(struct binder *binder, struct bind_query *query,
+                                   const struct ast_cte *ast)
+{
+    if (ast->query->kind != AST_SELECT) {
+        return bind_unsupported(binder, ast->ast.position, "a change of rows in WITH");
+    }
+    for (const struct bind_cte *cte = query->ctes; cte != NULL; cte = cte->next) {
+        if (strcmp(cte->name, ast->name) == 0) {
+            return bind_fail(binder, TDBPLUS_E_SQL, "42712", ast->ast.position,
+                             "WITH query name \"%s\" specified more than once", ast->name);
+        }
+    }
+    struct bind_cte *cte = arena_array(binder->arena, 1, sizeof *cte);
+    struct plan_cte *shared = arena_array(binder->arena, 1, sizeof *shared);
+    if (cte == NULL || shared == NULL) {
+        return bind_no_memory(binder);
+    }
+    TRY(bind_select(binder, query, (const struct ast_select *)ast->query, false, &shared->plan));
+    shared->name = ast->name;
+    shared->number = binder->next_cte++;
+    uint32_t count = shared->plan->column_count;
+    if (ast->columns.count > count) {
+        return bind_fail(binder, TDBPLUS_E_SQL, "42P10", ast->ast.position,
+                         "WITH query \"%s\" has %u columns available but %u columns specified",
+                         ast->name, count, ast->columns.count);
+    }
+    cte->columns = arena_array(binder->arena, count + 1u, sizeof *cte->columns);
+    if (cte->columns == NULL) {
+        return bind_no_memory(binder);
+    }
+    memcpy(cte->columns, shared->plan->columns, count * sizeof *cte->columns);
+    for (uint32_t i = 0; i < ast->columns.count; i++) {
+        cte->columns[i].name = ast->columns.items[i];
+    }
+    *cte = (struct bind_cte){ast->name, shared, cte->columns, count, query->ctes};
+    query->ctes = cte;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status bind_with(struct binder *binder, struct bind_query *query,
+                         const struct ast_with *with)
+{
+    if (with == NULL) {
+        return TDBPLUS_OK;
+    }
+    if (with->recursive) {
+        return bind_unsupported(binder, with->ast.position, "WITH RECURSIVE");
+    }
+    for (uint32_t i = 0; i < with->ctes.count; i++) {
+        TRY(bind_one_cte(binder, query, (const struct ast_cte *)with->ctes.items[i]));
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status bind_cte_reader(struct binder *binder, struct bind_query *query,
+                                      struct bind_cte *cte, const struct ast_table_ref *table,
+                                      struct plan **plan_out)
+{
+    struct plan *plan = plan_make(binder->arena, PLAN_CTE, cte->column_count);
+    if (plan == NULL) {
+        return bind_no_memory(binder);
+    }
+    plan->cte = cte->cte;
+    plan->cte->reader_count++;
+    for (uint32_t i = 0; i < cte->column_count; i++) {
+        plan->columns[i] = cte->columns[i];
+        plan->columns[i].id = binder->next_id++;
+    }
+    *plan_out = plan;
+    return add_named(binder, query, plan->columns, plan->column_count, table->alias,
+                     alias_name(table->alias, table->name));
+}
+
+/* ---- single items ---- */
+
+static tdbplus_status bind_table(struct binder *binder, struct bind_query *query,
+                                 const struct ast_table_ref *table, struct plan **plan_out)
+{
+    struct bind_cte *cte = table->schema == NULL ? find_cte(query, table->name) : NULL;
+    if (cte != NULL) {
+        return bind_cte_reader(binder, query, cte, table, plan_out);
+    }
+    const struct object *object = NULL;
+    TRY(bind_find_table(binder, table, &object));
+    uint32_t before = query->columns.count;
+    TRY(bind_scan(binder, query, object, alias_name(table->alias, table->name), false, plan_out));
+    for (uint32_t i = 0; table->alias != NULL && i < table->alias->columns.count; i++) {
+        if (before + i >= query->columns.count) {
+            return bind_fail(binder, TDBPLUS_E_SQL, "42P10", table->ast.position,
+                             "table \"%s\" has %u columns available but %u columns specified",
+                             table->alias->name, query->columns.count - before,
+                             table->alias->columns.count);
+        }
+        struct bind_column *column = query->columns.items[before + i];
+        column->name = table->alias->columns.items[i];
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status bind_table_subquery(struct binder *binder, struct bind_query *query,
+                                          const struct ast_table_subquery *ast,
+                                          struct plan **plan_out)
+{
+    if (ast->lateral) {
+        return bind_unsupported(binder, ast->ast.position, "LATERAL");
+    }
+    if (ast->alias == NULL) {
+        tdbplus_status status = bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", ast->ast.position,
+                                          "subquery in FROM must have an alias");
+        err_hint(binder->err, "For example, FROM (SELECT ...) [AS] foo.");
+        return status;
+    }
+    // It sees what is outside of this query, and this query's WITH, but not its columns.
+    struct bind_query around = {
+        .outer = query->outer, .ctes = query->ctes, .outer_ids = query->outer_ids};
+    TRY(bind_select(binder, &around, (const struct ast_select *)ast->query, false, plan_out));
+    return add_named(binder, query, (*plan_out)->columns, (*plan_out)->column_count, ast->alias,
+                     ast->alias->name);
+}
+
+static tdbplus_status bind_series(struct binder *binder, struct bind_query *query,
+                                  const struct ast_table_function *ast, struct plan **plan_out)
+{
+    const struct ast_function *call = (const struct ast_function *)ast->function;
+    uint32_t count = call->arguments.count;
+    struct plan *plan = plan_make(binder->arena, PLAN_SERIES, 1);
+    struct expr **exprs = arena_array(binder->arena, 3, sizeof *exprs);
+    struct expr ***slots = arena_array(binder->arena, 3, sizeof *slots);
+    if (plan == NULL || exprs == NULL || slots == NULL) {
+        return bind_no_memory(binder);
+    }
+    struct bind_query around = {.outer = query->outer,
+                                .ctes = query->ctes,
+                                .outer_ids = query->outer_ids,
+                                .clause = CLAUSE_FROM_FUNCTION};
+    for (uint32_t i = 0; i < count; i++) {
+        TRY(bind_expression(binder, &around, call->arguments.items[i], &exprs[i]));
+        slots[i] = &exprs[i];
+    }
+    struct type type = {0};
+    TRY(bind_unify(binder, slots, count, "generate_series", &type));
+    if (type.id != TYPE_INT4 && type.id != TYPE_INT8) {
+        return bind_unsupported(binder, call->ast.position,
+                                "generate_series of other types than integer and bigint");
+    }
+    plan->exprs = exprs;
+    plan->expr_count = count;
+    const char *name = alias_name(ast->alias, "generate_series");
+    plan->columns[0] = (struct plan_column){.id = binder->next_id++, .type = type, .name = name};
+    *plan_out = plan;
+    return add_named(binder, query, plan->columns, 1, ast->alias, name);
+}
+
+static tdbplus_status bind_table_function(struct binder *binder, struct bind_query *query,
+                                          const struct ast_table_function *ast,
+                                          struct plan **plan_out)
+{
+    if (ast->function->kind != AST_FUNCTION) {
+        return bind_unsupported(binder, ast->ast.position, "this kind of function in FROM");
+    }
+    const struct ast_function *call = (const struct ast_function *)ast->function;
+    const char *name = call->name.items[call->name.count - 1];
+    if (ast->ordinality) {
+        return bind_unsupported(binder, call->ast.position, "WITH ORDINALITY");
+    }
+    if (strcmp(name, "generate_series") == 0 && call->arguments.count >= 2 &&
+        call->arguments.count <= 3) {
+        return bind_series(binder, query, ast, plan_out);
+    }
+    return bind_unsupported(binder, call->ast.position, "this function in FROM");
+}
+
+/* ---- joins ---- */
+
+static tdbplus_status bind_item(struct binder *binder, struct bind_query *query,
+                                const struct ast *ast, struct plan **plan_out);
+
+tdbplus_status bind_join_plan(struct binder *binder, struct plan *left, struct plan *right,
+                              enum plan_join kind, struct plan **plan_out)
+{
+    uint32_t count = left->column_count + right->column_count;
+    struct plan *plan = plan_make(binder->arena, PLAN_JOIN, count);
+    if (plan == NULL) {
+        return bind_no_memory(binder);
+    }
+    plan->join_kind = (uint8_t)kind;
+    plan->left = left;
+    plan->right = right;
+    memcpy(plan->columns, left->columns, left->column_count * sizeof *plan->columns);
+    memcpy(plan->columns + left->column_count, right->columns,
+           right->column_count * sizeof *plan->columns);
+    *plan_out = plan;
+    return TDBPLUS_OK;
+}
+
+/* The columns that two sides of a join bring along: [left_begin, left_end) and [left_end, end). */
+struct sides {
+    uint32_t left_begin;
+    uint32_t left_end;
+    uint32_t end;
+};
+
+static struct bind_column *find_side(const struct bind_query *query, uint32_t begin, uint32_t end,
+                                     const char *name, bool *twice)
+{
+    struct bind_column *found = NULL;
+    *twice = false;
+    for (uint32_t i = begin; i < end; i++) {
+        struct bind_column *column = query->columns.items[i];
+        if (!column->qualified_only && strcmp(column->name, name) == 0) {
+            *twice = found != NULL;
+            found = column;
+        }
+    }
+    return found;
+}
+
+/* FULL JOIN USING: the column is whichever side has it, computed above the join. */
+static tdbplus_status merge_full(struct binder *binder, struct plan **plan,
+                                 struct expr *const sides[2], struct bind_column *merged)
+{
+    struct pointers exprs = {0};
+    struct pointers names = {0};
+    struct plan *join = *plan;
+    for (uint32_t i = 0; i < join->column_count; i++) {
+        struct expr *column =
+            expr_column(binder->arena, join->columns[i].id, join->columns[i].type);
+        if (column == NULL || !pointers_push(binder->arena, &exprs, column) ||
+            !pointers_push(binder->arena, &names, NULL)) {
+            return bind_no_memory(binder);
+        }
+    }
+    struct expr *either = expr_make(binder->arena, EXPR_COALESCE, sides[0]->type, 2);
+    if (either == NULL || !pointers_push(binder->arena, &exprs, either) ||
+        !pointers_push(binder->arena, &names, NULL)) {
+        return bind_no_memory(binder);
+    }
+    either->arguments[0] = sides[0];
+    either->arguments[1] = sides[1];
+    TRY(bind_project(binder, join, &exprs, &names, plan));
+    // All but the last keep their ids, so that names found before stay right.
+    for (uint32_t i = 0; i < join->column_count; i++) {
+        (*plan)->columns[i].id = join->columns[i].id;
+    }
+    merged->id = (*plan)->columns[join->column_count].id;
+    merged->type = either->type;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status join_column(struct binder *binder, struct bind_query *query, const char *name,
+                                  const struct sides *sides, struct plan **plan,
+                                  struct pointers *conditions)
+{
+    bool twice_left = false;
+    bool twice_right = false;
+    struct bind_column *left =
+        find_side(query, sides->left_begin, sides->left_end, name, &twice_left);
+    struct bind_column *right = find_side(query, sides->left_end, sides->end, name, &twice_right);
+    if (left == NULL || right == NULL) {
+        return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42703", 0,
+                         "column \"%s\" specified in USING clause does not exist in %s table", name,
+                         left == NULL ? "left" : "right");
+    }
+    if (twice_left || twice_right) {
+        return bind_fail(binder, TDBPLUS_E_SQL, "42702", 0,
+                         "common column name \"%s\" appears more than once in %s table", name,
+                         twice_left ? "left" : "right");
+    }
+    struct expr *values[2] = {expr_column(binder->arena, left->id, left->type),
+                              expr_column(binder->arena, right->id, right->type)};
+    if (values[0] == NULL || values[1] == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        TRY(bind_coerce(binder, &values[i], func_type_base(values[i]->type), FUNC_CAST_IMPLICIT));
+    }
+    struct expr *equal = NULL;
+    TRY(bind_call(binder, "=", true, values, 2, 0, &equal));
+    if (!pointers_push(binder->arena, conditions, equal)) {
+        return bind_no_memory(binder);
+    }
+    struct bind_column merged = {.name = name, .id = left->id, .type = left->type};
+    if ((*plan)->join_kind == JOIN_RIGHT) {
+        merged.id = right->id;
+        merged.type = right->type;
+    }
+    left->qualified_only = true;
+    right->qualified_only = true;
+    return bind_add_column(binder, query, &merged);
+}
+
+/* NATURAL: the names that both sides have. */
+static tdbplus_status natural_names(struct binder *binder, const struct bind_query *query,
+                                    const struct sides *sides, struct ast_names *names)
+{
+    names->items = arena_array(binder->arena, sides->end + 1u, sizeof *names->items);
+    if (names->items == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = sides->left_begin; i < sides->left_end; i++) {
+        const struct bind_column *column = query->columns.items[i];
+        bool twice = false;
+        if (!column->qualified_only &&
+            find_side(query, sides->left_end, sides->end, column->name, &twice) != NULL) {
+            names->items[names->count++] = column->name;
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* Merged columns come first in SELECT *, in the order of USING. */
+static void merged_first(struct bind_query *query, const struct sides *sides, uint32_t merged)
+{
+    void **items = query->columns.items;
+    for (uint32_t m = 0; m < merged; m++) {
+        void *item = items[sides->end + m];
+        uint32_t to = sides->left_begin + m;
+        memmove(&items[to + 1], &items[to], (sides->end + m - to) * sizeof *items);
+        items[to] = item;
+    }
+}
+
+static tdbplus_status bind_join_condition(struct binder *binder, struct bind_query *query,
+                                          const struct ast_join *ast, const struct sides *sides,
+                                          struct plan **plan)
+{
+    struct pointers conditions = {0};
+    struct ast_names names = ast->using_columns;
+    if (ast->natural) {
+        TRY(natural_names(binder, query, sides, &names));
+    }
+    for (uint32_t i = 0; i < names.count; i++) {
+        TRY(join_column(binder, query, names.items[i], sides, plan, &conditions));
+    }
+    if (ast->condition != NULL) {
+        // Only the columns of this join are seen.
+        struct bind_query inside = *query;
+        inside.columns.items += sides->left_begin;
+        inside.columns.count = sides->end - sides->left_begin;
+        inside.columns.capacity = inside.columns.count;
+        inside.clause = CLAUSE_ON;
+        struct expr *condition = NULL;
+        TRY(bind_condition(binder, &inside, ast->condition, "JOIN/ON", &condition));
+        if (!pointers_push(binder->arena, &conditions, condition)) {
+            return bind_no_memory(binder);
+        }
+    }
+    (*plan)->exprs = (struct expr **)conditions.items;
+    (*plan)->expr_count = conditions.count;
+    struct plan *join = *plan;
+    for (uint32_t i = 0; join->join_kind == JOIN_FULL && i < names.count; i++) {
+        struct expr *pair[2] = {((struct expr *)conditions.items[i])->arguments[0],
+                                ((struct expr *)conditions.items[i])->arguments[1]};
+        TRY(merge_full(binder, plan, pair, query->columns.items[sides->end + i]));
+    }
+    merged_first(query, sides, names.count);
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status bind_join(struct binder *binder, struct bind_query *query,
+                                const struct ast_join *ast, struct plan **plan_out)
+{
+    static const uint8_t kinds[] = {
+        [AST_JOIN_INNER] = JOIN_INNER,
+        [AST_JOIN_LEFT] = JOIN_LEFT,
+        [AST_JOIN_FULL] = JOIN_FULL,
+        [AST_JOIN_RIGHT] = JOIN_RIGHT,
+    };
+    struct plan *left = NULL;
+    struct plan *right = NULL;
+    struct sides sides = {.left_begin = query->columns.count};
+    TRY(bind_item(binder, query, ast->left, &left));
+    sides.left_end = query->columns.count;
+    TRY(bind_item(binder, query, ast->right, &right));
+    sides.end = query->columns.count;
+    TRY(bind_join_plan(binder, left, right, kinds[ast->join_kind], plan_out));
+    TRY(bind_join_condition(binder, query, ast, &sides, plan_out));
+    if (ast->alias != NULL) {
+        return bind_unsupported(binder, ast->ast.position, "an alias of a join");
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status check_alias(struct binder *binder, const struct bind_query *query,
+                                  uint32_t before, const struct ast *ast)
+{
+    if (before == query->columns.count || ast->kind == AST_JOIN) {
+        return TDBPLUS_OK;
+    }
+    const char *table = ((const struct bind_column *)query->columns.items[before])->table;
+    for (uint32_t i = 0; i < before; i++) {
+        const struct bind_column *column = query->columns.items[i];
+        if (column->table != NULL && table != NULL && strcmp(column->table, table) == 0) {
+            return bind_fail(binder, TDBPLUS_E_SQL, "42712", ast->position,
+                             "table name \"%s\" specified more than once", table);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status bind_item(struct binder *binder, struct bind_query *query,
+                                const struct ast *ast, struct plan **plan_out)
+{
+    TRY(bind_enter(binder));
+    uint32_t before = query->columns.count;
+    switch (ast->kind) {
+    case AST_TABLE_REF:
+        TRY(bind_table(binder, query, (const struct ast_table_ref *)ast, plan_out));
+        break;
+    case AST_TABLE_SUBQUERY:
+        TRY(bind_table_subquery(binder, query, (const struct ast_table_subquery *)ast, plan_out));
+        break;
+    case AST_TABLE_FUNCTION:
+        TRY(bind_table_function(binder, query, (const struct ast_table_function *)ast, plan_out));
+        break;
+    case AST_JOIN:
+        TRY(bind_join(binder, query, (const struct ast_join *)ast, plan_out));
+        break;
+    default:
+        return bind_unsupported(binder, ast->position, "this item in FROM");
+    }
+    bind_leave(binder);
+    return check_alias(binder, query, before, ast);
+}
+
+tdbplus_status bind_from(struct binder *binder, struct bind_query *query,
+                         const struct ast_list *from, struct plan **plan_out)
+{
+    if (from->count == 0) {
+        struct plan *plan = plan_make(binder->arena, PLAN_VALUES, 0);
+        if (plan == NULL) {
+            return bind_no_memory(binder);
+        }
+        plan->row_count = 1;
+        *plan_out = plan;
+        return TDBPLUS_OK;
+    }
+    struct plan *all = NULL;
+    for (uint32_t i = 0; i < from->count; i++) {
+        struct plan *one = NULL;
+        TRY(bind_item(binder, query, from->items[i], &one));
+        if (all == NULL) {
+            all = one;
+        } else {
+            TRY(bind_join_plan(binder, all, one, JOIN_INNER, &all));
+        }
+    }
+    *plan_out = all;
+    return TDBPLUS_OK;
+}

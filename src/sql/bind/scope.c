@@ -1,0 +1,152 @@
+/* What names mean. */
+
+#include <string.h>
+
+#include "sql/bind/bind_internal.h"
+
+tdbplus_status bind_add_column(struct binder *binder, struct bind_query *query,
+                               const struct bind_column *column)
+{
+    struct bind_column *copy = arena_alloc(binder->arena, sizeof *copy);
+    if (copy == NULL || !pointers_push(binder->arena, &query->columns, copy)) {
+        return bind_no_memory(binder);
+    }
+    *copy = *column;
+    return TDBPLUS_OK;
+}
+
+const struct bind_column *bind_peek_column(const struct bind_query *query, const char *table,
+                                           const char *name, bool *ambiguous_out)
+{
+    const struct bind_column *found = NULL;
+    *ambiguous_out = false;
+    for (uint32_t i = 0; i < query->columns.count; i++) {
+        const struct bind_column *column = query->columns.items[i];
+        bool table_fits = table != NULL ? column->table != NULL && strcmp(column->table, table) == 0
+                                        : !column->qualified_only;
+        if (!table_fits || strcmp(column->name, name) != 0) {
+            continue;
+        }
+        if (found != NULL) {
+            *ambiguous_out = true;
+            return found;
+        }
+        found = column;
+    }
+    return found;
+}
+
+/* Tells the subqueries between the column's level and the reader's that they read it. */
+static tdbplus_status mark_outer(struct binder *binder, struct bind_query *reader,
+                                 const struct bind_query *owner, uint32_t id)
+{
+    for (struct bind_query *query = reader; query != owner; query = query->outer) {
+        bool known = query->outer_ids == NULL;
+        for (uint32_t i = 0; !known && i < query->outer_ids->count; i++) {
+            known = (uintptr_t)query->outer_ids->items[i] == id;
+        }
+        if (!known && !pointers_push(binder->arena, query->outer_ids, (void *)(uintptr_t)id)) {
+            return bind_no_memory(binder);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+static bool table_known(const struct bind_query *query, const char *table)
+{
+    for (; query != NULL; query = query->outer) {
+        for (uint32_t i = 0; i < query->columns.count; i++) {
+            const struct bind_column *column = query->columns.items[i];
+            if (column->table != NULL && strcmp(column->table, table) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static tdbplus_status column_missing(struct binder *binder, const struct bind_query *query,
+                                     const char *table, const char *name, uint32_t position)
+{
+    if (table != NULL && !table_known(query, table)) {
+        return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42P01", position,
+                         "missing FROM-clause entry for table \"%s\"", table);
+    }
+    tdbplus_status status = table != NULL
+                                ? bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42703", position,
+                                            "column %s.%s does not exist", table, name)
+                                : bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42703", position,
+                                            "column \"%s\" does not exist", name);
+    const struct bind_column *best = NULL;
+    uint32_t nearest = UINT32_MAX;
+    for (uint32_t i = 0; i < query->columns.count; i++) {
+        const struct bind_column *column = query->columns.items[i];
+        if (func_name_similar(name, column->name, &nearest)) {
+            best = column;
+        }
+    }
+    if (best != NULL) {
+        err_hint(binder->err, "Perhaps you meant to reference the column \"%s%s%s\".",
+                 best->table != NULL ? best->table : "", best->table != NULL ? "." : "",
+                 best->name);
+    }
+    return status;
+}
+
+tdbplus_status bind_find_column(struct binder *binder, struct bind_query *query,
+                                const struct ast_column_ref *ref, struct expr **expr_out)
+{
+    if (ref->names.count > 2) {
+        return bind_unsupported(binder, ref->ast.position, "a column with a schema's name");
+    }
+    const char *table = ref->names.count == 2 ? ref->names.items[0] : NULL;
+    const char *name = ref->names.items[ref->names.count - 1];
+    for (struct bind_query *level = query; level != NULL; level = level->outer) {
+        bool ambiguous = false;
+        const struct bind_column *column = bind_peek_column(level, table, name, &ambiguous);
+        if (ambiguous) {
+            return bind_fail(binder, TDBPLUS_E_SQL, "42702", ref->ast.position,
+                             "column reference \"%s\" is ambiguous", name);
+        }
+        if (column == NULL) {
+            continue;
+        }
+        struct expr *expr = expr_column(binder->arena, column->id, column->type);
+        if (expr == NULL) {
+            return bind_no_memory(binder);
+        }
+        expr->position = ref->ast.position;
+        TRY(mark_outer(binder, query, level, column->id));
+        *expr_out = expr;
+        return TDBPLUS_OK;
+    }
+    return column_missing(binder, query, table, name, ref->ast.position);
+}
+
+tdbplus_status bind_find_table(struct binder *binder, const struct ast_table_ref *table,
+                               const struct object **object_out)
+{
+    if (table->schema != NULL && strcmp(table->schema, "public") != 0) {
+        return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42P01", table->ast.position,
+                         "relation \"%s.%s\" does not exist", table->schema, table->name);
+    }
+    const struct object *object = txn_object(binder->txn, OBJECT_COLLECTION, table->name);
+    if (object != NULL) {
+        *object_out = object;
+        return TDBPLUS_OK;
+    }
+    tdbplus_status status = bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42P01", table->ast.position,
+                                      "relation \"%s\" does not exist", table->name);
+    const struct object *best = NULL;
+    uint32_t nearest = UINT32_MAX;
+    const struct object *other = NULL;
+    while ((other = txn_object_next(binder->txn, OBJECT_COLLECTION, other)) != NULL) {
+        if (func_name_similar(table->name, other->name, &nearest)) {
+            best = other;
+        }
+    }
+    if (best != NULL) {
+        err_hint(binder->err, "Perhaps you meant the table \"%s\".", best->name);
+    }
+    return status;
+}

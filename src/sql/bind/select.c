@@ -1,0 +1,525 @@
+/* SELECT: the clauses in the order in which they work. */
+
+#include <string.h>
+
+#include "sql/bind/bind_internal.h"
+
+tdbplus_status bind_project(struct binder *binder, struct plan *input, struct pointers *exprs,
+                            struct pointers *names, struct plan **plan_out)
+{
+    struct plan *plan = plan_make(binder->arena, PLAN_PROJECT, exprs->count);
+    if (plan == NULL) {
+        return bind_no_memory(binder);
+    }
+    plan->left = input;
+    plan->exprs = (struct expr **)exprs->items;
+    plan->expr_count = exprs->count;
+    for (uint32_t i = 0; i < exprs->count; i++) {
+        const struct expr *expr = exprs->items[i];
+        plan->columns[i] = (struct plan_column){
+            .id = binder->next_id++, .type = expr->type, .name = names->items[i]};
+    }
+    *plan_out = plan;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status bind_filter(struct binder *binder, struct plan *input, struct expr *condition,
+                           struct plan **plan_out)
+{
+    struct plan *plan = plan_make(binder->arena, PLAN_FILTER, input->column_count);
+    if (plan == NULL) {
+        return bind_no_memory(binder);
+    }
+    memcpy(plan->columns, input->columns, input->column_count * sizeof *plan->columns);
+    plan->left = input;
+    plan->exprs = arena_array(binder->arena, 1, sizeof *plan->exprs);
+    if (plan->exprs == NULL) {
+        return bind_no_memory(binder);
+    }
+    plan->exprs[0] = condition;
+    plan->expr_count = 1;
+    *plan_out = plan;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status limit_value(struct binder *binder, struct bind_query *query,
+                                  const struct ast *ast, const char *clause, struct expr **expr_out)
+{
+    if (ast == NULL) {
+        return TDBPLUS_OK;
+    }
+    uint8_t before = query->clause;
+    query->clause = CLAUSE_LIMIT;
+    // Columns of this query mean nothing here.
+    struct bind_query around = {
+        .outer = query->outer, .ctes = query->ctes, .outer_ids = query->outer_ids};
+    around.clause = CLAUSE_LIMIT;
+    struct expr *expr = NULL;
+    TRY(bind_expression(binder, &around, ast, &expr));
+    query->clause = before;
+    bool done = false;
+    TRY(bind_try_coerce(binder, &expr, type_of(TYPE_INT8), FUNC_CAST_ASSIGNMENT, &done));
+    if (!done) {
+        char name[64];
+        func_type_name(expr->type, name);
+        return bind_fail(binder, TDBPLUS_E_TYPE, "42804", ast->position,
+                         "argument of %s must be type bigint, not type %s", clause, name);
+    }
+    *expr_out = expr;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status bind_limit(struct binder *binder, struct bind_query *query, const struct ast *count,
+                          const struct ast *offset, struct plan **plan)
+{
+    if (count == NULL && offset == NULL) {
+        return TDBPLUS_OK;
+    }
+    struct plan *limit = plan_make(binder->arena, PLAN_LIMIT, (*plan)->column_count);
+    if (limit == NULL) {
+        return bind_no_memory(binder);
+    }
+    memcpy(limit->columns, (*plan)->columns, limit->column_count * sizeof *limit->columns);
+    limit->left = *plan;
+    limit->exprs = arena_array(binder->arena, 2, sizeof *limit->exprs);
+    if (limit->exprs == NULL) {
+        return bind_no_memory(binder);
+    }
+    limit->expr_count = 2;
+    TRY(limit_value(binder, query, count, "LIMIT", &limit->exprs[0]));
+    TRY(limit_value(binder, query, offset, "OFFSET", &limit->exprs[1]));
+    *plan = limit;
+    return TDBPLUS_OK;
+}
+
+/* ---- the select list ---- */
+
+static tdbplus_status add_target(struct binder *binder, struct bind_targets *targets,
+                                 struct expr *expr, const char *name, struct ast *ast)
+{
+    // The name is not written through; the list holds plain pointers.
+    void *name_pointer = NULL;
+    memcpy(&name_pointer, &name, sizeof name_pointer);
+    if (!pointers_push(binder->arena, &targets->exprs, expr) ||
+        !pointers_push(binder->arena, &targets->names, name_pointer) ||
+        !pointers_push(binder->arena, &targets->asts, ast)) {
+        return bind_no_memory(binder);
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status expand_star(struct binder *binder, struct bind_query *query,
+                                  const struct ast_column_ref *star, struct bind_targets *targets)
+{
+    const char *table = star->names.count > 0 ? star->names.items[star->names.count - 1] : NULL;
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < query->columns.count; i++) {
+        const struct bind_column *column = query->columns.items[i];
+        bool wanted = table != NULL ? column->table != NULL && strcmp(column->table, table) == 0
+                                    : !column->qualified_only;
+        if (!wanted) {
+            continue;
+        }
+        found++;
+        struct expr *expr = expr_column(binder->arena, column->id, column->type);
+        if (expr == NULL) {
+            return bind_no_memory(binder);
+        }
+        expr->position = star->ast.position;
+        TRY(add_target(binder, targets, expr, column->name, NULL));
+    }
+    if (found == 0 && table != NULL) {
+        return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42P01", star->ast.position,
+                         "missing FROM-clause entry for table \"%s\"", table);
+    }
+    if (found == 0 && query->columns.count == 0) {
+        return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", star->ast.position,
+                         "SELECT * with no tables specified is not valid");
+    }
+    return TDBPLUS_OK;
+}
+
+/* The name that PostgreSQL gives to an expression without an alias. */
+static const char *default_name(const struct ast *ast)
+{
+    switch (ast->kind) {
+    case AST_COLUMN_REF: {
+        const struct ast_column_ref *ref = (const struct ast_column_ref *)ast;
+        return ref->names.items[ref->names.count - 1];
+    }
+    case AST_FUNCTION: {
+        const struct ast_function *call = (const struct ast_function *)ast;
+        return call->name.items[call->name.count - 1];
+    }
+    case AST_CAST: {
+        const struct ast_cast *cast = (const struct ast_cast *)ast;
+        const char *inner = default_name(cast->argument);
+        if (strcmp(inner, "?column?") != 0 && strcmp(inner, "case") != 0) {
+            return inner;
+        }
+        const struct ast_type_name *type = (const struct ast_type_name *)cast->type;
+        return type->names.items[type->names.count - 1];
+    }
+    case AST_CASE: {
+        const struct ast_case *choice = (const struct ast_case *)ast;
+        const char *inner =
+            choice->otherwise != NULL ? default_name(choice->otherwise) : "?column?";
+        return strcmp(inner, "?column?") == 0 ? "case" : inner;
+    }
+    case AST_COALESCE:
+        return "coalesce";
+    case AST_MIN_MAX:
+        return ((const struct ast_min_max *)ast)->least ? "least" : "greatest";
+    case AST_OPERATOR:
+        return ((const struct ast_operator *)ast)->operator_kind == AST_OP_NULLIF ? "nullif"
+                                                                                  : "?column?";
+    case AST_SUBQUERY: {
+        const struct ast_subquery *subquery = (const struct ast_subquery *)ast;
+        if (subquery->subquery_kind == AST_EXISTS) {
+            return "exists";
+        }
+        const struct ast_select *select = (const struct ast_select *)subquery->query;
+        if (subquery->subquery_kind == AST_SCALAR && select->targets.count == 1) {
+            const struct ast_target *target = (const struct ast_target *)select->targets.items[0];
+            return target->name != NULL ? target->name : default_name(target->value);
+        }
+        return "?column?";
+    }
+    case AST_KEYWORD_VALUE: {
+        static const char *const names[] = {
+            "current_date",   "current_time", "current_timestamp", "localtime",
+            "localtimestamp", "current_user", "current_catalog",   "current_schema"};
+        return names[((const struct ast_keyword_value *)ast)->keyword_kind];
+    }
+    default:
+        return "?column?";
+    }
+}
+
+tdbplus_status bind_target_list(struct binder *binder, struct bind_query *query,
+                                const struct ast_list *targets, struct bind_targets *targets_out)
+{
+    for (uint32_t i = 0; i < targets->count; i++) {
+        const struct ast_target *target = (const struct ast_target *)targets->items[i];
+        if (target->value->kind == AST_COLUMN_REF &&
+            ((const struct ast_column_ref *)target->value)->star) {
+            TRY(expand_star(binder, query, (const struct ast_column_ref *)target->value,
+                            targets_out));
+            continue;
+        }
+        struct expr *expr = NULL;
+        // A bare column keeps its stored form, so that its precision is described.
+        if (target->value->kind == AST_COLUMN_REF) {
+            TRY(bind_find_column(binder, query, (const struct ast_column_ref *)target->value,
+                                 &expr));
+        } else {
+            TRY(bind_expression(binder, query, target->value, &expr));
+        }
+        TRY(add_target(binder, targets_out, expr,
+                       target->name != NULL ? target->name : default_name(target->value),
+                       target->value));
+    }
+    return TDBPLUS_OK;
+}
+
+/* ---- ORDER BY ---- */
+
+struct ordering {
+    struct pointers exprs; /* Of the sort, over the input of the projection. */
+    uint32_t *targets;     /* Which target each one is, or UINT32_MAX. */
+};
+
+/* A name means an output column first, an integer its number, anything else the input. */
+static tdbplus_status find_output(struct binder *binder, const struct ast *ast,
+                                  const struct bind_targets *targets, uint32_t *number_out)
+{
+    *number_out = UINT32_MAX;
+    if (ast->kind == AST_CONSTANT && ((const struct ast_constant *)ast)->constant == AST_INTEGER) {
+        int32_t number = ((const struct ast_constant *)ast)->integer;
+        if (number < 1 || (uint32_t)number > targets->exprs.count) {
+            return bind_fail(binder, TDBPLUS_E_SQL, "42P10", ast->position,
+                             "ORDER BY position %d is not in select list", number);
+        }
+        *number_out = (uint32_t)number - 1;
+        return TDBPLUS_OK;
+    }
+    if (ast->kind != AST_COLUMN_REF || ((const struct ast_column_ref *)ast)->names.count != 1) {
+        return TDBPLUS_OK;
+    }
+    const char *name = ((const struct ast_column_ref *)ast)->names.items[0];
+    for (uint32_t i = 0; i < targets->names.count; i++) {
+        if (targets->names.items[i] == NULL || strcmp(targets->names.items[i], name) != 0) {
+            continue;
+        }
+        if (*number_out != UINT32_MAX &&
+            !expr_equal(targets->exprs.items[*number_out], targets->exprs.items[i])) {
+            return bind_fail(binder, TDBPLUS_E_SQL, "42702", ast->position,
+                             "ORDER BY \"%s\" is ambiguous", name);
+        }
+        *number_out = *number_out == UINT32_MAX ? i : *number_out;
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status bind_ordering(struct binder *binder, struct bind_query *query,
+                                    const struct ast_list *order,
+                                    const struct bind_targets *targets, struct ordering *ordering)
+{
+    ordering->targets = arena_array(binder->arena, order->count + 1u, sizeof(uint32_t));
+    if (ordering->targets == NULL) {
+        return bind_no_memory(binder);
+    }
+    query->clause = CLAUSE_ORDER;
+    for (uint32_t i = 0; i < order->count; i++) {
+        const struct ast_sort_key *key = (const struct ast_sort_key *)order->items[i];
+        if (key->using_operator != NULL) {
+            return bind_unsupported(binder, key->ast.position, "ORDER BY ... USING");
+        }
+        uint32_t number = UINT32_MAX;
+        TRY(find_output(binder, key->value, targets, &number));
+        struct expr *expr = number != UINT32_MAX ? targets->exprs.items[number] : NULL;
+        if (expr == NULL) {
+            TRY(bind_expression(binder, query, key->value, &expr));
+            if (expr->type.id == TYPE_NONE) {
+                TRY(bind_coerce(binder, &expr, type_of(TYPE_TEXT), FUNC_CAST_IMPLICIT));
+            }
+            for (uint32_t t = 0; t < targets->exprs.count && number == UINT32_MAX; t++) {
+                number = expr_equal(targets->exprs.items[t], expr) ? t : UINT32_MAX;
+            }
+        }
+        ordering->targets[i] = number;
+        if (!pointers_push(binder->arena, &ordering->exprs, expr)) {
+            return bind_no_memory(binder);
+        }
+    }
+    query->clause = CLAUSE_SELECT;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status make_sort(struct binder *binder, const struct ast_list *order,
+                                const uint32_t *columns, struct plan **plan)
+{
+    struct plan *sort = plan_make(binder->arena, PLAN_SORT, (*plan)->column_count);
+    if (sort == NULL) {
+        return bind_no_memory(binder);
+    }
+    memcpy(sort->columns, (*plan)->columns, sort->column_count * sizeof *sort->columns);
+    sort->left = *plan;
+    sort->keys = arena_array(binder->arena, order->count, sizeof *sort->keys);
+    if (sort->keys == NULL) {
+        return bind_no_memory(binder);
+    }
+    sort->key_count = order->count;
+    for (uint32_t i = 0; i < order->count; i++) {
+        const struct ast_sort_key *key = (const struct ast_sort_key *)order->items[i];
+        const struct plan_column *column = &(*plan)->columns[columns[i]];
+        sort->keys[i].value = expr_column(binder->arena, column->id, column->type);
+        if (sort->keys[i].value == NULL) {
+            return bind_no_memory(binder);
+        }
+        sort->keys[i].descending = key->descending;
+        sort->keys[i].nulls_first = key->nulls_given ? key->nulls_first : key->descending;
+    }
+    *plan = sort;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status make_distinct(struct binder *binder, struct plan **plan)
+{
+    struct plan *distinct = plan_make(binder->arena, PLAN_DISTINCT, (*plan)->column_count);
+    if (distinct == NULL) {
+        return bind_no_memory(binder);
+    }
+    memcpy(distinct->columns, (*plan)->columns, distinct->column_count * sizeof *distinct->columns);
+    distinct->left = *plan;
+    *plan = distinct;
+    return TDBPLUS_OK;
+}
+
+/* Keeps the first `count` columns of a plan, with their ids. */
+static tdbplus_status keep_columns(struct binder *binder, uint32_t count, struct plan **plan)
+{
+    struct pointers exprs = {0};
+    struct pointers names = {0};
+    struct plan *input = *plan;
+    for (uint32_t i = 0; i < count; i++) {
+        struct expr *column =
+            expr_column(binder->arena, input->columns[i].id, input->columns[i].type);
+        if (column == NULL || !pointers_push(binder->arena, &exprs, column) ||
+            !pointers_push(binder->arena, &names, NULL)) {
+            return bind_no_memory(binder);
+        }
+    }
+    TRY(bind_project(binder, input, &exprs, &names, plan));
+    memcpy((*plan)->columns, input->columns, count * sizeof *input->columns);
+    return TDBPLUS_OK;
+}
+
+/* Projection, DISTINCT, ORDER BY and LIMIT on top of rows or groups. */
+static tdbplus_status finish_select(struct binder *binder, struct bind_query *query,
+                                    const struct ast_select *ast, struct bind_targets *targets,
+                                    struct ordering *ordering, struct plan **plan)
+{
+    uint32_t visible = targets->exprs.count;
+    uint32_t *columns = ordering->targets;
+    for (uint32_t i = 0; i < ast->order.count; i++) {
+        if (columns[i] != UINT32_MAX) {
+            continue;
+        }
+        if (ast->distinct) {
+            return bind_fail(binder, TDBPLUS_E_SQL, "42P10",
+                             ((const struct expr *)ordering->exprs.items[i])->position,
+                             "for SELECT DISTINCT, ORDER BY expressions must appear in select "
+                             "list");
+        }
+        columns[i] = targets->exprs.count;
+        TRY(add_target(binder, targets, ordering->exprs.items[i], NULL, NULL));
+    }
+    TRY(bind_project(binder, *plan, &targets->exprs, &targets->names, plan));
+    if (ast->distinct) {
+        TRY(make_distinct(binder, plan));
+    }
+    if (ast->order.count > 0) {
+        TRY(make_sort(binder, &ast->order, columns, plan));
+    }
+    TRY(bind_limit(binder, query, ast->limit, ast->offset, plan));
+    if (targets->exprs.count > visible) {
+        TRY(keep_columns(binder, visible, plan));
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status check_select(struct binder *binder, const struct ast_select *ast)
+{
+    if (ast->into) {
+        return bind_unsupported(binder, 0, "SELECT INTO");
+    }
+    if (ast->windows.count > 0) {
+        return bind_unsupported(binder, ast->windows.items[0]->position, "WINDOW");
+    }
+    if (ast->locking.count > 0) {
+        return bind_unsupported(binder, 0, "FOR UPDATE and FOR SHARE");
+    }
+    if (ast->distinct_on.count > 0) {
+        return bind_unsupported(binder, ast->distinct_on.items[0]->position, "DISTINCT ON");
+    }
+    if (ast->with_ties) {
+        return bind_unsupported(binder, 0, "WITH TIES");
+    }
+    return TDBPLUS_OK;
+}
+
+/* Literals whose type nothing else decides are text. */
+static tdbplus_status settle_targets(struct binder *binder, struct bind_targets *targets)
+{
+    for (uint32_t i = 0; i < targets->exprs.count; i++) {
+        struct expr *expr = targets->exprs.items[i];
+        if (expr->type.id == TYPE_NONE) {
+            TRY(bind_coerce(binder, &expr, type_of(TYPE_TEXT), FUNC_CAST_IMPLICIT));
+            targets->exprs.items[i] = expr;
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status bind_plain_select(struct binder *binder, struct bind_query *query,
+                                        const struct ast_select *ast, bool keep_unknown,
+                                        struct plan **plan_out)
+{
+    TRY(check_select(binder, ast));
+    struct plan *plan = NULL;
+    TRY(bind_from(binder, query, &ast->from, &plan));
+    if (ast->where != NULL) {
+        struct expr *where = NULL;
+        query->clause = CLAUSE_WHERE;
+        TRY(bind_condition(binder, query, ast->where, "WHERE", &where));
+        TRY(bind_filter(binder, plan, where, &plan));
+    }
+    query->clause = CLAUSE_SELECT;
+    struct bind_targets targets = {0};
+    TRY(bind_target_list(binder, query, &ast->targets, &targets));
+    // Above a projection, nobody could give the literal another type.
+    bool plain =
+        ast->order.count == 0 && !ast->distinct && ast->limit == NULL && ast->offset == NULL;
+    if (!keep_unknown || !plain) {
+        TRY(settle_targets(binder, &targets));
+    }
+    struct bind_grouping grouping = {0};
+    TRY(bind_group_keys(binder, query, ast, &targets, &grouping));
+    struct expr *having = NULL;
+    if (ast->having != NULL) {
+        query->clause = CLAUSE_HAVING;
+        TRY(bind_condition(binder, query, ast->having, "HAVING", &having));
+    }
+    struct ordering ordering = {0};
+    TRY(bind_ordering(binder, query, &ast->order, &targets, &ordering));
+    if (grouping.needed || query->aggregates.count > 0) {
+        TRY(bind_aggregate_plan(binder, query, &grouping, &plan));
+        for (uint32_t i = 0; i < targets.exprs.count; i++) {
+            TRY(bind_over_groups(binder, query, &grouping,
+                                 (struct expr **)&targets.exprs.items[i]));
+        }
+        for (uint32_t i = 0; i < ordering.exprs.count; i++) {
+            TRY(bind_over_groups(binder, query, &grouping,
+                                 (struct expr **)&ordering.exprs.items[i]));
+        }
+        if (having != NULL) {
+            TRY(bind_over_groups(binder, query, &grouping, &having));
+            TRY(bind_filter(binder, plan, having, &plan));
+        }
+    }
+    TRY(finish_select(binder, query, ast, &targets, &ordering, &plan));
+    *plan_out = plan;
+    return TDBPLUS_OK;
+}
+
+/* VALUES and set operations are ordered by their output columns only. */
+static tdbplus_status order_output(struct binder *binder, struct bind_query *query,
+                                   const struct ast_select *ast, struct plan **plan)
+{
+    uint32_t *columns = arena_array(binder->arena, ast->order.count + 1u, sizeof *columns);
+    if (columns == NULL) {
+        return bind_no_memory(binder);
+    }
+    struct bind_targets targets = {0};
+    for (uint32_t i = 0; i < (*plan)->column_count; i++) {
+        const struct plan_column *column = &(*plan)->columns[i];
+        struct expr *expr = expr_column(binder->arena, column->id, column->type);
+        if (expr == NULL) {
+            return bind_no_memory(binder);
+        }
+        TRY(add_target(binder, &targets, expr, column->name, NULL));
+    }
+    for (uint32_t i = 0; i < ast->order.count; i++) {
+        const struct ast_sort_key *key = (const struct ast_sort_key *)ast->order.items[i];
+        TRY(find_output(binder, key->value, &targets, &columns[i]));
+        if (columns[i] == UINT32_MAX) {
+            return bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", key->value->position,
+                             "invalid UNION/INTERSECT/EXCEPT ORDER BY clause: only result column "
+                             "names can be used");
+        }
+    }
+    if (ast->order.count > 0) {
+        TRY(make_sort(binder, &ast->order, columns, plan));
+    }
+    return bind_limit(binder, query, ast->limit, ast->offset, plan);
+}
+
+tdbplus_status bind_select(struct binder *binder, struct bind_query *outer,
+                           const struct ast_select *ast, bool keep_unknown, struct plan **plan_out)
+{
+    TRY(bind_enter(binder));
+    struct bind_query query = {.outer = outer};
+    TRY(bind_with(binder, &query, ast->with));
+    if (ast->values.count > 0) {
+        TRY(bind_values(binder, &query, ast, plan_out));
+        TRY(order_output(binder, &query, ast, plan_out));
+    } else if (ast->set_kind != AST_SET_NONE) {
+        TRY(bind_set_operation(binder, &query, ast, plan_out));
+        TRY(order_output(binder, &query, ast, plan_out));
+    } else {
+        TRY(bind_plain_select(binder, &query, ast, keep_unknown, plan_out));
+    }
+    bind_leave(binder);
+    return TDBPLUS_OK;
+}

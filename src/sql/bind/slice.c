@@ -1,0 +1,169 @@
+/* Cutting an expression's text out of a definition, with a small scanner of SQL's tokens. The
+ * grammar tells where a constraint begins, but not where it ends. */
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#include "sql/bind/bind_internal.h"
+
+enum token_kind { TOKEN_END, TOKEN_WORD, TOKEN_OTHER };
+
+struct token {
+    enum token_kind kind;
+    size_t begin;
+    size_t end;
+};
+
+static size_t skip_blank(struct span text, size_t at)
+{
+    while (at < text.size) {
+        if (isspace(text.data[at])) {
+            at++;
+        } else if (at + 1 < text.size && text.data[at] == '-' && text.data[at + 1] == '-') {
+            while (at < text.size && text.data[at] != '\n') {
+                at++;
+            }
+        } else if (at + 1 < text.size && text.data[at] == '/' && text.data[at + 1] == '*') {
+            uint32_t depth = 0;
+            do {
+                bool open = at + 1 < text.size && text.data[at] == '/' && text.data[at + 1] == '*';
+                bool close = at + 1 < text.size && text.data[at] == '*' && text.data[at + 1] == '/';
+                depth += open;
+                depth -= close;
+                at += open || close ? 2 : 1;
+            } while (depth > 0 && at < text.size);
+        } else {
+            break;
+        }
+    }
+    return at;
+}
+
+/* The end of a quoted piece that begins at `at`; a doubled quote goes on. */
+static size_t quoted_end(struct span text, size_t at, bool backslashes)
+{
+    uint8_t quote = text.data[at++];
+    while (at < text.size) {
+        if (backslashes && text.data[at] == '\\') {
+            at += 2;
+        } else if (text.data[at] == quote) {
+            if (at + 1 >= text.size || text.data[at + 1] != quote) {
+                return at + 1;
+            }
+            at += 2;
+        } else {
+            at++;
+        }
+    }
+    return text.size;
+}
+
+static bool is_word(uint8_t byte)
+{
+    return isalnum(byte) || byte == '_' || byte >= 0x80;
+}
+
+/* The end of $tag$...$tag$ that begins at `at`, or `at` if it is none. */
+static size_t dollar_end(struct span text, size_t at)
+{
+    size_t tag = at + 1;
+    while (tag < text.size && is_word(text.data[tag])) {
+        tag++;
+    }
+    if (tag >= text.size || text.data[tag] != '$' || isdigit(text.data[at + 1])) {
+        return at;
+    }
+    size_t size = tag + 1 - at;
+    const uint8_t *close = memmem(text.data + tag + 1, text.size - tag - 1, text.data + at, size);
+    return close == NULL ? text.size : (size_t)(close - text.data) + size;
+}
+
+static struct token next_token(struct span text, size_t at)
+{
+    at = skip_blank(text, at);
+    struct token token = {TOKEN_OTHER, at, at + 1};
+    if (at >= text.size) {
+        return (struct token){TOKEN_END, text.size, text.size};
+    }
+    uint8_t byte = text.data[at];
+    bool escapes = (byte == 'e' || byte == 'E') && at + 1 < text.size && text.data[at + 1] == '\'';
+    if (escapes) {
+        token.end = quoted_end(text, at + 1, true);
+    } else if (byte == '\'' || byte == '"') {
+        token.end = quoted_end(text, at, false);
+    } else if (byte == '$') {
+        size_t end = dollar_end(text, at);
+        token.end = end > at ? end : at + 1;
+    } else if (is_word(byte)) {
+        token.kind = isdigit(byte) ? TOKEN_OTHER : TOKEN_WORD;
+        while (token.end < text.size && is_word(text.data[token.end])) {
+            token.end++;
+        }
+    }
+    return token;
+}
+
+static bool is_any_of(struct span text, const struct token *token, const char *const *words)
+{
+    if (token->kind != TOKEN_WORD) {
+        return false;
+    }
+    size_t size = token->end - token->begin;
+    for (; *words != NULL; words++) {
+        if (strlen(*words) == size &&
+            strncasecmp((const char *)text.data + token->begin, *words, size) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct span bind_slice_default(struct span text, size_t begin)
+{
+    static const char *const start[] = {"default", NULL};
+    static const char *const after[] = {
+        "not",     "null",      "check",   "primary",    "unique",    "references", "constraint",
+        "default", "generated", "collate", "deferrable", "initially", NULL};
+    struct token token = next_token(text, begin);
+    while (token.kind != TOKEN_END && !is_any_of(text, &token, start)) {
+        token = next_token(text, token.end);
+    }
+    struct span slice = {.data = text.data + token.end, .size = 0};
+    uint32_t depth = 0;
+    size_t from = token.end;
+    for (token = next_token(text, from); token.kind != TOKEN_END;
+         token = next_token(text, token.end)) {
+        uint8_t byte = text.data[token.begin];
+        bool close = byte == ')' || byte == ']';
+        bool stop = depth == 0 && slice.size > 0 &&
+                    (byte == ',' || close || byte == ';' || is_any_of(text, &token, after));
+        if (stop) {
+            break;
+        }
+        depth += byte == '(' || byte == '[';
+        depth -= close && depth > 0;
+        slice.size = token.end - from;
+    }
+    return slice;
+}
+
+struct span bind_slice_parentheses(struct span text, size_t begin)
+{
+    static const char *const start[] = {"check", NULL};
+    struct token token = next_token(text, begin);
+    while (token.kind != TOKEN_END && !is_any_of(text, &token, start)) {
+        token = next_token(text, token.end);
+    }
+    token = next_token(text, token.end);
+    size_t from = token.begin;
+    uint32_t depth = 0;
+    for (; token.kind != TOKEN_END; token = next_token(text, token.end)) {
+        depth += text.data[token.begin] == '(';
+        depth -= text.data[token.begin] == ')' && depth > 0;
+        if (depth == 0) {
+            break;
+        }
+    }
+    return (struct span){.data = text.data + from, .size = token.end - from};
+}

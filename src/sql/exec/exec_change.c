@@ -1,0 +1,555 @@
+/* INSERT, UPDATE, DELETE: the whole change is made before the first row of RETURNING goes out. */
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "locks/lock_table.h"
+#include "sql/exec/exec_internal.h"
+
+struct change_stage {
+    struct stage stage;
+    const struct plan *plan;
+    const struct schema *schema;
+    struct pipeline input;
+    struct expr **checks;  /* Over the new row's columns. */
+    struct expr **updates; /* ON CONFLICT: over the old row and the proposed one. */
+    struct expr *where;
+    struct key_table touched; /* Keys that this statement has changed. */
+    struct row_store returned;
+    bool returning;
+    bool done;
+    uint32_t chunk;
+};
+
+/*
+ * Ids of hidden keys: microseconds since 1970 times 4096, or one more than the last. They rise
+ * within a process, and after a restart as long as the clock has moved on, so that a scan by key is
+ * a scan in order of insertion.
+ */
+static int64_t next_row_id(struct exec *exec)
+{
+    static _Atomic int64_t last_id;
+    const struct env *env = store_env(txn_store(exec->txn));
+    int64_t now = (int64_t)(env_clock_wall_us(env) << 12);
+    int64_t last = atomic_load_explicit(&last_id, memory_order_relaxed);
+    int64_t next;
+    do {
+        next = now > last ? now : last + 1;
+    } while (!atomic_compare_exchange_weak_explicit(&last_id, &last, next, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return next;
+}
+
+/* ---- what a new row must fulfil ---- */
+
+/* "Failing row contains (1, null, x).", as PostgreSQL says it. */
+static void detail_row(const struct change_stage *stage, struct exec *exec,
+                       const struct column *columns, uint32_t row)
+{
+    struct buffer text;
+    buffer_init(&text, exec->call->alloc);
+    uint32_t visible = stage->schema->column_count - (stage->plan->change.has_hidden_key ? 1u : 0u);
+    for (uint32_t c = 0; c < visible; c++) {
+        struct datum value;
+        column_get(&columns[c], row, &value);
+        buffer_put_text(&text, c == 0 ? "" : ", ");
+        if (value.is_null) {
+            buffer_put_text(&text, "null");
+        } else if (func_print(&value, &text, NULL) != TDBPLUS_OK) {
+            buffer_put_text(&text, "...");
+        }
+    }
+    if (!text.failed) {
+        err_detail(exec->call->err, "Failing row contains (%.*s).",
+                   (int)(text.size > 200 ? 200 : text.size), (const char *)text.data);
+    }
+    buffer_deinit(&text);
+}
+
+static tdbplus_status check_nulls(struct change_stage *stage, struct exec *exec,
+                                  const struct batch *rows)
+{
+    struct func_rows live = batch_rows(rows);
+    for (uint32_t i = 0; i < live.count; i++) {
+        uint32_t row = rows_at(&live, i);
+        for (uint32_t c = 0; c < stage->schema->column_count; c++) {
+            const struct schema_column *column = &stage->schema->columns[c];
+            if (!column->not_null || !column_is_null(&rows->columns[c], row)) {
+                continue;
+            }
+            tdbplus_status status =
+                err_set(exec->call->err, TDBPLUS_E_NULL,
+                        "null value in column \"%s\" of relation \"%s\" violates not-null "
+                        "constraint",
+                        column->name, stage->plan->change.table_name);
+            detail_row(stage, exec, rows->columns, row);
+            return status;
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* A check that is null holds. */
+static tdbplus_status check_checks(struct change_stage *stage, struct exec *exec,
+                                   const struct batch *rows, struct arena *arena)
+{
+    struct eval eval = {.exec = exec, .input = rows, .arena = arena};
+    struct func_rows live = batch_rows(rows);
+    for (uint32_t k = 0; k < stage->plan->change.check_count; k++) {
+        struct column value = {0};
+        TRY(eval_expr(&eval, stage->checks[k], &live, &value));
+        for (uint32_t i = 0; i < live.count; i++) {
+            struct datum holds;
+            column_get(&value, rows_at(&live, i), &holds);
+            if (holds.is_null || holds.boolean) {
+                continue;
+            }
+            tdbplus_status status =
+                err_set(exec->call->err, TDBPLUS_E_CONSTRAINT,
+                        "new row for relation \"%s\" violates check constraint \"%s\"",
+                        stage->plan->change.table_name, stage->plan->change.check_names[k]);
+            detail_row(stage, exec, rows->columns, rows_at(&live, i));
+            return status;
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* "Key (a, b)=(1, x) already exists." */
+static tdbplus_status duplicate_key(const struct change_stage *stage, struct exec *exec,
+                                    const struct datum *values)
+{
+    const struct schema *schema = stage->schema;
+    struct buffer names;
+    struct buffer texts;
+    buffer_init(&names, exec->call->alloc);
+    buffer_init(&texts, exec->call->alloc);
+    for (uint32_t k = 0; k < schema->key_count; k++) {
+        uint32_t position = schema->key_columns[k];
+        buffer_printf(&names, "%s%s", k == 0 ? "" : ", ", schema->columns[position].name);
+        buffer_put_text(&texts, k == 0 ? "" : ", ");
+        if (func_print(&values[position], &texts, NULL) != TDBPLUS_OK) {
+            buffer_put_text(&texts, "...");
+        }
+    }
+    err_clear(exec->call->err);
+    tdbplus_status status = err_set(exec->call->err, TDBPLUS_E_UNIQUE,
+                                    "duplicate key value violates unique constraint \"%s_pkey\"",
+                                    stage->plan->change.table_name);
+    if (!names.failed && !texts.failed) {
+        err_detail(exec->call->err, "Key (%.*s)=(%.*s) already exists.",
+                   (int)(names.size > 100 ? 100 : names.size), (const char *)names.data,
+                   (int)(texts.size > 100 ? 100 : texts.size), (const char *)texts.data);
+    }
+    buffer_deinit(&names);
+    buffer_deinit(&texts);
+    return status;
+}
+
+static void read_row(const struct column *columns, uint32_t count, uint32_t row,
+                     struct datum *values)
+{
+    for (uint32_t c = 0; c < count; c++) {
+        column_get(&columns[c], row, &values[c]);
+    }
+}
+
+static tdbplus_status keep_returned(struct change_stage *stage, struct exec *exec,
+                                    const struct column *columns, const struct func_rows *rows)
+{
+    return stage->returning ? row_store_append(&stage->returned, exec, columns, rows) : TDBPLUS_OK;
+}
+
+/* ---- INSERT ---- */
+
+/* The batch with the hidden key's column filled in. */
+static tdbplus_status fill_hidden_key(struct change_stage *stage, struct exec *exec,
+                                      const struct batch *in, struct arena *arena,
+                                      struct batch *rows_out)
+{
+    *rows_out = *in;
+    if (!stage->plan->change.has_hidden_key) {
+        return TDBPLUS_OK;
+    }
+    uint32_t count = stage->schema->column_count;
+    rows_out->columns = arena_array(arena, count, sizeof *rows_out->columns);
+    if (rows_out->columns == NULL) {
+        return exec_no_memory(exec);
+    }
+    memcpy(rows_out->columns, in->columns, (count - 1) * sizeof *rows_out->columns);
+    struct column *ids = &rows_out->columns[count - 1];
+    if (!column_make(ids, type_of(TYPE_INT8), in->row_count, false, arena)) {
+        return exec_no_memory(exec);
+    }
+    struct func_rows live = batch_rows(in);
+    for (uint32_t i = 0; i < live.count; i++) {
+        ((int64_t *)ids->data)[rows_at(&live, i)] = next_row_id(exec);
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status insert_plain(struct change_stage *stage, struct exec *exec,
+                                   const struct batch *rows, struct arena *arena)
+{
+    uint32_t failed_row = 0;
+    struct func_rows live = batch_rows(rows);
+    tdbplus_status status = txn_write_batch(exec->txn, stage->plan->change.object, TXN_INSERT, rows,
+                                            &failed_row, exec->call);
+    if (status == TDBPLUS_E_UNIQUE) {
+        struct datum *values =
+            arena_array(arena, stage->schema->column_count, sizeof(struct datum));
+        if (values == NULL) {
+            return exec_no_memory(exec);
+        }
+        read_row(rows->columns, stage->schema->column_count, failed_row, values);
+        return duplicate_key(stage, exec, values);
+    }
+    TRY(status);
+    exec->changed_rows += live.count;
+    return keep_returned(stage, exec, rows->columns, &live);
+}
+
+/* The row that is in the way, as columns of one row. */
+static tdbplus_status read_existing(struct change_stage *stage, struct exec *exec,
+                                    const struct datum *key, struct batch *batch,
+                                    struct datum *values, bool *found_out)
+{
+    batch_reset(batch);
+    return txn_get(exec->txn, stage->plan->change.object, key, NULL, stage->schema->column_count,
+                   batch, values, found_out, exec->call);
+}
+
+static tdbplus_status touch(struct change_stage *stage, struct exec *exec,
+                            const struct column *columns, uint32_t column_count, uint32_t row,
+                            struct arena *arena, bool *again_out)
+{
+    uint16_t number = (uint16_t)row;
+    struct func_rows one = {&number, 1, row + 1};
+    struct row_keys keys = {0};
+    bool added = false;
+    TRY(row_keys_make(exec, columns, column_count, &one, arena, &keys));
+    if (key_table_add(&stage->touched, keys.keys[0], &added) == KEY_NONE) {
+        return exec_no_memory(exec);
+    }
+    *again_out = !added;
+    return TDBPLUS_OK;
+}
+
+/* The old row and the proposed one side by side, for the expressions of DO UPDATE. */
+static tdbplus_status side_by_side(struct change_stage *stage, struct exec *exec,
+                                   const struct datum *old, const struct datum *proposed,
+                                   struct arena *arena, struct batch *pair)
+{
+    uint32_t count = stage->schema->column_count;
+    struct column *columns = arena_array(arena, 2u * count, sizeof *columns);
+    if (columns == NULL) {
+        return exec_no_memory(exec);
+    }
+    for (uint32_t c = 0; c < 2 * count; c++) {
+        const struct datum *value = c < count ? &old[c] : &proposed[c - count];
+        if (!column_make_constant(&columns[c], value, 1, arena)) {
+            return exec_no_memory(exec);
+        }
+    }
+    *pair = (struct batch){.columns = columns, .column_count = 2u * count, .row_count = 1};
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status update_existing(struct change_stage *stage, struct exec *exec,
+                                      const struct batch *pair, struct arena *arena)
+{
+    struct eval eval = {.exec = exec, .input = pair, .arena = arena};
+    struct func_rows rows = {.count = 1, .row_count = 1};
+    if (stage->where != NULL) {
+        TRY(eval_filter(&eval, stage->where, &rows, &rows));
+        if (rows.count == 0) {
+            return TDBPLUS_OK;
+        }
+        rows = (struct func_rows){.count = 1, .row_count = 1};
+    }
+    uint32_t count = stage->schema->column_count;
+    struct datum *values = arena_array(arena, count, sizeof *values);
+    struct batch row = {.columns = arena_array(arena, count, sizeof *row.columns),
+                        .column_count = count,
+                        .row_count = 1};
+    if (values == NULL || row.columns == NULL) {
+        return exec_no_memory(exec);
+    }
+    for (uint32_t c = 0; c < count; c++) {
+        TRY(eval_expr(&eval, stage->updates[c], &rows, &row.columns[c]));
+    }
+    TRY(check_nulls(stage, exec, &row));
+    TRY(check_checks(stage, exec, &row, arena));
+    read_row(row.columns, count, 0, values);
+    TRY(txn_write(exec->txn, stage->plan->change.object, TXN_UPDATE, values, NULL, exec->call));
+    exec->changed_rows++;
+    return keep_returned(stage, exec, row.columns, &rows);
+}
+
+static tdbplus_status insert_one(struct change_stage *stage, struct exec *exec,
+                                 const struct batch *rows, uint32_t row, struct arena *arena)
+{
+    const struct schema *schema = stage->schema;
+    struct datum *values = arena_array(arena, 2u * schema->column_count, sizeof *values);
+    struct datum *key = arena_array(arena, schema->key_count, sizeof *key);
+    struct batch pair = {0};
+    struct batch found_row;
+    bool found = false;
+    bool again = false;
+    tdbplus_status status = TDBPLUS_OK;
+    if (values == NULL || key == NULL) {
+        return exec_no_memory(exec);
+    }
+    struct datum *old = values + schema->column_count;
+    read_row(rows->columns, schema->column_count, row, values);
+    for (uint32_t k = 0; k < schema->key_count; k++) {
+        key[k] = values[schema->key_columns[k]];
+    }
+    batch_init(&found_row, exec->call->alloc);
+    TRY_OR(done, read_existing(stage, exec, key, &found_row, old, &found));
+    if (!found) {
+        TRY_OR(done, txn_write(exec->txn, stage->plan->change.object, TXN_INSERT, values, NULL,
+                               exec->call));
+        exec->changed_rows++;
+        uint16_t number = (uint16_t)row;
+        struct func_rows one = {&number, 1, rows->row_count};
+        TRY_OR(done, keep_returned(stage, exec, rows->columns, &one));
+    }
+    if (stage->plan->change.conflict == CONFLICT_UPDATE) {
+        TRY_OR(done, side_by_side(stage, exec, found ? old : values, values, arena, &pair));
+        struct column *keys = arena_array(arena, schema->key_count, sizeof *keys);
+        if (keys == NULL) {
+            status = exec_no_memory(exec);
+            goto done;
+        }
+        for (uint32_t k = 0; k < schema->key_count; k++) {
+            keys[k] = pair.columns[schema->key_columns[k]];
+        }
+        TRY_OR(done, touch(stage, exec, keys, schema->key_count, 0, arena, &again));
+        if (found && again) {
+            status = err_set_state(exec->call->err, TDBPLUS_E_SQL, "21000",
+                                   "ON CONFLICT DO UPDATE command cannot affect row a second time");
+            err_hint(exec->call->err,
+                     "Ensure that no rows proposed for insertion within the same command have "
+                     "duplicate constrained values.");
+            goto done;
+        }
+        if (found) {
+            TRY_OR(done, update_existing(stage, exec, &pair, arena));
+        }
+    }
+done:
+    batch_deinit(&found_row);
+    return status;
+}
+
+static tdbplus_status insert_batch(struct change_stage *stage, struct exec *exec,
+                                   const struct batch *in, struct arena *arena)
+{
+    struct batch rows;
+    TRY(fill_hidden_key(stage, exec, in, arena, &rows));
+    TRY(check_nulls(stage, exec, &rows));
+    TRY(check_checks(stage, exec, &rows, arena));
+    if (stage->plan->change.conflict == CONFLICT_ERROR) {
+        return insert_plain(stage, exec, &rows, arena);
+    }
+    struct func_rows live = batch_rows(&rows);
+    for (uint32_t i = 0; i < live.count; i++) {
+        TRY(insert_one(stage, exec, &rows, rows_at(&live, i), arena));
+    }
+    return TDBPLUS_OK;
+}
+
+/* ---- UPDATE and DELETE ---- */
+
+/* A row that the join found twice is changed once, as in PostgreSQL. */
+static tdbplus_status claim_row(struct change_stage *stage, struct exec *exec,
+                                const struct batch *in, uint32_t row, const struct datum *key,
+                                struct arena *arena, bool *ours_out)
+{
+    bool again = false;
+    TRY(touch(stage, exec, in->columns, stage->schema->key_count, row, arena, &again));
+    *ours_out = !again;
+    if (again) {
+        return TDBPLUS_OK;
+    }
+    return txn_lock_row(exec->txn, stage->plan->change.object, key, LOCK_ROW_UPDATE, false,
+                        exec->call);
+}
+
+static tdbplus_status update_one(struct change_stage *stage, struct exec *exec,
+                                 const struct datum *old_key, const struct datum *values)
+{
+    const struct schema *schema = stage->schema;
+    const struct object *object = stage->plan->change.object;
+    bool same = true;
+    for (uint32_t k = 0; k < schema->key_count; k++) {
+        same = same && datum_compare(&old_key[k], &values[schema->key_columns[k]]) == 0;
+    }
+    if (same) {
+        return txn_write(exec->txn, object, TXN_UPDATE, values, NULL, exec->call);
+    }
+    bool existed = false;
+    TRY(txn_delete(exec->txn, object, old_key, &existed, exec->call));
+    tdbplus_status status = txn_write(exec->txn, object, TXN_INSERT, values, NULL, exec->call);
+    return status == TDBPLUS_E_UNIQUE ? duplicate_key(stage, exec, values) : status;
+}
+
+static tdbplus_status update_batch(struct change_stage *stage, struct exec *exec,
+                                   const struct batch *in, struct arena *arena)
+{
+    uint32_t keys = stage->schema->key_count;
+    uint32_t count = stage->schema->column_count;
+    struct batch rows = *in;
+    rows.columns = in->columns + keys;
+    rows.column_count = count;
+    TRY(check_nulls(stage, exec, &rows));
+    TRY(check_checks(stage, exec, &rows, arena));
+    struct datum *values = arena_array(arena, (size_t)keys + count, sizeof *values);
+    if (values == NULL) {
+        return exec_no_memory(exec);
+    }
+    struct func_rows live = batch_rows(in);
+    for (uint32_t i = 0; i < live.count; i++) {
+        uint32_t row = rows_at(&live, i);
+        bool ours = false;
+        read_row(in->columns, keys + count, row, values);
+        TRY(claim_row(stage, exec, in, row, values, arena, &ours));
+        if (!ours) {
+            continue;
+        }
+        TRY(update_one(stage, exec, values, values + keys));
+        exec->changed_rows++;
+        uint16_t number = (uint16_t)row;
+        struct func_rows one = {&number, 1, in->row_count};
+        TRY(keep_returned(stage, exec, rows.columns, &one));
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status delete_batch(struct change_stage *stage, struct exec *exec,
+                                   const struct batch *in, struct arena *arena)
+{
+    uint32_t keys = stage->schema->key_count;
+    struct datum *key = arena_array(arena, keys, sizeof *key);
+    if (key == NULL) {
+        return exec_no_memory(exec);
+    }
+    struct func_rows live = batch_rows(in);
+    for (uint32_t i = 0; i < live.count; i++) {
+        uint32_t row = rows_at(&live, i);
+        bool ours = false;
+        bool existed = false;
+        read_row(in->columns, keys, row, key);
+        TRY(claim_row(stage, exec, in, row, key, arena, &ours));
+        if (!ours) {
+            continue;
+        }
+        TRY(txn_delete(exec->txn, stage->plan->change.object, key, &existed, exec->call));
+        exec->changed_rows += existed;
+        uint16_t number = (uint16_t)row;
+        struct func_rows one = {&number, 1, in->row_count};
+        TRY(keep_returned(stage, exec, in->columns + keys, &one));
+    }
+    return TDBPLUS_OK;
+}
+
+/* ---- the stage ---- */
+
+static tdbplus_status change_all(struct change_stage *stage, struct exec *exec)
+{
+    tdbplus_status status = TDBPLUS_OK;
+    struct batch batch;
+    struct arena arena;
+    batch_init(&batch, exec->call->alloc);
+    arena_init(&arena, exec->call->alloc, 0);
+    while ((status = pipeline_next(stage->input.last, exec, &batch)) == TDBPLUS_OK) {
+        if (stage->plan->kind == PLAN_INSERT) {
+            TRY_OR(done, insert_batch(stage, exec, &batch, &arena));
+        } else if (stage->plan->kind == PLAN_UPDATE) {
+            TRY_OR(done, update_batch(stage, exec, &batch, &arena));
+        } else {
+            TRY_OR(done, delete_batch(stage, exec, &batch, &arena));
+        }
+        arena_reset(&arena);
+    }
+    status = status == TDBPLUS_END ? TDBPLUS_OK : status;
+    stage->done = status == TDBPLUS_OK;
+done:
+    arena_deinit(&arena);
+    batch_deinit(&batch);
+    return status;
+}
+
+static tdbplus_status change_next(struct stage *base, struct exec *exec, struct batch *out)
+{
+    struct change_stage *stage = (struct change_stage *)base;
+    if (!stage->done) {
+        TRY(change_all(stage, exec));
+    }
+    tdbplus_status status = TDBPLUS_END;
+    if (stage->returning && row_store_chunk(&stage->returned, stage->chunk, out, exec, &status)) {
+        stage->chunk++;
+        return TDBPLUS_OK;
+    }
+    return status;
+}
+
+static void change_close(struct stage *base)
+{
+    key_table_deinit(&((struct change_stage *)base)->touched);
+}
+
+static tdbplus_status compile_conflict(struct change_stage *stage, struct exec *exec)
+{
+    const struct plan_change *change = &stage->plan->change;
+    uint32_t count = stage->schema->column_count;
+    struct plan_column *columns = arena_array(&exec->arena, 2u * count, sizeof *columns);
+    stage->updates = arena_array(&exec->arena, count, sizeof *stage->updates);
+    if (columns == NULL || stage->updates == NULL) {
+        return exec_no_memory(exec);
+    }
+    for (uint32_t c = 0; c < count; c++) {
+        columns[c].id = change->old_ids[c];
+        columns[count + c].id = change->new_ids[c];
+    }
+    for (uint32_t c = 0; c < count; c++) {
+        TRY(exec_compile_expr(exec, change->updates[c], columns, 2 * count, &stage->updates[c]));
+    }
+    if (change->where != NULL) {
+        TRY(exec_compile_expr(exec, change->where, columns, 2 * count, &stage->where));
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status make_change_source(struct exec *exec, const struct plan *plan,
+                                  struct pipeline *pipeline)
+{
+    static const struct stage_ops ops = {
+        .name = "change", .next = change_next, .close = change_close};
+    struct change_stage *stage = stage_make(exec, sizeof *stage, &ops, NULL);
+    if (stage == NULL) {
+        return exec_no_memory(exec);
+    }
+    stage->plan = plan;
+    stage->schema = plan->change.object->schema;
+    stage->returning = plan->column_count > 0;
+    key_table_init(&stage->touched, &exec->arena, exec->call->alloc);
+    row_store_init(&stage->returned, &exec->arena, plan->columns, plan->column_count);
+    TRY(exec_compile(exec, plan->left, &stage->input));
+    uint32_t count = plan->change.check_count;
+    stage->checks = arena_array(&exec->arena, count + 1u, sizeof *stage->checks);
+    if (stage->checks == NULL) {
+        return exec_no_memory(exec);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        // The ids are those of the output, which lie in the schema's order.
+        TRY(exec_compile_expr(exec, plan->change.checks[i], plan->columns,
+                              stage->schema->column_count, &stage->checks[i]));
+    }
+    if (plan->change.conflict == CONFLICT_UPDATE) {
+        TRY(compile_conflict(stage, exec));
+    }
+    pipeline->last = &stage->stage;
+    return TDBPLUS_OK;
+}

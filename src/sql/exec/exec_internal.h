@@ -1,0 +1,247 @@
+#pragma once
+
+/*
+ * Inside of the executor.
+ *
+ * A plan is compiled into pipelines: a source, which makes batches, and steps, through which they
+ * are pushed. A pipeline breaker (sort, aggregate, the build side of a join, a change of rows)
+ * is a source that runs another pipeline to its end first. What a stage remembers is in the stage,
+ * what it makes for one batch is in that batch's arena.
+ */
+
+#include "base/call.h"
+#include "base/list.h"
+#include "sql/plan/plan.h"
+#include "txn/txn.h"
+
+/* A value of an outer row, while a correlated subquery runs. */
+struct outer_value {
+    uint32_t id;
+    struct datum value;
+    struct outer_value *next;
+};
+
+/* One run of a plan. A correlated subquery runs in an exec of its own that points at this one. */
+struct exec {
+    struct txn *txn;
+    const struct call *call;
+    struct arena arena; /* Of compiled stages and what they keep. */
+    struct func_context *context;
+    const struct datum *parameters;
+    uint32_t parameter_count;
+    struct outer_value *outer;
+    struct exec *parent;
+    struct cte_rows *ctes; /* Materialised in this exec. */
+    struct stage *stages;  /* All of them, to be closed. */
+    uint64_t changed_rows;
+    uint32_t depth;
+};
+
+#define EXEC_DEPTH_MAX 64u /* Of subqueries inside of subqueries while they run. */
+
+/* ---- stages and pipelines: exec_pipeline.c ---- */
+
+struct stage;
+
+struct stage_ops {
+    const char *name;
+    /* Source: the next rows; TDBPLUS_END when there are none. A batch may be without live rows. */
+    tdbplus_status (*next)(struct stage *stage, struct exec *exec, struct batch *out);
+    /* Step: what becomes of `in`. *more_out: call again with the same batch. TDBPLUS_END: nobody
+     * wants more input. */
+    tdbplus_status (*push)(struct stage *stage, struct exec *exec, const struct batch *in,
+                           struct batch *out, bool *more_out);
+    /* Step, may be NULL: what comes after all input; TDBPLUS_END at last. */
+    tdbplus_status (*drain)(struct stage *stage, struct exec *exec, struct batch *out);
+    void (*close)(struct stage *stage); /* May be NULL. Never fails; memory goes with the arena. */
+};
+
+/* The first field of each stage's struct. */
+struct stage {
+    const struct stage_ops *ops;
+    struct stage *next_of_all;
+    struct stage *before; /* NULL: a source. */
+    struct batch input;   /* Of a step. */
+    bool pending;         /* `input` has more to give. */
+    bool ended;           /* No more input. */
+    bool stopped;         /* No more output. */
+};
+
+/* The end of a pipeline and the ids of its columns, in order. */
+struct pipeline {
+    struct stage *last;
+    const struct plan_column *columns;
+    uint32_t column_count;
+};
+
+/* A zeroed stage of `size` bytes, known to the exec; NULL when memory is out. */
+void *stage_make(struct exec *exec, size_t size, const struct stage_ops *ops, struct stage *before);
+
+/* The next batch with live rows; TDBPLUS_END at the end. `out` is reset first. */
+TDBPLUS_CHECKED tdbplus_status pipeline_next(struct stage *last, struct exec *exec,
+                                             struct batch *out);
+
+TDBPLUS_CHECKED tdbplus_status exec_no_memory(struct exec *exec);
+
+/* Prepares an exec; exec_deinit() closes all stages and gives memory back. */
+void exec_init(struct exec *exec, struct txn *txn, const struct call *call);
+void exec_deinit(struct exec *exec);
+
+/* Gives a batch columns (zeroed, in its arena); false when memory is out. */
+bool batch_shape(struct batch *batch, uint32_t column_count, uint32_t row_count);
+
+/* The rows of a batch that count. */
+static inline struct func_rows batch_rows(const struct batch *batch)
+{
+    return (struct func_rows){
+        .rows = batch->selection, .count = batch_live_count(batch), .row_count = batch->row_count};
+}
+
+static inline uint32_t rows_at(const struct func_rows *rows, uint32_t i)
+{
+    return rows->rows == NULL ? i : rows->rows[i];
+}
+
+/* ---- compiling: exec_compile.c ---- */
+
+TDBPLUS_CHECKED tdbplus_status exec_compile(struct exec *exec, const struct plan *plan,
+                                            struct pipeline *pipeline_out);
+
+/* A copy of an expression that finds its columns in the pipeline, or in outer rows. */
+TDBPLUS_CHECKED tdbplus_status exec_compile_expr(struct exec *exec, const struct expr *expr,
+                                                 const struct plan_column *columns,
+                                                 uint32_t column_count, struct expr **expr_out);
+
+/* ---- evaluating: exec_eval.c, exec_subquery.c ---- */
+
+struct eval {
+    struct exec *exec;
+    const struct batch *input;
+    struct arena *arena; /* For results. */
+};
+
+TDBPLUS_CHECKED tdbplus_status eval_expr(const struct eval *eval, const struct expr *expr,
+                                         const struct func_rows *rows, struct column *column_out);
+
+/* The rows in which a condition is true, in the arena. */
+TDBPLUS_CHECKED tdbplus_status eval_filter(const struct eval *eval, const struct expr *condition,
+                                           const struct func_rows *rows,
+                                           struct func_rows *rows_out);
+
+/* The value of an expression that reads no row. */
+TDBPLUS_CHECKED tdbplus_status eval_once(struct exec *exec, const struct expr *expr,
+                                         struct arena *arena, struct datum *value_out);
+
+TDBPLUS_CHECKED tdbplus_status eval_subquery(const struct eval *eval, const struct expr *expr,
+                                             const struct func_rows *rows,
+                                             struct column *column_out);
+
+/* ---- rows kept: exec_rows.c ---- */
+
+/* Rows in chunks of BATCH_ROW_COUNT_MAX, copied with their bytes. A row's number never changes. */
+struct row_store {
+    struct arena *arena;
+    const struct plan_column *columns;
+    uint32_t column_count;
+    struct column **chunks; /* Each `column_count` flat columns. */
+    uint32_t chunk_count;
+    uint32_t chunk_capacity;
+    uint32_t row_count;
+};
+
+#define ROW_STORE_ROW_COUNT_MAX (UINT32_MAX - BATCH_ROW_COUNT_MAX)
+#define ROW_NONE                UINT32_MAX /* A row of nulls when gathering. */
+
+void row_store_init(struct row_store *store, struct arena *arena, const struct plan_column *columns,
+                    uint32_t column_count);
+
+/* Appends the listed rows. */
+TDBPLUS_CHECKED tdbplus_status row_store_append(struct row_store *store, struct exec *exec,
+                                                const struct column *columns,
+                                                const struct func_rows *rows);
+
+/* The rows with these numbers as a flat column; bytes stay in the store. */
+TDBPLUS_CHECKED tdbplus_status row_store_gather(const struct row_store *store, struct exec *exec,
+                                                uint32_t column, const uint32_t *numbers,
+                                                uint32_t count, struct column *column_out,
+                                                struct arena *arena);
+
+/* A chunk's rows without copying; `out` must not outlive the store. False past the last chunk, or
+ * when memory is out (then *status says so). */
+bool row_store_chunk(const struct row_store *store, uint32_t number, struct batch *out,
+                     struct exec *exec, tdbplus_status *status);
+
+/* ---- keys: exec_keys.c ---- */
+
+/* One key a row: equal bytes are equal values. */
+struct row_keys {
+    struct span *keys;
+    bool *has_null;
+};
+
+/* Keys of the listed rows (the i-th key is of the i-th row listed), in the arena. */
+TDBPLUS_CHECKED tdbplus_status row_keys_make(struct exec *exec, const struct column *columns,
+                                             uint32_t column_count, const struct func_rows *rows,
+                                             struct arena *arena, struct row_keys *keys_out);
+
+/* Keys that compare by memcmp as ORDER BY wants. */
+struct sort_order {
+    bool descending;
+    bool nulls_first;
+};
+TDBPLUS_CHECKED tdbplus_status sort_keys_make(struct exec *exec, const struct column *columns,
+                                              const struct sort_order *orders,
+                                              uint32_t column_count, const struct func_rows *rows,
+                                              struct arena *arena, struct span *keys_out);
+
+/* A hash table from keys to the numbers 0, 1, 2, ... in order of arrival. */
+struct key_table {
+    struct arena *arena; /* Keys are copied into it. */
+    const struct alloc *alloc;
+    uint32_t *slots; /* Number + 1; 0: free. */
+    uint64_t *hashes;
+    struct span *keys;
+    uint32_t slot_count;
+    uint32_t count;
+    uint32_t capacity;
+};
+
+#define KEY_NONE UINT32_MAX
+
+void key_table_init(struct key_table *table, struct arena *arena, const struct alloc *alloc);
+void key_table_deinit(struct key_table *table);
+
+/* The key's number, or KEY_NONE. */
+uint32_t key_table_find(const struct key_table *table, struct span key);
+
+/* The key's number, new if *added_out; KEY_NONE when memory is out. */
+uint32_t key_table_add(struct key_table *table, struct span key, bool *added_out);
+
+/* ---- stages, each in its file ---- */
+
+TDBPLUS_CHECKED tdbplus_status make_scan(struct exec *exec, const struct plan *plan,
+                                         struct pipeline *pipeline);
+TDBPLUS_CHECKED tdbplus_status make_values(struct exec *exec, const struct plan *plan,
+                                           struct pipeline *pipeline);
+TDBPLUS_CHECKED tdbplus_status make_series(struct exec *exec, const struct plan *plan,
+                                           struct pipeline *pipeline);
+TDBPLUS_CHECKED tdbplus_status make_filter(struct exec *exec, const struct plan *plan,
+                                           struct pipeline *pipeline);
+TDBPLUS_CHECKED tdbplus_status make_project(struct exec *exec, const struct plan *plan,
+                                            struct pipeline *pipeline);
+TDBPLUS_CHECKED tdbplus_status make_limit(struct exec *exec, const struct plan *plan,
+                                          struct pipeline *pipeline);
+TDBPLUS_CHECKED tdbplus_status make_join(struct exec *exec, const struct plan *plan,
+                                         struct pipeline *pipeline);
+TDBPLUS_CHECKED tdbplus_status make_aggregate(struct exec *exec, const struct plan *plan,
+                                              struct pipeline *pipeline);
+TDBPLUS_CHECKED tdbplus_status make_distinct(struct exec *exec, const struct plan *plan,
+                                             struct pipeline *pipeline);
+TDBPLUS_CHECKED tdbplus_status make_sort(struct exec *exec, const struct plan *plan,
+                                         struct pipeline *pipeline);
+TDBPLUS_CHECKED tdbplus_status make_set(struct exec *exec, const struct plan *plan,
+                                        struct pipeline *pipeline);
+TDBPLUS_CHECKED tdbplus_status make_cte(struct exec *exec, const struct plan *plan,
+                                        struct pipeline *pipeline);
+TDBPLUS_CHECKED tdbplus_status make_change_source(struct exec *exec, const struct plan *plan,
+                                                  struct pipeline *pipeline);

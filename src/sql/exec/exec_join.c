@@ -1,0 +1,463 @@
+/*
+ * Joins. The right side is kept in memory, in a hash table if any condition equates the sides;
+ * the left side is pushed through. Candidate pairs are made up to a batch at a time, the remaining
+ * conditions are asked of them, and what is left goes out.
+ */
+
+#include <string.h>
+
+#include "sql/exec/exec_internal.h"
+
+struct join_stage {
+    struct stage stage;
+    const struct plan *plan;
+    struct pipeline left;
+    struct pipeline right;
+    struct expr **left_keys;
+    struct expr **right_keys;
+    uint32_t key_count;
+    struct expr **rest; /* Conditions over both sides. */
+    uint32_t rest_count;
+    bool built;
+    struct row_store store;
+    struct key_table table;
+    struct list heads;      /* uint32_t: the first row of each key of the table. */
+    struct list chain;      /* uint32_t: the next row with the same key, or ROW_NONE. */
+    uint8_t *right_matched; /* RIGHT and FULL. */
+    uint32_t drain_row;
+    /* Where the current left batch stands. */
+    bool open;
+    bool *left_matched;
+    uint32_t *first; /* Of each live left row: its first candidate. */
+    uint32_t left_row;
+    uint32_t candidate;
+    struct arena arena; /* Of the current left batch. */
+};
+
+static bool keeps_left(const struct join_stage *stage)
+{
+    return stage->plan->join_kind == JOIN_LEFT || stage->plan->join_kind == JOIN_FULL;
+}
+
+static bool keeps_right(const struct join_stage *stage)
+{
+    return stage->plan->join_kind == JOIN_RIGHT || stage->plan->join_kind == JOIN_FULL;
+}
+
+static bool only_left(const struct join_stage *stage)
+{
+    return stage->plan->join_kind == JOIN_SEMI || stage->plan->join_kind == JOIN_ANTI;
+}
+
+/* ---- the right side ---- */
+
+static tdbplus_status link_rows(struct join_stage *stage, struct exec *exec, uint32_t first,
+                                const struct row_keys *keys, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t row = first + i;
+        uint32_t next = ROW_NONE;
+        bool added = false;
+        if (!keys->has_null[i]) {
+            uint32_t key = key_table_add(&stage->table, keys->keys[i], &added);
+            if (key == KEY_NONE || (added && list_push(&stage->heads, &row) == NULL)) {
+                return exec_no_memory(exec);
+            }
+            if (!added) {
+                uint32_t *head = list_at(&stage->heads, key);
+                next = *head;
+                *head = row;
+            }
+        }
+        if (list_push(&stage->chain, &next) == NULL) {
+            return exec_no_memory(exec);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status key_columns(struct exec *exec, const struct batch *batch,
+                                  struct expr *const *exprs, uint32_t count, struct arena *arena,
+                                  struct row_keys *keys_out)
+{
+    struct eval eval = {.exec = exec, .input = batch, .arena = arena};
+    struct func_rows rows = batch_rows(batch);
+    struct column *columns = arena_array(arena, count + 1u, sizeof *columns);
+    if (columns == NULL) {
+        return exec_no_memory(exec);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        TRY(eval_expr(&eval, exprs[i], &rows, &columns[i]));
+    }
+    return row_keys_make(exec, columns, count, &rows, arena, keys_out);
+}
+
+static tdbplus_status build(struct join_stage *stage, struct exec *exec)
+{
+    tdbplus_status status = TDBPLUS_OK;
+    struct batch batch;
+    batch_init(&batch, exec->call->alloc);
+    while ((status = pipeline_next(stage->right.last, exec, &batch)) == TDBPLUS_OK) {
+        struct func_rows rows = batch_rows(&batch);
+        uint32_t first = stage->store.row_count;
+        TRY_OR(done, row_store_append(&stage->store, exec, batch.columns, &rows));
+        if (stage->key_count > 0) {
+            struct row_keys keys = {0};
+            TRY_OR(done, key_columns(exec, &batch, stage->right_keys, stage->key_count,
+                                     &batch.arena, &keys));
+            TRY_OR(done, link_rows(stage, exec, first, &keys, rows.count));
+        }
+    }
+    TRY_OR(done, status == TDBPLUS_END ? TDBPLUS_OK : status);
+    if (keeps_right(stage)) {
+        stage->right_matched = arena_array(&exec->arena, stage->store.row_count + 1u, 1);
+        if (stage->right_matched == NULL) {
+            status = exec_no_memory(exec);
+            goto done;
+        }
+    }
+    stage->built = true;
+done:
+    batch_deinit(&batch);
+    return status;
+}
+
+/* ---- pairs ---- */
+
+static uint32_t next_candidate(const struct join_stage *stage, uint32_t row)
+{
+    if (stage->key_count > 0) {
+        return *(const uint32_t *)list_at(&stage->chain, row);
+    }
+    return row + 1 < stage->store.row_count ? row + 1 : ROW_NONE;
+}
+
+/* Finds the first candidate of every live row of a new left batch. */
+static tdbplus_status open_batch(struct join_stage *stage, struct exec *exec,
+                                 const struct batch *in)
+{
+    struct func_rows rows = batch_rows(in);
+    arena_reset(&stage->arena);
+    stage->left_matched = arena_array(&stage->arena, rows.count + 1u, sizeof(bool));
+    stage->first = arena_array(&stage->arena, rows.count + 1u, sizeof(uint32_t));
+    if (stage->left_matched == NULL || stage->first == NULL) {
+        return exec_no_memory(exec);
+    }
+    struct row_keys keys = {0};
+    if (stage->key_count > 0) {
+        TRY(key_columns(exec, in, stage->left_keys, stage->key_count, &stage->arena, &keys));
+    }
+    for (uint32_t i = 0; i < rows.count; i++) {
+        if (stage->key_count == 0) {
+            stage->first[i] = stage->store.row_count > 0 ? 0 : ROW_NONE;
+            continue;
+        }
+        uint32_t key = keys.has_null[i] ? KEY_NONE : key_table_find(&stage->table, keys.keys[i]);
+        stage->first[i] =
+            key == KEY_NONE ? ROW_NONE : *(const uint32_t *)list_at(&stage->heads, key);
+    }
+    stage->left_row = 0;
+    stage->candidate = rows.count > 0 ? stage->first[0] : ROW_NONE;
+    stage->open = true;
+    return TDBPLUS_OK;
+}
+
+struct pairs {
+    uint16_t *left_rows;   /* In the batch. */
+    uint16_t *left_places; /* Among the live rows. */
+    uint32_t *right_rows;
+    uint32_t count;
+};
+
+static bool make_pairs(struct pairs *pairs, struct arena *arena)
+{
+    pairs->left_rows = arena_alloc(arena, BATCH_ROW_COUNT_MAX * sizeof(uint16_t));
+    pairs->left_places = arena_alloc(arena, BATCH_ROW_COUNT_MAX * sizeof(uint16_t));
+    pairs->right_rows = arena_alloc(arena, BATCH_ROW_COUNT_MAX * sizeof(uint32_t));
+    return pairs->left_rows != NULL && pairs->left_places != NULL && pairs->right_rows != NULL;
+}
+
+/* The next candidates, up to a batch; a semi join is content with one match a row, but which
+ * candidate that is only the conditions tell. */
+static void collect_pairs(struct join_stage *stage, const struct func_rows *rows,
+                          struct pairs *pairs)
+{
+    pairs->count = 0;
+    while (pairs->count < BATCH_ROW_COUNT_MAX && stage->left_row < rows->count) {
+        bool settled = only_left(stage) && stage->left_matched[stage->left_row];
+        if (stage->candidate == ROW_NONE || settled) {
+            stage->left_row++;
+            stage->candidate =
+                stage->left_row < rows->count ? stage->first[stage->left_row] : ROW_NONE;
+            continue;
+        }
+        pairs->left_rows[pairs->count] = (uint16_t)rows_at(rows, stage->left_row);
+        pairs->left_places[pairs->count] = (uint16_t)stage->left_row;
+        pairs->right_rows[pairs->count++] = stage->candidate;
+        stage->candidate = next_candidate(stage, stage->candidate);
+    }
+}
+
+/* The pairs as rows of both sides' columns. */
+static tdbplus_status join_rows(struct join_stage *stage, struct exec *exec, const struct batch *in,
+                                const struct pairs *pairs, struct batch *out)
+{
+    uint32_t left = stage->left.column_count;
+    uint32_t right = stage->right.column_count;
+    if (!batch_shape(out, left + right, pairs->count)) {
+        return exec_no_memory(exec);
+    }
+    for (uint32_t c = 0; c < left; c++) {
+        if (!column_flatten(&in->columns[c], pairs->left_rows, pairs->count, &out->columns[c],
+                            &out->arena)) {
+            return exec_no_memory(exec);
+        }
+    }
+    for (uint32_t c = 0; c < right; c++) {
+        TRY(row_store_gather(&stage->store, exec, c, pairs->right_rows, pairs->count,
+                             &out->columns[left + c], &out->arena));
+    }
+    return TDBPLUS_OK;
+}
+
+/* Asks the other conditions and notes who found a match. */
+static tdbplus_status filter_pairs(struct join_stage *stage, struct exec *exec,
+                                   const struct pairs *pairs, struct batch *out)
+{
+    struct eval eval = {.exec = exec, .input = out, .arena = &out->arena};
+    struct func_rows rows = batch_rows(out);
+    for (uint32_t i = 0; i < stage->rest_count && rows.count > 0; i++) {
+        TRY(eval_filter(&eval, stage->rest[i], &rows, &rows));
+    }
+    for (uint32_t i = 0; i < rows.count; i++) {
+        uint32_t pair = rows_at(&rows, i);
+        stage->left_matched[pairs->left_places[pair]] = true;
+        if (stage->right_matched != NULL) {
+            stage->right_matched[pairs->right_rows[pair]] = 1;
+        }
+    }
+    out->selection = rows.rows;
+    out->selected_count = rows.count;
+    return TDBPLUS_OK;
+}
+
+/* ---- what goes out after a left batch's pairs ---- */
+
+/* The rows of the batch that have (or have not) found a match. */
+static tdbplus_status chosen_left(struct join_stage *stage, struct exec *exec,
+                                  const struct batch *in, bool matched, struct batch *out)
+{
+    struct func_rows rows = batch_rows(in);
+    uint16_t *kept = arena_alloc(&out->arena, (rows.count + 1u) * sizeof *kept);
+    if (kept == NULL) {
+        return exec_no_memory(exec);
+    }
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < rows.count; i++) {
+        kept[count] = (uint16_t)rows_at(&rows, i);
+        count += stage->left_matched[i] == matched;
+    }
+    out->columns = in->columns;
+    out->column_count = in->column_count;
+    out->row_count = in->row_count;
+    out->selection = kept;
+    out->selected_count = count;
+    return TDBPLUS_OK;
+}
+
+/* Left rows without a match, with nulls for the right side. */
+static tdbplus_status pad_left_rows(struct join_stage *stage, struct exec *exec,
+                                    const struct batch *in, struct batch *out)
+{
+    struct func_rows rows = batch_rows(in);
+    struct pairs pairs = {0};
+    if (!make_pairs(&pairs, &out->arena)) {
+        return exec_no_memory(exec);
+    }
+    for (uint32_t i = 0; i < rows.count; i++) {
+        if (!stage->left_matched[i]) {
+            pairs.left_rows[pairs.count] = (uint16_t)rows_at(&rows, i);
+            pairs.right_rows[pairs.count++] = ROW_NONE;
+        }
+    }
+    return join_rows(stage, exec, in, &pairs, out);
+}
+
+static tdbplus_status join_push(struct stage *base, struct exec *exec, const struct batch *in,
+                                struct batch *out, bool *more_out)
+{
+    struct join_stage *stage = (struct join_stage *)base;
+    struct func_rows rows = batch_rows(in);
+    if (!stage->built) {
+        TRY(build(stage, exec));
+    }
+    if (!stage->open) {
+        TRY(open_batch(stage, exec, in));
+    }
+    if (stage->left_row < rows.count) {
+        struct pairs pairs = {0};
+        if (!make_pairs(&pairs, &out->arena)) {
+            return exec_no_memory(exec);
+        }
+        collect_pairs(stage, &rows, &pairs);
+        TRY(join_rows(stage, exec, in, &pairs, out));
+        TRY(filter_pairs(stage, exec, &pairs, out));
+        if (only_left(stage)) {
+            out->row_count = 0;
+            out->selection = NULL;
+        }
+        *more_out = true;
+        return TDBPLUS_OK;
+    }
+    stage->open = false;
+    *more_out = false;
+    if (only_left(stage)) {
+        return chosen_left(stage, exec, in, stage->plan->join_kind == JOIN_SEMI, out);
+    }
+    return keeps_left(stage) ? pad_left_rows(stage, exec, in, out) : TDBPLUS_OK;
+}
+
+/* Right rows without a match, with nulls for the left side. */
+static tdbplus_status join_drain(struct stage *base, struct exec *exec, struct batch *out)
+{
+    struct join_stage *stage = (struct join_stage *)base;
+    if (!keeps_right(stage)) {
+        return TDBPLUS_END;
+    }
+    if (!stage->built) {
+        TRY(build(stage, exec));
+    }
+    uint32_t left = stage->left.column_count;
+    uint32_t *numbers = arena_alloc(&out->arena, BATCH_ROW_COUNT_MAX * sizeof *numbers);
+    uint32_t count = 0;
+    if (numbers == NULL || !batch_shape(out, left + stage->right.column_count, 0)) {
+        return exec_no_memory(exec);
+    }
+    for (; count < BATCH_ROW_COUNT_MAX && stage->drain_row < stage->store.row_count;
+         stage->drain_row++) {
+        numbers[count] = stage->drain_row;
+        count += stage->right_matched[stage->drain_row] == 0;
+    }
+    if (count == 0) {
+        return TDBPLUS_END;
+    }
+    out->row_count = count;
+    for (uint32_t c = 0; c < left; c++) {
+        struct datum null = {.type = stage->left.columns[c].type, .is_null = true};
+        if (!column_make_constant(&out->columns[c], &null, count, &out->arena)) {
+            return exec_no_memory(exec);
+        }
+    }
+    for (uint32_t c = 0; c < stage->right.column_count; c++) {
+        TRY(row_store_gather(&stage->store, exec, c, numbers, count, &out->columns[left + c],
+                             &out->arena));
+    }
+    return TDBPLUS_OK;
+}
+
+static void join_close(struct stage *base)
+{
+    struct join_stage *stage = (struct join_stage *)base;
+    key_table_deinit(&stage->table);
+    list_deinit(&stage->heads);
+    list_deinit(&stage->chain);
+    arena_deinit(&stage->arena);
+}
+
+/* ---- compiling ---- */
+
+/* True when every column read is of this side, and at least one is. */
+static bool reads_only(const struct expr *expr, const struct pipeline *side, bool *reads)
+{
+    if (expr->kind == EXPR_SUBQUERY) {
+        return false;
+    }
+    if (expr->kind == EXPR_COLUMN) {
+        for (uint32_t i = 0; i < side->column_count; i++) {
+            if (side->columns[i].id == expr->number) {
+                *reads = true;
+                return true;
+            }
+        }
+        return false;
+    }
+    for (uint32_t i = 0; i < expr->argument_count; i++) {
+        if (!reads_only(expr->arguments[i], side, reads)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_of(const struct expr *expr, const struct pipeline *side)
+{
+    bool reads = false;
+    return reads_only(expr, side, &reads) && reads;
+}
+
+static bool is_equality(const struct expr *expr)
+{
+    return expr->kind == EXPR_CALL && expr->argument_count == 2 &&
+           (expr->func->flags & FUNC_OPERATOR) != 0 && strcmp(expr->func->name, "=") == 0 &&
+           expr->func->arguments[0] == expr->func->arguments[1] &&
+           expr->func->arguments[0] != TYPE_JSON;
+}
+
+static tdbplus_status compile_conditions(struct join_stage *stage, struct exec *exec)
+{
+    const struct plan *plan = stage->plan;
+    size_t size = plan->expr_count + 1u;
+    stage->left_keys = arena_array(&exec->arena, size, sizeof(struct expr *));
+    stage->right_keys = arena_array(&exec->arena, size, sizeof(struct expr *));
+    stage->rest = arena_array(&exec->arena, size, sizeof(struct expr *));
+    uint32_t both = stage->left.column_count + stage->right.column_count;
+    struct plan_column *columns = arena_array(&exec->arena, both + 1u, sizeof *columns);
+    if (stage->left_keys == NULL || stage->right_keys == NULL || stage->rest == NULL ||
+        columns == NULL) {
+        return exec_no_memory(exec);
+    }
+    memcpy(columns, stage->left.columns, stage->left.column_count * sizeof *columns);
+    memcpy(columns + stage->left.column_count, stage->right.columns,
+           stage->right.column_count * sizeof *columns);
+    for (uint32_t i = 0; i < plan->expr_count; i++) {
+        const struct expr *condition = plan->exprs[i];
+        const struct expr *sides[2] = {NULL, NULL};
+        if (is_equality(condition)) {
+            uint32_t first = is_of(condition->arguments[0], &stage->left) ? 0 : 1;
+            sides[0] = condition->arguments[first];
+            sides[1] = condition->arguments[1 - first];
+        }
+        if (sides[0] != NULL && is_of(sides[0], &stage->left) && is_of(sides[1], &stage->right)) {
+            uint32_t k = stage->key_count++;
+            TRY(exec_compile_expr(exec, sides[0], stage->left.columns, stage->left.column_count,
+                                  &stage->left_keys[k]));
+            TRY(exec_compile_expr(exec, sides[1], stage->right.columns, stage->right.column_count,
+                                  &stage->right_keys[k]));
+            continue;
+        }
+        TRY(exec_compile_expr(exec, condition, columns, both, &stage->rest[stage->rest_count++]));
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status make_join(struct exec *exec, const struct plan *plan, struct pipeline *pipeline)
+{
+    static const struct stage_ops ops = {
+        .name = "join", .push = join_push, .drain = join_drain, .close = join_close};
+    struct pipeline left = {0};
+    TRY(exec_compile(exec, plan->left, &left));
+    struct join_stage *stage = stage_make(exec, sizeof *stage, &ops, left.last);
+    if (stage == NULL) {
+        return exec_no_memory(exec);
+    }
+    stage->plan = plan;
+    stage->left = left;
+    key_table_init(&stage->table, &exec->arena, exec->call->alloc);
+    list_init(&stage->heads, exec->call->alloc, sizeof(uint32_t));
+    list_init(&stage->chain, exec->call->alloc, sizeof(uint32_t));
+    arena_init(&stage->arena, exec->call->alloc, 0);
+    TRY(exec_compile(exec, plan->right, &stage->right));
+    row_store_init(&stage->store, &exec->arena, stage->right.columns, stage->right.column_count);
+    pipeline->last = &stage->stage;
+    return compile_conditions(stage, exec);
+}

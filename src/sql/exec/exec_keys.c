@@ -1,0 +1,405 @@
+/* Rows as bytes: for equality (hash tables) and for order (sorting). */
+
+#include <string.h>
+
+#include "base/codec.h"
+#include "base/hash.h"
+#include "sql/exec/exec_internal.h"
+#include "types/numeric.h"
+
+#define MICROSECONDS_PER_DAY ((int64_t)86400 * 1000000)
+
+__extension__ typedef __int128 wide_int;
+
+static wide_int interval_length(const struct interval *interval)
+{
+    wide_int days = (wide_int)interval->months * 30 + interval->days;
+    return days * MICROSECONDS_PER_DAY + interval->microseconds;
+}
+
+static double normal_double(double value)
+{
+    return value != value ? (double)__builtin_nan("") : value == 0 ? 0.0 : value;
+}
+
+/* Numbers that are equal differ at most in the bytes of the display scale, 2 and 3. */
+#define NUMERIC_SCALE_AT 2u
+
+/* ---- equality ---- */
+
+static size_t equal_size(const struct datum *value)
+{
+    if (value->is_null) {
+        return 1;
+    }
+    switch (type_physical(value->type)) {
+    case PHYSICAL_VIEW:
+    case PHYSICAL_FIXED:
+        return 1 + 4 + value->bytes.size;
+    case PHYSICAL_16:
+        return 1 + 16;
+    case PHYSICAL_1:
+    case PHYSICAL_2:
+    case PHYSICAL_4:
+    case PHYSICAL_8:
+        break;
+    }
+    return 1 + 8;
+}
+
+static uint8_t *equal_store(const struct datum *value, uint8_t *at)
+{
+    *at++ = value->is_null ? 0 : 1;
+    if (value->is_null) {
+        return at;
+    }
+    switch (type_physical(value->type)) {
+    case PHYSICAL_VIEW:
+    case PHYSICAL_FIXED:
+        store_u32(at, (uint32_t)value->bytes.size);
+        if (value->bytes.size > 0) {
+            memcpy(at + 4, value->bytes.data, value->bytes.size);
+        }
+        if (value->type.id == TYPE_NUMERIC) {
+            memset(at + 4 + NUMERIC_SCALE_AT, 0, 2);
+        }
+        return at + 4 + value->bytes.size;
+    case PHYSICAL_16:
+        if (value->type.id == TYPE_INTERVAL) {
+            wide_int length = interval_length(&value->interval);
+            memcpy(at, &length, 16);
+        } else if (value->type.id == TYPE_UUID) {
+            memcpy(at, value->uuid, 16);
+        } else {
+            memcpy(at, &value->wide, 16);
+        }
+        return at + 16;
+    case PHYSICAL_1:
+    case PHYSICAL_2:
+    case PHYSICAL_4:
+    case PHYSICAL_8:
+        break;
+    }
+    if (value->type.id == TYPE_BOOL) {
+        store_u64(at, value->boolean);
+    } else if (value->type.id == TYPE_FLOAT4 || value->type.id == TYPE_FLOAT8) {
+        double real = normal_double(value->real);
+        memcpy(at, &real, sizeof real);
+    } else {
+        store_u64(at, (uint64_t)value->integer);
+    }
+    return at + 8;
+}
+
+tdbplus_status row_keys_make(struct exec *exec, const struct column *columns, uint32_t column_count,
+                             const struct func_rows *rows, struct arena *arena,
+                             struct row_keys *keys_out)
+{
+    uint32_t count = rows->count;
+    struct row_keys keys = {.keys = arena_array(arena, count + 1u, sizeof *keys.keys),
+                            .has_null = arena_array(arena, count + 1u, sizeof *keys.has_null)};
+    if (keys.keys == NULL || keys.has_null == NULL) {
+        return exec_no_memory(exec);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t row = rows_at(rows, i);
+        size_t size = 0;
+        for (uint32_t c = 0; c < column_count; c++) {
+            struct datum value;
+            column_get(&columns[c], row, &value);
+            size += equal_size(&value);
+            keys.has_null[i] = keys.has_null[i] || value.is_null;
+        }
+        uint8_t *at = arena_bytes(arena, size + 1);
+        if (at == NULL) {
+            return exec_no_memory(exec);
+        }
+        keys.keys[i] = (struct span){.data = at, .size = size};
+        for (uint32_t c = 0; c < column_count; c++) {
+            struct datum value;
+            column_get(&columns[c], row, &value);
+            at = equal_store(&value, at);
+        }
+    }
+    *keys_out = keys;
+    return TDBPLUS_OK;
+}
+
+/* ---- order ---- */
+
+static void order_integer(uint64_t value, struct buffer *buffer)
+{
+    uint8_t bytes[8];
+    store_u64_be(bytes, value);
+    buffer_put(buffer, bytes, sizeof bytes);
+}
+
+static void order_double(double value, struct buffer *buffer)
+{
+    uint64_t bits = 0;
+    value = normal_double(value);
+    memcpy(&bits, &value, sizeof bits);
+    // NaN after everything; negative numbers backwards.
+    bits = value != value ? UINT64_MAX : (bits >> 63) != 0 ? ~bits : bits | (uint64_t)1 << 63;
+    order_integer(bits, buffer);
+}
+
+static void order_bytes(struct span bytes, struct buffer *buffer)
+{
+    for (size_t i = 0; i < bytes.size; i++) {
+        buffer_put_u8(buffer, bytes.data[i]);
+        if (bytes.data[i] == 0) {
+            buffer_put_u8(buffer, 0xFF);
+        }
+    }
+    buffer_put_u8(buffer, 0);
+    buffer_put_u8(buffer, 0);
+}
+
+/* A class byte, then weight and limbs of positive numbers; those of negative ones inverted. */
+static void order_numeric(struct span bytes, struct buffer *buffer)
+{
+    static const uint8_t classes[] = {
+        [NUMERIC_POSITIVE] = 3, [NUMERIC_NEGATIVE] = 1,       [NUMERIC_NAN] = 5,
+        [NUMERIC_INFINITY] = 4, [NUMERIC_MINUS_INFINITY] = 0,
+    };
+    uint8_t kind = bytes.data[0];
+    bool zero = bytes.size == NUMERIC_HEADER_SIZE && kind <= NUMERIC_NEGATIVE;
+    buffer_put_u8(buffer, zero ? 2 : classes[kind]);
+    if (zero || kind > NUMERIC_NEGATIVE) {
+        return;
+    }
+    size_t from = buffer->size;
+    uint16_t weight = (uint16_t)(load_u16(bytes.data + 4) ^ 0x8000u);
+    buffer_put_u8(buffer, (uint8_t)(weight >> 8));
+    buffer_put_u8(buffer, (uint8_t)weight);
+    for (size_t at = NUMERIC_HEADER_SIZE; at + 2 <= bytes.size; at += 2) {
+        uint16_t limb = (uint16_t)(load_u16(bytes.data + at) + 1);
+        buffer_put_u8(buffer, (uint8_t)(limb >> 8));
+        buffer_put_u8(buffer, (uint8_t)limb);
+    }
+    buffer_put_u8(buffer, 0);
+    buffer_put_u8(buffer, 0);
+    for (size_t at = from; kind == NUMERIC_NEGATIVE && at < buffer->size; at++) {
+        buffer->data[at] = (uint8_t)~buffer->data[at];
+    }
+}
+
+static void order_wide(wide_int value, struct buffer *buffer)
+{
+    __extension__ unsigned __int128 bits = (unsigned __int128)value ^ (unsigned __int128)1 << 127;
+    order_integer((uint64_t)(bits >> 64), buffer);
+    order_integer((uint64_t)bits, buffer);
+}
+
+static bool order_value(const struct datum *value, struct buffer *buffer)
+{
+    switch ((enum type_id)value->type.id) {
+    case TYPE_BOOL:
+        buffer_put_u8(buffer, value->boolean);
+        return true;
+    case TYPE_FLOAT4:
+    case TYPE_FLOAT8:
+        order_double(value->real, buffer);
+        return true;
+    case TYPE_TEXT:
+    case TYPE_BYTEA:
+        order_bytes(value->bytes, buffer);
+        return true;
+    case TYPE_INTERVAL:
+        order_wide(interval_length(&value->interval), buffer);
+        return true;
+    case TYPE_UUID:
+        buffer_put(buffer, value->uuid, sizeof value->uuid);
+        return true;
+    case TYPE_NUMERIC:
+        if (type_physical(value->type) == PHYSICAL_VIEW) {
+            order_numeric(value->bytes, buffer);
+        } else if (type_physical(value->type) == PHYSICAL_16) {
+            order_wide(value->wide, buffer);
+        } else {
+            order_integer((uint64_t)value->integer ^ (uint64_t)1 << 63, buffer);
+        }
+        return true;
+    case TYPE_INT2:
+    case TYPE_INT4:
+    case TYPE_INT8:
+    case TYPE_DATE:
+    case TYPE_TIME:
+    case TYPE_TIMESTAMP:
+    case TYPE_TIMESTAMPTZ:
+    case TYPE_ENUM:
+        order_integer((uint64_t)value->integer ^ (uint64_t)1 << 63, buffer);
+        return true;
+    case TYPE_NONE:
+    case TYPE_JSON:
+    case TYPE_ARRAY:
+    case TYPE_VECTOR:
+        break;
+    }
+    return false;
+}
+
+static tdbplus_status sort_key_one(struct exec *exec, const struct column *columns,
+                                   const struct sort_order *orders, uint32_t column_count,
+                                   uint32_t row, struct buffer *buffer)
+{
+    for (uint32_t c = 0; c < column_count; c++) {
+        struct datum value;
+        column_get(&columns[c], row, &value);
+        buffer_put_u8(buffer, value.is_null != orders[c].nulls_first ? 1 : 0);
+        if (value.is_null) {
+            continue;
+        }
+        size_t from = buffer->size;
+        if (!order_value(&value, buffer)) {
+            char name[64];
+            func_type_name(value.type, name);
+            return err_set(exec->call->err, TDBPLUS_E_UNSUPPORTED,
+                           "ORDER BY of type %s is not supported", name);
+        }
+        for (size_t at = from; orders[c].descending && at < buffer->size; at++) {
+            buffer->data[at] = (uint8_t)~buffer->data[at];
+        }
+    }
+    return buffer->failed ? exec_no_memory(exec) : TDBPLUS_OK;
+}
+
+tdbplus_status sort_keys_make(struct exec *exec, const struct column *columns,
+                              const struct sort_order *orders, uint32_t column_count,
+                              const struct func_rows *rows, struct arena *arena,
+                              struct span *keys_out)
+{
+    tdbplus_status status = TDBPLUS_OK;
+    struct buffer buffer;
+    buffer_init(&buffer, exec->call->alloc);
+    for (uint32_t i = 0; i < rows->count; i++) {
+        buffer_clear(&buffer);
+        TRY_OR(done, sort_key_one(exec, columns, orders, column_count, rows_at(rows, i), &buffer));
+        uint8_t *copy = arena_bytes(arena, buffer.size + 1);
+        if (copy == NULL) {
+            status = exec_no_memory(exec);
+            goto done;
+        }
+        if (buffer.size > 0) {
+            memcpy(copy, buffer.data, buffer.size);
+        }
+        keys_out[i] = (struct span){.data = copy, .size = buffer.size};
+    }
+done:
+    buffer_deinit(&buffer);
+    return status;
+}
+
+/* ---- the table ---- */
+
+void key_table_init(struct key_table *table, struct arena *arena, const struct alloc *alloc)
+{
+    *table = (struct key_table){.arena = arena, .alloc = alloc};
+}
+
+void key_table_deinit(struct key_table *table)
+{
+    if (table->alloc != NULL) {
+        alloc_free(table->alloc, table->slots, table->slot_count, sizeof *table->slots);
+        alloc_free(table->alloc, table->hashes, table->capacity, sizeof *table->hashes);
+        alloc_free(table->alloc, table->keys, table->capacity, sizeof *table->keys);
+    }
+    *table = (struct key_table){0};
+}
+
+static bool same_key(struct span left, struct span right)
+{
+    return left.size == right.size && memcmp(left.data, right.data, left.size) == 0;
+}
+
+/* The slot where the key is, or the free one where it would go. */
+static uint32_t slot_of(const struct key_table *table, struct span key, uint64_t hash)
+{
+    uint32_t mask = table->slot_count - 1;
+    for (uint32_t slot = (uint32_t)hash & mask;; slot = (slot + 1) & mask) {
+        uint32_t number = table->slots[slot];
+        if (number == 0) {
+            return slot;
+        }
+        if (table->hashes[number - 1] == hash && same_key(table->keys[number - 1], key)) {
+            return slot;
+        }
+    }
+}
+
+static bool grow_slots(struct key_table *table)
+{
+    uint32_t slot_count = table->slot_count == 0 ? 256 : table->slot_count * 2;
+    uint32_t *slots = alloc_array(table->alloc, slot_count, sizeof *slots);
+    if (slots == NULL || slot_count == 0) {
+        return false;
+    }
+    for (uint32_t i = 0; i < table->count; i++) {
+        uint32_t slot = (uint32_t)table->hashes[i] & (slot_count - 1);
+        while (slots[slot] != 0) {
+            slot = (slot + 1) & (slot_count - 1);
+        }
+        slots[slot] = i + 1;
+    }
+    alloc_free(table->alloc, table->slots, table->slot_count, sizeof *table->slots);
+    table->slots = slots;
+    table->slot_count = slot_count;
+    return true;
+}
+
+static bool grow_keys(struct key_table *table)
+{
+    uint32_t capacity = table->capacity == 0 ? 128 : table->capacity * 2;
+    uint64_t *hashes = alloc_raw(table->alloc, capacity * sizeof *hashes);
+    struct span *keys = alloc_raw(table->alloc, capacity * sizeof *keys);
+    if (hashes == NULL || keys == NULL) {
+        alloc_free(table->alloc, hashes, capacity, sizeof *hashes);
+        alloc_free(table->alloc, keys, capacity, sizeof *keys);
+        return false;
+    }
+    if (table->count > 0) {
+        memcpy(hashes, table->hashes, table->count * sizeof *hashes);
+        memcpy(keys, table->keys, table->count * sizeof *keys);
+    }
+    alloc_free(table->alloc, table->hashes, table->capacity, sizeof *table->hashes);
+    alloc_free(table->alloc, table->keys, table->capacity, sizeof *table->keys);
+    table->hashes = hashes;
+    table->keys = keys;
+    table->capacity = capacity;
+    return true;
+}
+
+uint32_t key_table_find(const struct key_table *table, struct span key)
+{
+    if (table->count == 0) {
+        return KEY_NONE;
+    }
+    uint32_t number = table->slots[slot_of(table, key, hash_bytes(key, 0))];
+    return number == 0 ? KEY_NONE : number - 1;
+}
+
+uint32_t key_table_add(struct key_table *table, struct span key, bool *added_out)
+{
+    if ((uint64_t)table->count * 4 >= (uint64_t)table->slot_count * 3 && !grow_slots(table)) {
+        return KEY_NONE;
+    }
+    uint64_t hash = hash_bytes(key, 0);
+    uint32_t slot = slot_of(table, key, hash);
+    *added_out = table->slots[slot] == 0;
+    if (!*added_out) {
+        return table->slots[slot] - 1;
+    }
+    if (table->count == table->capacity && !grow_keys(table)) {
+        return KEY_NONE;
+    }
+    uint8_t *copy = arena_bytes(table->arena, key.size + 1);
+    if (copy == NULL) {
+        return KEY_NONE;
+    }
+    memcpy(copy, key.data, key.size);
+    table->keys[table->count] = (struct span){.data = copy, .size = key.size};
+    table->hashes[table->count] = hash;
+    table->slots[slot] = ++table->count;
+    return table->count - 1;
+}

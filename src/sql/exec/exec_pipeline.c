@@ -1,0 +1,104 @@
+#include "sql/exec/exec_internal.h"
+
+tdbplus_status exec_no_memory(struct exec *exec)
+{
+    return err_set(exec->call->err, TDBPLUS_E_NOMEM, "the statement's memory is used up");
+}
+
+void exec_init(struct exec *exec, struct txn *txn, const struct call *call)
+{
+    *exec = (struct exec){.txn = txn, .call = call};
+    arena_init(&exec->arena, call->alloc, 0);
+}
+
+void exec_deinit(struct exec *exec)
+{
+    for (struct stage *stage = exec->stages; stage != NULL; stage = stage->next_of_all) {
+        if (stage->ops->close != NULL) {
+            stage->ops->close(stage);
+        }
+        batch_deinit(&stage->input);
+    }
+    exec->stages = NULL;
+    arena_deinit(&exec->arena);
+}
+
+void *stage_make(struct exec *exec, size_t size, const struct stage_ops *ops, struct stage *before)
+{
+    struct stage *stage = arena_array(&exec->arena, 1, size);
+    if (stage == NULL) {
+        return NULL;
+    }
+    stage->ops = ops;
+    stage->before = before;
+    batch_init(&stage->input, exec->call->alloc);
+    stage->next_of_all = exec->stages;
+    exec->stages = stage;
+    return stage;
+}
+
+bool batch_shape(struct batch *batch, uint32_t column_count, uint32_t row_count)
+{
+    batch->columns = arena_array(&batch->arena, column_count + 1u, sizeof *batch->columns);
+    if (batch->columns == NULL) {
+        return false;
+    }
+    batch->column_count = column_count;
+    batch->row_count = row_count;
+    batch->selection = NULL;
+    return true;
+}
+
+static tdbplus_status stage_next(struct stage *stage, struct exec *exec, struct batch *out);
+
+/* One move of a step: pushes what it has, or gets more input. */
+static tdbplus_status step_once(struct stage *stage, struct exec *exec, struct batch *out)
+{
+    if (stage->pending) {
+        batch_reset(out);
+        tdbplus_status status = stage->ops->push(stage, exec, &stage->input, out, &stage->pending);
+        if (status == TDBPLUS_END) {
+            stage->stopped = true;
+        }
+        return status;
+    }
+    if (stage->ended) {
+        batch_reset(out);
+        stage->stopped = stage->ops->drain == NULL;
+        return stage->stopped ? TDBPLUS_END : stage->ops->drain(stage, exec, out);
+    }
+    tdbplus_status status = stage_next(stage->before, exec, &stage->input);
+    stage->pending = status == TDBPLUS_OK;
+    stage->ended = status == TDBPLUS_END;
+    batch_reset(out);
+    return status == TDBPLUS_END ? TDBPLUS_OK : status;
+}
+
+static tdbplus_status stage_next(struct stage *stage, struct exec *exec, struct batch *out)
+{
+    for (;;) {
+        if (stage->stopped) {
+            return TDBPLUS_END;
+        }
+        if (call_cancelled(exec->call)) {
+            return err_set(exec->call->err, TDBPLUS_E_CANCELLED,
+                           "canceling statement due to user request");
+        }
+        if (stage->before == NULL) {
+            batch_reset(out);
+        }
+        tdbplus_status status = stage->before == NULL ? stage->ops->next(stage, exec, out)
+                                                      : step_once(stage, exec, out);
+        if (status != TDBPLUS_OK) {
+            return status;
+        }
+        if (batch_live_count(out) > 0) {
+            return TDBPLUS_OK;
+        }
+    }
+}
+
+tdbplus_status pipeline_next(struct stage *last, struct exec *exec, struct batch *out)
+{
+    return stage_next(last, exec, out);
+}

@@ -1,0 +1,167 @@
+#include <string.h>
+
+#include "sql/exec/exec_internal.h"
+
+void row_store_init(struct row_store *store, struct arena *arena, const struct plan_column *columns,
+                    uint32_t column_count)
+{
+    *store = (struct row_store){.arena = arena, .columns = columns, .column_count = column_count};
+}
+
+static bool add_chunk(struct row_store *store)
+{
+    if (store->chunk_count == store->chunk_capacity) {
+        uint32_t capacity = store->chunk_capacity == 0 ? 8 : store->chunk_capacity * 2;
+        struct column **chunks = arena_array(store->arena, capacity, sizeof *chunks);
+        if (chunks == NULL) {
+            return false;
+        }
+        if (store->chunk_count > 0) {
+            memcpy(chunks, store->chunks, store->chunk_count * sizeof *chunks);
+        }
+        store->chunks = chunks;
+        store->chunk_capacity = capacity;
+    }
+    struct column *columns = arena_array(store->arena, store->column_count + 1u, sizeof *columns);
+    if (columns == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < store->column_count; i++) {
+        if (!column_make(&columns[i], store->columns[i].type, BATCH_ROW_COUNT_MAX, true,
+                         store->arena)) {
+            return false;
+        }
+    }
+    store->chunks[store->chunk_count++] = columns;
+    return true;
+}
+
+/* Where the values of a column of any form lie, and which one a row has. */
+struct reading {
+    const uint8_t *data;
+    const uint32_t *codes;
+    uint32_t mask;
+};
+
+static struct reading reading_of(const struct column *column)
+{
+    bool dictionary = column->form == COLUMN_DICTIONARY;
+    return (struct reading){.data = dictionary ? column->dictionary->data : column->data,
+                            .codes = dictionary ? column->codes : NULL,
+                            .mask = column->form == COLUMN_CONSTANT ? 0 : UINT32_MAX};
+}
+
+static size_t reading_at(const struct reading *reading, uint32_t row)
+{
+    return reading->codes != NULL ? reading->codes[row] : row & reading->mask;
+}
+
+static bool keep_bytes(struct view *view, struct arena *arena)
+{
+    if (view->size <= VIEW_INLINE_SIZE_MAX) {
+        return true;
+    }
+    uint8_t *bytes = arena_bytes(arena, view->size);
+    if (bytes == NULL) {
+        return false;
+    }
+    memcpy(bytes, view->far.data, view->size);
+    view->far.data = bytes;
+    return true;
+}
+
+/* Copies values row by row; `to` is where the first goes. Nulls are marked and not copied. */
+static bool copy_values(const struct column *from, const struct func_rows *rows, uint32_t first,
+                        uint32_t count, struct column *to, uint32_t to_row, struct arena *arena)
+{
+    struct reading reading = reading_of(from);
+    size_t width = type_width(to->type);
+    bool views = type_physical(to->type) == PHYSICAL_VIEW;
+    bool nulls = from->validity != NULL || from->form == COLUMN_DICTIONARY;
+    uint8_t *target = (uint8_t *)to->data + width * to_row;
+    for (uint32_t i = 0; i < count; i++, target += width) {
+        uint32_t row = rows_at(rows, first + i);
+        if (nulls && column_is_null(from, row)) {
+            uint32_t at = to_row + i;
+            to->validity[at / 64] &= ~((uint64_t)1 << (at % 64));
+            memset(target, 0, width);
+            continue;
+        }
+        memcpy(target, reading.data + width * reading_at(&reading, row), width);
+        if (views && !keep_bytes((struct view *)(void *)target, arena)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+tdbplus_status row_store_append(struct row_store *store, struct exec *exec,
+                                const struct column *columns, const struct func_rows *rows)
+{
+    if (store->row_count > ROW_STORE_ROW_COUNT_MAX) {
+        return err_set(exec->call->err, TDBPLUS_E_LIMIT,
+                       "an operator keeps at most 4 billion rows");
+    }
+    for (uint32_t done = 0; done < rows->count;) {
+        uint32_t at = store->row_count % BATCH_ROW_COUNT_MAX;
+        if (at == 0 && !add_chunk(store)) {
+            return exec_no_memory(exec);
+        }
+        struct column *chunk = store->chunks[store->chunk_count - 1];
+        uint32_t count = rows->count - done;
+        count = count > BATCH_ROW_COUNT_MAX - at ? BATCH_ROW_COUNT_MAX - at : count;
+        for (uint32_t c = 0; c < store->column_count; c++) {
+            if (!copy_values(&columns[c], rows, done, count, &chunk[c], at, store->arena)) {
+                return exec_no_memory(exec);
+            }
+        }
+        store->row_count += count;
+        done += count;
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status row_store_gather(const struct row_store *store, struct exec *exec, uint32_t column,
+                                const uint32_t *numbers, uint32_t count, struct column *column_out,
+                                struct arena *arena)
+{
+    struct column made = {0};
+    if (!column_make(&made, store->columns[column].type, count, true, arena)) {
+        return exec_no_memory(exec);
+    }
+    size_t width = type_width(made.type);
+    uint8_t *target = made.data;
+    for (uint32_t i = 0; i < count; i++, target += width) {
+        uint32_t number = numbers[i];
+        const struct column *from =
+            number == ROW_NONE ? NULL : &store->chunks[number / BATCH_ROW_COUNT_MAX][column];
+        if (from == NULL || column_is_null(from, number % BATCH_ROW_COUNT_MAX)) {
+            made.validity[i / 64] &= ~((uint64_t)1 << (i % 64));
+            memset(target, 0, width);
+            continue;
+        }
+        memcpy(target, (const uint8_t *)from->data + width * (number % BATCH_ROW_COUNT_MAX), width);
+    }
+    *column_out = made;
+    return TDBPLUS_OK;
+}
+
+bool row_store_chunk(const struct row_store *store, uint32_t number, struct batch *out,
+                     struct exec *exec, tdbplus_status *status)
+{
+    if (number >= store->chunk_count) {
+        return false;
+    }
+    uint32_t before = number * BATCH_ROW_COUNT_MAX;
+    uint32_t count = store->row_count - before;
+    count = count > BATCH_ROW_COUNT_MAX ? BATCH_ROW_COUNT_MAX : count;
+    if (!batch_shape(out, store->column_count, count)) {
+        *status = exec_no_memory(exec);
+        return false;
+    }
+    for (uint32_t c = 0; c < store->column_count; c++) {
+        out->columns[c] = store->chunks[number][c];
+        out->columns[c].row_count = count;
+    }
+    return true;
+}

@@ -1,0 +1,346 @@
+/* Where rows come from: tables, VALUES, generate_series, WITH queries. */
+
+#include <string.h>
+
+#include "sql/exec/exec_internal.h"
+
+/* ---- tables ---- */
+
+struct scan_stage {
+    struct stage stage;
+    const struct plan *plan;
+    struct scan *scan;
+    bool nothing; /* A condition can never hold. */
+};
+
+/* A comparison with null holds for no row. */
+static tdbplus_status scan_conditions(struct scan_stage *scan, struct exec *exec,
+                                      struct scan_condition **conditions_out)
+{
+    const struct plan_scan *plan = &scan->plan->scan;
+    struct scan_condition *conditions =
+        arena_array(&exec->arena, plan->condition_count + 1u, sizeof *conditions);
+    if (conditions == NULL) {
+        return exec_no_memory(exec);
+    }
+    for (uint32_t i = 0; i < plan->condition_count; i++) {
+        conditions[i].position = plan->conditions[i].position;
+        conditions[i].compare = plan->conditions[i].compare;
+        if (plan->conditions[i].value != NULL) {
+            TRY(eval_once(exec, plan->conditions[i].value, &exec->arena, &conditions[i].value));
+            scan->nothing = scan->nothing || conditions[i].value.is_null;
+        }
+    }
+    *conditions_out = conditions;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status scan_bound(struct scan_stage *scan, struct exec *exec,
+                                 const struct plan_bound *plan, struct scan_bound *bound_out)
+{
+    struct datum *values = arena_array(&exec->arena, plan->value_count + 1u, sizeof *values);
+    if (values == NULL) {
+        return exec_no_memory(exec);
+    }
+    for (uint32_t i = 0; i < plan->value_count; i++) {
+        TRY(eval_once(exec, plan->values[i], &exec->arena, &values[i]));
+        scan->nothing = scan->nothing || values[i].is_null;
+    }
+    *bound_out = (struct scan_bound){values, plan->value_count, plan->exclusive};
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status scan_begin(struct scan_stage *scan, struct exec *exec)
+{
+    const struct plan_scan *plan = &scan->plan->scan;
+    struct scan_condition *conditions = NULL;
+    struct scan_options options = {.positions = plan->positions,
+                                   .position_count = scan->plan->column_count,
+                                   .filter_rows = true,
+                                   .condition_count = plan->condition_count};
+    TRY(scan_conditions(scan, exec, &conditions));
+    options.conditions = conditions;
+    TRY(scan_bound(scan, exec, &plan->lower, &options.lower));
+    TRY(scan_bound(scan, exec, &plan->upper, &options.upper));
+    if (scan->nothing) {
+        return TDBPLUS_OK;
+    }
+    return scan_open(exec->txn, plan->object, &options, &scan->scan, exec->call->err);
+}
+
+static tdbplus_status scan_stage_next(struct stage *stage, struct exec *exec, struct batch *out)
+{
+    struct scan_stage *scan = (struct scan_stage *)stage;
+    if (scan->scan == NULL && !scan->nothing) {
+        TRY(scan_begin(scan, exec));
+    }
+    return scan->nothing ? TDBPLUS_END : scan_next(scan->scan, out, exec->call);
+}
+
+static void scan_stage_close(struct stage *stage)
+{
+    struct scan_stage *scan = (struct scan_stage *)stage;
+    if (scan->scan != NULL) {
+        scan_close(scan->scan);
+        scan->scan = NULL;
+    }
+}
+
+static tdbplus_status compile_values(struct exec *exec, struct expr **exprs, uint32_t count,
+                                     struct expr ***exprs_out)
+{
+    struct expr **copies = arena_array(&exec->arena, count + 1u, sizeof *copies);
+    if (copies == NULL) {
+        return exec_no_memory(exec);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        TRY(exec_compile_expr(exec, exprs[i], NULL, 0, &copies[i]));
+    }
+    *exprs_out = copies;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status make_scan(struct exec *exec, const struct plan *plan, struct pipeline *pipeline)
+{
+    static const struct stage_ops ops = {
+        .name = "scan", .next = scan_stage_next, .close = scan_stage_close};
+    struct scan_stage *scan = stage_make(exec, sizeof *scan, &ops, NULL);
+    struct plan *copy = arena_alloc(&exec->arena, sizeof *copy);
+    if (scan == NULL || copy == NULL) {
+        return exec_no_memory(exec);
+    }
+    *copy = *plan;
+    uint32_t count = plan->scan.condition_count;
+    copy->scan.conditions = arena_array(&exec->arena, count + 1u, sizeof(struct plan_condition));
+    if (copy->scan.conditions == NULL) {
+        return exec_no_memory(exec);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        copy->scan.conditions[i] = plan->scan.conditions[i];
+        if (plan->scan.conditions[i].value != NULL) {
+            TRY(exec_compile_expr(exec, plan->scan.conditions[i].value, NULL, 0,
+                                  &copy->scan.conditions[i].value));
+        }
+    }
+    TRY(compile_values(exec, plan->scan.lower.values, plan->scan.lower.value_count,
+                       &copy->scan.lower.values));
+    TRY(compile_values(exec, plan->scan.upper.values, plan->scan.upper.value_count,
+                       &copy->scan.upper.values));
+    scan->plan = copy;
+    pipeline->last = &scan->stage;
+    return TDBPLUS_OK;
+}
+
+/* ---- VALUES ---- */
+
+struct values_stage {
+    struct stage stage;
+    const struct plan *plan;
+    struct expr **exprs;
+    uint32_t row;
+};
+
+static tdbplus_status values_next(struct stage *stage, struct exec *exec, struct batch *out)
+{
+    struct values_stage *values = (struct values_stage *)stage;
+    uint32_t columns = values->plan->column_count;
+    uint32_t count = values->plan->row_count - values->row;
+    count = count > BATCH_ROW_COUNT_MAX ? BATCH_ROW_COUNT_MAX : count;
+    if (count == 0) {
+        return TDBPLUS_END;
+    }
+    if (!batch_shape(out, columns, count)) {
+        return exec_no_memory(exec);
+    }
+    for (uint32_t c = 0; c < columns; c++) {
+        struct column *column = &out->columns[c];
+        if (!column_make(column, values->plan->columns[c].type, count, true, &out->arena)) {
+            return exec_no_memory(exec);
+        }
+        for (uint32_t r = 0; r < count; r++) {
+            struct datum value;
+            TRY(eval_once(exec, values->exprs[(size_t)(values->row + r) * columns + c], &out->arena,
+                          &value));
+            if (value.is_null) {
+                column->validity[r / 64] &= ~((uint64_t)1 << (r % 64));
+            } else {
+                value.type = column->type;
+                column_set(column, r, &value);
+            }
+        }
+    }
+    values->row += count;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status make_values(struct exec *exec, const struct plan *plan, struct pipeline *pipeline)
+{
+    static const struct stage_ops ops = {.name = "values", .next = values_next};
+    struct values_stage *values = stage_make(exec, sizeof *values, &ops, NULL);
+    if (values == NULL) {
+        return exec_no_memory(exec);
+    }
+    values->plan = plan;
+    pipeline->last = &values->stage;
+    return compile_values(exec, plan->exprs, plan->expr_count, &values->exprs);
+}
+
+/* ---- generate_series ---- */
+
+struct series_stage {
+    struct stage stage;
+    const struct plan *plan;
+    struct expr **exprs;
+    bool begun;
+    bool over;
+    int64_t at;
+    int64_t stop;
+    int64_t step;
+};
+
+static tdbplus_status series_begin(struct series_stage *series, struct exec *exec)
+{
+    int64_t values[3] = {0, 0, 1};
+    for (uint32_t i = 0; i < series->plan->expr_count; i++) {
+        struct datum value;
+        TRY(eval_once(exec, series->exprs[i], &exec->arena, &value));
+        series->over = series->over || value.is_null;
+        values[i] = value.is_null ? 1 : value.integer;
+    }
+    series->begun = true;
+    series->at = values[0];
+    series->stop = values[1];
+    series->step = values[2];
+    if (series->step == 0) {
+        return err_set(exec->call->err, TDBPLUS_E_INVALID, "step size cannot equal zero");
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status series_next(struct stage *stage, struct exec *exec, struct batch *out)
+{
+    struct series_stage *series = (struct series_stage *)stage;
+    if (!series->begun) {
+        TRY(series_begin(series, exec));
+    }
+    if (!batch_shape(out, 1, 0) || !column_make(&out->columns[0], series->plan->columns[0].type,
+                                                BATCH_ROW_COUNT_MAX, false, &out->arena)) {
+        return exec_no_memory(exec);
+    }
+    struct column *column = &out->columns[0];
+    uint32_t count = 0;
+    while (count < BATCH_ROW_COUNT_MAX && !series->over) {
+        if (series->step > 0 ? series->at > series->stop : series->at < series->stop) {
+            break;
+        }
+        if (column->type.id == TYPE_INT4) {
+            ((int32_t *)column->data)[count] = (int32_t)series->at;
+        } else {
+            ((int64_t *)column->data)[count] = series->at;
+        }
+        count++;
+        series->over = __builtin_add_overflow(series->at, series->step, &series->at);
+    }
+    column->row_count = count;
+    out->row_count = count;
+    return count == 0 ? TDBPLUS_END : TDBPLUS_OK;
+}
+
+tdbplus_status make_series(struct exec *exec, const struct plan *plan, struct pipeline *pipeline)
+{
+    static const struct stage_ops ops = {.name = "series", .next = series_next};
+    struct series_stage *series = stage_make(exec, sizeof *series, &ops, NULL);
+    if (series == NULL) {
+        return exec_no_memory(exec);
+    }
+    series->plan = plan;
+    pipeline->last = &series->stage;
+    return compile_values(exec, plan->exprs, plan->expr_count, &series->exprs);
+}
+
+/* ---- WITH queries ---- */
+
+/* The rows of one, made by the first reader that asks. */
+struct cte_rows {
+    const struct plan_cte *cte;
+    struct exec *owner; /* Whose stages fill it. */
+    struct row_store store;
+    struct pipeline pipeline;
+    bool done;
+    struct cte_rows *next;
+};
+
+struct cte_stage {
+    struct stage stage;
+    struct cte_rows *rows;
+    uint32_t chunk;
+};
+
+static tdbplus_status cte_fill(struct cte_rows *rows)
+{
+    struct exec *exec = rows->owner;
+    tdbplus_status status = TDBPLUS_OK;
+    struct batch batch;
+    batch_init(&batch, exec->call->alloc);
+    while ((status = pipeline_next(rows->pipeline.last, exec, &batch)) == TDBPLUS_OK) {
+        struct func_rows live = batch_rows(&batch);
+        TRY_OR(done, row_store_append(&rows->store, exec, batch.columns, &live));
+    }
+    status = status == TDBPLUS_END ? TDBPLUS_OK : status;
+    rows->done = status == TDBPLUS_OK;
+done:
+    batch_deinit(&batch);
+    return status;
+}
+
+static tdbplus_status cte_next(struct stage *stage, struct exec *exec, struct batch *out)
+{
+    struct cte_stage *cte = (struct cte_stage *)stage;
+    if (!cte->rows->done) {
+        TRY(cte_fill(cte->rows));
+    }
+    tdbplus_status status = TDBPLUS_END;
+    if (row_store_chunk(&cte->rows->store, cte->chunk, out, exec, &status)) {
+        cte->chunk++;
+        return TDBPLUS_OK;
+    }
+    return status;
+}
+
+static struct cte_rows *cte_find(const struct exec *exec, const struct plan_cte *cte)
+{
+    for (; exec != NULL; exec = exec->parent) {
+        for (struct cte_rows *rows = exec->ctes; rows != NULL; rows = rows->next) {
+            if (rows->cte == cte) {
+                return rows;
+            }
+        }
+    }
+    return NULL;
+}
+
+tdbplus_status make_cte(struct exec *exec, const struct plan *plan, struct pipeline *pipeline)
+{
+    static const struct stage_ops ops = {.name = "cte", .next = cte_next};
+    struct cte_rows *rows = cte_find(exec, plan->cte);
+    struct cte_stage *stage = stage_make(exec, sizeof *stage, &ops, NULL);
+    if (stage == NULL) {
+        return exec_no_memory(exec);
+    }
+    if (rows == NULL) {
+        rows = arena_array(&exec->arena, 1, sizeof *rows);
+        if (rows == NULL) {
+            return exec_no_memory(exec);
+        }
+        const struct plan *query = plan->cte->plan;
+        row_store_init(&rows->store, &exec->arena, query->columns, query->column_count);
+        rows->cte = plan->cte;
+        rows->owner = exec;
+        rows->next = exec->ctes;
+        exec->ctes = rows;
+        TRY(exec_compile(exec, query, &rows->pipeline));
+    }
+    stage->rows = rows;
+    pipeline->last = &stage->stage;
+    return TDBPLUS_OK;
+}

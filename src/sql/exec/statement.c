@@ -1,0 +1,450 @@
+#include "sql/exec/statement.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sql/bind/bind.h"
+#include "sql/exec/definition.h"
+#include "sql/exec/exec_internal.h"
+#include "sql/opt/optimize.h"
+#include "sql/parse/parse.h"
+
+/* ---- texts ---- */
+
+struct sql_script {
+    struct arena arena;
+    struct span text;
+    struct parse_result parsed;
+};
+
+tdbplus_status sql_script_create(struct span text, const struct alloc *alloc,
+                                 struct sql_script **script_out, struct err *err)
+{
+    struct sql_script *script = alloc_array(alloc, 1, sizeof *script);
+    if (script == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "out of memory for a statement");
+    }
+    arena_init(&script->arena, alloc, 0);
+    tdbplus_status status = TDBPLUS_OK;
+    char *copy = arena_text(&script->arena, text);
+    if (copy == NULL) {
+        status = err_set(err, TDBPLUS_E_NOMEM, "out of memory for a statement");
+        goto done;
+    }
+    script->text = (struct span){.data = (const uint8_t *)copy, .size = text.size};
+    TRY_OR(done, parse_text(script->text, &script->arena, &script->parsed, err));
+    *script_out = script;
+    script = NULL;
+done:
+    sql_script_destroy(script);
+    return status;
+}
+
+void sql_script_destroy(struct sql_script *script)
+{
+    if (script != NULL) {
+        const struct alloc *alloc = script->arena.alloc;
+        arena_deinit(&script->arena);
+        alloc_free(alloc, script, 1, sizeof *script);
+    }
+}
+
+uint32_t sql_script_count(const struct sql_script *script)
+{
+    return script->parsed.statement_count;
+}
+
+const struct ast *sql_statement_ast(const struct sql_script *script, uint32_t number)
+{
+    return script->parsed.statements[number].root;
+}
+
+const char *sql_statement_name(const struct sql_script *script, uint32_t number)
+{
+    return parse_statement_name(sql_statement_ast(script, number));
+}
+
+uint8_t sql_statement_kind(const struct sql_script *script, uint32_t number)
+{
+    switch (sql_statement_ast(script, number)->kind) {
+    case AST_SELECT:
+        return SQL_QUERY;
+    case AST_INSERT:
+    case AST_UPDATE:
+    case AST_DELETE:
+        return SQL_CHANGE;
+    case AST_EXPLAIN:
+        return SQL_EXPLAIN;
+    case AST_TRANSACTION:
+        return SQL_TRANSACTION;
+    case AST_SET:
+    case AST_SHOW:
+    case AST_PREPARE:
+    case AST_EXECUTE:
+    case AST_DEALLOCATE:
+        return SQL_SESSION;
+    default:
+        return SQL_DEFINITION;
+    }
+}
+
+/* ---- prepared statements ---- */
+
+/* A table that the plan holds on to, and the version of it. */
+struct dependency {
+    uint64_t id;
+    uint32_t version;
+    struct dependency *next;
+};
+
+struct sql_prepared {
+    struct arena arena;
+    struct bound bound;
+    const char *tag;
+    struct dependency *dependencies;
+    struct plan_column text_column; /* Of EXPLAIN. */
+};
+
+static bool add_dependency(struct sql_prepared *prepared, const struct object *object)
+{
+    struct dependency *dependency = arena_alloc(&prepared->arena, sizeof *dependency);
+    if (dependency != NULL) {
+        *dependency =
+            (struct dependency){object->id, object->schema->version, prepared->dependencies};
+        prepared->dependencies = dependency;
+    }
+    return dependency != NULL;
+}
+
+static bool visit_plans(struct sql_prepared *prepared, const struct plan *plan);
+
+static bool visit_exprs(struct sql_prepared *prepared, const struct expr *expr)
+{
+    bool good = expr->subquery == NULL || visit_plans(prepared, expr->subquery->plan);
+    for (uint32_t i = 0; good && i < expr->argument_count; i++) {
+        good = visit_exprs(prepared, expr->arguments[i]);
+    }
+    return good;
+}
+
+/* Notes the tables of a plan and of the subqueries in its expressions. */
+static bool visit_plans(struct sql_prepared *prepared, const struct plan *plan)
+{
+    if (plan == NULL) {
+        return true;
+    }
+    bool good = true;
+    if (plan->kind == PLAN_SCAN) {
+        good = add_dependency(prepared, plan->scan.object);
+    } else if (plan->kind >= PLAN_INSERT) {
+        good = add_dependency(prepared, plan->change.object);
+    } else if (plan->kind == PLAN_CTE) {
+        good = visit_plans(prepared, plan->cte->plan);
+    }
+    for (uint32_t i = 0; good && i < plan->expr_count; i++) {
+        good = plan->exprs[i] == NULL || visit_exprs(prepared, plan->exprs[i]);
+    }
+    return good && visit_plans(prepared, plan->left) && visit_plans(prepared, plan->right);
+}
+
+static tdbplus_status prepare(const struct sql_script *script, uint32_t number, struct txn *txn,
+                              const struct type *types, uint32_t type_count,
+                              const struct call *call, struct sql_prepared *prepared)
+{
+    struct bind_options options = {
+        .text = script->text, .txn = txn, .parameters = types, .parameter_count = type_count};
+    TRY(bind_statement(&script->parsed.statements[number], &options, &prepared->arena,
+                       &prepared->bound, call->err));
+    struct bound *bound = &prepared->bound;
+    if (bound->kind == BOUND_SESSION) {
+        return err_set(call->err, TDBPLUS_E_STATE, "%s is not for the SQL engine to run",
+                       bound->tag);
+    }
+    struct plan **plan = bound->kind == BOUND_CREATE_TABLE ? &bound->create.source : &bound->plan;
+    if (*plan != NULL) {
+        TRY(optimize(plan, &prepared->arena, &bound->next_id, call->err));
+    }
+    if (!visit_plans(prepared, *plan)) {
+        return err_set(call->err, TDBPLUS_E_NOMEM, "out of memory for a statement");
+    }
+    for (uint32_t i = 0; i < bound->drop.count; i++) {
+        if (!add_dependency(prepared, bound->drop.objects[i])) {
+            return err_set(call->err, TDBPLUS_E_NOMEM, "out of memory for a statement");
+        }
+    }
+    prepared->text_column = (struct plan_column){.type = type_of(TYPE_TEXT), .name = "QUERY PLAN"};
+    return TDBPLUS_OK;
+}
+
+tdbplus_status sql_prepare(const struct sql_script *script, uint32_t number, struct txn *txn,
+                           const struct type *types, uint32_t type_count, const struct call *call,
+                           struct sql_prepared **prepared_out)
+{
+    struct sql_prepared *prepared = alloc_array(call->alloc, 1, sizeof *prepared);
+    if (prepared == NULL) {
+        return err_set(call->err, TDBPLUS_E_NOMEM, "out of memory for a statement");
+    }
+    arena_init(&prepared->arena, call->alloc, 0);
+    tdbplus_status status = prepare(script, number, txn, types, type_count, call, prepared);
+    if (status != TDBPLUS_OK) {
+        sql_prepared_destroy(prepared);
+        return status;
+    }
+    prepared->tag = prepared->bound.tag;
+    *prepared_out = prepared;
+    return TDBPLUS_OK;
+}
+
+void sql_prepared_destroy(struct sql_prepared *prepared)
+{
+    if (prepared != NULL) {
+        const struct alloc *alloc = prepared->arena.alloc;
+        arena_deinit(&prepared->arena);
+        alloc_free(alloc, prepared, 1, sizeof *prepared);
+    }
+}
+
+bool sql_prepared_valid(const struct sql_prepared *prepared, struct txn *txn)
+{
+    for (const struct dependency *d = prepared->dependencies; d != NULL; d = d->next) {
+        const struct object *object = txn_object_by_id(txn, d->id);
+        if (object == NULL || object->schema->version != d->version) {
+            return false;
+        }
+    }
+    // What a definition found missing or there may have changed as well.
+    return prepared->bound.kind == BOUND_QUERY || prepared->bound.kind == BOUND_CHANGE;
+}
+
+uint32_t sql_parameter_count(const struct sql_prepared *prepared)
+{
+    return prepared->bound.parameter_count;
+}
+
+struct type sql_parameter_type(const struct sql_prepared *prepared, uint32_t number)
+{
+    return prepared->bound.parameters[number];
+}
+
+uint32_t sql_column_count(const struct sql_prepared *prepared)
+{
+    switch (prepared->bound.kind) {
+    case BOUND_EXPLAIN:
+        return 1;
+    case BOUND_QUERY:
+    case BOUND_CHANGE:
+        return prepared->bound.plan->column_count;
+    default:
+        return 0;
+    }
+}
+
+struct sql_column sql_column_at(const struct sql_prepared *prepared, uint32_t number)
+{
+    const struct plan_column *column = prepared->bound.kind == BOUND_EXPLAIN
+                                           ? &prepared->text_column
+                                           : &prepared->bound.plan->columns[number];
+    return (struct sql_column){.name = column->name != NULL ? column->name : "?column?",
+                               .type = column->type};
+}
+
+/* ---- running ---- */
+
+#define RETRY_COUNT_MAX 100u
+
+struct sql_cursor {
+    struct sql_prepared *prepared;
+    struct sql_run_options options;
+    struct func_context context;
+    struct exec exec;
+    struct pipeline pipeline;
+    uint64_t row_count;
+    bool begun;
+    bool ended;
+};
+
+static tdbplus_status begin_run(struct sql_cursor *cursor, const struct call *call)
+{
+    const struct sql_run_options *options = &cursor->options;
+    exec_init(&cursor->exec, options->txn, call);
+    cursor->exec.context = &cursor->context;
+    cursor->exec.parameters = options->parameters;
+    cursor->exec.parameter_count = options->parameter_count;
+    cursor->begun = true;
+    const struct bound *bound = &cursor->prepared->bound;
+    if (bound->kind == BOUND_QUERY || bound->kind == BOUND_CHANGE) {
+        return exec_compile(&cursor->exec, bound->plan, &cursor->pipeline);
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status sql_cursor_open(struct sql_prepared *prepared, const struct sql_run_options *options,
+                               const struct call *call, struct sql_cursor **cursor_out)
+{
+    if (options->parameter_count < prepared->bound.parameter_count) {
+        return err_set_state(call->err, TDBPLUS_E_SQL, "08P01",
+                             "the statement has %u parameters, but %u values were given",
+                             prepared->bound.parameter_count, options->parameter_count);
+    }
+    struct sql_cursor *cursor = alloc_array(call->alloc, 1, sizeof *cursor);
+    if (cursor == NULL) {
+        return err_set(call->err, TDBPLUS_E_NOMEM, "out of memory for a cursor");
+    }
+    cursor->prepared = prepared;
+    cursor->options = *options;
+    cursor->context = (struct func_context){.transaction_time_us = options->transaction_time_us,
+                                            .user = options->user,
+                                            .database = options->database};
+    env_entropy(store_env(txn_store(options->txn)), cursor->context.random_state,
+                sizeof cursor->context.random_state);
+    tdbplus_status status = begin_run(cursor, call);
+    if (status != TDBPLUS_OK) {
+        exec_deinit(&cursor->exec);
+        alloc_free(call->alloc, cursor, 1, sizeof *cursor);
+        return status;
+    }
+    *cursor_out = cursor;
+    return TDBPLUS_OK;
+}
+
+/*
+ * A change runs as a whole before its first row goes out. In READ COMMITTED a row that another
+ * transaction changed in between makes it start again on a newer snapshot.
+ */
+static tdbplus_status next_of_change(struct sql_cursor *cursor, struct batch *batch)
+{
+    const struct call *call = cursor->exec.call;
+    struct txn *txn = cursor->options.txn;
+    bool first = cursor->row_count == 0 && cursor->exec.changed_rows == 0;
+    struct txn_savepoint savepoint = txn_savepoint_set(txn);
+    tdbplus_status status = pipeline_next(cursor->pipeline.last, &cursor->exec, batch);
+    for (uint32_t i = 0; status == TDBPLUS_E_CONFLICT && first && cursor->options.retry_conflicts &&
+                         i < RETRY_COUNT_MAX;
+         i++) {
+        err_clear(call->err);
+        batch_reset(batch);
+        exec_deinit(&cursor->exec);
+        txn_savepoint_rollback(txn, savepoint);
+        TRY(txn_statement(txn, call->err));
+        TRY(begin_run(cursor, call));
+        status = pipeline_next(cursor->pipeline.last, &cursor->exec, batch);
+    }
+    return status;
+}
+
+static tdbplus_status next_of_explain(struct sql_cursor *cursor, struct batch *batch)
+{
+    batch_reset(batch);
+    if (cursor->ended) {
+        return TDBPLUS_END;
+    }
+    tdbplus_status status = TDBPLUS_OK;
+    struct buffer text;
+    buffer_init(&text, cursor->exec.call->alloc);
+    plan_print(cursor->prepared->bound.plan, &text);
+    uint32_t lines = 0;
+    for (size_t i = 0; i < text.size; i++) {
+        lines += text.data[i] == '\n';
+    }
+    uint8_t *copy = arena_bytes(&batch->arena, text.size + 1);
+    lines = lines > BATCH_ROW_COUNT_MAX ? BATCH_ROW_COUNT_MAX : lines;
+    if (text.failed || copy == NULL || !batch_shape(batch, 1, lines) ||
+        !column_make(&batch->columns[0], type_of(TYPE_TEXT), lines, false, &batch->arena)) {
+        status = exec_no_memory(&cursor->exec);
+        goto done;
+    }
+    memcpy(copy, text.data, text.size);
+    size_t at = 0;
+    for (uint32_t line = 0; line < lines; line++) {
+        const uint8_t *end = memchr(copy + at, '\n', text.size - at);
+        struct span span = {.data = copy + at, .size = (size_t)(end - (copy + at))};
+        ((struct view *)batch->columns[0].data)[line] = view_of(span);
+        at += span.size + 1;
+    }
+    cursor->ended = true;
+done:
+    buffer_deinit(&text);
+    return status;
+}
+
+/* CREATE TABLE AS: the table is made, then filled as by INSERT. */
+static tdbplus_status run_definition(struct sql_cursor *cursor, struct batch *batch)
+{
+    struct exec *exec = &cursor->exec;
+    struct plan *fill = NULL;
+    batch_reset(batch);
+    if (cursor->ended) {
+        return TDBPLUS_END;
+    }
+    TRY(definition_run(&cursor->prepared->bound, exec, &fill));
+    if (fill != NULL) {
+        TRY(exec_compile(exec, fill, &cursor->pipeline));
+        tdbplus_status status = pipeline_next(cursor->pipeline.last, exec, batch);
+        if (status != TDBPLUS_END) {
+            return status;
+        }
+        cursor->row_count = exec->changed_rows;
+    }
+    cursor->ended = true;
+    return TDBPLUS_END;
+}
+
+tdbplus_status sql_cursor_next(struct sql_cursor *cursor, struct batch *batch)
+{
+    tdbplus_status status;
+    switch (cursor->prepared->bound.kind) {
+    case BOUND_QUERY:
+        status = pipeline_next(cursor->pipeline.last, &cursor->exec, batch);
+        break;
+    case BOUND_CHANGE:
+        status = next_of_change(cursor, batch);
+        break;
+    case BOUND_EXPLAIN:
+        status = next_of_explain(cursor, batch);
+        break;
+    default:
+        return run_definition(cursor, batch);
+    }
+    if (status == TDBPLUS_OK) {
+        cursor->row_count += batch_live_count(batch);
+    }
+    return status;
+}
+
+uint64_t sql_cursor_row_count(const struct sql_cursor *cursor)
+{
+    return cursor->prepared->bound.kind == BOUND_CHANGE ? cursor->exec.changed_rows
+                                                        : cursor->row_count;
+}
+
+void sql_cursor_tag(const struct sql_cursor *cursor, char tag[64])
+{
+    const char *name = cursor->prepared->tag;
+    uint64_t rows = sql_cursor_row_count(cursor);
+    switch (cursor->prepared->bound.kind) {
+    case BOUND_QUERY:
+        (void)snprintf(tag, 64, "SELECT %" PRIu64, rows);
+        break;
+    case BOUND_CHANGE:
+        (void)snprintf(tag, 64, "%s%s %" PRIu64, name, strcmp(name, "INSERT") == 0 ? " 0" : "",
+                       rows);
+        break;
+    default:
+        if (strcmp(name, "SELECT") == 0) {
+            (void)snprintf(tag, 64, "SELECT %" PRIu64, rows);
+        } else {
+            (void)snprintf(tag, 64, "%s", name);
+        }
+        break;
+    }
+}
+
+void sql_cursor_close(struct sql_cursor *cursor)
+{
+    if (cursor != NULL) {
+        const struct alloc *alloc = cursor->exec.call->alloc;
+        exec_deinit(&cursor->exec);
+        alloc_free(alloc, cursor, 1, sizeof *cursor);
+    }
+}

@@ -1,0 +1,112 @@
+#pragma once
+
+/*
+ * statement: SQL for the layer above. A text is parsed into statements; a statement is prepared
+ * (bound and planned) in a transaction, described, and run any number of times with parameters;
+ * a run gives batches of rows. Made for the extended PostgreSQL protocol: parse, describe, bind,
+ * execute with a row limit.
+ *
+ *     sql_script_create -> sql_prepare -> sql_cursor_open -> sql_cursor_next ... -> _close
+ *
+ * Beginning and ending transactions, savepoints, settings, PREPARE and EXECUTE belong to the layer
+ * above: sql_statement_kind() tells which ones they are, and sql_statement_ast() what they say.
+ *
+ * Threads: a script is read-only once made; a prepared statement and a cursor have one user at a
+ * time.
+ */
+
+#include "base/call.h"
+#include "sql/parse/ast.h"
+#include "txn/txn.h"
+
+struct sql_script;
+struct sql_prepared;
+struct sql_cursor;
+
+/* ---- texts ---- */
+
+/* Parses a text of any number of statements; errors as parse_text(). The text is copied. */
+TDBPLUS_CHECKED tdbplus_status sql_script_create(struct span text, const struct alloc *alloc,
+                                                 struct sql_script **script_out, struct err *err);
+void sql_script_destroy(struct sql_script *script);
+
+uint32_t sql_script_count(const struct sql_script *script);
+
+enum sql_kind {
+    SQL_QUERY = 1,   /* Gives rows, changes nothing. */
+    SQL_CHANGE,      /* INSERT, UPDATE, DELETE; gives rows with RETURNING. */
+    SQL_DEFINITION,  /* CREATE, DROP, ALTER, TRUNCATE. */
+    SQL_EXPLAIN,     /* Gives rows of text. */
+    SQL_TRANSACTION, /* BEGIN, COMMIT, ROLLBACK, SAVEPOINT ...: struct ast_transaction. */
+    SQL_SESSION,     /* SET, SHOW, PREPARE, EXECUTE, DEALLOCATE. */
+};
+
+uint8_t sql_statement_kind(const struct sql_script *script, uint32_t number);
+const struct ast *sql_statement_ast(const struct sql_script *script, uint32_t number);
+
+/* "SELECT", "CREATE TABLE". */
+const char *sql_statement_name(const struct sql_script *script, uint32_t number);
+
+/* ---- prepared statements ---- */
+
+struct sql_column {
+    const char *name;
+    struct type type;
+};
+
+/*
+ * Binds and plans one statement that is neither TRANSACTION nor SESSION. `types` says what the
+ * caller knows of its parameters (TYPE_NONE: nothing). The script must outlive the prepared
+ * statement; the transaction need not.
+ */
+TDBPLUS_CHECKED tdbplus_status sql_prepare(const struct sql_script *script, uint32_t number,
+                                           struct txn *txn, const struct type *types,
+                                           uint32_t type_count, const struct call *call,
+                                           struct sql_prepared **prepared_out);
+void sql_prepared_destroy(struct sql_prepared *prepared);
+
+/* False when a table it uses has changed since, as this transaction sees it: prepare again. */
+bool sql_prepared_valid(const struct sql_prepared *prepared, struct txn *txn);
+
+uint32_t sql_parameter_count(const struct sql_prepared *prepared);
+struct type sql_parameter_type(const struct sql_prepared *prepared, uint32_t number);
+
+/* The columns of the rows that it gives; 0: none. */
+uint32_t sql_column_count(const struct sql_prepared *prepared);
+struct sql_column sql_column_at(const struct sql_prepared *prepared, uint32_t number);
+
+/* ---- running ---- */
+
+struct sql_run_options {
+    struct txn *txn;
+    const struct datum *parameters; /* Of the types that sql_parameter_type() says. */
+    uint32_t parameter_count;
+    const char *user;     /* May be NULL. */
+    const char *database; /* May be NULL. */
+    int64_t transaction_time_us;
+    bool retry_conflicts; /* READ COMMITTED: a change that meets another is run again. */
+};
+
+/*
+ * Begins a run. The caller has begun the transaction's statement (txn_statement()). Parameters and
+ * options are read until the cursor is closed. Nothing runs before the first sql_cursor_next().
+ * `call` must live as long as the cursor; its error object is where failures go.
+ */
+TDBPLUS_CHECKED tdbplus_status sql_cursor_open(struct sql_prepared *prepared,
+                                               const struct sql_run_options *options,
+                                               const struct call *call,
+                                               struct sql_cursor **cursor_out);
+
+/* The next rows; TDBPLUS_END when the statement is done. `batch` is reset first and must be reset
+ * before the cursor is closed; check batch->selection. After a failure only close is left, and the
+ * statement's changes are the caller's to roll back (savepoint). [waits] */
+TDBPLUS_CHECKED tdbplus_status sql_cursor_next(struct sql_cursor *cursor, struct batch *batch);
+
+/* Rows given or changed so far; after the end the number in the tag. */
+uint64_t sql_cursor_row_count(const struct sql_cursor *cursor);
+
+/* The command tag after the end: "SELECT 3", "INSERT 0 1", "CREATE TABLE". */
+void sql_cursor_tag(const struct sql_cursor *cursor, char tag[64]);
+
+/* NULL is fine. */
+void sql_cursor_close(struct sql_cursor *cursor);

@@ -1,0 +1,614 @@
+#include "sql/func/aggregate.h"
+
+#include <string.h>
+
+#include "base/buffer.h"
+#include "sql/func/cast_internal.h"
+#include "sql/func/kernel.h"
+
+/* The i-th row of an update, and whether an argument is null in it. */
+static uint32_t row_of(const struct aggregate_update *update, uint32_t i)
+{
+    return update->rows == NULL ? i : update->rows[i];
+}
+
+static tdbplus_status no_memory(struct err *err)
+{
+    return err_set(err, TDBPLUS_E_NOMEM, "out of memory in an aggregate");
+}
+
+/* ---- count ---- */
+
+static tdbplus_status count_update(const struct aggregate_update *update)
+{
+    for (uint32_t i = 0; i < update->count; i++) {
+        if (update->argument_count == 0 ||
+            !column_is_null(&update->arguments[0], row_of(update, i))) {
+            *(int64_t *)(void *)update->states[i] += 1;
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status count_finish(const uint8_t *state, struct arena *arena,
+                                   struct datum *result_out, struct err *err)
+{
+    (void)arena;
+    (void)err;
+    *result_out = (struct datum){.type = type_of(TYPE_INT8)};
+    memcpy(&result_out->integer, state, sizeof result_out->integer);
+    return TDBPLUS_OK;
+}
+
+/* ---- sums ---- */
+
+struct integer_sum {
+    __extension__ __int128 sum;
+    int64_t count;
+};
+
+struct float_sum {
+    double sum;
+    int64_t count;
+};
+
+#define SUM_UPDATE(NAME, CTYPE, STATE, SUM)                           \
+    static tdbplus_status NAME(const struct aggregate_update *update) \
+    {                                                                 \
+        const struct column *column = &update->arguments[0];          \
+        const CTYPE *values = column->data;                           \
+        uint32_t mask = kernel_mask(column);                          \
+        bool nulls = column->validity != NULL;                        \
+        for (uint32_t i = 0; i < update->count; i++) {                \
+            uint32_t row = row_of(update, i);                         \
+            if (nulls && column_is_null(column, row)) {               \
+                continue;                                             \
+            }                                                         \
+            STATE *state = (void *)update->states[i];                 \
+            state->sum += (SUM)values[row & mask];                    \
+            state->count++;                                           \
+        }                                                             \
+        return TDBPLUS_OK;                                            \
+    }
+
+SUM_UPDATE(sum_int2_update, int16_t, struct integer_sum, int64_t)
+SUM_UPDATE(sum_int4_update, int32_t, struct integer_sum, int64_t)
+SUM_UPDATE(sum_float8_update, double, struct float_sum, double)
+
+/* float4 sums in float4, as PostgreSQL does. */
+struct single_sum {
+    float sum;
+    int64_t count;
+};
+SUM_UPDATE(sum_float4_update, float, struct single_sum, float)
+SUM_UPDATE(average_float4_update, float, struct float_sum, double)
+
+static tdbplus_status sum_int8_finish(const uint8_t *state, struct arena *arena,
+                                      struct datum *result_out, struct err *err)
+{
+    (void)arena;
+    struct integer_sum sum;
+    memcpy(&sum, state, sizeof sum);
+    *result_out = (struct datum){.type = type_of(TYPE_INT8), .is_null = sum.count == 0};
+    if (sum.sum > INT64_MAX || sum.sum < INT64_MIN) {
+        return err_set(err, TDBPLUS_E_RANGE, "bigint out of range");
+    }
+    result_out->integer = (int64_t)sum.sum;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status sum_float8_finish(const uint8_t *state, struct arena *arena,
+                                        struct datum *result_out, struct err *err)
+{
+    (void)arena;
+    (void)err;
+    struct float_sum sum;
+    memcpy(&sum, state, sizeof sum);
+    *result_out =
+        (struct datum){.type = type_of(TYPE_FLOAT8), .is_null = sum.count == 0, .real = sum.sum};
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status sum_float4_finish(const uint8_t *state, struct arena *arena,
+                                        struct datum *result_out, struct err *err)
+{
+    (void)arena;
+    (void)err;
+    struct single_sum sum;
+    memcpy(&sum, state, sizeof sum);
+    *result_out = (struct datum){
+        .type = type_of(TYPE_FLOAT4), .is_null = sum.count == 0, .real = (double)sum.sum};
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status average_float8_finish(const uint8_t *state, struct arena *arena,
+                                            struct datum *result_out, struct err *err)
+{
+    TRY(sum_float8_finish(state, arena, result_out, err));
+    struct float_sum sum;
+    memcpy(&sum, state, sizeof sum);
+    if (sum.count > 0) {
+        result_out->real = sum.sum / (double)sum.count;
+    }
+    return TDBPLUS_OK;
+}
+
+/* ---- smallest and largest: any type that has an order ---- */
+
+struct extreme {
+    struct datum value;
+    size_t capacity; /* Of the bytes that `value` points to. */
+    bool any;
+};
+
+static bool keep_extreme(struct extreme *extreme, const struct datum *value, struct arena *arena)
+{
+    enum physical physical = type_physical(value->type);
+    if (physical != PHYSICAL_VIEW && physical != PHYSICAL_FIXED) {
+        extreme->value = *value;
+        extreme->any = true;
+        return true;
+    }
+    uint8_t *home = NULL;
+    if (extreme->capacity >= value->bytes.size) {
+        // Ours: it was made below, for this state alone.
+        memcpy(&home, &extreme->value.bytes.data, sizeof home);
+    } else {
+        size_t capacity = value->bytes.size * 2 + 16;
+        home = arena_bytes(arena, capacity);
+        if (home == NULL) {
+            return false;
+        }
+        extreme->capacity = capacity;
+    }
+    if (value->bytes.size > 0) {
+        memcpy(home, value->bytes.data, value->bytes.size);
+    }
+    extreme->value = *value;
+    extreme->value.bytes.data = home;
+    extreme->any = true;
+    return true;
+}
+
+static tdbplus_status extreme_update(const struct aggregate_update *update, int sign)
+{
+    for (uint32_t i = 0; i < update->count; i++) {
+        struct datum value;
+        column_get(&update->arguments[0], row_of(update, i), &value);
+        struct extreme *state = (void *)update->states[i];
+        if (value.is_null) {
+            continue;
+        }
+        if (state->any && sign * datum_compare(&value, &state->value) <= 0) {
+            continue;
+        }
+        if (!keep_extreme(state, &value, update->arena)) {
+            return no_memory(update->err);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status min_update(const struct aggregate_update *update)
+{
+    return extreme_update(update, -1);
+}
+
+static tdbplus_status max_update(const struct aggregate_update *update)
+{
+    return extreme_update(update, 1);
+}
+
+static tdbplus_status extreme_finish(const uint8_t *state, struct arena *arena,
+                                     struct datum *result_out, struct err *err)
+{
+    (void)arena;
+    (void)err;
+    struct extreme extreme;
+    memcpy(&extreme, state, sizeof extreme);
+    *result_out = extreme.value;
+    result_out->is_null = !extreme.any;
+    return TDBPLUS_OK;
+}
+
+/* ---- booleans ---- */
+
+struct truth {
+    bool all;
+    bool any;
+    bool seen;
+};
+
+static tdbplus_status truth_update(const struct aggregate_update *update)
+{
+    const struct column *column = &update->arguments[0];
+    for (uint32_t i = 0; i < update->count; i++) {
+        uint32_t row = row_of(update, i);
+        struct truth *state = (void *)update->states[i];
+        if (column_is_null(column, row)) {
+            continue;
+        }
+        bool value = ((const uint8_t *)column->data)[row & kernel_mask(column)] != 0;
+        state->all = (state->all || !state->seen) && value;
+        state->any = state->any || value;
+        state->seen = true;
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status all_finish(const uint8_t *state, struct arena *arena,
+                                 struct datum *result_out, struct err *err)
+{
+    (void)arena;
+    (void)err;
+    struct truth truth;
+    memcpy(&truth, state, sizeof truth);
+    *result_out =
+        (struct datum){.type = type_of(TYPE_BOOL), .is_null = !truth.seen, .boolean = truth.all};
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status any_finish(const uint8_t *state, struct arena *arena,
+                                 struct datum *result_out, struct err *err)
+{
+    TRY(all_finish(state, arena, result_out, err));
+    struct truth truth;
+    memcpy(&truth, state, sizeof truth);
+    result_out->boolean = truth.any;
+    return TDBPLUS_OK;
+}
+
+/* ---- bits ---- */
+
+struct bits {
+    int64_t value;
+    bool seen;
+};
+
+static tdbplus_status bits_update(const struct aggregate_update *update, char operation)
+{
+    for (uint32_t i = 0; i < update->count; i++) {
+        struct datum value;
+        column_get(&update->arguments[0], row_of(update, i), &value);
+        struct bits *state = (void *)update->states[i];
+        if (value.is_null) {
+            continue;
+        }
+        if (!state->seen) {
+            state->value = value.integer;
+        } else if (operation == '&') {
+            state->value &= value.integer;
+        } else if (operation == '|') {
+            state->value |= value.integer;
+        } else {
+            state->value ^= value.integer;
+        }
+        state->seen = true;
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status bit_and_update(const struct aggregate_update *update)
+{
+    return bits_update(update, '&');
+}
+
+static tdbplus_status bit_or_update(const struct aggregate_update *update)
+{
+    return bits_update(update, '|');
+}
+
+static tdbplus_status bit_xor_update(const struct aggregate_update *update)
+{
+    return bits_update(update, '^');
+}
+
+static tdbplus_status bits_finish(const uint8_t *state, struct arena *arena,
+                                  struct datum *result_out, struct err *err)
+{
+    (void)arena;
+    (void)err;
+    struct bits bits;
+    memcpy(&bits, state, sizeof bits);
+    // The caller knows the width; the type is set from the call.
+    *result_out =
+        (struct datum){.type = type_of(TYPE_INT8), .is_null = !bits.seen, .integer = bits.value};
+    return TDBPLUS_OK;
+}
+
+/* ---- string_agg ---- */
+
+struct joined {
+    uint8_t *data;
+    size_t size;
+    size_t capacity;
+    bool seen;
+};
+
+static bool append(struct joined *joined, struct span text, struct arena *arena)
+{
+    if (text.size > joined->capacity - joined->size) {
+        size_t capacity = (joined->size + text.size) * 2 + 32;
+        uint8_t *data = arena_bytes(arena, capacity);
+        if (data == NULL) {
+            return false;
+        }
+        if (joined->size > 0) {
+            memcpy(data, joined->data, joined->size);
+        }
+        joined->data = data;
+        joined->capacity = capacity;
+    }
+    if (text.size > 0) {
+        memcpy(joined->data + joined->size, text.data, text.size);
+        joined->size += text.size;
+    }
+    return true;
+}
+
+static tdbplus_status join_update(const struct aggregate_update *update)
+{
+    for (uint32_t i = 0; i < update->count; i++) {
+        struct datum value;
+        struct datum separator;
+        column_get(&update->arguments[0], row_of(update, i), &value);
+        column_get(&update->arguments[1], row_of(update, i), &separator);
+        struct joined *state = (void *)update->states[i];
+        if (value.is_null) {
+            continue;
+        }
+        bool good =
+            !state->seen || separator.is_null || append(state, separator.bytes, update->arena);
+        if (!good || !append(state, value.bytes, update->arena)) {
+            return no_memory(update->err);
+        }
+        if (state->size > VALUE_SIZE_MAX) {
+            return err_set(update->err, TDBPLUS_E_LIMIT,
+                           "string_agg: a value has at most %zu bytes", VALUE_SIZE_MAX);
+        }
+        state->seen = true;
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status join_finish(const uint8_t *state, struct arena *arena,
+                                  struct datum *result_out, struct err *err)
+{
+    (void)arena;
+    (void)err;
+    struct joined joined;
+    memcpy(&joined, state, sizeof joined);
+    *result_out = (struct datum){.type = type_of(TYPE_TEXT),
+                                 .is_null = !joined.seen,
+                                 .bytes = {.data = joined.data, .size = joined.size}};
+    return TDBPLUS_OK;
+}
+
+#define SUM_SIZE sizeof(struct integer_sum)
+
+static const struct aggregate table[] = {
+    {"count", 0, {0}, TYPE_INT8, 8, count_update, count_finish, "Number of rows."},
+    {"count",
+     1,
+     {FUNC_ANY},
+     TYPE_INT8,
+     8,
+     count_update,
+     count_finish,
+     "Number of values that are not null."},
+    {"sum", 1, {TYPE_INT2}, TYPE_INT8, SUM_SIZE, sum_int2_update, sum_int8_finish, "Sum."},
+    {"sum", 1, {TYPE_INT4}, TYPE_INT8, SUM_SIZE, sum_int4_update, sum_int8_finish, "Sum."},
+    {"sum",
+     1,
+     {TYPE_FLOAT4},
+     TYPE_FLOAT4,
+     sizeof(struct single_sum),
+     sum_float4_update,
+     sum_float4_finish,
+     "Sum."},
+    {"sum",
+     1,
+     {TYPE_FLOAT8},
+     TYPE_FLOAT8,
+     sizeof(struct float_sum),
+     sum_float8_update,
+     sum_float8_finish,
+     "Sum."},
+    {"avg",
+     1,
+     {TYPE_FLOAT4},
+     TYPE_FLOAT8,
+     sizeof(struct float_sum),
+     average_float4_update,
+     average_float8_finish,
+     "Mean."},
+    {"avg",
+     1,
+     {TYPE_FLOAT8},
+     TYPE_FLOAT8,
+     sizeof(struct float_sum),
+     sum_float8_update,
+     average_float8_finish,
+     "Mean."},
+    {"min",
+     1,
+     {FUNC_SAME},
+     FUNC_SAME,
+     sizeof(struct extreme),
+     min_update,
+     extreme_finish,
+     "Smallest value."},
+    {"max",
+     1,
+     {FUNC_SAME},
+     FUNC_SAME,
+     sizeof(struct extreme),
+     max_update,
+     extreme_finish,
+     "Largest value."},
+    {"bool_and",
+     1,
+     {TYPE_BOOL},
+     TYPE_BOOL,
+     sizeof(struct truth),
+     truth_update,
+     all_finish,
+     "True if all are."},
+    {"every",
+     1,
+     {TYPE_BOOL},
+     TYPE_BOOL,
+     sizeof(struct truth),
+     truth_update,
+     all_finish,
+     "True if all are."},
+    {"bool_or",
+     1,
+     {TYPE_BOOL},
+     TYPE_BOOL,
+     sizeof(struct truth),
+     truth_update,
+     any_finish,
+     "True if any is."},
+    {"bit_and",
+     1,
+     {TYPE_INT2},
+     TYPE_INT2,
+     sizeof(struct bits),
+     bit_and_update,
+     bits_finish,
+     "Bits in all."},
+    {"bit_and",
+     1,
+     {TYPE_INT4},
+     TYPE_INT4,
+     sizeof(struct bits),
+     bit_and_update,
+     bits_finish,
+     "Bits in all."},
+    {"bit_and",
+     1,
+     {TYPE_INT8},
+     TYPE_INT8,
+     sizeof(struct bits),
+     bit_and_update,
+     bits_finish,
+     "Bits in all."},
+    {"bit_or",
+     1,
+     {TYPE_INT2},
+     TYPE_INT2,
+     sizeof(struct bits),
+     bit_or_update,
+     bits_finish,
+     "Bits in any."},
+    {"bit_or",
+     1,
+     {TYPE_INT4},
+     TYPE_INT4,
+     sizeof(struct bits),
+     bit_or_update,
+     bits_finish,
+     "Bits in any."},
+    {"bit_or",
+     1,
+     {TYPE_INT8},
+     TYPE_INT8,
+     sizeof(struct bits),
+     bit_or_update,
+     bits_finish,
+     "Bits in any."},
+    {"bit_xor",
+     1,
+     {TYPE_INT4},
+     TYPE_INT4,
+     sizeof(struct bits),
+     bit_xor_update,
+     bits_finish,
+     "Bits in an odd number."},
+    {"bit_xor",
+     1,
+     {TYPE_INT8},
+     TYPE_INT8,
+     sizeof(struct bits),
+     bit_xor_update,
+     bits_finish,
+     "Bits in an odd number."},
+    {"string_agg",
+     2,
+     {TYPE_TEXT, TYPE_TEXT},
+     TYPE_TEXT,
+     sizeof(struct joined),
+     join_update,
+     join_finish,
+     "All texts, the second argument between them."},
+};
+
+#define TABLE_COUNT (sizeof table / sizeof *table)
+
+const struct aggregate *aggregate_at(uint32_t number)
+{
+    return number < TABLE_COUNT ? &table[number] : NULL;
+}
+
+bool aggregate_known(const char *name)
+{
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        if (strcmp(table[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* How well an aggregate fits: 0 not at all, more is better. */
+static uint32_t fitness(const struct aggregate *aggregate, const struct type *types, uint32_t count)
+{
+    if (aggregate->argument_count != count) {
+        return 0;
+    }
+    uint32_t points = 1;
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t want = aggregate->arguments[i];
+        const struct func *cast = NULL;
+        if (want == types[i].id) {
+            points += 100;
+        } else if (want == FUNC_ANY || want == FUNC_SAME) {
+            points += 50;
+        } else if (types[i].id == TYPE_NONE) {
+            points += want == TYPE_TEXT ? 2u : 1u;
+        } else if (cast_find(types[i], type_of((enum type_id)want), FUNC_CAST_IMPLICIT, &cast)) {
+            points += func_type_preferred(type_of((enum type_id)want)) ? 10u : 5u;
+        } else {
+            return 0;
+        }
+    }
+    return points;
+}
+
+enum func_found aggregate_resolve(const char *name, const struct type *types, uint32_t count,
+                                  const struct aggregate **aggregate_out,
+                                  struct type *arguments_out, struct type *result_out)
+{
+    const struct aggregate *best = NULL;
+    uint32_t points = 0;
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        if (strcmp(table[i].name, name) == 0 && fitness(&table[i], types, count) > points) {
+            best = &table[i];
+            points = fitness(&table[i], types, count);
+        }
+    }
+    if (best == NULL) {
+        return aggregate_known(name) ? FUNC_NOT_FOUND : FUNC_NAME_UNKNOWN;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        bool open = best->arguments[i] == FUNC_ANY || best->arguments[i] == FUNC_SAME;
+        arguments_out[i] = !open                      ? type_of((enum type_id)best->arguments[i])
+                           : types[i].id == TYPE_NONE ? type_of(TYPE_TEXT)
+                                                      : types[i];
+    }
+    *result_out =
+        best->result == FUNC_SAME ? arguments_out[0] : type_of((enum type_id)best->result);
+    *aggregate_out = best;
+    return FUNC_FOUND;
+}

@@ -1,0 +1,304 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "sql/func/cast_internal.h"
+
+char func_type_category(struct type type)
+{
+    switch ((enum type_id)type.id) {
+    case TYPE_NONE:
+        return 'X';
+    case TYPE_BOOL:
+        return 'B';
+    case TYPE_INT2:
+    case TYPE_INT4:
+    case TYPE_INT8:
+    case TYPE_FLOAT4:
+    case TYPE_FLOAT8:
+    case TYPE_NUMERIC:
+        return 'N';
+    case TYPE_TEXT:
+        return 'S';
+    case TYPE_DATE:
+    case TYPE_TIME:
+    case TYPE_TIMESTAMP:
+    case TYPE_TIMESTAMPTZ:
+        return 'D';
+    case TYPE_INTERVAL:
+        return 'T';
+    case TYPE_ARRAY:
+        return 'A';
+    case TYPE_ENUM:
+        return 'E';
+    case TYPE_BYTEA:
+    case TYPE_UUID:
+    case TYPE_JSON:
+    case TYPE_VECTOR:
+        return 'U';
+    }
+    return 'U';
+}
+
+bool func_type_preferred(struct type type)
+{
+    return type.id == TYPE_BOOL || type.id == TYPE_FLOAT8 || type.id == TYPE_TEXT ||
+           type.id == TYPE_TIMESTAMPTZ || type.id == TYPE_INTERVAL;
+}
+
+struct type func_type_base(struct type type)
+{
+    struct type base = type;
+    if (type.id == TYPE_NUMERIC || type.id == TYPE_TEXT) {
+        base = type_of((enum type_id)type.id);
+    }
+    return base;
+}
+
+static bool same_base(struct type from, struct type to)
+{
+    if (from.id != to.id) {
+        return false;
+    }
+    switch (from.id) {
+    case TYPE_ARRAY:
+        return from.element == to.element;
+    case TYPE_ENUM:
+        return from.parameter == to.parameter;
+    case TYPE_VECTOR:
+        return from.parameter == to.parameter || to.parameter == 0;
+    default:
+        return true;
+    }
+}
+
+bool cast_find(struct type from, struct type to, enum func_cast_context context,
+               const struct func **func_out)
+{
+    *func_out = NULL;
+    if (same_base(from, to)) {
+        return true;
+    }
+    for (const struct cast_line *line = table_casts; line->func.name != NULL; line++) {
+        if (line->from == from.id && line->to == to.id && line->context <= context) {
+            *func_out = &line->func;
+            return true;
+        }
+    }
+    if (to.id == TYPE_TEXT && context >= FUNC_CAST_ASSIGNMENT) {
+        *func_out = &cast_to_text;
+        return true;
+    }
+    if (from.id == TYPE_TEXT && context == FUNC_CAST_EXPLICIT) {
+        *func_out = &cast_from_text;
+        return true;
+    }
+    return false;
+}
+
+int32_t func_cast_path(struct type from, struct type to, enum func_cast_context context,
+                       struct func_cast_step steps[FUNC_CAST_STEPS_MAX])
+{
+    int32_t count = 0;
+    if (from.id == TYPE_NONE) {
+        from = type_of(TYPE_TEXT);
+        context = FUNC_CAST_EXPLICIT;
+    }
+    if (type_equal(from, to)) {
+        return 0;
+    }
+    struct type base = func_type_base(to);
+    const struct func *func = cast_unfit_find(from);
+    if (func != NULL) {
+        steps[count++] = (struct func_cast_step){func, func_type_base(from)};
+    }
+    if (!cast_find(func_type_base(from), base, context, &func)) {
+        return -1;
+    }
+    if (func != NULL) {
+        steps[count++] = (struct func_cast_step){func, base};
+    }
+    func = cast_fit_find(to, context);
+    if (func != NULL) {
+        steps[count++] = (struct func_cast_step){func, to};
+    }
+    return count;
+}
+
+void func_type_name(struct type type, char text[64])
+{
+    static const struct {
+        uint8_t id;
+        const char *name;
+    } names[] = {
+        {TYPE_NONE, "unknown"},
+        {TYPE_BOOL, "boolean"},
+        {TYPE_INT2, "smallint"},
+        {TYPE_INT4, "integer"},
+        {TYPE_INT8, "bigint"},
+        {TYPE_FLOAT4, "real"},
+        {TYPE_FLOAT8, "double precision"},
+        {TYPE_TIME, "time without time zone"},
+        {TYPE_TIMESTAMP, "timestamp without time zone"},
+        {TYPE_TIMESTAMPTZ, "timestamp with time zone"},
+        {TYPE_JSON, "jsonb"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (names[i].id == type.id) {
+            (void)snprintf(text, 64, "%s", names[i].name);
+            return;
+        }
+    }
+    if (type.id == TYPE_TEXT && type.parameter > 0) {
+        (void)snprintf(text, 64, "character varying(%u)", type.parameter);
+    } else {
+        type_name(type, text);
+    }
+}
+
+bool func_common_type(const struct type *types, uint32_t count, struct type *common_out,
+                      uint32_t *conflict_out)
+{
+    // PostgreSQL 10.5: all unknown is text; then categories must agree, and a type gives way to a
+    // later one that it can be cast to implicitly, unless it is preferred.
+    struct type common = type_of(TYPE_NONE);
+    bool same = true;
+    for (uint32_t i = 0; i < count; i++) {
+        if (types[i].id == TYPE_NONE) {
+            continue;
+        }
+        if (common.id == TYPE_NONE) {
+            common = types[i];
+            continue;
+        }
+        same = same && type_equal(types[i], common);
+        if (types[i].id == common.id && types[i].element == common.element) {
+            continue;
+        }
+        if (func_type_category(types[i]) != func_type_category(common)) {
+            *conflict_out = i;
+            return false;
+        }
+        const struct func *there = NULL;
+        const struct func *back = NULL;
+        if (!func_type_preferred(common) &&
+            cast_find(common, types[i], FUNC_CAST_IMPLICIT, &there) &&
+            !cast_find(types[i], common, FUNC_CAST_IMPLICIT, &back)) {
+            common = types[i];
+        }
+    }
+    if (common.id == TYPE_NONE) {
+        common = type_of(TYPE_TEXT);
+    }
+    if (!same) {
+        // Modifiers survive only when all have the same.
+        struct type plain = type_of((enum type_id)common.id);
+        plain.element = common.element;
+        plain.parameter = common.id == TYPE_ENUM ? common.parameter : 0;
+        common = plain;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct func *func = NULL;
+        if (types[i].id != TYPE_NONE && types[i].id != common.id &&
+            !cast_find(types[i], common, FUNC_CAST_IMPLICIT, &func)) {
+            *conflict_out = i;
+            return false;
+        }
+    }
+    *common_out = common;
+    return true;
+}
+
+/* ---- names of types ---- */
+
+static const struct {
+    const char *name;
+    uint8_t id;
+} type_names[] = {
+    {"bool", TYPE_BOOL},           {"boolean", TYPE_BOOL},
+    {"int2", TYPE_INT2},           {"smallint", TYPE_INT2},
+    {"int4", TYPE_INT4},           {"int", TYPE_INT4},
+    {"integer", TYPE_INT4},        {"int8", TYPE_INT8},
+    {"bigint", TYPE_INT8},         {"float4", TYPE_FLOAT4},
+    {"real", TYPE_FLOAT4},         {"float8", TYPE_FLOAT8},
+    {"numeric", TYPE_NUMERIC},     {"decimal", TYPE_NUMERIC},
+    {"text", TYPE_TEXT},           {"varchar", TYPE_TEXT},
+    {"name", TYPE_TEXT},           {"bytea", TYPE_BYTEA},
+    {"date", TYPE_DATE},           {"time", TYPE_TIME},
+    {"timestamp", TYPE_TIMESTAMP}, {"timestamptz", TYPE_TIMESTAMPTZ},
+    {"interval", TYPE_INTERVAL},   {"uuid", TYPE_UUID},
+    {"json", TYPE_JSON},           {"jsonb", TYPE_JSON},
+    {"vector", TYPE_VECTOR},
+};
+
+static tdbplus_status modify_type(struct type *type, const char *name, const int32_t *modifiers,
+                                  uint32_t count, struct err *err)
+{
+    if (type->id == TYPE_NUMERIC && count >= 1 && count <= 2) {
+        int32_t scale = count == 2 ? modifiers[1] : 0;
+        if (modifiers[0] < 1 || modifiers[0] > 1000) {
+            return err_set(err, TDBPLUS_E_INVALID,
+                           "NUMERIC precision %d must be between 1 and 1000", modifiers[0]);
+        }
+        if (scale < 0 || scale > modifiers[0]) {
+            return err_set(err, TDBPLUS_E_UNSUPPORTED,
+                           "NUMERIC scale %d outside 0 to the precision %d is not supported", scale,
+                           modifiers[0]);
+        }
+        type->precision = (int16_t)modifiers[0];
+        type->scale = (int16_t)scale;
+        return TDBPLUS_OK;
+    }
+    if (type->id == TYPE_TEXT && strcmp(name, "varchar") == 0 && count == 1) {
+        if (modifiers[0] < 1) {
+            return err_set(err, TDBPLUS_E_INVALID, "length for type varchar must be at least 1");
+        }
+        if (modifiers[0] > 10485760) {
+            return err_set(err, TDBPLUS_E_INVALID,
+                           "length for type varchar cannot exceed 10485760");
+        }
+        type->parameter = (uint32_t)modifiers[0];
+        return TDBPLUS_OK;
+    }
+    if (type->id == TYPE_VECTOR && count == 1) {
+        if (modifiers[0] < 1 || (uint32_t)modifiers[0] > VECTOR_DIMENSION_MAX) {
+            return err_set(err, TDBPLUS_E_INVALID, "dimensions for type vector must be 1 to %u",
+                           VECTOR_DIMENSION_MAX);
+        }
+        type->parameter = (uint32_t)modifiers[0];
+        return TDBPLUS_OK;
+    }
+    bool timed = type->id == TYPE_TIME || type->id == TYPE_TIMESTAMP ||
+                 type->id == TYPE_TIMESTAMPTZ || type->id == TYPE_INTERVAL;
+    if (timed && count == 1 && modifiers[0] == 6) {
+        return TDBPLUS_OK;
+    }
+    if (timed) {
+        return err_set(err, TDBPLUS_E_UNSUPPORTED, "a precision of type %s is not supported", name);
+    }
+    return err_set_state(err, TDBPLUS_E_SYNTAX, "42601",
+                         "type modifier is not allowed for type \"%s\"", name);
+}
+
+tdbplus_status func_type_find(const char *name, const int32_t *modifiers, uint32_t modifier_count,
+                              struct type *type_out, struct err *err)
+{
+    for (size_t i = 0; i < sizeof type_names / sizeof *type_names; i++) {
+        if (strcmp(type_names[i].name, name) == 0) {
+            struct type type = type_of((enum type_id)type_names[i].id);
+            if (modifier_count > 0) {
+                TRY(modify_type(&type, name, modifiers, modifier_count, err));
+            } else if (type.id == TYPE_VECTOR) {
+                return err_set(err, TDBPLUS_E_UNSUPPORTED,
+                               "a vector without a dimension is not supported");
+            }
+            *type_out = type;
+            return TDBPLUS_OK;
+        }
+    }
+    if (strcmp(name, "bpchar") == 0 || strcmp(name, "char") == 0 || strcmp(name, "timetz") == 0 ||
+        strcmp(name, "bit") == 0 || strcmp(name, "varbit") == 0 || strcmp(name, "money") == 0 ||
+        strcmp(name, "xml") == 0 || strcmp(name, "inet") == 0 || strcmp(name, "point") == 0) {
+        return err_set(err, TDBPLUS_E_UNSUPPORTED, "type \"%s\" is not supported", name);
+    }
+    return err_set(err, TDBPLUS_E_NOT_FOUND, "type \"%s\" does not exist", name);
+}

@@ -1,0 +1,28 @@
+#pragma once
+
+/* The table of casts, for cast.c and the resolver. */
+
+#include "sql/func/func.h"
+
+struct cast_line {
+    uint8_t from;
+    uint8_t to;
+    uint8_t context; /* enum func_cast_context: the weakest in which it applies. */
+    struct func func;
+};
+
+extern const struct cast_line table_casts[];
+
+/* Reading and printing text: from and to any type. */
+extern const struct func cast_from_text;
+extern const struct func cast_to_text;
+
+/* The cast between types without modifiers; *func_out NULL: nothing to do. */
+bool cast_find(struct type from, struct type to, enum func_cast_context context,
+               const struct func **func_out);
+
+/* What fits a value of the base type to the modifiers of `to`; NULL: nothing has to be done. */
+const struct func *cast_fit_find(struct type to, enum func_cast_context context);
+
+/* What frees a value from its modifiers' form; NULL: nothing has to be done. */
+const struct func *cast_unfit_find(struct type from);

@@ -1,0 +1,175 @@
+#pragma once
+
+/*
+ * func: the functions, operators, casts and aggregates of SQL, found by name and argument types,
+ * and called a column at a time.
+ *
+ * Tables (table_*.c) list them one a line; a kernel works on the rows of a batch that count. Null
+ * handling, constants and dictionaries are dealt with before a kernel runs, so most kernels see
+ * plain values only.
+ *
+ * Threads: the tables never change; calls may run at once on different columns.
+ */
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/err.h"
+#include "types/column.h"
+
+#define FUNC_ARGUMENT_COUNT_MAX 100u /* As PostgreSQL. */
+#define FUNC_DECLARED_MAX       4u
+
+/* Pseudo-types of declarations; they are no values of enum type_id. */
+enum func_pseudo {
+    FUNC_ANY = 200,       /* Any type, unknown literals as text. */
+    FUNC_SAME = 201,      /* Any type, the same wherever it stands ("anyelement"). */
+    FUNC_ANY_ARRAY = 202, /* An array of any type. */
+};
+
+enum func_flag {
+    FUNC_OPERATOR = 1,       /* The name is an operator's. */
+    FUNC_CALLED_ON_NULL = 2, /* The kernel sees nulls; otherwise a null argument gives null. */
+    FUNC_NULLABLE = 4,       /* May give null without a null argument. */
+    FUNC_VARIADIC = 8,       /* The last argument may be repeated. */
+    FUNC_STABLE = 16,        /* The same within one statement; not folded when planning. */
+    FUNC_VOLATILE = 32,      /* Every call is its own. */
+};
+
+/* What stable functions ask about the statement. */
+struct func_context {
+    int64_t transaction_time_us; /* Since 1970, UTC. */
+    const char *user;
+    const char *database;
+    uint64_t random_state[2]; /* Of random(); seeded by whoever begins the statement. */
+};
+
+struct func_call;
+typedef tdbplus_status (*func_kernel)(struct func_call *call);
+
+struct func {
+    const char *name;
+    uint8_t argument_count;
+    uint8_t arguments[FUNC_DECLARED_MAX]; /* enum type_id or enum func_pseudo. */
+    uint8_t result;
+    uint8_t flags;
+    func_kernel kernel;
+    const char *summary; /* For the reference. */
+};
+
+/* One call of a kernel. `rows` NULL: rows 0 to count - 1. */
+struct func_call {
+    const struct func *func;
+    const struct column *arguments; /* Flat or constant. */
+    uint32_t argument_count;
+    const uint16_t *rows;
+    uint32_t count;
+    struct column *result;        /* Flat, of enough rows; `validity` set with FUNC_NULLABLE. */
+    struct arena *arena;          /* For the result's bytes. */
+    struct func_context *context; /* NULL while folding. */
+    struct err *err;
+};
+
+/*
+ * Calls a function for the `count` rows listed (all from 0 if `rows` is NULL) of columns that have
+ * `row_count` rows. The result is constant if all arguments are, unless the function is volatile;
+ * otherwise it has `row_count` rows of which the listed ones are set. Memory comes from `arena`.
+ */
+struct func_rows {
+    const uint16_t *rows;
+    uint32_t count;
+    uint32_t row_count;
+};
+
+TDBPLUS_CHECKED tdbplus_status func_apply(const struct func *func, struct type result_type,
+                                          const struct column *arguments, uint32_t argument_count,
+                                          const struct func_rows *rows, struct func_call *call,
+                                          struct column *result_out);
+
+/* Calls a function once. The result's bytes are in `arena` or borrowed from the arguments. */
+TDBPLUS_CHECKED tdbplus_status func_apply_once(const struct func *func, struct type result_type,
+                                               const struct datum *arguments,
+                                               uint32_t argument_count, struct arena *arena,
+                                               struct func_context *context,
+                                               struct datum *result_out, struct err *err);
+
+/* ---- looking up ---- */
+
+/* What resolving found: which function, what its arguments must become, what it gives. */
+struct func_match {
+    const struct func *func;
+    struct type arguments[FUNC_ARGUMENT_COUNT_MAX];
+    struct type result;
+};
+
+enum func_found {
+    FUNC_FOUND = 0,
+    FUNC_NOT_FOUND,    /* No such name, or none that these types can be given to. */
+    FUNC_NAME_UNKNOWN, /* No function has that name. */
+    FUNC_AMBIGUOUS,
+};
+
+/*
+ * Chooses a function as PostgreSQL does (its manual, 10.2 and 10.3): exact match, else those that
+ * implicit casts reach, preferring exact and preferred types, unknown literals last. TYPE_NONE is
+ * the type of unknown literals.
+ */
+enum func_found func_resolve(const char *name, bool is_operator, const struct type *types,
+                             uint32_t count, struct func_match *match_out);
+
+/* The nearest known name for a hint, or NULL. */
+const char *func_similar(const char *name);
+
+/* True when the names differ by a slip or two and by less than *distance_in_out, which is lowered
+ * then; begin with UINT32_MAX. */
+bool func_name_similar(const char *name, const char *candidate, uint32_t *distance_in_out);
+
+/* All functions in order of name, for the reference; NULL at the end. */
+const struct func *func_at(uint32_t number);
+
+/* ---- casts ---- */
+
+enum func_cast_context { FUNC_CAST_IMPLICIT = 0, FUNC_CAST_ASSIGNMENT = 1, FUNC_CAST_EXPLICIT = 2 };
+
+#define FUNC_CAST_STEPS_MAX 3u
+
+struct func_cast_step {
+    const struct func *func; /* Called with the value as its only argument. */
+    struct type type;        /* What it gives. */
+};
+
+/*
+ * How a value becomes another type: up to three calls, one after the other; none if the value can
+ * stay as it is. Returns their number, or -1 when there is no such cast in that context. `from`
+ * TYPE_NONE is an unknown literal, taken as text.
+ */
+int32_t func_cast_path(struct type from, struct type to, enum func_cast_context context,
+                       struct func_cast_step steps[FUNC_CAST_STEPS_MAX]);
+
+/* The type without precision or length, as functions take it. */
+struct type func_type_base(struct type type);
+
+/* PostgreSQL's long name for messages: "integer", "character varying(5)". */
+void func_type_name(struct type type, char text[64]);
+
+/* 'B' boolean, 'N' number, 'S' string, 'D' date and time, 'T' interval, 'A', 'E', 'U', 'X' unknown:
+ * PostgreSQL's type categories. */
+char func_type_category(struct type type);
+bool func_type_preferred(struct type type);
+
+/* The type that UNION, CASE, VALUES and the like give to values of these types; false when there is
+ * none, then *conflict_out is the number of the type that does not fit. */
+bool func_common_type(const struct type *types, uint32_t count, struct type *common_out,
+                      uint32_t *conflict_out);
+
+/* The type a name means, with its modifiers (numeric(12,2): 12 and 2), e.g. "int4", "varchar". */
+TDBPLUS_CHECKED tdbplus_status func_type_find(const char *name, const int32_t *modifiers,
+                                              uint32_t modifier_count, struct type *type_out,
+                                              struct err *err);
+
+/* Prints a value as PostgreSQL's text output. */
+TDBPLUS_CHECKED tdbplus_status func_print(const struct datum *value, struct buffer *buffer,
+                                          struct err *err);
+
+/* Reads text as PostgreSQL's input of that type; bytes of the result are in `arena`. */
+TDBPLUS_CHECKED tdbplus_status func_read(struct span text, struct type type, struct arena *arena,
+                                         struct datum *value_out, struct err *err);

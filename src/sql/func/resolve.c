@@ -1,0 +1,337 @@
+/* Which function a call means: PostgreSQL 15 manual, 10.2 (operators) and 10.3 (functions). */
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "sql/func/cast_internal.h"
+#include "sql/func/kernel.h"
+
+static const struct func *const tables[] = {
+    table_arithmetic, table_comparison, table_math, table_text, table_pattern, table_system,
+};
+
+#define TABLE_COUNT    (sizeof tables / sizeof *tables)
+#define CANDIDATES_MAX 64u
+
+const struct func *func_at(uint32_t number)
+{
+    for (size_t t = 0; t < TABLE_COUNT; t++) {
+        for (const struct func *func = tables[t]; func->name != NULL; func++) {
+            if (number-- == 0) {
+                return func;
+            }
+        }
+    }
+    return NULL;
+}
+
+struct candidate {
+    const struct func *func;
+    uint32_t exact;
+    uint32_t preferred;
+    bool alive;
+};
+
+/* The declared type of an argument of a call, which may repeat a variadic function's last. */
+static uint8_t declared(const struct func *func, uint32_t argument)
+{
+    return func->arguments[argument < func->argument_count ? argument : func->argument_count - 1u];
+}
+
+static bool takes_count(const struct func *func, uint32_t count)
+{
+    if ((func->flags & FUNC_VARIADIC) != 0) {
+        return count >= func->argument_count;
+    }
+    return count == func->argument_count;
+}
+
+static bool is_pseudo(uint8_t id)
+{
+    return id >= FUNC_ANY;
+}
+
+/* The type that FUNC_SAME stands for in a call. */
+static struct type same_type(const struct func *func, const struct type *types, uint32_t count)
+{
+    struct type found = type_of(TYPE_NONE);
+    for (uint32_t i = 0; i < count; i++) {
+        if (declared(func, i) == FUNC_SAME && types[i].id != TYPE_NONE) {
+            found = types[i];
+            break;
+        }
+    }
+    return found.id == TYPE_NONE ? type_of(TYPE_TEXT) : found;
+}
+
+static bool reachable(const struct func *func, const struct type *types, uint32_t count)
+{
+    struct type same = same_type(func, types, count);
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t want = declared(func, i);
+        const struct func *cast = NULL;
+        if (types[i].id == TYPE_NONE || want == FUNC_ANY) {
+            continue;
+        }
+        if (want == FUNC_ANY_ARRAY) {
+            if (types[i].id != TYPE_ARRAY) {
+                return false;
+            }
+            continue;
+        }
+        struct type target = want == FUNC_SAME ? same : type_of((enum type_id)want);
+        if (types[i].id != target.id && !cast_find(types[i], target, FUNC_CAST_IMPLICIT, &cast)) {
+            return false;
+        }
+        if (want == FUNC_SAME && types[i].id != target.id) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Keeps the candidates that have the most of `score`; returns how many are left. */
+static uint32_t keep_best(struct candidate *candidates, uint32_t count, bool by_preferred)
+{
+    uint32_t best = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t score = by_preferred ? candidates[i].preferred : candidates[i].exact;
+        if (candidates[i].alive && score > best) {
+            best = score;
+        }
+    }
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t score = by_preferred ? candidates[i].preferred : candidates[i].exact;
+        candidates[i].alive = candidates[i].alive && score == best;
+        left += candidates[i].alive;
+    }
+    return left;
+}
+
+static void score(struct candidate *candidate, const struct type *types, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t want = declared(candidate->func, i);
+        if (types[i].id == TYPE_NONE) {
+            continue;
+        }
+        bool exact = want == types[i].id;
+        candidate->exact += exact;
+        candidate->preferred +=
+            exact ||
+            (!is_pseudo(want) && func_type_preferred(type_of((enum type_id)want)) &&
+             func_type_category(type_of((enum type_id)want)) == func_type_category(types[i]));
+    }
+}
+
+/* Rule 4.e of 10.3: unknown literals take the category that candidates agree on, strings first. */
+static uint32_t settle_unknown(struct candidate *candidates, uint32_t count,
+                               const struct type *types, uint32_t argument_count)
+{
+    uint32_t left = 0;
+    for (uint32_t a = 0; a < argument_count; a++) {
+        if (types[a].id != TYPE_NONE) {
+            continue;
+        }
+        char category = 0;
+        bool conflict = false;
+        bool has_preferred = false;
+        for (uint32_t i = 0; i < count; i++) {
+            if (!candidates[i].alive) {
+                continue;
+            }
+            uint8_t want = declared(candidates[i].func, a);
+            struct type type = is_pseudo(want) ? type_of(TYPE_TEXT) : type_of((enum type_id)want);
+            char this_category = func_type_category(type);
+            conflict = conflict || (category != 0 && category != this_category);
+            category = category == 0 || this_category == 'S' ? this_category : category;
+        }
+        if (conflict && category != 'S') {
+            return 2;
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            struct type type = type_of((enum type_id)declared(candidates[i].func, a));
+            has_preferred = has_preferred ||
+                            (candidates[i].alive && !is_pseudo(type.id) &&
+                             func_type_category(type) == category && func_type_preferred(type));
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            uint8_t want = declared(candidates[i].func, a);
+            struct type type = is_pseudo(want) ? type_of(TYPE_TEXT) : type_of((enum type_id)want);
+            bool fits = func_type_category(type) == category &&
+                        (!has_preferred || func_type_preferred(type));
+            candidates[i].alive = candidates[i].alive && fits;
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        left += candidates[i].alive;
+    }
+    return left;
+}
+
+/* The last rule: if all known arguments have one type, unknown ones are taken for that type. */
+static uint32_t assume_same(struct candidate *candidates, uint32_t count, const struct type *types,
+                            uint32_t argument_count)
+{
+    struct type known = type_of(TYPE_NONE);
+    for (uint32_t a = 0; a < argument_count; a++) {
+        if (types[a].id == TYPE_NONE) {
+            continue;
+        }
+        if (known.id != TYPE_NONE && known.id != types[a].id) {
+            return 2;
+        }
+        known = types[a];
+    }
+    if (known.id == TYPE_NONE) {
+        return 2;
+    }
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        bool fits = true;
+        for (uint32_t a = 0; a < argument_count; a++) {
+            fits = fits && declared(candidates[i].func, a) == known.id;
+        }
+        candidates[i].alive = fits;
+        left += fits;
+    }
+    return left;
+}
+
+static void fill_match(const struct func *func, const struct type *types, uint32_t count,
+                       struct func_match *match)
+{
+    match->func = func;
+    struct type same = same_type(func, types, count);
+    for (uint32_t i = 0; i < count; i++) {
+        uint8_t want = declared(func, i);
+        struct type unknown_as = types[i].id == TYPE_NONE ? type_of(TYPE_TEXT) : types[i];
+        match->arguments[i] = want == FUNC_SAME ? same
+                              : is_pseudo(want) ? unknown_as
+                                                : type_of((enum type_id)want);
+    }
+    match->result = func->result == FUNC_SAME ? same
+                    : is_pseudo(func->result) ? same
+                                              : type_of((enum type_id)func->result);
+}
+
+static uint32_t collect(const char *name, bool is_operator, const struct type *types,
+                        uint32_t count, struct candidate *candidates, bool *known_out)
+{
+    uint32_t found = 0;
+    *known_out = false;
+    for (size_t t = 0; t < TABLE_COUNT; t++) {
+        for (const struct func *func = tables[t]; func->name != NULL; func++) {
+            if (func->name[0] != name[0] || strcmp(func->name, name) != 0 ||
+                is_operator != ((func->flags & FUNC_OPERATOR) != 0)) {
+                continue;
+            }
+            *known_out = true;
+            if (takes_count(func, count) && found < CANDIDATES_MAX &&
+                reachable(func, types, count)) {
+                candidates[found] = (struct candidate){.func = func, .alive = true};
+                score(&candidates[found], types, count);
+                found++;
+            }
+        }
+    }
+    return found;
+}
+
+enum func_found func_resolve(const char *name, bool is_operator, const struct type *types,
+                             uint32_t count, struct func_match *match_out)
+{
+    if (count > FUNC_ARGUMENT_COUNT_MAX) {
+        return FUNC_NOT_FOUND;
+    }
+    // An operator with one unknown side first takes it for the type of the other.
+    struct type assumed[2];
+    bool half_known =
+        is_operator && count == 2 && (types[0].id == TYPE_NONE) != (types[1].id == TYPE_NONE);
+    struct candidate candidates[CANDIDATES_MAX];
+    bool known = false;
+    if (half_known) {
+        assumed[0] = assumed[1] = types[0].id == TYPE_NONE ? types[1] : types[0];
+        uint32_t found = collect(name, is_operator, assumed, count, candidates, &known);
+        for (uint32_t i = 0; i < found; i++) {
+            if (candidates[i].exact == 2) {
+                fill_match(candidates[i].func, assumed, count, match_out);
+                return FUNC_FOUND;
+            }
+        }
+    }
+    uint32_t found = collect(name, is_operator, types, count, candidates, &known);
+    if (found == 0) {
+        return known ? FUNC_NOT_FOUND : FUNC_NAME_UNKNOWN;
+    }
+    uint32_t left = found == 1 ? 1 : keep_best(candidates, found, false);
+    left = left == 1 ? 1 : keep_best(candidates, found, true);
+    left = left == 1 ? 1 : settle_unknown(candidates, found, types, count);
+    left = left == 1 ? 1 : assume_same(candidates, found, types, count);
+    if (left != 1) {
+        return FUNC_AMBIGUOUS;
+    }
+    for (uint32_t i = 0; i < found; i++) {
+        if (candidates[i].alive) {
+            fill_match(candidates[i].func, types, count, match_out);
+        }
+    }
+    return FUNC_FOUND;
+}
+
+/* Edits (insert, delete, change, swap) between two short names, at most `limit`. */
+static uint32_t distance(const char *left, const char *right, uint32_t limit)
+{
+    size_t left_size = strlen(left);
+    size_t right_size = strlen(right);
+    if (left_size > 63 || right_size > 63) {
+        return limit + 1;
+    }
+    uint32_t rows[3][65];
+    for (size_t j = 0; j <= right_size; j++) {
+        rows[0][j] = (uint32_t)j;
+    }
+    for (size_t i = 1; i <= left_size; i++) {
+        uint32_t *row = rows[i % 3];
+        const uint32_t *above = rows[(i - 1) % 3];
+        row[0] = (uint32_t)i;
+        for (size_t j = 1; j <= right_size; j++) {
+            uint32_t best = above[j - 1] + (left[i - 1] != right[j - 1]);
+            best = above[j] + 1 < best ? above[j] + 1 : best;
+            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+            if (i > 1 && j > 1 && left[i - 1] == right[j - 2] && left[i - 2] == right[j - 1] &&
+                rows[(i - 2) % 3][j - 2] + 1 < best) {
+                best = rows[(i - 2) % 3][j - 2] + 1;
+            }
+            row[j] = best;
+        }
+    }
+    return rows[left_size % 3][right_size];
+}
+
+bool func_name_similar(const char *name, const char *candidate, uint32_t *distance_in_out)
+{
+    uint32_t limit = strlen(name) > 4 ? 2 : 1;
+    uint32_t edits = distance(name, candidate, limit);
+    if (edits > limit || edits >= *distance_in_out) {
+        return false;
+    }
+    *distance_in_out = edits;
+    return true;
+}
+
+const char *func_similar(const char *name)
+{
+    const char *best = NULL;
+    uint32_t nearest = UINT32_MAX;
+    for (size_t t = 0; t < TABLE_COUNT; t++) {
+        for (const struct func *func = tables[t]; func->name != NULL; func++) {
+            if ((func->flags & FUNC_OPERATOR) == 0 &&
+                func_name_similar(name, func->name, &nearest)) {
+                best = func->name;
+            }
+        }
+    }
+    return best;
+}

@@ -1,0 +1,31 @@
+#pragma once
+
+#include "sql/opt/optimize.h"
+
+struct optimizer {
+    struct arena *arena;
+    struct err *err;
+    uint32_t *next_id;
+};
+
+/* Calls `visit` for each expression of a node, not below it. */
+TDBPLUS_CHECKED tdbplus_status opt_each_expr(struct optimizer *optimizer, struct plan *plan,
+                                             tdbplus_status (*visit)(struct optimizer *optimizer,
+                                                                     struct expr **expr));
+
+TDBPLUS_CHECKED tdbplus_status opt_no_memory(struct optimizer *optimizer);
+
+/* fold.c: calls of constants become constants. */
+TDBPLUS_CHECKED tdbplus_status opt_fold(struct optimizer *optimizer, struct expr **expr);
+
+/* pushdown.c: conditions move to where fewer rows have been made. */
+TDBPLUS_CHECKED tdbplus_status opt_pushdown(struct optimizer *optimizer, struct plan **plan);
+
+/* scan_bounds.c: conditions above a scan become the scan's. */
+TDBPLUS_CHECKED tdbplus_status opt_scan_bounds(struct optimizer *optimizer, struct plan **plan);
+
+/* prune.c: scans read, joins carry and projections make only what is used above. */
+TDBPLUS_CHECKED tdbplus_status opt_prune(struct optimizer *optimizer, struct plan *plan);
+
+/* top.c: a sort below a limit keeps only so many rows. */
+TDBPLUS_CHECKED tdbplus_status opt_top(struct optimizer *optimizer, struct plan *plan);

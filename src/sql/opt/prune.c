@@ -1,0 +1,194 @@
+/* Columns that nobody reads are not made. */
+
+#include <string.h>
+
+#include "base/map.h"
+#include "sql/opt/opt_internal.h"
+
+static bool use_expr(struct map *used, const struct expr *expr)
+{
+    if (expr->kind == EXPR_COLUMN && !map_put(used, expr->number, 1)) {
+        return false;
+    }
+    for (uint32_t i = 0; expr->subquery != NULL && i < expr->subquery->outer_count; i++) {
+        if (!map_put(used, expr->subquery->outer_ids[i], 1)) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < expr->argument_count; i++) {
+        if (!use_expr(used, expr->arguments[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool use_exprs(struct map *used, struct expr *const *exprs, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (exprs[i] != NULL && !use_expr(used, exprs[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool use_columns(struct map *used, const struct plan *plan)
+{
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        if (!map_put(used, plan->columns[i].id, 1)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_used(const struct map *used, const struct plan_column *column)
+{
+    return map_get(used, column->id) != NULL;
+}
+
+static void prune_scan(const struct map *used, struct plan *plan)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        if (is_used(used, &plan->columns[i])) {
+            plan->columns[kept] = plan->columns[i];
+            plan->scan.positions[kept++] = plan->scan.positions[i];
+        }
+    }
+    plan->column_count = kept;
+}
+
+static bool prune_project(struct map *used, struct plan *plan)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        if (is_used(used, &plan->columns[i]) || expr_volatile(plan->exprs[i])) {
+            plan->columns[kept] = plan->columns[i];
+            plan->exprs[kept++] = plan->exprs[i];
+        }
+    }
+    plan->column_count = kept;
+    plan->expr_count = kept;
+    return use_exprs(used, plan->exprs, kept);
+}
+
+static bool prune_aggregate(struct map *used, struct plan *plan)
+{
+    uint32_t keys = plan->expr_count;
+    uint32_t kept = 0;
+    bool good = use_exprs(used, plan->exprs, keys);
+    for (uint32_t i = 0; i < plan->aggregate_count; i++) {
+        if (!is_used(used, &plan->columns[keys + i])) {
+            continue;
+        }
+        struct plan_aggregate *aggregate = &plan->aggregates[i];
+        good = good && use_exprs(used, aggregate->arguments, aggregate->argument_count) &&
+               (aggregate->filter == NULL || use_expr(used, aggregate->filter));
+        plan->columns[keys + kept] = plan->columns[keys + i];
+        plan->aggregates[kept++] = *aggregate;
+    }
+    plan->aggregate_count = kept;
+    plan->column_count = keys + kept;
+    return good;
+}
+
+/* What a node reads itself, added to what is read above it. */
+static bool use_node(struct map *used, struct plan *plan)
+{
+    bool good = true;
+    switch ((enum plan_kind)plan->kind) {
+    case PLAN_SCAN:
+        prune_scan(used, plan);
+        return true;
+    case PLAN_PROJECT:
+        return prune_project(used, plan);
+    case PLAN_AGGREGATE:
+        return prune_aggregate(used, plan);
+    case PLAN_FILTER:
+    case PLAN_JOIN:
+        return use_exprs(used, plan->exprs, plan->expr_count);
+    case PLAN_SORT:
+        for (uint32_t i = 0; i < plan->key_count && good; i++) {
+            good = use_expr(used, plan->keys[i].value);
+        }
+        return good;
+    case PLAN_DISTINCT:
+    case PLAN_INSERT:
+    case PLAN_UPDATE:
+    case PLAN_DELETE:
+        return use_columns(used, plan->left);
+    case PLAN_SET:
+        return use_columns(used, plan->left) && use_columns(used, plan->right);
+    case PLAN_LIMIT:
+    case PLAN_VALUES:
+    case PLAN_SERIES:
+    case PLAN_CTE:
+        break;
+    }
+    return true;
+}
+
+/* Nodes that hand their input on have the input's columns. */
+static tdbplus_status take_columns(struct optimizer *optimizer, struct plan *plan)
+{
+    const struct plan *left = plan->left;
+    const struct plan *right =
+        plan->kind == PLAN_JOIN && plan->join_kind != JOIN_SEMI && plan->join_kind != JOIN_ANTI
+            ? plan->right
+            : NULL;
+    uint32_t count = left->column_count + (right != NULL ? right->column_count : 0);
+    struct plan_column *columns = arena_array(optimizer->arena, count + 1u, sizeof *columns);
+    if (columns == NULL) {
+        return opt_no_memory(optimizer);
+    }
+    memcpy(columns, left->columns, left->column_count * sizeof *columns);
+    if (right != NULL) {
+        memcpy(columns + left->column_count, right->columns, right->column_count * sizeof *columns);
+    }
+    // Names stand in the topmost node that has them.
+    for (uint32_t i = 0; i < count; i++) {
+        const struct plan_column *named = plan_find_column(plan, columns[i].id);
+        columns[i].name = named != NULL && named->name != NULL ? named->name : columns[i].name;
+    }
+    plan->columns = columns;
+    plan->column_count = count;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status prune(struct optimizer *optimizer, struct map *used, struct plan *plan)
+{
+    if (plan == NULL) {
+        return TDBPLUS_OK;
+    }
+    if (!use_node(used, plan)) {
+        return opt_no_memory(optimizer);
+    }
+    TRY(prune(optimizer, used, plan->left));
+    TRY(prune(optimizer, used, plan->right));
+    switch (plan->kind) {
+    case PLAN_FILTER:
+    case PLAN_JOIN:
+    case PLAN_SORT:
+    case PLAN_LIMIT:
+    case PLAN_DISTINCT:
+        return take_columns(optimizer, plan);
+    default:
+        return TDBPLUS_OK;
+    }
+}
+
+tdbplus_status opt_prune(struct optimizer *optimizer, struct plan *plan)
+{
+    struct map used;
+    map_init(&used, optimizer->arena->alloc);
+    tdbplus_status status = TDBPLUS_OK;
+    if (!use_columns(&used, plan)) {
+        status = opt_no_memory(optimizer);
+    } else {
+        status = prune(optimizer, &used, plan);
+    }
+    map_deinit(&used);
+    return status;
+}

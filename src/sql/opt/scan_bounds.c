@@ -1,0 +1,176 @@
+/* Comparisons of a stored column with a value become conditions of the scan, which leaves out whole
+ * pages by them; those of the key's first columns become bounds of the key. */
+
+#include <string.h>
+
+#include "sql/opt/opt_internal.h"
+
+static int32_t stored_position(const struct plan *scan, const struct expr *expr)
+{
+    if (expr->kind != EXPR_COLUMN) {
+        return -1;
+    }
+    for (uint32_t i = 0; i < scan->column_count; i++) {
+        if (scan->columns[i].id == expr->number) {
+            return (int32_t)scan->scan.positions[i];
+        }
+    }
+    return -1;
+}
+
+/* Known before the first row is read: constants, parameters, columns of outer rows. */
+static bool known_before(const struct plan *scan, const struct expr *expr)
+{
+    if (expr->kind == EXPR_SUBQUERY || stored_position(scan, expr) >= 0 || expr_volatile(expr)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < expr->argument_count; i++) {
+        if (!known_before(scan, expr->arguments[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int32_t compare_of(const char *name, bool swapped)
+{
+    static const struct {
+        const char *name;
+        int32_t compare;
+        int32_t swapped;
+    } compares[] = {
+        {"=", SCAN_EQUAL, SCAN_EQUAL},
+        {"<", SCAN_LESS, SCAN_GREATER},
+        {"<=", SCAN_LESS_EQUAL, SCAN_GREATER_EQUAL},
+        {">", SCAN_GREATER, SCAN_LESS},
+        {">=", SCAN_GREATER_EQUAL, SCAN_LESS_EQUAL},
+    };
+    for (size_t i = 0; i < sizeof compares / sizeof *compares; i++) {
+        if (strcmp(compares[i].name, name) == 0) {
+            return swapped ? compares[i].swapped : compares[i].compare;
+        }
+    }
+    return -1;
+}
+
+static bool match_comparison(const struct plan *scan, const struct expr *expr,
+                             struct plan_condition *condition)
+{
+    if (expr->kind != EXPR_CALL || expr->argument_count != 2 ||
+        (expr->func->flags & FUNC_OPERATOR) == 0 || expr->type.id != TYPE_BOOL) {
+        return false;
+    }
+    for (uint32_t side = 0; side < 2; side++) {
+        struct expr *value = expr->arguments[1 - side];
+        int32_t position = stored_position(scan, expr->arguments[side]);
+        int32_t compare = compare_of(expr->func->name, side == 1);
+        if (position < 0 || compare < 0 || !known_before(scan, value)) {
+            continue;
+        }
+        struct type stored = scan->scan.object->schema->columns[position].type;
+        // The scan compares values of one type and form; jsonb has operators of its own.
+        if (stored.id != value->type.id || stored.id == TYPE_JSON || stored.id == TYPE_NUMERIC) {
+            continue;
+        }
+        *condition = (struct plan_condition){(uint32_t)position, (uint8_t)compare, value};
+        return true;
+    }
+    return false;
+}
+
+static bool match(const struct plan *scan, const struct expr *expr,
+                  struct plan_condition *condition)
+{
+    if (expr->kind == EXPR_IS_NULL) {
+        int32_t position = stored_position(scan, expr->arguments[0]);
+        *condition = (struct plan_condition){(uint32_t)position,
+                                             expr->negated ? SCAN_IS_NOT_NULL : SCAN_IS_NULL, NULL};
+        return position >= 0;
+    }
+    return match_comparison(scan, expr, condition);
+}
+
+/* The scan's condition of that kind on a column, or NULL. */
+static const struct plan_condition *find(const struct plan_scan *scan, uint32_t position,
+                                         uint8_t compare, uint8_t or_compare)
+{
+    for (uint32_t i = 0; i < scan->condition_count; i++) {
+        const struct plan_condition *condition = &scan->conditions[i];
+        if (condition->position == position &&
+            (condition->compare == compare || condition->compare == or_compare)) {
+            return condition;
+        }
+    }
+    return NULL;
+}
+
+static void add_bound(struct plan_bound *bound, const struct plan_condition *condition)
+{
+    if (condition != NULL) {
+        bound->values[bound->value_count++] = condition->value;
+        bound->exclusive = condition->compare == SCAN_LESS || condition->compare == SCAN_GREATER;
+    }
+}
+
+static tdbplus_status bound_key(struct optimizer *optimizer, struct plan_scan *scan)
+{
+    const struct schema *schema = scan->object->schema;
+    scan->lower.values =
+        arena_array(optimizer->arena, schema->key_count, sizeof *scan->lower.values);
+    scan->upper.values =
+        arena_array(optimizer->arena, schema->key_count, sizeof *scan->upper.values);
+    if (scan->lower.values == NULL || scan->upper.values == NULL) {
+        return opt_no_memory(optimizer);
+    }
+    for (uint32_t k = 0; k < schema->key_count; k++) {
+        uint32_t position = schema->key_columns[k];
+        const struct plan_condition *equal = find(scan, position, SCAN_EQUAL, SCAN_EQUAL);
+        if (equal != NULL) {
+            add_bound(&scan->lower, equal);
+            add_bound(&scan->upper, equal);
+            continue;
+        }
+        add_bound(&scan->lower, find(scan, position, SCAN_GREATER, SCAN_GREATER_EQUAL));
+        add_bound(&scan->upper, find(scan, position, SCAN_LESS, SCAN_LESS_EQUAL));
+        break;
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status take_conditions(struct optimizer *optimizer, struct plan **plan)
+{
+    struct plan *filter = *plan;
+    struct plan *scan = filter->left;
+    struct plan_condition *conditions =
+        arena_array(optimizer->arena, filter->expr_count, sizeof *conditions);
+    if (conditions == NULL) {
+        return opt_no_memory(optimizer);
+    }
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < filter->expr_count; i++) {
+        struct plan_condition condition;
+        if (match(scan, filter->exprs[i], &condition)) {
+            conditions[scan->scan.condition_count++] = condition;
+        } else {
+            filter->exprs[kept++] = filter->exprs[i];
+        }
+    }
+    scan->scan.conditions = conditions;
+    filter->expr_count = kept;
+    if (kept == 0) {
+        *plan = scan;
+    }
+    return bound_key(optimizer, &scan->scan);
+}
+
+tdbplus_status opt_scan_bounds(struct optimizer *optimizer, struct plan **plan)
+{
+    if (*plan == NULL) {
+        return TDBPLUS_OK;
+    }
+    if ((*plan)->kind == PLAN_FILTER && (*plan)->left->kind == PLAN_SCAN) {
+        return take_conditions(optimizer, plan);
+    }
+    TRY(opt_scan_bounds(optimizer, &(*plan)->left));
+    return opt_scan_bounds(optimizer, &(*plan)->right);
+}

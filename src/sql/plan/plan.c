@@ -1,0 +1,195 @@
+#include "sql/plan/plan.h"
+
+#include <inttypes.h>
+
+struct plan *plan_make(struct arena *arena, enum plan_kind kind, uint32_t column_count)
+{
+    struct plan *plan = arena_array(arena, 1, sizeof *plan);
+    if (plan == NULL) {
+        return NULL;
+    }
+    plan->kind = (uint8_t)kind;
+    plan->columns = arena_array(arena, column_count == 0 ? 1 : column_count, sizeof *plan->columns);
+    if (plan->columns == NULL) {
+        return NULL;
+    }
+    plan->column_count = column_count;
+    return plan;
+}
+
+const struct plan_column *plan_find_column(const struct plan *plan, uint32_t id)
+{
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        if (plan->columns[i].id == id) {
+            return &plan->columns[i];
+        }
+    }
+    return NULL;
+}
+
+static void print_expr(const struct expr *expr, struct buffer *buffer, uint32_t depth);
+
+static void print_arguments(const struct expr *expr, const char *between, struct buffer *buffer,
+                            uint32_t depth)
+{
+    for (uint32_t i = 0; i < expr->argument_count; i++) {
+        buffer_put_text(buffer, i == 0 ? "" : between);
+        print_expr(expr->arguments[i], buffer, depth + 1);
+    }
+}
+
+static void print_constant(const struct datum *value, struct buffer *buffer)
+{
+    if (value->is_null) {
+        buffer_put_text(buffer, "NULL");
+        return;
+    }
+    bool quoted = func_type_category(value->type) != 'N' && value->type.id != TYPE_BOOL;
+    buffer_put_text(buffer, quoted ? "'" : "");
+    if (func_print(value, buffer, NULL) != TDBPLUS_OK) {
+        buffer_put_text(buffer, "?");
+    }
+    buffer_put_text(buffer, quoted ? "'" : "");
+}
+
+static void print_call(const struct expr *expr, struct buffer *buffer, uint32_t depth)
+{
+    bool is_operator = (expr->func->flags & FUNC_OPERATOR) != 0;
+    if (is_operator && expr->argument_count == 2) {
+        buffer_put_text(buffer, "(");
+        print_expr(expr->arguments[0], buffer, depth + 1);
+        buffer_printf(buffer, " %s ", expr->func->name);
+        print_expr(expr->arguments[1], buffer, depth + 1);
+        buffer_put_text(buffer, ")");
+        return;
+    }
+    buffer_printf(buffer, "%s(", expr->func->name);
+    print_arguments(expr, ", ", buffer, depth);
+    buffer_put_text(buffer, ")");
+}
+
+static void print_expr(const struct expr *expr, struct buffer *buffer, uint32_t depth)
+{
+    if (depth > 20) {
+        buffer_put_text(buffer, "...");
+        return;
+    }
+    switch (expr->kind) {
+    case EXPR_CONSTANT:
+        print_constant(&expr->constant, buffer);
+        break;
+    case EXPR_COLUMN:
+        buffer_printf(buffer, "#%" PRIu32, expr->number);
+        break;
+    case EXPR_PARAMETER:
+        buffer_printf(buffer, "$%" PRIu32, expr->number + 1);
+        break;
+    case EXPR_CALL:
+        print_call(expr, buffer, depth);
+        break;
+    case EXPR_AND:
+    case EXPR_OR:
+        buffer_put_text(buffer, "(");
+        print_arguments(expr, expr->kind == EXPR_AND ? " AND " : " OR ", buffer, depth);
+        buffer_put_text(buffer, ")");
+        break;
+    case EXPR_SUBQUERY:
+        buffer_put_text(buffer, "(subquery)");
+        break;
+    default:
+        buffer_put_text(buffer, "(");
+        print_arguments(expr, ", ", buffer, depth);
+        buffer_put_text(buffer, ")");
+        break;
+    }
+}
+
+static const char *join_name(uint8_t kind)
+{
+    static const char *const names[] = {
+        [JOIN_INNER] = "Inner Join", [JOIN_LEFT] = "Left Join", [JOIN_RIGHT] = "Right Join",
+        [JOIN_FULL] = "Full Join",   [JOIN_SEMI] = "Semi Join", [JOIN_ANTI] = "Anti Join",
+    };
+    return names[kind];
+}
+
+static void print_head(const struct plan *plan, struct buffer *buffer)
+{
+    static const char *const names[] = {
+        [PLAN_VALUES] = "Values",   [PLAN_SCAN] = "Scan",         [PLAN_SERIES] = "Series",
+        [PLAN_FILTER] = "Filter",   [PLAN_PROJECT] = "Project",   [PLAN_AGGREGATE] = "Aggregate",
+        [PLAN_JOIN] = "Join",       [PLAN_SORT] = "Sort",         [PLAN_LIMIT] = "Limit",
+        [PLAN_DISTINCT] = "Unique", [PLAN_SET] = "Set Operation", [PLAN_CTE] = "CTE Scan",
+        [PLAN_INSERT] = "Insert",   [PLAN_UPDATE] = "Update",     [PLAN_DELETE] = "Delete",
+    };
+    buffer_put_text(buffer,
+                    plan->kind == PLAN_JOIN ? join_name(plan->join_kind) : names[plan->kind]);
+    switch (plan->kind) {
+    case PLAN_SCAN:
+        buffer_printf(buffer, " on %s", plan->scan.table_name);
+        break;
+    case PLAN_CTE:
+        buffer_printf(buffer, " on %s", plan->cte->name);
+        break;
+    case PLAN_INSERT:
+    case PLAN_UPDATE:
+    case PLAN_DELETE:
+        buffer_printf(buffer, " on %s", plan->change.table_name);
+        break;
+    default:
+        break;
+    }
+}
+
+static void print_scan(const struct plan_scan *scan, struct buffer *buffer)
+{
+    static const char *const compares[] = {"=", "<", "<=", ">", ">=", "IS NULL", "IS NOT NULL"};
+    const struct schema *schema = scan->object->schema;
+    for (uint32_t i = 0; i < scan->condition_count; i++) {
+        const struct plan_condition *condition = &scan->conditions[i];
+        buffer_put_text(buffer, i == 0 ? ": " : " AND ");
+        buffer_printf(buffer, "%s %s", schema->columns[condition->position].name,
+                      compares[condition->compare]);
+        if (condition->value != NULL) {
+            buffer_put_text(buffer, " ");
+            print_expr(condition->value, buffer, 0);
+        }
+    }
+    if (scan->lower.value_count > 0 || scan->upper.value_count > 0) {
+        buffer_put_text(buffer, " [by key]");
+    }
+}
+
+static void print_node(const struct plan *plan, struct buffer *buffer, uint32_t depth)
+{
+    if (plan == NULL || depth > 200) {
+        return;
+    }
+    for (uint32_t i = 0; i < depth; i++) {
+        buffer_put_text(buffer, "  ");
+    }
+    print_head(plan, buffer);
+    if (plan->kind == PLAN_SCAN) {
+        print_scan(&plan->scan, buffer);
+    }
+    if (plan->kind == PLAN_FILTER || plan->kind == PLAN_JOIN || plan->kind == PLAN_AGGREGATE) {
+        for (uint32_t i = 0; i < plan->expr_count; i++) {
+            buffer_put_text(buffer, i == 0 ? ": " : ", ");
+            print_expr(plan->exprs[i], buffer, 0);
+        }
+    }
+    if (plan->kind == PLAN_SORT && plan->top_count != NULL) {
+        buffer_put_text(buffer, " [top]");
+    }
+    buffer_put_text(buffer, "\n");
+    print_node(plan->left, buffer, depth + 1);
+    print_node(plan->right, buffer, depth + 1);
+    if (plan->kind == PLAN_CTE && plan->cte->reader_count == 1) {
+        print_node(plan->cte->plan, buffer, depth + 1);
+    }
+}
+
+void plan_print(const struct plan *plan, struct buffer *buffer)
+{
+    print_node(plan, buffer, 0);
+}

@@ -1,0 +1,152 @@
+#pragma once
+
+/*
+ * Logical plans: what a statement does, as a tree of relational operators. The binder makes them,
+ * the optimiser changes them, the executor compiles them.
+ */
+
+#include "sql/func/aggregate.h"
+#include "sql/plan/expr.h"
+#include "txn/txn.h"
+
+enum plan_kind {
+    PLAN_VALUES = 1, /* Rows of expressions; one row without columns for a missing FROM. */
+    PLAN_SCAN,
+    PLAN_SERIES, /* generate_series() */
+    PLAN_FILTER,
+    PLAN_PROJECT,
+    PLAN_AGGREGATE,
+    PLAN_JOIN,
+    PLAN_SORT,
+    PLAN_LIMIT,
+    PLAN_DISTINCT,
+    PLAN_SET,
+    PLAN_CTE, /* Reads the rows of a materialised WITH query. */
+    PLAN_INSERT,
+    PLAN_UPDATE,
+    PLAN_DELETE,
+};
+
+enum plan_join { JOIN_INNER = 0, JOIN_LEFT, JOIN_RIGHT, JOIN_FULL, JOIN_SEMI, JOIN_ANTI };
+
+enum plan_set { SET_UNION = 0, SET_INTERSECT, SET_EXCEPT };
+
+struct plan_column {
+    uint32_t id;
+    struct type type;
+    const char *name; /* May be NULL inside of a plan. */
+};
+
+struct plan_key {
+    struct expr *value;
+    bool descending;
+    bool nulls_first;
+};
+
+struct plan_aggregate {
+    const struct aggregate *aggregate;
+    struct expr *arguments[2];
+    uint32_t argument_count;
+    struct expr *filter;
+    bool distinct;
+};
+
+/* A comparison of a stored column with a value that is known when the scan begins. */
+struct plan_condition {
+    uint32_t position;  /* In the schema. */
+    uint8_t compare;    /* enum scan_compare. */
+    struct expr *value; /* NULL for IS NULL and IS NOT NULL. */
+};
+
+struct plan_bound {
+    struct expr **values;
+    uint32_t value_count;
+    bool exclusive;
+};
+
+struct plan_scan {
+    const struct object *object;
+    const char *table_name;
+    uint32_t *positions; /* Of each output column in the schema. */
+    struct plan_condition *conditions;
+    uint32_t condition_count;
+    struct plan_bound lower;
+    struct plan_bound upper;
+};
+
+/* A WITH query that is run once; all its readers share it. */
+struct plan_cte {
+    struct plan *plan;
+    const char *name;
+    uint32_t number; /* Unique in the statement. */
+    uint32_t reader_count;
+    bool planned; /* The optimiser has seen it. */
+};
+
+/* What INSERT does when the key exists. */
+enum plan_conflict { CONFLICT_ERROR = 0, CONFLICT_NOTHING, CONFLICT_UPDATE };
+
+/*
+ * A change of rows. Its input's columns are:
+ *   INSERT: the columns of the schema in order.
+ *   UPDATE: the key of the old row, then the columns of the new row in the schema's order.
+ *   DELETE: the key of the row, then what RETURNING reads.
+ * Its output's columns are those of the new row (INSERT, UPDATE) or the input's (DELETE).
+ */
+struct plan_change {
+    const struct object *object;
+    const char *table_name;
+    uint8_t conflict;
+    bool has_hidden_key;  /* The last column is the hidden row id. */
+    struct expr **checks; /* On the new row's columns; false is an error. */
+    const char **check_names;
+    uint32_t check_count;
+    /* CONFLICT_UPDATE: expressions of the new row over the old row's columns (`old_ids`) and the
+     * row proposed (`new_ids`), in the schema's order; `where` may be NULL. */
+    uint32_t *old_ids;
+    uint32_t *new_ids;
+    struct expr **updates;
+    struct expr *where;
+};
+
+struct plan {
+    uint8_t kind; /* enum plan_kind. */
+    struct plan *left;
+    struct plan *right;
+    struct plan_column *columns; /* Of the output. */
+    uint32_t column_count;
+    /* FILTER: conditions, all of which must hold. PROJECT: one a column. VALUES: row after row.
+     * AGGREGATE: group keys, which are the first columns. JOIN: conditions. SERIES: arguments.
+     * DISTINCT: what ON says; none: all columns. LIMIT: count and offset, either may be NULL. */
+    struct expr **exprs;
+    uint32_t expr_count;
+    union {
+        uint32_t row_count; /* VALUES. */
+        struct plan_scan scan;
+        struct {
+            struct plan_aggregate *aggregates;
+            uint32_t aggregate_count;
+        };
+        uint8_t join_kind;
+        struct {
+            struct plan_key *keys;
+            uint32_t key_count;
+            struct expr *top_count; /* At most so many rows are wanted; NULL: all. */
+            struct expr *top_offset;
+        };
+        struct {
+            uint8_t set_kind;
+            bool set_all;
+        };
+        struct plan_cte *cte;
+        struct plan_change change;
+    };
+};
+
+struct plan *plan_make(struct arena *arena, enum plan_kind kind, uint32_t column_count);
+
+/* The column with that id, or NULL. */
+const struct plan_column *plan_find_column(const struct plan *plan, uint32_t id);
+
+/* Prints the plan as EXPLAIN shows it, a line an operator, two blanks a level. */
+void plan_print(const struct plan *plan, struct buffer *buffer);
