@@ -1,10 +1,11 @@
-/* Binary search without branches, the halves prefetched; a batch walks 16 searches in step. */
+/* Binary search without branches, the halves prefetched. A batch walks 64 searches in step and
+ * fetches into the second cache: of 16, 32 and 64, into the first or the second, the fastest. */
 
 #include "index_bench.h"
 
 #include <stdlib.h>
 
-#define STREAMS 16
+#define STREAMS 64
 
 static void *build(const struct keys *keys)
 {
@@ -50,7 +51,7 @@ static void locate_batch(const void *self, const uint64_t *wanted, size_t count,
             size_t next = (left - half) / 2;
             for (size_t k = 0; k < here; k++) {
                 base[k] += half * (base[k][half - 1] < wanted[i + k]);
-                __builtin_prefetch(&base[k][next > 0 ? next - 1 : 0]);
+                __builtin_prefetch(&base[k][next > 0 ? next - 1 : 0], 0, 2);
             }
         }
         for (size_t k = 0; k < here; k++) {

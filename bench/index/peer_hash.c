@@ -1,12 +1,13 @@
 /* Open addressing with linear probing, at most five slots in eight used, key and position side by
- * side: one cache line a probe. It knows only keys that are there, and no order. */
+ * side: one cache line a probe. It knows only keys that are there, and no order. A batch fetches 64
+ * slots into the second cache, the fastest of the same choices as for the tree. */
 
 #include "index_bench.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define STREAMS 16
+#define STREAMS 64
 
 struct slot {
     uint64_t key;
@@ -84,7 +85,7 @@ static void locate_batch(const void *self, const uint64_t *wanted, size_t count,
         uint64_t at[STREAMS];
         for (size_t k = 0; k < here; k++) {
             at[k] = home(table, wanted[i + k]);
-            __builtin_prefetch(&table->slots[at[k]]);
+            __builtin_prefetch(&table->slots[at[k]], 0, 2);
         }
         for (size_t k = 0; k < here; k++) {
             out[i + k] = probe(table, at[k], wanted[i + k]);

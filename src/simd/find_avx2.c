@@ -1,5 +1,4 @@
 #include <immintrin.h>
-#include <stdbool.h>
 
 #include "simd/simd_internal.h"
 
@@ -35,27 +34,33 @@ size_t find_u64_avx2(const uint64_t *keys, size_t count, uint64_t key)
     return below;
 }
 
-/* As in find_avx512.c: the two cache lines around the guess first. */
-void find_windows_u64_avx2(const uint64_t *keys, size_t key_count, const uint64_t *wanted,
-                           const uint64_t (*windows)[2], size_t count, uint64_t *positions)
+/* One bit for each of FIND_NEAR_KEYS keys that is below. */
+static inline uint32_t below_near(const uint64_t *keys, __m256i flipped)
 {
+    return below_mask(keys, flipped) | below_mask(keys + LANES, flipped) << 4 |
+           below_mask(keys + 2 * LANES, flipped) << 8 | below_mask(keys + 3 * LANES, flipped) << 12;
+}
+
+uint64_t find_near_u64_avx2(const uint64_t *keys, size_t key_count, const uint64_t *wanted,
+                            size_t count, uint64_t *positions)
+{
+    if (key_count < FIND_NEAR_KEYS) {
+        return find_near_u64_scalar(keys, key_count, wanted, count, positions);
+    }
+    uint64_t far = 0;
     for (size_t i = 0; i < count; i++) {
-        uint64_t guess = positions[i];
-        uint64_t start = (guess < LANES ? 0 : guess - LANES) & ~(uint64_t)(2 * LANES - 1);
-        if (__builtin_expect(start + 4 * LANES <= key_count, 1)) {
-            const __m256i flipped = flip_top(_mm256_set1_epi64x((long long)wanted[i]));
-            uint32_t below = below_mask(&keys[start], flipped) |
-                             below_mask(&keys[start + LANES], flipped) << 4 |
-                             below_mask(&keys[start + 2 * LANES], flipped) << 8 |
-                             below_mask(&keys[start + 3 * LANES], flipped) << 12;
-            bool is_inside = (below != 0 || windows[i][0] >= start) &&
-                             (below != 0xFFFF || windows[i][1] <= start + 4 * LANES);
-            if (__builtin_expect(is_inside, 1)) {
-                positions[i] = start + (unsigned)__builtin_popcount(below);
+        const __m256i flipped = flip_top(_mm256_set1_epi64x((long long)wanted[i]));
+        uint64_t start = find_near_start(positions[i], key_count);
+        uint32_t below = below_near(&keys[start], flipped);
+        if (__builtin_expect(find_near_is_far(below, start, key_count), 0)) {
+            start = find_near_beside(start, below, key_count);
+            below = below_near(&keys[start], flipped);
+            if (find_near_is_far(below, start, key_count)) {
+                far |= (uint64_t)1 << i;
                 continue;
             }
         }
-        uint64_t first = windows[i][0];
-        positions[i] = first + find_u64_avx2(&keys[first], windows[i][1] - first, wanted[i]);
+        positions[i] = start + (unsigned)__builtin_popcount(below);
     }
+    return far;
 }

@@ -1,5 +1,4 @@
 #include <immintrin.h>
-#include <stdbool.h>
 
 #include "simd/simd_internal.h"
 
@@ -23,32 +22,42 @@ size_t find_u64_avx512(const uint64_t *keys, size_t count, uint64_t key)
     return below;
 }
 
+/* One bit for each of FIND_NEAR_KEYS keys that is below. */
+static inline uint32_t below_near(const uint64_t *keys, __m512i key)
+{
+    __mmask8 low = _mm512_cmplt_epu64_mask(_mm512_loadu_si512(keys), key);
+    __mmask8 high = _mm512_cmplt_epu64_mask(_mm512_loadu_si512(keys + LANES), key);
+    return (uint32_t)low | (uint32_t)high << LANES;
+}
+
 /*
  * The two lines around the guess hold the answer nearly always: the guess is off by two or three on
- * average. Counting both without looking where the window ends costs no branch that can be
- * mispredicted; only when the answer may lie outside them is the window searched.
+ * average. Comparing both, always, costs no branch that could be mispredicted. (One line first and
+ * the one beside it where needed fetched fewer lines, and was slower: a quarter of the codes need
+ * the second, and which of them cannot be predicted.)
  */
-void find_windows_u64_avx512(const uint64_t *keys, size_t key_count, const uint64_t *wanted,
-                             const uint64_t (*windows)[2], size_t count, uint64_t *positions)
+uint64_t find_near_u64_avx512(const uint64_t *keys, size_t key_count, const uint64_t *wanted,
+                              size_t count, uint64_t *positions)
 {
+    if (key_count < FIND_NEAR_KEYS) {
+        return find_near_u64_scalar(keys, key_count, wanted, count, positions);
+    }
+    uint64_t far = 0;
     for (size_t i = 0; i < count; i++) {
-        uint64_t guess = positions[i];
-        uint64_t start = (guess < LANES / 2 ? 0 : guess - LANES / 2) & ~(uint64_t)(LANES - 1);
-        if (__builtin_expect(start + 2 * LANES <= key_count, 1)) {
-            const __m512i key = _mm512_set1_epi64((long long)wanted[i]);
-            __mmask8 low = _mm512_cmplt_epu64_mask(_mm512_loadu_si512(&keys[start]), key);
-            __mmask8 high = _mm512_cmplt_epu64_mask(_mm512_loadu_si512(&keys[start + LANES]), key);
-            uint32_t below = (uint32_t)low | (uint32_t)high << LANES;
-            bool is_inside = (below != 0 || windows[i][0] >= start) &&
-                             (below != 0xFFFF || windows[i][1] <= start + 2 * LANES);
-            if (__builtin_expect(is_inside, 1)) {
-                positions[i] = start + (unsigned)__builtin_popcount(below);
+        const __m512i key = _mm512_set1_epi64((long long)wanted[i]);
+        uint64_t start = find_near_start(positions[i], key_count);
+        uint32_t below = below_near(&keys[start], key);
+        if (__builtin_expect(find_near_is_far(below, start, key_count), 0)) {
+            start = find_near_beside(start, below, key_count);
+            below = below_near(&keys[start], key);
+            if (find_near_is_far(below, start, key_count)) {
+                far |= (uint64_t)1 << i;
                 continue;
             }
         }
-        uint64_t first = windows[i][0];
-        positions[i] = first + find_u64_avx512(&keys[first], windows[i][1] - first, wanted[i]);
+        positions[i] = start + (unsigned)__builtin_popcount(below);
     }
+    return far;
 }
 
 /* The product of each 64-bit number and one more: its high half, and bits 32 .. 63 of its low. */
@@ -80,18 +89,15 @@ static inline __m512i gather_pairs(__mmask8 is_cell, __m512i cell, const uint16_
 }
 #pragma GCC diagnostic pop
 
-void grid_windows_u64_avx512(const uint64_t *codes, size_t count, const struct simd_grid *grid,
-                             const uint16_t *cells, uint64_t (*windows)[2], uint64_t *guesses)
+void grid_guess_u64_avx512(const uint64_t *codes, size_t count, const struct simd_grid *grid,
+                           const uint16_t *cells, uint64_t *guesses)
 {
     const __m512i code_first = _mm512_set1_epi64((long long)grid->first);
     const __m512i multiplier = _mm512_set1_epi64((long long)grid->multiplier);
     const __m512i cell_count = _mm512_set1_epi64((long long)grid->cell_count);
     const __m512i row = _mm512_set1_epi64((long long)grid->row);
     const __m512i rows = _mm512_set1_epi64((long long)grid->rows);
-    const __m512i before = _mm512_set1_epi64((long long)grid->before);
-    const __m512i after = _mm512_set1_epi64((long long)grid->after);
-    const __m512i pairs_low = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
-    const __m512i pairs_high = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
+    const __m512i entry = _mm512_set1_epi64(UINT16_MAX);
     for (size_t i = 0; i < count; i += LANES) {
         __mmask8 inside = (__mmask8)(count - i >= LANES ? 0xFF : (1u << (count - i)) - 1);
         __m512i code = _mm512_maskz_loadu_epi64(inside, &codes[i]);
@@ -99,22 +105,11 @@ void grid_windows_u64_avx512(const uint64_t *codes, size_t count, const struct s
         __m512i cell = multiply_high(_mm512_sub_epi64(code, code_first), multiplier, &fraction);
         __mmask8 is_cell = _mm512_mask_cmplt_epu64_mask(inside, cell, cell_count);
         __m512i both = gather_pairs(is_cell, cell, cells);
-        __m512i low = _mm512_mask_and_epi64(rows, is_cell, both, _mm512_set1_epi64(UINT16_MAX));
+        __m512i low = _mm512_mask_and_epi64(rows, is_cell, both, entry);
         __m512i high = _mm512_mask_srli_epi64(rows, is_cell, both, 16);
         __m512i part = _mm512_mul_epu32(_mm512_sub_epi64(high, low), fraction);
         __m512i guess = _mm512_add_epi64(low, _mm512_srli_epi64(part, 32));
-        // Signed, so that a difference below zero is less than every position.
-        __m512i first = _mm512_max_epi64(low, _mm512_sub_epi64(guess, before));
-        __m512i end = _mm512_min_epi64(high, _mm512_add_epi64(guess, after));
-        first = _mm512_add_epi64(first, row);
-        end = _mm512_add_epi64(end, row);
         _mm512_mask_storeu_epi64(&guesses[i], inside, _mm512_add_epi64(guess, row));
-        __m512i front = _mm512_permutex2var_epi64(first, pairs_low, end);
-        __m512i back = _mm512_permutex2var_epi64(first, pairs_high, end);
-        uint32_t words = 2 * (uint32_t)(count - i < LANES ? count - i : LANES);
-        uint32_t stored = (uint32_t)(((uint64_t)1 << words) - 1);
-        _mm512_mask_storeu_epi64(&windows[i][0], (__mmask8)(stored & 0xFF), front);
-        _mm512_mask_storeu_epi64(&windows[i][0] + LANES, (__mmask8)(stored >> 8), back);
     }
 }
 

@@ -11,20 +11,44 @@ size_t find_u64_scalar(const uint64_t *keys, size_t count, uint64_t key)
     return below;
 }
 
-void find_windows_u64_scalar(const uint64_t *keys, size_t key_count, const uint64_t *wanted,
-                             const uint64_t (*windows)[2], size_t count, uint64_t *positions)
+/* One bit for each of FIND_NEAR_KEYS keys that is below. */
+static inline uint32_t below_near(const uint64_t *keys, uint64_t key)
 {
-    (void)key_count;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t first = windows[i][0];
-        positions[i] = first + find_u64_scalar(&keys[first], windows[i][1] - first, wanted[i]);
+    uint32_t below = 0;
+    for (uint32_t k = 0; k < FIND_NEAR_KEYS; k++) {
+        below |= (uint32_t)(keys[k] < key) << k;
     }
+    return below;
+}
+
+uint64_t find_near_u64_scalar(const uint64_t *keys, size_t key_count, const uint64_t *wanted,
+                              size_t count, uint64_t *positions)
+{
+    uint64_t far = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (key_count < FIND_NEAR_KEYS) {
+            positions[i] = find_u64_scalar(keys, key_count, wanted[i]);
+            continue;
+        }
+        uint64_t start = find_near_start(positions[i], key_count);
+        uint32_t below = below_near(&keys[start], wanted[i]);
+        if (find_near_is_far(below, start, key_count)) {
+            start = find_near_beside(start, below, key_count);
+            below = below_near(&keys[start], wanted[i]);
+        }
+        if (find_near_is_far(below, start, key_count)) {
+            far |= (uint64_t)1 << i;
+        } else {
+            positions[i] = start + (unsigned)__builtin_popcount(below);
+        }
+    }
+    return far;
 }
 
 __extension__ typedef unsigned __int128 wide;
 
-void grid_windows_u64_scalar(const uint64_t *codes, size_t count, const struct simd_grid *grid,
-                             const uint16_t *cells, uint64_t (*windows)[2], uint64_t *guesses)
+void grid_guess_u64_scalar(const uint64_t *codes, size_t count, const struct simd_grid *grid,
+                           const uint16_t *cells, uint64_t *guesses)
 {
     for (size_t i = 0; i < count; i++) {
         wide product = (wide)(codes[i] - grid->first) * grid->multiplier;
@@ -36,12 +60,7 @@ void grid_windows_u64_scalar(const uint64_t *codes, size_t count, const struct s
             low = cells[cell];
             high = cells[cell + 1];
         }
-        uint64_t guess = low + (((high - low) * fraction) >> 32);
-        uint64_t first = guess > low + grid->before ? guess - grid->before : low;
-        uint64_t end = guess + grid->after < high ? guess + grid->after : high;
-        windows[i][0] = grid->row + first;
-        windows[i][1] = grid->row + end;
-        guesses[i] = grid->row + guess;
+        guesses[i] = grid->row + low + (((high - low) * fraction) >> 32);
     }
 }
 

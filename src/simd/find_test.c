@@ -1,6 +1,5 @@
 /* Goal: every table finds the lower bound that a plain count gives, at every length and alignment,
- * with repeated keys, for wanted keys at, between and beyond the keys, and for any guess in the
- * window. */
+ * with repeated keys, for wanted keys at, between and beyond the keys, and for any guess. */
 
 #include "simd/simd.h"
 
@@ -69,33 +68,34 @@ TEST(find_agrees_with_counting)
     }
 }
 
-TEST(windows_agree_with_counting_for_every_guess)
+TEST(near_agrees_with_counting_or_says_far)
 {
     simd_init();
     const struct simd_ops *const *all = simd_available();
     for (size_t f = 0; f < sizeof fills / sizeof *fills; f++) {
         fill_keys(fills[f].start, fills[f].step);
         for (uint64_t draw = 0; draw < 4000; draw++) {
-            uint64_t wanted = keys[hash_u64(draw) % KEYS] + draw % 3 - 1;
             size_t key_count = 1 + hash_u64(draw + 77777) % KEYS;
-            size_t exact = count_below(0, key_count, wanted);
-            uint64_t before = hash_u64(draw + 1000) % 30;
-            uint64_t after = hash_u64(draw + 2000) % 30;
-            uint64_t windows[3][2];
-            uint64_t positions[3];
-            uint64_t codes[3];
-            for (size_t i = 0; i < 3; i++) {
-                windows[i][0] = exact > before ? exact - before : 0;
-                windows[i][1] = exact + after < key_count ? exact + after : key_count;
-                positions[i] =
-                    windows[i][0] + hash_u64(draw + i) % (windows[i][1] - windows[i][0] + 1);
-                codes[i] = wanted;
+            size_t count = draw % 64 + 1;
+            uint64_t wanted[64];
+            uint64_t guesses[64];
+            for (size_t i = 0; i < count; i++) {
+                uint64_t pick = hash_u64(draw * 64 + i);
+                wanted[i] = keys[pick % KEYS] + pick % 3 - 1;
+                uint64_t exact = count_below(0, key_count, wanted[i]);
+                guesses[i] = i % 4 == 0 ? (pick >> 20) % (key_count + 1) : exact;
             }
             for (size_t t = 0; all[t] != NULL; t++) {
-                uint64_t found[3] = {positions[0], positions[1], positions[2]};
-                all[t]->find_windows_u64(keys, key_count, codes, (const uint64_t(*)[2])windows, 2,
-                                         found);
-                CHECK(found[0] == exact && found[1] == exact && found[2] == positions[2]);
+                uint64_t found[64];
+                memcpy(found, guesses, sizeof found);
+                uint64_t far = all[t]->find_near_u64(keys, key_count, wanted, count, found);
+                CHECK(count == 64 || far >> count == 0);
+                for (size_t i = 0; i < count; i++) {
+                    uint64_t exact = count_below(0, key_count, wanted[i]);
+                    bool is_far = far >> i & 1;
+                    CHECK(found[i] == (is_far ? guesses[i] : exact));
+                    CHECK(!is_far || guesses[i] + 4 < exact || guesses[i] > exact + 3);
+                }
             }
         }
     }
@@ -119,29 +119,22 @@ TEST(grids_agree_with_scalar_at_every_count)
             .cell_count = cell_count,
             .row = hash_u64(draw + 3) >> 24,
             .rows = cells[cell_count],
-            .before = draw % 17,
-            .after = draw % 19,
         };
         uint64_t codes[20];
         for (uint64_t i = 0; i < 20; i++) {
             codes[i] = grid.first + (hash_u64(draw * 20 + i) >> (1 + (draw + i) % 63));
         }
         size_t count = draw % 20;
-        uint64_t expected[20][2];
-        uint64_t expected_guesses[20];
-        all[0]->grid_windows_u64(codes, count, &grid, cells, expected, expected_guesses);
+        uint64_t expected[20];
+        all[0]->grid_guess_u64(codes, count, &grid, cells, expected);
         for (size_t t = 0; all[t] != NULL; t++) {
-            uint64_t windows[20][2];
             uint64_t guesses[20];
-            memset(windows, 0xAB, sizeof windows);
             memset(guesses, 0xAB, sizeof guesses);
-            all[t]->grid_windows_u64(codes, count, &grid, cells, windows, guesses);
-            CHECK(count == 0 || memcmp(windows, expected, count * sizeof *windows) == 0);
-            CHECK(count == 0 || memcmp(guesses, expected_guesses, count * sizeof *guesses) == 0);
-            CHECK(windows[count][0] == 0xABABABABABABABAB && guesses[count] == 0xABABABABABABABAB);
+            all[t]->grid_guess_u64(codes, count, &grid, cells, guesses);
+            CHECK(guesses[count] == 0xABABABABABABABAB);
             for (size_t i = 0; i < count; i++) {
-                CHECK(windows[i][0] <= guesses[i] && guesses[i] <= windows[i][1]);
-                CHECK(windows[i][0] >= grid.row && windows[i][1] <= grid.row + grid.rows);
+                CHECK(guesses[i] == expected[i]);
+                CHECK(guesses[i] >= grid.row && guesses[i] <= grid.row + grid.rows);
             }
         }
     }

@@ -17,7 +17,7 @@ const struct simd_ops simd_ops_avx512 = {
     .name = "avx512",
     .popcount_u64 = popcount_u64,
     .find_u64 = find_u64_avx512,
-    .find_windows_u64 = find_windows_u64_avx512,
+    .find_near_u64 = find_near_u64_avx512,
     .unpack_u64 = bits_unpack_u64_avx512,
     .unpack_u32 = bits_unpack_u32_avx512,
     .unpack_u16 = bits_unpack_u16_avx512,
@@ -26,5 +26,5 @@ const struct simd_ops simd_ops_avx512 = {
     .prefix_sum_u64 = bits_prefix_sum_u64_avx512,
     .block_probe = block_probe_avx2,
     .find_pieces_u64 = find_pieces_u64_avx512,
-    .grid_windows_u64 = grid_windows_u64_avx512,
+    .grid_guess_u64 = grid_guess_u64_avx512,
 };

@@ -12,7 +12,7 @@
 
 /* Codes of one batch, and of one batch of ascending codes: each stage works on a whole batch, so
  * that what it fetches is there when the next stage wants it. */
-#define BATCH         32u
+#define BATCH         64u
 #define ORDERED_BATCH 32u
 
 /* Cells of the table that leads from a code to its chunk, for each chunk. */
@@ -369,7 +369,9 @@ INLINED struct prediction predict_in_piece(const struct pkindex *index, const st
     uint64_t high =
         piece + 1 == chunk->piece_count ? chunk[1].row - chunk->row : (uint64_t)here[1].row;
     if (here->mantissa == 0) {
-        return exactly(chunk->row + low, chunk->row + high);
+        struct prediction block = exactly(chunk->row + low, chunk->row + high);
+        block.guess += (high - low) / 2;
+        return block;
     }
     uint64_t distance = code - index->piece_firsts[chunk->pieces_at + piece];
     struct pla_slope slope = {.mantissa = here->mantissa, .shift = here->shift};
@@ -410,20 +412,30 @@ struct pkrange pkindex_find(const struct pkindex *index, uint64_t code)
     return predict_one(index, code).range;
 }
 
+/* The lower bound inside the window: for the few codes whose guess is further off than what was
+ * compared around it. */
+static uint64_t locate_in_window(const struct pkindex *index, const uint64_t *keys, uint64_t code)
+{
+    struct pkrange range = pkindex_find(index, code);
+    return range.first + simd->find_u64(&keys[range.first], range.end - range.first, code);
+}
+
 uint64_t pkindex_locate(const struct pkindex *index, const uint64_t *keys, uint64_t code)
 {
     struct prediction prediction = predict_one(index, code);
-    const uint64_t window[1][2] = {{prediction.range.first, prediction.range.end}};
-    simd->find_windows_u64(keys, index->row_count, &code, window, 1, &prediction.guess);
+    if (simd->find_near_u64(keys, index->row_count, &code, 1, &prediction.guess) != 0) {
+        struct pkrange range = prediction.range;
+        return range.first + simd->find_u64(&keys[range.first], range.end - range.first, code);
+    }
     return prediction.guess;
 }
 
-/* One batch on its way through the stages. */
+/* One batch between the first and the second stage. */
 struct flight {
-    uint32_t chunks[BATCH];
+    uint64_t codes[BATCH]; /* Inside the index: those outside count as the nearest inside. */
     uint64_t cells[BATCH];
     uint64_t fractions[BATCH];
-    uint64_t windows[BATCH][2];
+    uint32_t chunks[BATCH];
 };
 
 /* Begins to fetch a line, into the second cache: the first one of the development machine can wait
@@ -435,8 +447,7 @@ INLINED void fetch(const void *base, uint64_t offset)
     __builtin_prefetch((const void *)((uintptr_t)base + offset), 0, 2);
 }
 
-/* First stage: the cell of each code; its fetch begins. Codes outside count as the nearest inside
- * and are put right later. */
+/* First stage: the cell of each code; its fetch begins. */
 INLINED void find_cells(const struct pkindex *index, const uint64_t *codes, size_t count,
                         struct flight *flight)
 {
@@ -449,33 +460,54 @@ INLINED void find_cells(const struct pkindex *index, const uint64_t *codes, size
         const struct pkchunk *chunk = &index->chunks[at];
         uint64_t cell =
             grid_cell(code - index->firsts[at], chunk->multiplier, &flight->fractions[i]);
+        flight->codes[i] = code;
         flight->chunks[i] = at;
         flight->cells[i] = cell;
         fetch(index->cells, (chunk->cells_at + cell) * sizeof *index->cells);
     }
 }
 
-/* Second stage: the window and the guess of each code. */
+/* Second stage, for windows. */
 INLINED void find_windows(const struct pkindex *index, const uint64_t *codes, size_t count,
-                          const struct flight *flight, uint64_t (*windows)[2], uint64_t *guesses)
+                          const struct flight *flight, struct pkrange *ranges_out)
 {
     uint32_t pieces[BATCH];
     if (index->searches != NULL) {
-        simd->find_pieces_u64(codes, count, index->searches, flight->chunks, pieces);
+        simd->find_pieces_u64(flight->codes, count, index->searches, flight->chunks, pieces);
     }
     for (size_t i = 0; i < count; i++) {
         const struct pkchunk *chunk = &index->chunks[flight->chunks[i]];
-        struct prediction prediction;
         if (__builtin_expect(is_outside(index, codes[i]), 0)) {
-            prediction = predict_outside(index, codes[i]);
+            ranges_out[i] = predict_outside(index, codes[i]).range;
         } else if (chunk->kind == PKCHUNK_GRID) {
-            prediction = predict_in_cell(index, chunk, flight->cells[i], flight->fractions[i]);
+            ranges_out[i] =
+                predict_in_cell(index, chunk, flight->cells[i], flight->fractions[i]).range;
         } else {
-            prediction = predict_in_piece(index, chunk, pieces[i], codes[i]);
+            ranges_out[i] = predict_in_piece(index, chunk, pieces[i], codes[i]).range;
         }
-        windows[i][0] = prediction.range.first;
-        windows[i][1] = prediction.range.end;
-        guesses[i] = prediction.guess;
+    }
+}
+
+/* Second stage, for guesses. A code outside gets the guess of the nearest inside: the keys beside
+ * it tell that there are none before, or none after. */
+INLINED void find_guesses(const struct pkindex *index, size_t count, const struct flight *flight,
+                          uint64_t *guesses)
+{
+    uint32_t pieces[BATCH];
+    if (index->searches != NULL) {
+        simd->find_pieces_u64(flight->codes, count, index->searches, flight->chunks, pieces);
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct pkchunk *chunk = &index->chunks[flight->chunks[i]];
+        uint64_t cell = flight->cells[i];
+        if (chunk->kind == PKCHUNK_PIECES) {
+            guesses[i] = predict_in_piece(index, chunk, pieces[i], flight->codes[i]).guess;
+        } else if (__builtin_expect(cell < chunk->cells, 1)) {
+            const uint16_t *cells = &index->cells[chunk->cells_at + cell];
+            guesses[i] = chunk->row + grid_between(cells[0], cells[1], flight->fractions[i]);
+        } else {
+            guesses[i] = chunk[1].row;
+        }
     }
 }
 
@@ -489,14 +521,24 @@ INLINED void fetch_keys(const uint64_t *keys, const uint64_t *guesses, size_t co
     }
 }
 
+/* Third stage: compares the keys around each guess. */
+INLINED void compare_keys(const struct pkindex *index, const uint64_t *keys, const uint64_t *codes,
+                          size_t count, uint64_t *positions)
+{
+    uint64_t far = simd->find_near_u64(keys, index->row_count, codes, count, positions);
+    for (; far != 0; far &= far - 1) {
+        size_t i = (size_t)__builtin_ctzll(far);
+        positions[i] = locate_in_window(index, keys, codes[i]);
+    }
+}
+
 /* Three batches are under way: what a stage fetches is used when the two behind it have moved on
  * by one batch. */
 static void locate_unordered(const struct pkindex *index, const uint64_t *keys,
                              const uint64_t *codes, size_t count, uint64_t *positions_out)
 {
-    struct flight flights[3];
-    for (size_t i = 0, turn = 0; i < count + 2 * BATCH;
-         i += BATCH, turn = turn == 2 ? 0 : turn + 1) {
+    struct flight flights[2];
+    for (size_t i = 0, turn = 0; i < count + 2 * BATCH; i += BATCH, turn ^= 1) {
         if (i < count) {
             size_t here = count - i < BATCH ? count - i : BATCH;
             find_cells(index, &codes[i], here, &flights[turn]);
@@ -504,16 +546,13 @@ static void locate_unordered(const struct pkindex *index, const uint64_t *keys,
         if (i >= BATCH && i - BATCH < count) {
             size_t at = i - BATCH;
             size_t here = count - at < BATCH ? count - at : BATCH;
-            struct flight *flight = &flights[turn == 0 ? 2 : turn - 1];
-            find_windows(index, &codes[at], here, flight, flight->windows, &positions_out[at]);
+            find_guesses(index, here, &flights[turn ^ 1], &positions_out[at]);
             fetch_keys(keys, &positions_out[at], here);
         }
         if (i >= 2 * BATCH && i - 2 * BATCH < count) {
             size_t at = i - 2 * BATCH;
             size_t here = count - at < BATCH ? count - at : BATCH;
-            simd->find_windows_u64(keys, index->row_count, &codes[at],
-                                   (const uint64_t(*)[2])flights[turn == 2 ? 0 : turn + 1].windows,
-                                   here, &positions_out[at]);
+            compare_keys(index, keys, &codes[at], here, &positions_out[at]);
         }
     }
 }
@@ -541,15 +580,12 @@ static void enter_chunk(const struct pkindex *index, uint64_t code, struct order
                                        .multiplier = chunk->multiplier,
                                        .cell_count = chunk->cells,
                                        .row = chunk->row,
-                                       .rows = chunk[1].row - chunk->row,
-                                       .before = chunk->before,
-                                       .after = chunk->after};
+                                       .rows = chunk[1].row - chunk->row};
 }
 
-/* Predicts up to ORDERED_BATCH ascending codes; returns how many share the chunk of the first. */
-static size_t predict_ordered(const struct pkindex *index, struct ordered *ordered,
-                              const uint64_t *codes, size_t count, uint64_t (*windows)[2],
-                              uint64_t *guesses)
+/* Guesses up to ORDERED_BATCH ascending codes; returns how many share the chunk of the first. */
+static size_t guess_ordered(const struct pkindex *index, const struct ordered *ordered,
+                            const uint64_t *codes, size_t count, uint64_t *guesses)
 {
     const struct pkchunk *chunk = &index->chunks[ordered->chunk];
     count = count < ORDERED_BATCH ? count : ORDERED_BATCH;
@@ -557,17 +593,13 @@ static size_t predict_ordered(const struct pkindex *index, struct ordered *order
         count--;
     }
     if (ordered->is_grid) {
-        simd->grid_windows_u64(codes, count, &ordered->grid, &index->cells[chunk->cells_at],
-                               windows, guesses);
+        simd->grid_guess_u64(codes, count, &ordered->grid, &index->cells[chunk->cells_at], guesses);
         return count;
     }
     uint32_t pieces[ORDERED_BATCH];
     simd->find_pieces_u64(codes, count, index->searches, ordered->which, pieces);
     for (size_t i = 0; i < count; i++) {
-        struct prediction prediction = predict_in_piece(index, chunk, pieces[i], codes[i]);
-        windows[i][0] = prediction.range.first;
-        windows[i][1] = prediction.range.end;
-        guesses[i] = prediction.guess;
+        guesses[i] = predict_in_piece(index, chunk, pieces[i], codes[i]).guess;
     }
     return count;
 }
@@ -575,26 +607,23 @@ static size_t predict_ordered(const struct pkindex *index, struct ordered *order
 static void locate_ordered(const struct pkindex *index, const uint64_t *keys, const uint64_t *codes,
                            size_t count, uint64_t *positions_out)
 {
-    uint64_t windows[2][ORDERED_BATCH][2];
     struct ordered ordered = {.next_first = 0};
-    size_t ahead = 0; // Predicted ...
+    size_t ahead = 0; // Guessed ...
     size_t done = 0;  // ... and compared.
-    for (size_t turn = 0; done < count; turn ^= 1) {
-        size_t predicted = 0;
+    while (done < count) {
+        size_t guessed = 0;
         if (ahead < count) {
             if (ahead == 0 ||
                 (codes[ahead] >= ordered.next_first && ordered.chunk + 1 < index->chunk_count)) {
                 enter_chunk(index, codes[ahead], &ordered);
             }
-            predicted = predict_ordered(index, &ordered, &codes[ahead], count - ahead,
-                                        windows[turn], &positions_out[ahead]);
-            fetch_keys(keys, &positions_out[ahead], predicted);
+            guessed =
+                guess_ordered(index, &ordered, &codes[ahead], count - ahead, &positions_out[ahead]);
+            fetch_keys(keys, &positions_out[ahead], guessed);
         }
-        simd->find_windows_u64(keys, index->row_count, &codes[done],
-                               (const uint64_t(*)[2])windows[turn ^ 1], ahead - done,
-                               &positions_out[done]);
+        compare_keys(index, keys, &codes[done], ahead - done, &positions_out[done]);
         done = ahead;
-        ahead += predicted;
+        ahead += guessed;
     }
 }
 
@@ -640,13 +669,11 @@ void pkindex_locate_batch(const struct pkindex *index, const uint64_t *keys, con
 void pkindex_find_batch(const struct pkindex *index, const uint64_t *codes, size_t count,
                         struct pkrange *ranges_out)
 {
-    _Static_assert(sizeof(struct pkrange) == 2 * sizeof(uint64_t), "a range is a window");
     if (index->row_count == 0) {
         memset(ranges_out, 0, count * sizeof *ranges_out);
         return;
     }
     struct flight flights[2];
-    uint64_t guesses[BATCH];
     for (size_t i = 0, turn = 0; i < count + BATCH; i += BATCH, turn ^= 1) {
         if (i < count) {
             size_t here = count - i < BATCH ? count - i : BATCH;
@@ -655,8 +682,7 @@ void pkindex_find_batch(const struct pkindex *index, const uint64_t *codes, size
         if (i >= BATCH) {
             size_t at = i - BATCH;
             size_t here = count - at < BATCH ? count - at : BATCH;
-            find_windows(index, &codes[at], here, &flights[turn ^ 1],
-                         (uint64_t(*)[2])(void *)&ranges_out[at], guesses);
+            find_windows(index, &codes[at], here, &flights[turn ^ 1], &ranges_out[at]);
         }
     }
 }
