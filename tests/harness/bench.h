@@ -6,7 +6,10 @@
 /*
  * Microbenchmarks. A file x_bench.c becomes the program x_bench, which runs every BENCH in it:
  *
- *   x_bench [--check] [--json FILE] [NAME]   NAME: only those whose name contains it
+ *   x_bench [--check] [--cpu] [--json FILE] [NAME]   NAME: only those whose name contains it
+ *
+ * With --cpu the clock is the thread's own: on a busy machine time in the queue does not count
+ * (lost caches still do). For work of one thread that does not wait.
  *
  * With --check each piece of work runs twice on whatever small input it chooses and must give the
  * same checksum both times; that is how the tests run it, so that benchmarks cannot rot.
@@ -30,7 +33,7 @@ void bench_register(const char *name, bench_fn fn);
     }                                                              \
     static void bench_##name(struct bench *bench)
 
-/* The real clock, in nanoseconds. */
+/* The chosen clock, in nanoseconds. */
 uint64_t bench_now_ns(void);
 
 /* One round of the work; returns a checksum of what it computed, the same each time. */

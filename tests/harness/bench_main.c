@@ -26,10 +26,12 @@ void bench_register(const char *name, bench_fn fn)
     bench_count++;
 }
 
+static clockid_t bench_clock = CLOCK_MONOTONIC;
+
 uint64_t bench_now_ns(void)
 {
     struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    (void)clock_gettime(bench_clock, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
@@ -94,6 +96,8 @@ __attribute__((weak)) int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--check") == 0) {
             bench.check = true;
+        } else if (strcmp(argv[i], "--cpu") == 0) {
+            bench_clock = CLOCK_THREAD_CPUTIME_ID;
         } else if (strcmp(argv[i], "--json") == 0 && i + 1 < argc) {
             bench.json = fopen(argv[++i], "ae");
             if (bench.json == NULL) {
