@@ -392,17 +392,25 @@ static const uint64_t nibble_offsets[16] = {
     0x3, 0x30000, 0x30001, 0x300010000, 0x30002, 0x300020000, 0x300020001, 0x3000200010000,
 };
 
+static const uint8_t nibble_counts[16] = {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4};
+
 /* Writes the offsets of the zero bits of a full word at `out`; returns how many. Four rows a step,
  * without branches: lanes past the count are overwritten by the next step. */
 static uint32_t expand_word(uint64_t ended, uint32_t base, uint16_t *out)
 {
+    if (ended == 0) {
+        for (uint32_t bit = 0; bit < WORD_BITS; bit++) {
+            out[bit] = (uint16_t)(base + bit);
+        }
+        return WORD_BITS;
+    }
     uint64_t visible = ~ended;
     uint32_t count = 0;
     for (uint32_t bit = 0; bit < WORD_BITS; bit += 4) {
         uint32_t nibble = (uint32_t)(visible >> bit) & 15;
         uint64_t lanes = nibble_offsets[nibble] + (base + bit) * (uint64_t)0x0001000100010001;
         memcpy(out + count, &lanes, sizeof lanes);
-        count += (uint32_t)__builtin_popcount(nibble);
+        count += nibble_counts[nibble]; // Builds for any x86-64 have no instruction for it.
     }
     return count;
 }

@@ -78,8 +78,9 @@ void memtable_find_batch(const struct memtable *memtable, const struct memtable_
 /* The newest version of `key`, ended or not, or MEMTABLE_ROW_NONE. */
 uint32_t memtable_newest(const struct memtable *memtable, struct span key, uint64_t code);
 
-/* Brings what a find or put of `code` will read into the cache. Call it some keys ahead (8 is good)
- * when many keys are known; any time, from any thread. */
+/* Brings the leaf that a put of `code` will change into the cache. Call it some keys ahead (8 is
+ * good) when many keys are known; any time, from any thread. For lookups memtable_find_batch() does
+ * better. */
 void memtable_prefetch(const struct memtable *memtable, uint64_t code);
 
 /* The next older version of the same key, or MEMTABLE_ROW_NONE. */

@@ -143,10 +143,6 @@ static uint64_t find_all(void *ctx)
     for (uint32_t i = 0; i < work->row_count; i++) {
         // Not in the order of the puts.
         uint32_t at = (uint32_t)((uint64_t)i * 514229 % work->row_count);
-        if (work->prefetches) {
-            uint32_t ahead = (uint32_t)((uint64_t)(i + AHEAD) * 514229 % work->row_count);
-            memtable_prefetch(work->memtable, work->codes[ahead]);
-        }
         uint8_t scratch[8];
         struct span key = key_at(work, at, scratch);
         sum += memtable_find(work->memtable, key, work->codes[at], UINT64_MAX - 1);
@@ -185,8 +181,8 @@ static void measure_keys(struct bench *bench, enum keys_form form, const char *p
     }
     work.prefetches = prefetches;
     bench_measure(bench, put_text, work.row_count, 0, put_all, &work);
-    bench_measure(bench, find_text, work.row_count, 0, find_all, &work);
-    if (!prefetches) {
+    if (find_text != NULL) {
+        bench_measure(bench, find_text, work.row_count, 0, find_all, &work);
         bench_measure(bench, "the same, 64 at a time", work.row_count, 0, find_batches, &work);
     }
     end_work(&work);

@@ -516,7 +516,7 @@ TEST(small_memtables_take_little_memory)
     for (uint32_t i = 0; i < 10; i++) {
         put(memtable, false, i * 37, 5, NULL);
     }
-    CHECK(memtable_size_bytes(memtable) < 64u << 10);
+    CHECK(memtable_size_bytes(memtable) < 16u << 10);
     memtable_destroy(memtable);
     schema_destroy(schema);
 }
