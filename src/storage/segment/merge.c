@@ -134,6 +134,15 @@ static tdbplus_status read_column(struct cursor *cursor, uint32_t position,
     return good ? TDBPLUS_OK : no_memory(err);
 }
 
+/* What rows have that were written before the column existed. */
+static bool make_missing(const struct schema_column *column, uint32_t count, struct column *out,
+                         struct arena *arena)
+{
+    struct column constant;
+    return column_make_constant(&constant, &column->missing, count, arena) &&
+           column_flatten(&constant, NULL, count, out, arena);
+}
+
 static tdbplus_status read_columns(const struct merge *merge, struct cursor *cursor,
                                    const struct selection *window, struct err *err)
 {
@@ -145,14 +154,16 @@ static tdbplus_status read_columns(const struct merge *merge, struct cursor *cur
         return no_memory(err);
     }
     for (uint32_t i = 0; i < schema->column_count; i++) {
-        if (cursor->positions[i] != POSITION_NONE) {
-            TRY(read_column(cursor, cursor->positions[i], window, &cursor->columns[i], err));
-            continue;
+        struct column *column = &cursor->columns[i];
+        uint32_t position = cursor->positions[i];
+        tdbplus_status status = TDBPLUS_OK;
+        if (position != POSITION_NONE) {
+            status = read_column(cursor, position, window, column, err);
+        } else if (!make_missing(&schema->columns[i], kept, column, arena)) {
+            status = no_memory(err);
         }
-        struct column constant;
-        if (!column_make_constant(&constant, &schema->columns[i].missing, kept, arena) ||
-            !column_flatten(&constant, NULL, kept, &cursor->columns[i], arena)) {
-            return no_memory(err);
+        if (status != TDBPLUS_OK) {
+            return status;
         }
     }
     return TDBPLUS_OK;
@@ -305,7 +316,7 @@ static void replay(struct merge *merge, uint32_t source)
 /* All matches, bottom up. */
 static void play_all(struct merge *merge)
 {
-    uint32_t winners[2 * MERGE_SOURCE_COUNT_MAX];
+    uint32_t winners[2 * MERGE_SOURCE_COUNT_MAX] = {0};
     uint32_t leaves = merge->leaf_count;
     for (uint32_t i = 0; i < leaves; i++) {
         winners[leaves + i] = i;
@@ -512,24 +523,31 @@ static tdbplus_status fill_batch(struct merge *merge, uint32_t count, struct bat
     return TDBPLUS_OK;
 }
 
-tdbplus_status merge_next(struct merge *merge, struct batch *batch, struct merge_rows *rows_out,
-                          struct err *err)
+/* Reads new windows where the last batch used them up; the first time all of them are. */
+static tdbplus_status refill(struct merge *merge, struct err *err)
 {
-    batch_reset(batch);
-    // The windows that the last batch used up; the first call finds all of them empty.
     bool first = merge->rows_read == 0;
     for (uint32_t i = 0; i < merge->source_count; i++) {
         struct cursor *cursor = &merge->cursors[i];
-        if (!cursor->ended && cursor->at == cursor->count) {
-            TRY(next_window(merge, cursor, err));
-            if (!first) {
-                replay(merge, i);
-            }
+        if (cursor->ended || cursor->at < cursor->count) {
+            continue;
+        }
+        TRY(next_window(merge, cursor, err));
+        if (!first) {
+            replay(merge, i);
         }
     }
     if (first) {
         play_all(merge);
     }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status merge_next(struct merge *merge, struct batch *batch, struct merge_rows *rows_out,
+                          struct err *err)
+{
+    batch_reset(batch);
+    TRY(refill(merge, err));
     uint32_t count = choose_runs(merge);
     if (count == 0) {
         *rows_out = (struct merge_rows){0};
@@ -546,11 +564,14 @@ tdbplus_status merge_step(struct merge *merge, struct segment_writer *writer, ui
     uint64_t goal = merge->rows_read + row_budget;
     bool done = false;
     while (!done && merge->rows_read < goal) {
-        struct merge_rows rows;
-        TRY(merge_next(merge, &merge->step_batch, &rows, err));
+        struct merge_rows rows = {0};
+        tdbplus_status status = merge_next(merge, &merge->step_batch, &rows, err);
         done = rows.row_count == 0;
-        if (!done) {
-            TRY(segment_writer_add(writer, &merge->step_batch, rows.keys, rows.begins, err));
+        if (status == TDBPLUS_OK && !done) {
+            status = segment_writer_add(writer, &merge->step_batch, rows.keys, rows.begins, err);
+        }
+        if (status != TDBPLUS_OK) {
+            return status;
         }
     }
     *done_out = done;

@@ -74,5 +74,5 @@ uint64_t merge_rows_read(const struct merge *merge);    /* Of all sources so far
 uint64_t merge_rows_written(const struct merge *merge); /* That went on so far. */
 
 /* Where a row of a source is in the result, or MERGE_ROW_NONE when it was dropped (or has not been
- * reached yet). */
+ * reached yet). Once the merge is at its end, any thread may ask. */
 uint64_t merge_new_row(const struct merge *merge, uint32_t source, uint64_t row);

@@ -481,7 +481,7 @@ static tdbplus_status plan_reads(struct load *load, struct env_read_request *rea
 
 static tdbplus_status read_pages(struct load *load, struct err *err)
 {
-    struct env_read_request reads[PAGE_LOAD_COUNT_MAX];
+    struct env_read_request reads[PAGE_LOAD_COUNT_MAX] = {0};
     const struct page_source *source = load->source;
     TRY(plan_reads(load, reads, err));
     uint64_t size = 0;

@@ -67,7 +67,7 @@ static inline void page_pin(struct page *page)
 }
 
 /* Lets go of a pin; the last one frees the page. Fits batch_pin(). */
-void page_release(void *page);
+void page_release(void *held);
 
 /*
  * Returns the pages of the requests, each pinned, loading what is not here in one batch of reads.

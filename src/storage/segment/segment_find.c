@@ -41,6 +41,20 @@ static tdbplus_status rank_slowly(struct segment *segment, uint64_t row, uint32_
     return TDBPLUS_OK;
 }
 
+/* Ranks in rows [row, row + count) of the page `part`; false when it is not cached. */
+static bool rank_cached(struct segment *segment, const struct segment_page *part, uint64_t row,
+                        uint32_t count, int64_t value, struct simd_rank *rank_out)
+{
+    struct epoch_ticket ticket = epoch_enter(segment->epoch);
+    struct page *page = page_cache_peek(&segment->slots[part->page]);
+    if (page != NULL) {
+        page_touch(page);
+        *rank_out = rank_in_page(page, (uint32_t)(row - part->first_row), count, value);
+    }
+    epoch_exit(segment->epoch, ticket);
+    return page != NULL;
+}
+
 static tdbplus_status rank_integer(struct segment *segment, struct pkrange range, uint64_t code,
                                    struct position *position_out, struct err *err)
 {
@@ -51,17 +65,13 @@ static tdbplus_status rank_integer(struct segment *segment, struct pkrange range
         uint64_t part_end = part.first_row + part.row_count;
         part_end = part_end < range.end ? part_end : range.end;
         uint32_t count = (uint32_t)(part_end - row);
-
         struct simd_rank rank = {0};
-        struct epoch_ticket ticket = epoch_enter(segment->epoch);
-        struct page *page = page_cache_peek(&segment->slots[part.page]);
-        if (page != NULL) {
-            page_touch(page);
-            rank = rank_in_page(page, (uint32_t)(row - part.first_row), count, value);
+        tdbplus_status status = TDBPLUS_OK;
+        if (!rank_cached(segment, &part, row, count, value, &rank)) {
+            status = rank_slowly(segment, row, count, value, &rank, err);
         }
-        epoch_exit(segment->epoch, ticket);
-        if (page == NULL) {
-            TRY(rank_slowly(segment, row, count, value, &rank, err));
+        if (status != TDBPLUS_OK) {
+            return status;
         }
         position.row += rank.below;
         position.count += rank.equal;
@@ -165,7 +175,7 @@ tdbplus_status segment_find(struct segment *segment, const struct segment_key *k
 tdbplus_status segment_lower_bound(struct segment *segment, const struct segment_key *key,
                                    uint64_t *row_out, struct err *err)
 {
-    struct position position;
+    struct position position = {0};
     TRY(rank_key(segment, key, &position, err));
     *row_out = position.row;
     return TDBPLUS_OK;
@@ -256,9 +266,10 @@ static tdbplus_status find_group(struct segment *segment, const struct segment_k
         epoch_exit(segment->epoch, ticket);
     }
     for (uint32_t i = 0; i < group->count; i++) {
-        if (!segment->is_integer_key || group->pages[i] == NULL) {
-            TRY(rank_key(segment, &keys[group->keys[i]], &group->positions[i], err));
+        if (segment->is_integer_key && group->pages[i] != NULL) {
+            continue;
         }
+        TRY(rank_key(segment, &keys[group->keys[i]], &group->positions[i], err));
     }
     // Nothing fails from here on.
     for (uint32_t i = 0; i < group->count; i++) {
@@ -274,7 +285,7 @@ tdbplus_status segment_find_batch(struct segment *segment, const struct segment_
                                   uint32_t count, uint64_t *rows_inout,
                                   uint32_t *version_counts_out, struct err *err)
 {
-    struct find_group group;
+    struct find_group group = {0};
     for (uint32_t i = 0; i < count;) {
         group.count = 0;
         for (; i < count && group.count < BATCH_STEP; i++) {

@@ -2,6 +2,8 @@
 
 /* An open segment, shared by the files of the reading side. */
 
+#include <string.h>
+
 #include "index/learned/pkindex.h"
 #include "storage/segment/page_cache_internal.h"
 #include "storage/segment/segment.h"
@@ -100,9 +102,8 @@ struct key_reader {
 static inline void key_reader_init(struct key_reader *reader, struct segment *segment)
 {
     reader->segment = segment;
-    for (uint32_t i = 0; i < segment->schema->key_count; i++) {
-        reader->pages[i] = NULL;
-    }
+    memset(reader->pages, 0, sizeof reader->pages);
+    reader->places[0] = (struct segment_page){0};
 }
 
 void key_reader_deinit(struct key_reader *reader);

@@ -123,8 +123,38 @@ static tdbplus_status make_columns(struct segment *segment, const struct segment
     return TDBPLUS_OK;
 }
 
-/* Every page belongs to exactly one chunk, lies between header and metadata, and its zone could be
- * one of its column. */
+/* Does the page lie between header and metadata, and could its zone be one of its column? */
+static bool check_page_entry(const struct segment *segment, uint64_t page, uint32_t column,
+                             uint32_t row_count)
+{
+    uint64_t offset = segment->offsets[page];
+    uint64_t size = segment->sizes[page];
+    uint64_t end = segment->footer.metadata_offset;
+    return offset >= sizeof(struct segment_header) && offset <= end && size <= end - offset &&
+           size >= sizeof(struct page_header) && size <= PAGE_RAW_SIZE_MAX &&
+           zone_valid(&segment->zones[page], segment->columns[column].type, row_count);
+}
+
+/* Checks the pages of one chunk of `rows` rows; *page is the number of the first, then of the next
+ * chunk's. */
+static bool check_chunk(const struct segment *segment, const struct segment_chunk *chunk,
+                        uint32_t column, uint64_t rows, uint64_t *page)
+{
+    if (chunk->first_page != *page || chunk->shift > SEGMENT_PAGE_SHIFT_MAX) {
+        return false;
+    }
+    uint64_t page_rows = (uint64_t)1 << chunk->shift;
+    for (uint64_t row = 0; row < rows; row += page_rows, (*page)++) {
+        uint64_t count = rows - row < page_rows ? rows - row : page_rows;
+        if (*page == segment->page_count ||
+            !check_page_entry(segment, *page, column, (uint32_t)count)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Every page belongs to exactly one chunk. */
 static bool check_directory(const struct segment *segment)
 {
     uint64_t page = 0;
@@ -135,23 +165,8 @@ static bool check_directory(const struct segment *segment)
         for (uint32_t column = 0; column < segment->column_count; column++) {
             const struct segment_chunk *chunk =
                 &segment->chunks[(size_t)group * segment->column_count + column];
-            if (chunk->first_page != page || chunk->shift > SEGMENT_PAGE_SHIFT_MAX) {
+            if (!check_chunk(segment, chunk, column, rows, &page)) {
                 return false;
-            }
-            uint64_t page_rows = (uint64_t)1 << chunk->shift;
-            for (uint64_t row = 0; row < rows; row += page_rows, page++) {
-                uint64_t count = rows - row < page_rows ? rows - row : page_rows;
-                if (page == segment->page_count ||
-                    segment->offsets[page] < sizeof(struct segment_header) ||
-                    segment->sizes[page] < sizeof(struct page_header) ||
-                    segment->sizes[page] > PAGE_RAW_SIZE_MAX ||
-                    segment->offsets[page] > segment->footer.metadata_offset ||
-                    segment->footer.metadata_offset - segment->offsets[page] <
-                        segment->sizes[page] ||
-                    !zone_valid(&segment->zones[page], segment->columns[column].type,
-                                (uint32_t)count)) {
-                    return false;
-                }
             }
         }
     }

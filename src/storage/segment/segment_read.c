@@ -223,11 +223,21 @@ static bool read_page(const struct window *window, struct column *column, struct
     return read_flat(window, column, arena);
 }
 
+/* Which rows a call reads, and what owns the result. */
+struct request {
+    struct segment *segment;
+    uint64_t first_row;
+    uint32_t row_count;
+    struct batch *batch;
+};
+
 /* A window over several pages is flat. */
-static tdbplus_status read_pages(struct segment *segment, uint64_t first_row, uint32_t row_count,
-                                 uint32_t position, struct batch *batch, struct column *column,
-                                 struct err *err)
+static tdbplus_status read_pages(const struct request *request, uint32_t position,
+                                 struct column *column, struct err *err)
 {
+    struct segment *segment = request->segment;
+    struct batch *batch = request->batch;
+    uint32_t row_count = request->row_count;
     const struct segment_column *info = &segment->columns[position];
     if (!column_make(column, info->type, row_count, true, &batch->arena)) {
         return no_memory(err);
@@ -235,7 +245,7 @@ static tdbplus_status read_pages(struct segment *segment, uint64_t first_row, ui
     size_t width = type_width(info->type);
     bool has_nulls = false;
     for (uint32_t done = 0; done < row_count;) {
-        uint64_t row = first_row + done;
+        uint64_t row = request->first_row + done;
         struct segment_page part = segment_page_of(segment, row, position);
         uint32_t first = (uint32_t)(row - part.first_row);
         uint32_t count = part.row_count - first;
@@ -247,12 +257,12 @@ static tdbplus_status read_pages(struct segment *segment, uint64_t first_row, ui
             page_decode_validity(page, first, count, column->validity, done);
             has_nulls = true;
         }
-        if (info->value_size == 0) {
-            TRY(segment_hand_over(batch, page, err)); // Views point into it.
-        } else {
-            page_release(page);
-        }
         done += count;
+        if (info->value_size != 0) {
+            page_release(page);
+            continue;
+        }
+        TRY(segment_hand_over(batch, page, err)); // Views point into it.
     }
     if (!has_nulls) {
         column->validity = NULL;
@@ -260,25 +270,25 @@ static tdbplus_status read_pages(struct segment *segment, uint64_t first_row, ui
     return TDBPLUS_OK;
 }
 
-static tdbplus_status read_column(struct segment *segment, uint64_t first_row, uint32_t row_count,
-                                  uint32_t position, struct batch *batch, struct column *column_out,
-                                  struct err *err)
+static tdbplus_status read_column(const struct request *request, uint32_t position,
+                                  struct column *column_out, struct err *err)
 {
+    struct segment *segment = request->segment;
     struct column column = {.type = segment->columns[position].type};
-    struct segment_page part = segment_page_of(segment, first_row, position);
-    if (first_row + row_count > part.first_row + part.row_count) {
-        TRY(read_pages(segment, first_row, row_count, position, batch, &column, err));
+    struct segment_page part = segment_page_of(segment, request->first_row, position);
+    if (request->first_row + request->row_count > part.first_row + part.row_count) {
+        TRY(read_pages(request, position, &column, err));
         *column_out = column;
         return TDBPLUS_OK;
     }
-    struct window window = {.first = (uint32_t)(first_row - part.first_row),
-                            .row_count = row_count};
-    TRY(segment_take_page(segment, first_row, position, &window.page, err));
-    if (!read_page(&window, &column, &batch->arena)) {
+    struct window window = {.first = (uint32_t)(request->first_row - part.first_row),
+                            .row_count = request->row_count};
+    TRY(segment_take_page(segment, request->first_row, position, &window.page, err));
+    if (!read_page(&window, &column, &request->batch->arena)) {
         page_release(window.page);
         return no_memory(err);
     }
-    TRY(segment_hand_over(batch, window.page, err));
+    TRY(segment_hand_over(request->batch, window.page, err));
     *column_out = column;
     return TDBPLUS_OK;
 }
@@ -291,9 +301,11 @@ tdbplus_status segment_read(struct segment *segment, uint64_t first_row, uint32_
     ASSERT(first_row / SEGMENT_WINDOW_ROW_COUNT ==
            (first_row + row_count - 1) / SEGMENT_WINDOW_ROW_COUNT);
     TRY(load_missing(segment, first_row, row_count, positions, position_count, err));
+    struct request request = {
+        .segment = segment, .first_row = first_row, .row_count = row_count, .batch = batch};
     for (uint32_t i = 0; i < position_count; i++) {
         ASSERT(positions[i] < segment->column_count);
-        TRY(read_column(segment, first_row, row_count, positions[i], batch, &columns_out[i], err));
+        TRY(read_column(&request, positions[i], &columns_out[i], err));
     }
     page_cache_count_hits(segment->cache, position_count);
     return TDBPLUS_OK;
@@ -471,29 +483,39 @@ static tdbplus_status settle_pins(struct gather *gather, bool borrowed, struct b
     return status;
 }
 
-static tdbplus_status gather_column(struct segment *segment, const uint64_t *rows,
-                                    uint32_t row_count, uint32_t position, struct batch *batch,
-                                    struct column *column, struct err *err)
+/* Pins the pages of the next rows, or lets go of all of them. */
+static tdbplus_status gather_pages(const struct request *request, uint32_t position,
+                                   const uint64_t *rows, struct gather *gather, struct err *err)
 {
-    const struct segment_column *info = &segment->columns[position];
+    struct segment *segment = request->segment;
+    for (uint32_t i = 0; i < gather->count; i++) {
+        ASSERT(rows[i] < segment->row_count);
+        gather->rows[i] = rows[i];
+        gather->places[i] = segment_locate(segment, rows[i], position);
+    }
+    if (pin_cached(segment, gather) == 0) {
+        return TDBPLUS_OK;
+    }
+    tdbplus_status status = load_others(segment, position, gather, err);
+    if (status != TDBPLUS_OK) {
+        release_pages(gather);
+    }
+    return status;
+}
+
+static tdbplus_status gather_column(const struct request *request, const uint64_t *rows,
+                                    uint32_t position, struct column *column, struct err *err)
+{
+    const struct segment_column *info = &request->segment->columns[position];
+    uint32_t row_count = request->row_count;
+    struct batch *batch = request->batch;
     if (!column_make(column, info->type, row_count, true, &batch->arena)) {
         return no_memory(err);
     }
     struct gather gather;
     for (uint32_t done = 0; done < row_count; done += gather.count) {
         gather.count = row_count - done < GATHER_STEP ? row_count - done : GATHER_STEP;
-        for (uint32_t i = 0; i < gather.count; i++) {
-            ASSERT(rows[done + i] < segment->row_count);
-            gather.rows[i] = rows[done + i];
-            gather.places[i] = segment_locate(segment, rows[done + i], position);
-        }
-        if (pin_cached(segment, &gather) > 0) {
-            tdbplus_status status = load_others(segment, position, &gather, err);
-            if (status != TDBPLUS_OK) {
-                release_pages(&gather);
-                return status;
-            }
-        }
+        TRY(gather_pages(request, position, rows + done, &gather, err));
         gather_values(&gather, info->value_size, column, done);
         TRY(settle_pins(&gather, info->value_size == 0, batch, err));
     }
@@ -505,10 +527,11 @@ tdbplus_status segment_gather(struct segment *segment, const uint64_t *rows, uin
                               struct batch *batch, struct column *columns_out, struct err *err)
 {
     ASSERT(row_count <= SEGMENT_WINDOW_ROW_COUNT);
+    struct request request = {.segment = segment, .row_count = row_count, .batch = batch};
     for (uint32_t i = 0; i < position_count; i++) {
         ASSERT(positions[i] < segment->column_count);
         struct column column = {0};
-        TRY(gather_column(segment, rows, row_count, positions[i], batch, &column, err));
+        TRY(gather_column(&request, rows, positions[i], &column, err));
         columns_out[i] = column;
     }
     return TDBPLUS_OK;

@@ -128,11 +128,13 @@ static tdbplus_status verify_keys(struct segment *segment, const struct call *ca
     struct key_check check = {0};
     tdbplus_status status = TDBPLUS_OK;
     for (uint64_t row = 0; row < segment->row_count; row++) {
-        if (row % SEGMENT_WINDOW_ROW_COUNT == 0) {
-            TRY_OR(done, env_check_call(segment->source.env, call));
+        struct span key = {0};
+        status = row % SEGMENT_WINDOW_ROW_COUNT == 0 ? env_check_call(segment->source.env, call)
+                                                     : TDBPLUS_OK;
+        if (status == TDBPLUS_OK) {
+            status = key_reader_read(&reader, row, &key, call->err);
         }
-        struct span key;
-        TRY_OR(done, key_reader_read(&reader, row, &key, call->err));
+        TRY_OR(done, status);
         TRY_OR(done, verify_row(segment, row, key, &check, call->err));
     }
     struct span last = {check.previous, check.previous_size};

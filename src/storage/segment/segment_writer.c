@@ -355,10 +355,11 @@ static tdbplus_status spill(struct segment_writer *writer, struct err *err)
         return TDBPLUS_OK;
     }
     for (uint32_t i = 0; i < writer->column_count; i++) {
-        if (column_builder_size(&writer->columns[i]) > GROUP_SIZE_MAX / SPILL_SHARE ||
-            writer->column_count > SPILL_SHARE) {
-            TRY(flush_column(writer, i, false, err));
+        size_t share = column_builder_size(&writer->columns[i]);
+        if (share <= GROUP_SIZE_MAX / SPILL_SHARE && writer->column_count <= SPILL_SHARE) {
+            continue;
         }
+        TRY(flush_column(writer, i, false, err));
     }
     return TDBPLUS_OK;
 }
