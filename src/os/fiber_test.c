@@ -130,9 +130,9 @@ struct note {
     struct env_event finished;
     uint64_t deadline_us;
     uint64_t value;
+    _Atomic bool stop;
     bool woken;
     bool active;
-    bool same_stack;
 };
 
 static void never_waits(void *arg)
@@ -407,8 +407,8 @@ static void wait_then_spin(void *arg)
 {
     struct note *note = arg;
     waits_once(note);
-    uint64_t until_us = env_clock_mono_us(note->env) + 300000;
-    while (env_clock_mono_us(note->env) < until_us) {
+    uint64_t until_us = env_clock_mono_us(note->env) + 8000000;
+    while (!atomic_load(&note->stop) && env_clock_mono_us(note->env) < until_us) {
     }
 }
 
@@ -426,6 +426,7 @@ TEST(a_busy_thread_does_not_delay_the_deadlines_of_others)
     CHECK(!run(pool, waits_once, tell_done, &sleeper));
     CHECK(env_event_wait(env_real(), &sleeper.finished, ENV_DEADLINE_NONE));
     CHECK(!env_event_wait(env_real(), &spinner.finished, 0)); // Still at it.
+    atomic_store(&spinner.stop, true);
     CHECK(env_event_wait(env_real(), &spinner.finished, ENV_DEADLINE_NONE));
     fiber_pool_destroy(pool);
 }

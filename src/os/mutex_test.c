@@ -100,26 +100,35 @@ TEST(mutex_excludes)
 static void take_in_turn(void *arg)
 {
     struct shared *shared = arg;
-    latch_lock(&shared->latch);
-    uint32_t name = shared->next_name++;
-    latch_unlock(&shared->latch);
-    env_sleep_us(shared->env, (uint64_t)name * 20000);
+    uint32_t name = shared->next_name; // Whoever starts us waits until we queue up.
     mutex_lock(shared->env, &shared->mutex);
     shared->order[shared->order_count++] = name;
     mutex_unlock(shared->env, &shared->mutex);
 }
 
-/* The holder keeps the mutex until all have queued up, 20 ms apart. */
+static const void *last_in_queue(struct shared *shared)
+{
+    latch_lock(&shared->mutex.latch);
+    const void *last = shared->mutex.last;
+    latch_unlock(&shared->mutex.latch);
+    return last;
+}
+
+/* The holder keeps the mutex until all have queued up, one after another. */
 TEST(mutex_serves_in_order)
 {
     struct shared shared = {.env = env_real()};
     struct env_task *tasks[TASKS];
     mutex_lock(shared.env, &shared.mutex);
     for (uint32_t i = 0; i < TASKS; i++) {
+        const void *last = last_in_queue(&shared);
+        shared.next_name = i;
         CHECK(env_task_start(shared.env, "turn", take_in_turn, &shared, &tasks[i], NULL) ==
               TDBPLUS_OK);
+        while (last_in_queue(&shared) == last) {
+            env_sleep_us(shared.env, 100);
+        }
     }
-    env_sleep_us(shared.env, TASKS * 20000 + 100000);
     mutex_unlock(shared.env, &shared.mutex);
     for (uint32_t i = 0; i < TASKS; i++) {
         env_task_join(shared.env, tasks[i]);
@@ -229,6 +238,7 @@ static void queue_up(void *arg)
                                ? ENV_DEADLINE_NONE
                                : env_clock_mono_us(shared->env) + queue->patience_us;
     queue->signalled = condition_wait(shared->env, &shared->condition, &shared->mutex, deadline_us);
+    shared->counter++;
     mutex_unlock(shared->env, &shared->mutex);
 }
 
@@ -246,8 +256,14 @@ TEST(condition_queue_survives_the_leaving_of_its_last)
     }
     env_task_join(shared.env, tasks[1]);
     CHECK(!queues[1].signalled);
-    env_sleep_us(shared.env, 120000);
-    condition_broadcast(shared.env, &shared.condition);
+    bool all_left = false;
+    while (!all_left) {
+        env_sleep_us(shared.env, 40000);
+        condition_broadcast(shared.env, &shared.condition);
+        mutex_lock(shared.env, &shared.mutex);
+        all_left = shared.counter == 3;
+        mutex_unlock(shared.env, &shared.mutex);
+    }
     env_task_join(shared.env, tasks[0]);
     env_task_join(shared.env, tasks[2]);
     CHECK(queues[0].signalled && queues[2].signalled);
