@@ -124,8 +124,8 @@ static tdbplus_status keep_bytes(struct buffer *buffer, struct arena *arena, str
     return TDBPLUS_OK;
 }
 
-static tdbplus_status take_json(const tdbplus_value *value, const char *column,
-                                struct arena *arena, struct datum *datum, struct err *err)
+static tdbplus_status take_json(const tdbplus_value *value, const char *column, struct arena *arena,
+                                struct datum *datum, struct err *err)
 {
     struct json_builder builder;
     struct buffer document = {.alloc = arena->alloc};
@@ -145,9 +145,8 @@ static tdbplus_status take_json(const tdbplus_value *value, const char *column,
 }
 
 /* A numeric comes as its text or as an integer. */
-static tdbplus_status take_numeric(const tdbplus_value *value, struct type type,
-                                   const char *column, struct arena *arena, struct datum *datum,
-                                   struct err *err)
+static tdbplus_status take_numeric(const tdbplus_value *value, struct type type, const char *column,
+                                   struct arena *arena, struct datum *datum, struct err *err)
 {
     struct buffer number = {.alloc = arena->alloc};
     struct span text = {.data = value->as.bytes.data, .size = value->as.bytes.size};

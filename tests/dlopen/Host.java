@@ -2,7 +2,13 @@
 public final class Host {
     private static native String statusText(int status);
 
+    /** Opens and closes a database in memory; returns the status. */
+    private static native int openMemory();
+
     private static void call() {
+        if (openMemory() != 0) {
+            throw new AssertionError("cannot open");
+        }
         if (!statusText(0).equals("ok") || !statusText(30).equals("stored bytes fail their checks")) {
             throw new AssertionError("wrong text");
         }

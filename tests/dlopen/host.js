@@ -4,8 +4,9 @@ const assert = require("node:assert");
 const { Worker, isMainThread, workerData } = require("node:worker_threads");
 
 const path = isMainThread ? process.argv[2] : workerData;
-const { statusText } = require(path);
+const { statusText, openMemory } = require(path);
 assert.strictEqual(statusText(0), "ok");
+assert.strictEqual(openMemory(), 0);
 assert.strictEqual(statusText(40), "the memory budget is used up");
 if (isMainThread) {
     const worker = new Worker(__filename, { workerData: path });

@@ -3,7 +3,7 @@
 #define NAPI_VERSION 8
 #include <node_api.h>
 
-#include <tdbplus/status.h>
+#include <tdbplus/tdbplus.h>
 
 static napi_value status_text(napi_env env, napi_callback_info info)
 {
@@ -20,10 +20,28 @@ static napi_value status_text(napi_env env, napi_callback_info info)
     return result;
 }
 
-NAPI_MODULE_INIT()
+/* Opens and closes a database in memory; returns the status. */
+static napi_value open_memory(napi_env env, napi_callback_info info)
+{
+    (void)info;
+    napi_value result = NULL;
+    tdbplus_db *db = NULL;
+    tdbplus_status status = tdbplus_open(":memory:", NULL, &db, NULL);
+    tdbplus_close(db);
+    (void)napi_create_int32(env, (int32_t)status, &result);
+    return result;
+}
+
+static void add(napi_env env, napi_value exports, const char *name, napi_callback callback)
 {
     napi_value function = NULL;
-    (void)napi_create_function(env, "statusText", NAPI_AUTO_LENGTH, status_text, NULL, &function);
-    (void)napi_set_named_property(env, exports, "statusText", function);
+    (void)napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, NULL, &function);
+    (void)napi_set_named_property(env, exports, name, function);
+}
+
+NAPI_MODULE_INIT()
+{
+    add(env, exports, "statusText", status_text);
+    add(env, exports, "openMemory", open_memory);
     return exports;
 }

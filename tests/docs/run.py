@@ -2,7 +2,8 @@
 """Checks README.md and the documents.
 
 Every relative link must lead to a file (and, with #, to a heading of it). A fenced sh block with the
-line <!-- test --> before it is run in a temporary folder with the built shell on PATH; an output
+line <!-- test --> before it is run in a temporary folder, with an installed copy of the build where
+pkg-config, the loader and PATH find it; an output
 block that follows must equal what the commands print. Blocks of one document share the folder, so a
 guide reads from top to bottom. "..." alone on a line of the output stands for any lines.
 """
@@ -62,10 +63,16 @@ def matches(expected, printed):
     return re.fullmatch("(?:.*\n)*?".join(parts), printed) is not None
 
 
+def install(prefix):
+    subprocess.run(["cmake", "--install", os.environ["BUILD"], "--prefix", prefix], check=True,
+                   stdout=subprocess.DEVNULL)
+    config = next(pathlib.Path(prefix).rglob("tdbplus.pc")).parent
+    os.environ.update(PATH=f"{prefix}/bin:{os.environ['PATH']}", PKG_CONFIG_PATH=str(config),
+                      LD_LIBRARY_PATH=str(config.parent), LC_ALL="C.UTF-8", TZ="UTC")
+
+
 def run(commands, folder):
-    build = os.environ["BUILD"]
-    environment = dict(os.environ, PATH=f"{build}:{os.environ['PATH']}", LC_ALL="C.UTF-8", TZ="UTC",
-                       HOME=folder)
+    environment = dict(os.environ, HOME=folder)
     return subprocess.run(["bash", "-euo", "pipefail", "-c", commands], cwd=folder, env=environment,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, timeout=SECONDS_MAX)
@@ -90,6 +97,12 @@ def example_results(document, text):
 
 
 def main():
+    with tempfile.TemporaryDirectory() as prefix:
+        install(prefix)
+        return check_all()
+
+
+def check_all():
     passed = failed = 0
     for document in documents():
         text = document.read_text()

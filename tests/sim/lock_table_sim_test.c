@@ -7,9 +7,9 @@
 
 #include "sim_env.h"
 
+#include "locks/lock_table.h"
 #include "sim_disk.h"
 #include "test.h"
-#include "locks/lock_table.h"
 
 #define SEEDS       150u
 #define TASKS       6u
