@@ -5,33 +5,33 @@
 
 /* ---- integers: every result is checked (22003) ---- */
 
-#define INTEGER_KERNELS(T, CTYPE, MIN, NAME)                                                \
-    KERNEL_CHECKED(add_##T, CTYPE, CTYPE, CTYPE,                                            \
-                   bad |= __builtin_add_overflow(a, b, &result[row]),                       \
-                   kernel_out_of_range(call, NAME))                                         \
-    KERNEL_CHECKED(subtract_##T, CTYPE, CTYPE, CTYPE,                                       \
-                   bad |= __builtin_sub_overflow(a, b, &result[row]),                       \
-                   kernel_out_of_range(call, NAME))                                         \
-    KERNEL_CHECKED(multiply_##T, CTYPE, CTYPE, CTYPE,                                       \
-                   bad |= __builtin_mul_overflow(a, b, &result[row]),                       \
-                   kernel_out_of_range(call, NAME))                                         \
-    KERNEL_CHECKED(divide_##T, CTYPE, CTYPE, CTYPE,                                         \
-                   if (b == 0) return kernel_division_by_zero(call);                        \
-                   if (b == -1 && a == (MIN)) bad = true;                                   \
-                   else result[row] = (CTYPE)(a / b), kernel_out_of_range(call, NAME))      \
-    KERNEL_CHECKED(                                                                         \
-        modulo_##T, CTYPE, CTYPE, CTYPE, if (b == 0) return kernel_division_by_zero(call);  \
-        result[row] = b == -1 ? (CTYPE)0 : (CTYPE)(a % b), kernel_out_of_range(call, NAME)) \
-    KERNEL_CHECKED_UNARY(negate_##T, CTYPE, CTYPE,                                          \
-                         bad |= __builtin_sub_overflow((CTYPE)0, a, &result[row]),          \
-                         kernel_out_of_range(call, NAME))                                   \
-    KERNEL_CHECKED_UNARY(absolute_##T, CTYPE, CTYPE, bad |= a == (MIN);                     \
-                         result[row] = a == (MIN) ? a : (CTYPE)(a < 0 ? -a : a),            \
-                         kernel_out_of_range(call, NAME))                                   \
-    KERNEL_UNARY(identity_##T, CTYPE, CTYPE, a)                                             \
-    KERNEL_BINARY(and_##T, CTYPE, CTYPE, CTYPE, a &b)                                       \
-    KERNEL_BINARY(or_##T, CTYPE, CTYPE, CTYPE, a | b)                                       \
-    KERNEL_BINARY(xor_##T, CTYPE, CTYPE, CTYPE, a ^ b)                                      \
+#define INTEGER_KERNELS(T, CTYPE, MIN, NAME)                                                    \
+    KERNEL_CHECKED(add_##T, CTYPE, CTYPE, CTYPE,                                                \
+                   bad |= __builtin_add_overflow(a, b, &result[row]),                           \
+                   kernel_out_of_range(call, NAME))                                             \
+    KERNEL_CHECKED(subtract_##T, CTYPE, CTYPE, CTYPE,                                           \
+                   bad |= __builtin_sub_overflow(a, b, &result[row]),                           \
+                   kernel_out_of_range(call, NAME))                                             \
+    KERNEL_CHECKED(multiply_##T, CTYPE, CTYPE, CTYPE,                                           \
+                   bad |= __builtin_mul_overflow(a, b, &result[row]),                           \
+                   kernel_out_of_range(call, NAME))                                             \
+    KERNEL_CHECKED(divide_##T, CTYPE, CTYPE, CTYPE,                                             \
+                   if (b == 0) return kernel_division_by_zero(call);                            \
+                   if (b == -1 && a == (MIN)) bad = true;                                       \
+                   else result[row] = (CTYPE)(a / b), kernel_out_of_range(call, NAME))          \
+    KERNEL_CHECKED(modulo_##T, CTYPE, CTYPE, CTYPE,                                             \
+                   if (b == 0) return kernel_division_by_zero(call);                            \
+                   result[row] = (CTYPE)(b == -1 ? 0 : a % b), kernel_out_of_range(call, NAME)) \
+    KERNEL_CHECKED_UNARY(negate_##T, CTYPE, CTYPE,                                              \
+                         bad |= __builtin_sub_overflow((CTYPE)0, a, &result[row]),              \
+                         kernel_out_of_range(call, NAME))                                       \
+    KERNEL_CHECKED_UNARY(absolute_##T, CTYPE, CTYPE, bad |= a == (MIN);                         \
+                         result[row] = a == (MIN) ? a : (CTYPE)(a < 0 ? -a : a),                \
+                         kernel_out_of_range(call, NAME))                                       \
+    KERNEL_UNARY(identity_##T, CTYPE, CTYPE, a)                                                 \
+    KERNEL_BINARY(and_##T, CTYPE, CTYPE, CTYPE, a &b)                                           \
+    KERNEL_BINARY(or_##T, CTYPE, CTYPE, CTYPE, a | b)                                           \
+    KERNEL_BINARY(xor_##T, CTYPE, CTYPE, CTYPE, a ^ b)                                          \
     KERNEL_UNARY(not_##T, CTYPE, CTYPE, ~a)
 
 INTEGER_KERNELS(int2, int16_t, INT16_MIN, "smallint")
