@@ -208,24 +208,30 @@ static void apply_write(struct sim_content *content, const struct sim_change *ch
     }
 }
 
-/* Moves the first `count` changes to the platter as far as they survive, and forgets them. */
-static void apply_changes(struct sim_inode *inode, size_t count, const struct survival *survival)
+/* Applies the first `count` changes to `content` as far as they survive. */
+static void apply_to(struct sim_content *content, const struct sim_inode *inode, size_t count,
+                     const struct survival *survival)
 {
-    struct sim_content *durable = &inode->durable;
     for (size_t i = 0; i < count; i++) {
         const struct sim_change *change = &inode->changes[i];
         if (change->kind == SIM_CHANGE_WRITE) {
-            apply_write(durable, change, survival, i);
+            apply_write(content, change, survival, i);
         }
         if (i < survival->metadata_count) {
             if (change->kind == SIM_CHANGE_TRUNCATE) {
-                content_cut(durable, change->offset);
+                content_cut(content, change->offset);
             }
-            durable->size = size_after(change, durable->size);
+            content->size = size_after(change, content->size);
         }
     }
     // What lies past the size that survived was never part of the file.
-    content_cut(durable, durable->size);
+    content_cut(content, content->size);
+}
+
+/* Moves the first `count` changes to the platter as far as they survive, and forgets them. */
+static void apply_changes(struct sim_inode *inode, size_t count, const struct survival *survival)
+{
+    apply_to(&inode->durable, inode, count, survival);
     drop_changes(inode, count);
 }
 
@@ -247,15 +253,36 @@ static struct survival draw_survival(struct sim_random *random, size_t count)
     return survival;
 }
 
+static struct survival certain_survival(size_t count)
+{
+    return (struct survival){
+        .percent = 100, .sector = SIM_PAGE_SIZE, .change_count = count, .metadata_count = count};
+}
+
+/* After a failed sync the page cache counts its pages as clean and may drop them: reads then see
+ * the platter. The size stays as it was. */
+static void evict_clean_pages(struct sim_inode *inode)
+{
+    uint64_t size = inode->live.size;
+    struct survival all = certain_survival(inode->change_count);
+    content_copy(&inode->live, &inode->durable);
+    apply_to(&inode->live, inode, inode->change_count, &all);
+    content_cut(&inode->live, size);
+    inode->live.size = size;
+}
+
 void sim_disk_sync(struct sim_disk *disk, struct sim_inode *inode, uint64_t mark, bool fails)
 {
     size_t count = 0;
     while (count < inode->change_count && inode->changes[count].number < mark) {
         count++;
     }
-    struct survival all = {.percent = 100, .sector = SIM_PAGE_SIZE, .metadata_count = count};
+    struct survival all = certain_survival(count);
     struct survival some = draw_survival(disk->random, count);
     apply_changes(inode, count, fails ? &some : &all);
+    if (fails && sim_random_below(disk->random, 2) == 0) {
+        evict_clean_pages(inode);
+    }
 }
 
 /* ---- reading and writing ---- */
