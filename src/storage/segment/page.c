@@ -386,6 +386,27 @@ void page_datum(const struct page *page, struct type type, uint32_t row, struct 
     }
 }
 
+void page_prefetch(const struct page *page, uint32_t row)
+{
+    const uint8_t *at = NULL;
+    if (page->encoding == PAGE_BYTES && (page->flags & PAGE_FLAG_STRIDE) == 0) {
+        size_t item = (page->flags & PAGE_FLAG_WIDE) != 0 ? 4 : 2;
+        __builtin_prefetch(page->offsets + row * item);
+        return;
+    }
+    if (page->encoding == PAGE_PACKED) {
+        at = page->data + (size_t)row * page->width / 8;
+    } else if (page->encoding == PAGE_PLAIN) {
+        at = page->data + (size_t)row * page->value_size;
+    } else if (page->encoding == PAGE_BYTES) {
+        at = page->data + (size_t)row * page->base;
+        __builtin_prefetch(at + 64);
+    } else if (page->encoding == PAGE_DICTIONARY) {
+        at = page->codes + (size_t)row * page->width / 8;
+    }
+    __builtin_prefetch(at);
+}
+
 /* ---- many values ---- */
 
 static void unpack(const struct page *page, const uint8_t *packed, uint32_t first, uint32_t count,

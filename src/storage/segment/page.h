@@ -97,6 +97,9 @@ int64_t page_word(const struct page *page, uint32_t row);
 /* The bytes of a row's value, 16 or more bytes wide or of variable size. */
 struct span page_bytes(const struct page *page, uint32_t row);
 
+/* Asks for the memory that a row's value lies in, as far as that is known without reading it. */
+void page_prefetch(const struct page *page, uint32_t row);
+
 /* One value as a datum; bytes are borrowed from the page. */
 void page_datum(const struct page *page, struct type type, uint32_t row, struct datum *datum_out);
 

@@ -401,12 +401,40 @@ BENCH(segment_get)
                                   "10 M rows x 100 B, batches of 1,000"});
 }
 
+static uint64_t find_texts_in_batches(void *ctx)
+{
+    struct work *work = ctx;
+    static uint8_t texts[BATCH_GET][TEXT_KEY_SIZE];
+    struct segment_key keys[BATCH_GET];
+    uint64_t rows[BATCH_GET];
+    uint32_t counts[BATCH_GET];
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < GET_COUNT; i += BATCH_GET) {
+        for (uint32_t k = 0; k < BATCH_GET; k++) {
+            make_text_key(key_of(hash_u64(i + k) % work->rows), texts[k]);
+            struct span span = {texts[k], TEXT_KEY_SIZE};
+            keys[k] =
+                (struct segment_key){.key = span, .code = key_code(span), .hash = key_hash(span)};
+            rows[k] = SEGMENT_ROW_NONE;
+        }
+        if (segment_find_batch(work->segment, keys, BATCH_GET, rows, counts, NULL) != TDBPLUS_OK) {
+            return 0;
+        }
+        for (uint32_t k = 0; k < BATCH_GET; k++) {
+            sum += rows[k];
+        }
+    }
+    return sum;
+}
+
 BENCH(segment_get_text)
 {
     struct work work = {0};
     if (open_work(&work, SECOND_KEYED, bench->check ? 5000 : 1000000)) {
         bench_measure(bench, "1 M rows, text keys of 14 bytes, one by one", GET_COUNT, 0,
                       get_by_text, &work);
+        bench_measure(bench, "1 M rows, text keys, rows found in batches of 1,000", GET_COUNT, 0,
+                      find_texts_in_batches, &work);
     } else {
         bench->failed = true;
     }

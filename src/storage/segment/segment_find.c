@@ -254,22 +254,92 @@ static void rank_group(struct segment *segment, struct find_group *group)
     }
 }
 
+/* Keys that do not share the prefix cannot be here; the others get the codes behind it. */
+static void cut_prefixes(const struct segment *segment, const struct segment_key *keys,
+                         struct find_group *group)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < group->count; i++) {
+        const struct segment_key *key = &keys[group->keys[i]];
+        if (compare_prefix(segment, key->key) == 0) {
+            group->keys[kept] = group->keys[i];
+            group->codes[kept] = code_behind_prefix(segment, key);
+            kept++;
+        }
+    }
+    group->count = kept;
+}
+
+/* Inside an epoch: asks for the memory that the middle of each window lies in, where the binary
+ * search begins; first the heads of the pages, then what those point at. */
+static void prefetch_group(struct segment *segment, struct find_group *group)
+{
+    for (uint32_t i = 0; i < group->count; i++) {
+        struct pkrange range = group->ranges[i];
+        group->pages[i] = NULL;
+        if (range.first < range.end) {
+            uint64_t middle = range.first + (range.end - range.first) / 2;
+            struct segment_place place = segment_locate(segment, middle, segment->key_column);
+            group->pages[i] = page_cache_peek(&segment->slots[place.page]);
+            group->rows[i] = place.row;
+            __builtin_prefetch(group->pages[i]);
+        }
+    }
+    for (uint32_t i = 0; i < group->count; i++) {
+        if (group->pages[i] != NULL) {
+            page_prefetch(group->pages[i], group->rows[i]);
+        }
+    }
+}
+
+/* What rank_group() is for integer keys, but with a search of its own for each. */
+static tdbplus_status rank_bytes_group(struct segment *segment, const struct segment_key *keys,
+                                       struct find_group *group, struct err *err)
+{
+    cut_prefixes(segment, keys, group);
+    if (group->count == 0) {
+        return TDBPLUS_OK;
+    }
+    pkindex_find_batch(segment->index, group->codes, group->count, group->ranges);
+    struct epoch_ticket ticket = epoch_enter(segment->epoch);
+    prefetch_group(segment, group);
+    epoch_exit(segment->epoch, ticket);
+    for (uint32_t i = 0; i < group->count; i++) {
+        TRY(rank_bytes(segment, group->ranges[i], keys[group->keys[i]].key, &group->positions[i],
+                       err));
+    }
+    return TDBPLUS_OK;
+}
+
+/* Keys that rank_group() could not settle are found one by one. */
+static tdbplus_status rank_integer_group(struct segment *segment, struct find_group *group,
+                                         struct err *err)
+{
+    if (group->count == 0) {
+        return TDBPLUS_OK;
+    }
+    pkindex_find_batch(segment->index, group->codes, group->count, group->ranges);
+    struct epoch_ticket ticket = epoch_enter(segment->epoch);
+    rank_group(segment, group);
+    epoch_exit(segment->epoch, ticket);
+    for (uint32_t i = 0; i < group->count; i++) {
+        if (group->pages[i] != NULL) {
+            continue;
+        }
+        TRY(rank_integer(segment, group->ranges[i], group->codes[i], &group->positions[i], err));
+    }
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status find_group(struct segment *segment, const struct segment_key *keys,
                                  struct find_group *group, uint64_t *rows, uint32_t *counts,
                                  struct err *err)
 {
     filter_group(segment, group);
-    if (segment->is_integer_key && group->count > 0) {
-        pkindex_find_batch(segment->index, group->codes, group->count, group->ranges);
-        struct epoch_ticket ticket = epoch_enter(segment->epoch);
-        rank_group(segment, group);
-        epoch_exit(segment->epoch, ticket);
-    }
-    for (uint32_t i = 0; i < group->count; i++) {
-        if (segment->is_integer_key && group->pages[i] != NULL) {
-            continue;
-        }
-        TRY(rank_key(segment, &keys[group->keys[i]], &group->positions[i], err));
+    if (segment->is_integer_key) {
+        TRY(rank_integer_group(segment, group, err));
+    } else {
+        TRY(rank_bytes_group(segment, keys, group, err));
     }
     // Nothing fails from here on.
     for (uint32_t i = 0; i < group->count; i++) {

@@ -381,28 +381,6 @@ static tdbplus_status load_others(struct segment *segment, uint32_t position, st
     return TDBPLUS_OK;
 }
 
-/* Asks for the memory that the row's value lies in, as far as it is known without reading. */
-static void prefetch_value(const struct page *page, uint32_t row)
-{
-    const uint8_t *at = NULL;
-    if (page->encoding == PAGE_BYTES && (page->flags & PAGE_FLAG_STRIDE) == 0) {
-        size_t item = (page->flags & PAGE_FLAG_WIDE) != 0 ? 4 : 2;
-        __builtin_prefetch(page->offsets + row * item);
-        return;
-    }
-    if (page->encoding == PAGE_PACKED) {
-        at = page->data + (size_t)row * page->width / 8;
-    } else if (page->encoding == PAGE_PLAIN) {
-        at = page->data + (size_t)row * page->value_size;
-    } else if (page->encoding == PAGE_BYTES) {
-        at = page->data + (size_t)row * page->base;
-        __builtin_prefetch(at + 64);
-    } else if (page->encoding == PAGE_DICTIONARY) {
-        at = page->codes + (size_t)row * page->width / 8;
-    }
-    __builtin_prefetch(at);
-}
-
 static void store_value(const struct gather *gather, uint32_t i, uint8_t *to, uint32_t size)
 {
     const struct page *page = gather->pages[i];
@@ -441,7 +419,7 @@ static void gather_values(const struct gather *gather, uint32_t size, struct col
 {
     size_t width = size == 0 ? sizeof(struct view) : size;
     for (uint32_t i = 0; i < gather->count; i++) {
-        prefetch_value(gather->pages[i], gather->places[i].row);
+        page_prefetch(gather->pages[i], gather->places[i].row);
     }
     uint8_t *to = (uint8_t *)column->data + done * width;
     for (uint32_t i = 0; i < gather->count;) {
