@@ -10,6 +10,7 @@
 #include "test.h"
 
 #define ROWS_MAX 300000
+#define WANTED   1500
 
 static uint64_t codes[ROWS_MAX];
 static uint64_t hashes[ROWS_MAX];
@@ -222,33 +223,79 @@ TEST(runs_of_equal_codes_of_every_length)
     check_codes(ROWS_MAX);
 }
 
-TEST(batches_agree_with_single_lookups)
+static uint64_t wanted[WANTED];
+static struct pkrange ranges[WANTED + 1];
+static uint64_t positions[WANTED + 1];
+
+/* Batches of many lengths over the first `rows` codes, by every table of kernels. */
+static void check_batches(const struct pkindex *index, size_t rows)
+{
+    simd_init();
+    const struct simd_ops *best = simd;
+    const struct simd_ops *const *all = simd_available();
+    for (size_t t = 0; all[t] != NULL; t++) {
+        simd = all[t];
+        for (size_t count = 0; count <= WANTED; count += count < 140 ? 3 : 680) {
+            ranges[count] = (struct pkrange){.first = 1, .end = 2};
+            positions[count] = 3;
+            pkindex_find_batch(index, wanted, count, ranges);
+            pkindex_locate_batch(index, codes, wanted, count, positions);
+            for (size_t i = 0; i < count; i++) {
+                struct pkrange range = pkindex_find(index, wanted[i]);
+                CHECK(ranges[i].first == range.first && ranges[i].end == range.end);
+                CHECK(positions[i] == rank(rows, wanted[i], false));
+            }
+            CHECK(ranges[count].first == 1 && ranges[count].end == 2 && positions[count] == 3);
+        }
+    }
+    simd = best;
+}
+
+/* Random and then ascending batches of codes at, beside and far from those of the index. */
+static void check_orders(size_t rows)
+{
+    sort_codes(rows);
+    struct pkindex *index = build_open(rows);
+    for (size_t i = 0; i < WANTED; i++) {
+        wanted[i] = i % 3 == 0 ? hash_u64(i) : codes[hash_u64(i) % rows] + i % 3 - 1;
+    }
+    wanted[7] = 0;
+    wanted[8] = UINT64_MAX;
+    check_batches(index, rows);
+    for (size_t i = 1; i < WANTED; i++) {
+        for (size_t k = i; k > 0 && wanted[k - 1] > wanted[k]; k--) {
+            uint64_t swap = wanted[k];
+            wanted[k] = wanted[k - 1];
+            wanted[k - 1] = swap;
+        }
+    }
+    check_batches(index, rows);
+    pkindex_close(index);
+}
+
+TEST(batches_agree_with_single_lookups_by_every_kernel)
 {
     for (size_t i = 0; i < 100000; i++) {
-        codes[i] = hash_u64(i) >> (i % 2 == 0 ? 0 : 40);
-        hashes[i] = hash_u64(codes[i] + 1);
+        codes[i] = hash_u64(i); // Grids.
     }
-    sort_codes(100000);
-    struct pkindex *index = build_open(100000);
-    static uint64_t wanted[5000];
-    static struct pkrange ranges[5001];
-    static uint64_t positions[5001];
-    for (size_t i = 0; i < 5000; i++) {
-        wanted[i] = i % 3 == 0 ? hash_u64(i) : codes[hash_u64(i) % 100000] + i % 3 - 1;
+    check_orders(100000);
+    uint64_t code = 1000;
+    for (size_t i = 0; i < 100000; i++) {
+        uint64_t draw = hash_u64(i);
+        code += draw % 100 == 0 ? (draw >> 20) >> (draw >> 8) % 40 : 1 + (draw >> 62);
+        codes[i] = code; // Lines.
     }
-    for (size_t count = 0; count <= 5000; count += count < 200 ? 1 : 600) {
-        ranges[count] = (struct pkrange){.first = 1, .end = 2};
-        positions[count] = 3;
-        pkindex_find_batch(index, wanted, count, ranges);
-        pkindex_locate_batch(index, codes, wanted, count, positions);
-        for (size_t i = 0; i < count; i++) {
-            struct pkrange range = pkindex_find(index, wanted[i]);
-            CHECK(ranges[i].first == range.first && ranges[i].end == range.end);
-            CHECK(positions[i] == rank(100000, wanted[i], false));
+    check_orders(100000);
+    for (size_t i = 0; i < 100000; i++) {
+        codes[i] = i < 50000 ? hash_u64(i) >> (i % 2 == 0 ? 0 : 40) : hash_u64(i / 900);
+    }
+    check_orders(100000); // Grids, blocks and runs.
+    for (size_t rows = 1; rows < 40; rows += 6) {
+        for (size_t i = 0; i < rows; i++) {
+            codes[i] = hash_u64(i + rows);
         }
-        CHECK(ranges[count].first == 1 && ranges[count].end == 2 && positions[count] == 3);
+        check_orders(rows); // Fewer rows than a kernel compares.
     }
-    pkindex_close(index);
 }
 
 TEST(filter_holds_every_key_and_versions_count_once)
