@@ -446,6 +446,13 @@ static tdbplus_status import_bytes(struct importer *in)
 
 /* ---- lists ---- */
 
+/* An offset and a length that can be added to. */
+static bool place_valid(const struct arrow_node *node)
+{
+    return node->offset >= 0 && node->length >= 0 && node->offset <= INT64_MAX / 64 &&
+           node->length <= INT64_MAX / 64;
+}
+
 static tdbplus_status import_vectors(struct importer *in)
 {
     struct column items = {0};
@@ -454,7 +461,7 @@ static tdbplus_status import_vectors(struct importer *in)
     // The parent's offset counts lists, the child's its own items.
     int64_t wanted = 0;
     if (__builtin_mul_overflow(in->node->offset + in->node->length, (int64_t)size, &wanted) ||
-        wanted > child.length) {
+        wanted > child.length || !place_valid(&child)) {
         return invalid(in, "the child has too few items");
     }
     child.offset += in->node->offset * size;
@@ -501,6 +508,30 @@ static tdbplus_status encode_list(struct importer *in, const struct column *item
     return status;
 }
 
+static uint64_t list_offset(const struct importer *in, uint64_t row)
+{
+    size_t width = in->field->width;
+    const uint8_t *at = in->node->first.data + ((uint64_t)in->node->offset + row) * width;
+    return width == 4 ? load_u32(at) : load_u64(at);
+}
+
+/* Only the items that these lists have: a slice of a batch must not cost the whole. */
+static tdbplus_status import_items(struct importer *in, uint64_t *first_out, struct column *items)
+{
+    struct arrow_node child = *in->node->child;
+    uint32_t rows = in->column->row_count;
+    uint64_t first = rows == 0 ? 0 : list_offset(in, 0);
+    uint64_t end = rows == 0 ? 0 : list_offset(in, rows);
+    if (first > end || !place_valid(&child) || end > (uint64_t)child.length) {
+        return invalid(in, "offsets of lists are not in order");
+    }
+    child.offset += (int64_t)first;
+    child.length = (int64_t)(end - first);
+    child.null_count = child.null_count != 0 ? -1 : 0; // Perhaps of items that are left out.
+    *first_out = first;
+    return arrow_import_column(in->field->child, &child, in->arena, items, in->err);
+}
+
 static tdbplus_status import_lists(struct importer *in)
 {
     const struct arrow_node *node = in->node;
@@ -509,39 +540,60 @@ static tdbplus_status import_lists(struct importer *in)
     if (!buffer_holds(node, node->first, node->length > 0 ? 1 : 0, width)) {
         return invalid(in, "the buffer of offsets is too short");
     }
-    TRY(arrow_import_column(in->field->child, node->child, in->arena, &items, in->err));
+    uint64_t first = 0;
+    TRY(import_items(in, &first, &items));
     TRY(make_values(in));
     for (uint32_t i = 0; i < in->column->row_count; i++) {
         if (is_null(in, i)) {
             continue;
         }
-        const uint8_t *at = node->first.data + ((uint64_t)node->offset + i) * width;
-        uint64_t start = width == 4 ? load_u32(at) : load_u64(at);
-        uint64_t end = width == 4 ? load_u32(at + width) : load_u64(at + width);
-        if (start > end || end > items.row_count) {
+        uint64_t start = list_offset(in, i);
+        uint64_t end = list_offset(in, (uint64_t)i + 1);
+        if (start < first || start > end || end - first > items.row_count) {
             return invalid(in, "offsets of lists are not in order");
         }
-        TRY(encode_list(in, &items, start, end - start, (struct view *)in->column->data + i));
+        TRY(encode_list(in, &items, start - first, end - start,
+                        (struct view *)in->column->data + i));
     }
     return TDBPLUS_OK;
 }
 
 /* ---- dictionaries ---- */
 
+/* The column that codes point into: made already, or now. */
+static tdbplus_status find_dictionary(struct importer *in, const struct column **dictionary_out)
+{
+    const struct arrow_node *node = in->node;
+    struct column *made = NULL;
+    *dictionary_out = node->dictionary_column;
+    if (*dictionary_out == NULL) {
+        if (node->dictionary == NULL) {
+            return invalid(in, "the dictionary is missing");
+        }
+        made = arena_array(in->arena, 1, sizeof *made);
+        if (made == NULL) {
+            return no_memory(in->err);
+        }
+        TRY(arrow_import_column(in->field->dictionary, node->dictionary, in->arena, made, in->err));
+        *dictionary_out = made;
+    }
+    bool is_flat = (*dictionary_out)->form == COLUMN_FLAT;
+    return is_flat ? TDBPLUS_OK : invalid(in, "a dictionary of dictionaries");
+}
+
 static tdbplus_status import_dictionary(struct importer *in)
 {
     const struct arrow_node *node = in->node;
     size_t width = in->field->width;
-    struct column *dictionary = arena_array(in->arena, 1, sizeof *dictionary);
+    const struct column *dictionary = NULL;
     uint32_t *codes = arena_array(in->arena, in->column->row_count, sizeof *codes);
-    if (dictionary == NULL || codes == NULL) {
+    if (codes == NULL) {
         return no_memory(in->err);
     }
-    if (node->dictionary == NULL || !buffer_holds(node, node->first, 0, width)) {
-        return invalid(in, "the dictionary or its codes are missing");
+    if (!buffer_holds(node, node->first, 0, width)) {
+        return invalid(in, "the buffer of codes is too short");
     }
-    TRY(arrow_import_column(in->field->dictionary, node->dictionary, in->arena, dictionary,
-                            in->err));
+    TRY(find_dictionary(in, &dictionary));
     const uint8_t *at = node->first.data + (uint64_t)node->offset * width;
     for (uint32_t i = 0; i < in->column->row_count; i++, at += width) {
         if (is_null(in, i)) {
@@ -553,10 +605,9 @@ static tdbplus_status import_dictionary(struct importer *in)
         }
         codes[i] = (uint32_t)code;
     }
-    if (dictionary->row_count == 0 || dictionary->form != COLUMN_FLAT) {
+    if (dictionary->row_count == 0) {
         // Codes of nulls must still be positions, so a column of nulls needs no dictionary.
-        return dictionary->row_count == 0 ? make_values(in)
-                                          : invalid(in, "a dictionary of dictionaries");
+        return make_values(in);
     }
     in->column->form = COLUMN_DICTIONARY;
     in->column->codes = codes;

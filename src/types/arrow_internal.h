@@ -38,6 +38,7 @@ struct arrow_field {
     struct type type; /* Ours. */
     struct arrow_field *child;
     struct arrow_field *dictionary; /* Of what the values are; this one describes the codes. */
+    int64_t dictionary_id;          /* In files and streams. */
 };
 
 /* The buffers of one field in one batch. */
@@ -52,6 +53,7 @@ struct arrow_node {
     uint32_t variadic_count;
     struct arrow_node *child;
     struct arrow_node *dictionary;
+    const struct column *dictionary_column; /* Already made, instead of `dictionary`. */
 };
 
 /*
