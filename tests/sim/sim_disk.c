@@ -1,5 +1,6 @@
 #include "sim_disk.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -471,10 +472,7 @@ static void move_below(struct sim_names *names, const char *from, const char *to
     for (size_t i = 0; i < names->count; i++) {
         if (lies_below(names->items[i].path, from)) {
             char moved[ENV_PATH_SIZE_MAX * 2];
-            size_t head = strlen(to);
-            memcpy(moved, to, head);
-            memcpy(moved + head, names->items[i].path + strlen(from),
-                   strlen(names->items[i].path + strlen(from)) + 1);
+            (void)snprintf(moved, sizeof moved, "%s%s", to, names->items[i].path + strlen(from));
             free(names->items[i].path);
             names->items[i].path = copy_text(moved);
         }

@@ -371,6 +371,31 @@ TEST(a_rename_that_survives_alone_takes_nothing_else_along)
     CHECK(outcomes(rename_twice, look_twice) == 15);
 }
 
+static void rename_directory(void *arg)
+{
+    struct play *play = arg;
+    CHECK(env_make_directory(play->env, "d", NULL) == TDBPLUS_OK);
+    CHECK(env_make_directory(play->env, "d/e", NULL) == TDBPLUS_OK);
+    put(play, "d/e/f", "f", true);
+    CHECK(env_sync_directory(play->env, "d/e", NULL) == TDBPLUS_OK);
+    CHECK(env_sync_directory(play->env, "d", NULL) == TDBPLUS_OK);
+    CHECK(env_sync_directory(play->env, ".", NULL) == TDBPLUS_OK);
+    CHECK(env_rename(play->env, "d", "moved", NULL) == TDBPLUS_OK);
+    CHECK(exists(play, "moved/e/f") && !exists(play, "d/e/f"));
+}
+
+static uint32_t look_moved(struct play *play)
+{
+    bool moved = exists(play, "moved/e/f");
+    CHECK(exists(play, "d/e/f") == !moved);
+    return moved;
+}
+
+TEST(a_directory_moves_with_all_below_it)
+{
+    CHECK(outcomes(rename_directory, look_moved) == 3);
+}
+
 static void make_tree(void *arg)
 {
     struct play *play = arg;
