@@ -9,6 +9,8 @@
 #include "base/assert.h"
 #include "os/latch.h"
 
+#define REWRITE_SIZE_MAX ((size_t)1 << 20)
+
 #define FILE_SIZE_MAX ((uint64_t)INT64_MAX)
 
 static tdbplus_status check_path(const char *path, struct err *err)
@@ -165,6 +167,29 @@ static void directory_of(char directory[ENV_PATH_SIZE_MAX], const char *path)
     size_t size = slash == path ? 1 : (size_t)(slash - path); // "/name" lies in "/".
     memcpy(directory, path, size);
     directory[size] = '\0';
+}
+
+tdbplus_status env_rewrite(const struct env *env, struct env_file *file, uint64_t from, uint64_t to,
+                           const struct alloc *alloc, struct err *err)
+{
+    if (from >= to) {
+        return TDBPLUS_OK;
+    }
+    size_t capacity = to - from < REWRITE_SIZE_MAX ? (size_t)(to - from) : REWRITE_SIZE_MAX;
+    uint8_t *bytes = alloc_raw(alloc, capacity);
+    if (bytes == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "%zu bytes to write a file's end again", capacity);
+    }
+    tdbplus_status status = TDBPLUS_OK;
+    for (uint64_t at = from; at < to && status == TDBPLUS_OK; at += capacity) {
+        size_t size = to - at < capacity ? (size_t)(to - at) : capacity;
+        status = env_read(env, file, at, bytes, size, err);
+        if (status == TDBPLUS_OK) {
+            status = env_write(env, file, at, bytes, size, err);
+        }
+    }
+    alloc_free(alloc, bytes, capacity, 1);
+    return status;
 }
 
 tdbplus_status env_write_file(const struct env *env, const char *path, struct span content,

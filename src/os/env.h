@@ -161,6 +161,16 @@ TDBPLUS_CHECKED tdbplus_status env_read_file(const struct env *env, const char *
 TDBPLUS_CHECKED tdbplus_status env_write_file(const struct env *env, const char *path,
                                               struct span content, struct err *err);
 
+/*
+ * Writes the bytes [from, to) of a file again as they are. [waits] After the process before died
+ * with a failed env_sync(), the system may hold them for clean, and no later sync would write them;
+ * after this the next one does (Rebello et al., "Can Applications Recover from fsync Failures?",
+ * 2020). The file is open for reading and writing. TDBPLUS_E_NOMEM needs up to 1 MiB of `alloc`.
+ */
+TDBPLUS_CHECKED tdbplus_status env_rewrite(const struct env *env, struct env_file *file,
+                                           uint64_t from, uint64_t to, const struct alloc *alloc,
+                                           struct err *err);
+
 /* ---- names ---- */
 
 /* Atomic; replaces `to`. Durable after env_sync_directory(). */

@@ -638,9 +638,11 @@ void sim_disk_sync_directory(struct sim_disk *disk, const char *path, uint64_t m
             index++;
             continue;
         }
-        if (!fails || (keep_some && sim_random_below(disk->random, 2) == 0)) {
-            names_apply(&disk->durable, change);
+        if (fails && !(keep_some && sim_random_below(disk->random, 2) == 0)) {
+            index++; // Names are the journal's: unlike pages, none is forgotten as clean.
+            continue;
         }
+        names_apply(&disk->durable, change);
         drop_name_change(disk, index);
     }
     sweep_inodes(disk);

@@ -125,8 +125,8 @@ void sim_disk_link(struct sim_disk *disk, struct sim_inode *inode, const char *t
 void sim_disk_unlink(struct sim_disk *disk, const char *path);
 void sim_disk_rename(struct sim_disk *disk, const char *from, const char *to);
 
-/* Makes the changes of one directory numbered below `mark` durable. When `fails`, some of them;
- * none is tried again. */
+/* Makes the changes of one directory numbered below `mark` durable. When `fails`, some of them; the
+ * others stay to be synced, or lost, later. */
 void sim_disk_sync_directory(struct sim_disk *disk, const char *path, uint64_t mark, bool fails);
 
 /* ---- content ---- */

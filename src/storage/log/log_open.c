@@ -152,8 +152,9 @@ static tdbplus_status repair_tail(struct log *log, const struct log_scan_result 
     return env_sync(log->env, file->file, err);
 }
 
-/* Syncs what was replayed and not proven to be synced (L5), and opens the files ahead. Names too:
- * a process may have died between giving a file its name and syncing the directory. */
+/* Syncs what was replayed and not proven to be synced (L5), and opens the files ahead. It is
+ * written again first: the process before may have died of a sync that failed. Names are synced
+ * too: it may have died between giving a file its name and syncing the directory. */
 static tdbplus_status sync_tail(struct log *log, const struct log_scan_result *result,
                                 struct err *err)
 {
@@ -165,6 +166,10 @@ static tdbplus_status sync_tail(struct log *log, const struct log_scan_result *r
             TRY(log_file_open(log, file, err));
         }
         if (!file->damaged && unproven) {
+            uint64_t from = result->proven > file->first_lsn ? result->proven : file->first_lsn;
+            uint64_t to = result->end < file->end_lsn ? result->end : file->end_lsn;
+            TRY(env_rewrite(log->env, file->file, log_file_offset(file, from),
+                            log_file_offset(file, to), log->alloc, err));
             TRY(env_sync(log->env, file->file, err));
         }
         if (file->file != NULL && !ahead) {

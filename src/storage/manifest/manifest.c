@@ -206,7 +206,10 @@ tdbplus_status manifest_open(const struct manifest_options *options, struct mani
     }
     TRY_OR(done, read_newest(manifest, &numbers, &tail, err));
     if (!manifest->read_only) {
-        // What was read may be only in the page cache of a process that died before its sync.
+        // What was read may be only in the page cache of a process that died before its sync, or of
+        // a sync that failed.
+        TRY_OR(done,
+               env_rewrite(manifest->env, manifest->file, 0, manifest->end, manifest->alloc, err));
         TRY_OR(done,
                tail > 0 ? cut_tail(manifest, err) : env_sync(manifest->env, manifest->file, err));
         TRY_OR(done, remove_others(manifest, &numbers, &temporary, err));

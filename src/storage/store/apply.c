@@ -82,7 +82,7 @@ static uint64_t place_in_merge(const struct segment_ref *ref, uint64_t row)
     return merge_new_row(ref->future_merge, ref->future_source, row);
 }
 
-/* Room for the group's marks in one segment, and in the one a running merge makes of it. */
+/* Room for the group's marks in one segment. A map counts the marks of one call only. */
 static tdbplus_status reserve_marks(struct apply_group *group, struct segment_ref *ref,
                                     struct err *err)
 {
@@ -92,21 +92,31 @@ static tdbplus_status reserve_marks(struct apply_group *group, struct segment_re
             group->scratch[count++] = group->old_rows[i];
         }
     }
-    TRY(reserve_rows(ref, group->scratch, count, err));
-    if (ref->future != NULL) {
-        uint32_t placed = 0;
-        for (uint32_t i = 0; i < count; i++) {
-            uint64_t place = place_in_merge(ref, group->scratch[i]);
-            if (place != MERGE_ROW_NONE) {
-                group->scratch[placed++] = place;
-            }
-        }
-        return reserve_rows(ref->future, group->scratch, placed, err);
-    }
-    if (ref->tracking && !list_reserve(&ref->late_deletes, count)) {
+    if (ref->tracking && ref->future == NULL && !list_reserve(&ref->late_deletes, count)) {
         return err_set(err, TDBPLUS_E_NOMEM, "commit: no memory to follow a running merge");
     }
-    return TDBPLUS_OK;
+    return reserve_rows(ref, group->scratch, count, err);
+}
+
+/* Room for the marks that a running merge makes necessary in its result, whichever source the rows
+ * are in. At most one merge runs in a database. */
+static tdbplus_status reserve_merged(struct apply_group *group, struct err *err)
+{
+    struct segment_ref *result = NULL;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < group->op_count; i++) {
+        const struct segment_ref *ref = group->old_segments[i];
+        if (ref == NULL || ref->future == NULL) {
+            continue;
+        }
+        ASSERT(result == NULL || result == ref->future);
+        result = ref->future;
+        uint64_t place = place_in_merge(ref, group->old_rows[i]);
+        if (place != MERGE_ROW_NONE) {
+            group->scratch[count++] = place;
+        }
+    }
+    return result == NULL ? TDBPLUS_OK : reserve_rows(result, group->scratch, count, err);
 }
 
 /* Room for ending any row of a frozen memtable that a running flush reads. */
@@ -141,6 +151,7 @@ tdbplus_status apply_reserve(struct apply_group *group, struct err *err)
     for (uint32_t s = 0; s < version->segment_count; s++) {
         TRY(reserve_marks(group, version->segments[s], err));
     }
+    TRY(reserve_merged(group, err));
     return TDBPLUS_OK;
 }
 

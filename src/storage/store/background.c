@@ -1,4 +1,7 @@
-/* The two tasks of an open database: one flushes and merges, one syncs at intervals. */
+/*
+ * The tasks of an open database: one flushes, one merges, one syncs at intervals. Flushing and
+ * merging are apart because either can be busy for long, and writers wait for both.
+ */
 
 #include "base/assert.h"
 #include "storage/store/store_internal.h"
@@ -7,8 +10,11 @@
 
 void background_wake(struct store *store)
 {
-    if (store->worker != NULL) {
-        env_event_set(store->env, &store->worker_event);
+    if (store->flusher != NULL) {
+        env_event_set(store->env, &store->flusher_event);
+    }
+    if (store->merger != NULL) {
+        env_event_set(store->env, &store->merger_event);
     }
 }
 
@@ -21,8 +27,8 @@ static void tell_writers(struct store *store, const struct err *err)
     mutex_unlock(store->env, &store->stall);
 }
 
-/* Flushes every frozen memtable, then merges what the policy wants. True if there was anything. */
-static bool work_on(struct store *store, struct collection *collection)
+/* Flushes every frozen memtable. True if there was one. */
+static bool flush_all(struct store *store, struct collection *collection)
 {
     bool worked = false;
     bool found = true;
@@ -38,13 +44,22 @@ static bool work_on(struct store *store, struct collection *collection)
         }
         worked = worked || found;
     }
+    return worked;
+}
+
+/* Merges as long as the policy wants. True if it did. */
+static bool merge_all(struct store *store, struct collection *collection)
+{
+    bool worked = false;
+    bool found = true;
     struct call call = {.alloc = store->alloc, .cancel = &store->closing};
-    found = true;
     while (found && !atomic_load(&store->closing)) {
         if (collection_merge(collection, false, &call, &found) != TDBPLUS_OK) {
-            break;
+            return false; // Tried again at the next wake-up.
         }
         worked = worked || found;
+        struct err none = {0};
+        tell_writers(store, &none); // Some wait for fewer segments.
     }
     return worked;
 }
@@ -97,16 +112,28 @@ static void forget_ends(struct store *store, struct collection *collection)
     version_release(version);
 }
 
-static bool work_round(struct store *store)
+static bool flush_round(struct store *store, struct collection *collection)
+{
+    release_log(store, collection);
+    return flush_all(store, collection);
+}
+
+static bool merge_round(struct store *store, struct collection *collection)
+{
+    bool worked = merge_all(store, collection);
+    forget_ends(store, collection);
+    return worked;
+}
+
+/* Does the work on every collection; true if there was any. */
+static bool for_each(struct store *store, bool (*work)(struct store *, struct collection *))
 {
     bool worked = false;
     struct catalog *catalog = catalog_acquire(store);
     for (uint32_t i = 0; i < catalog->object_count && !atomic_load(&store->closing); i++) {
         struct collection *collection = catalog->objects[i]->object.collection;
         if (collection != NULL) {
-            release_log(store, collection);
-            worked = work_on(store, collection) || worked;
-            forget_ends(store, collection);
+            worked = work(store, collection) || worked;
         }
     }
     catalog_release(catalog);
@@ -114,13 +141,24 @@ static bool work_round(struct store *store)
     return worked;
 }
 
-static void worker_main(void *arg)
+static void flusher_main(void *arg)
 {
     struct store *store = arg;
     while (!atomic_load(&store->closing)) {
-        if (!work_round(store)) {
+        if (!for_each(store, flush_round)) {
             uint64_t now = env_clock_mono_us(store->env);
-            (void)env_event_wait(store->env, &store->worker_event, now + IDLE_WAIT_US);
+            (void)env_event_wait(store->env, &store->flusher_event, now + IDLE_WAIT_US);
+        }
+    }
+}
+
+static void merger_main(void *arg)
+{
+    struct store *store = arg;
+    while (!atomic_load(&store->closing)) {
+        if (!for_each(store, merge_round)) {
+            uint64_t now = env_clock_mono_us(store->env);
+            (void)env_event_wait(store->env, &store->merger_event, now + IDLE_WAIT_US);
         }
     }
 }
@@ -169,24 +207,27 @@ tdbplus_status background_start(struct store *store, struct err *err)
     if (store->options.read_only || store->options.no_background) {
         return TDBPLUS_OK;
     }
-    TRY(env_task_start(store->env, "tdb-worker", worker_main, store, &store->worker, err));
+    TRY(env_task_start(store->env, "tdb-flusher", flusher_main, store, &store->flusher, err));
+    TRY(env_task_start(store->env, "tdb-merger", merger_main, store, &store->merger, err));
     if (store->log != NULL) {
         TRY(env_task_start(store->env, "tdb-syncer", syncer_main, store, &store->syncer, err));
     }
     return TDBPLUS_OK;
 }
 
+static void stop_task(struct store *store, struct env_task **task, struct env_event *event)
+{
+    if (*task != NULL) {
+        env_event_set(store->env, event);
+        env_task_join(store->env, *task);
+        *task = NULL;
+    }
+}
+
 void background_stop(struct store *store)
 {
     atomic_store(&store->closing, true);
-    if (store->worker != NULL) {
-        env_event_set(store->env, &store->worker_event);
-        env_task_join(store->env, store->worker);
-        store->worker = NULL;
-    }
-    if (store->syncer != NULL) {
-        env_event_set(store->env, &store->syncer_event);
-        env_task_join(store->env, store->syncer);
-        store->syncer = NULL;
-    }
+    stop_task(store, &store->flusher, &store->flusher_event);
+    stop_task(store, &store->merger, &store->merger_event);
+    stop_task(store, &store->syncer, &store->syncer_event);
 }

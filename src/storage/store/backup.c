@@ -122,7 +122,8 @@ static tdbplus_status copy_state(struct backup *backup)
 {
     struct store *store = backup->store;
     struct err *err = backup->call->err;
-    uint64_t from = store_replay_position(store);
+    uint64_t from = 0;
+    TRY(persist_replay_from(store, &from, err));
     if (store->log != NULL) {
         latch_lock(&store->commit);
         uint64_t end = log_end(store->log);
@@ -149,6 +150,14 @@ static tdbplus_status copy_segments(struct backup *backup)
         }
     }
     return env_sync_directory(backup->store->env, backup->directory, backup->call->err);
+}
+
+/* Opening read-only takes a lock too, and makes no files. */
+static tdbplus_status make_lock_file(struct backup *backup)
+{
+    char path[ENV_PATH_SIZE_MAX];
+    TRY(env_join(path, backup->directory, "lock", backup->call->err));
+    return env_write_file(backup->store->env, path, (struct span){0}, backup->call->err);
 }
 
 static tdbplus_status refuse_entry(void *ctx, const char *name, bool is_directory)
@@ -181,6 +190,7 @@ tdbplus_status store_backup(struct store *store, const char *directory, const st
     struct backup backup = {.store = store, .directory = directory, .call = call};
     list_init(&backup.versions, store->alloc, sizeof(struct version *));
     TRY(prepare_directory(&backup));
+    TRY(make_lock_file(&backup));
     mutex_lock(store->env, &store->flush_mutex);
     mutex_lock(store->env, &store->structure);
     tdbplus_status status = copy_state(&backup);

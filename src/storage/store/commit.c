@@ -80,7 +80,8 @@ static tdbplus_status encode_payload(struct commit_state *state, struct err *err
     return TDBPLUS_OK;
 }
 
-/* Waits while flushes are far behind, so that memory stays bounded. [waits] */
+/* Waits while flushes or merges are far behind, so that memory and look-ups stay bounded. [waits]
+ */
 static tdbplus_status wait_for_flushes(struct store *store, struct collection *collection,
                                        const struct call *call)
 {
@@ -88,9 +89,10 @@ static tdbplus_status wait_for_flushes(struct store *store, struct collection *c
     mutex_lock(store->env, &store->stall);
     for (;;) {
         struct version *version = version_acquire(collection);
-        uint32_t frozen = version->table_count - 1;
+        bool behind = version->table_count > STORE_FROZEN_COUNT_MAX ||
+                      version->segment_count > STORE_SEGMENT_COUNT_FEW;
         version_release(version);
-        if (frozen < STORE_FROZEN_COUNT_MAX || store->options.no_background) {
+        if (!behind || store->options.no_background) {
             break;
         }
         if (store->background_error.status != TDBPLUS_OK) {
@@ -247,6 +249,15 @@ static tdbplus_status try_commit(struct commit_state *state, bool *again_out, st
     return status;
 }
 
+/* What was begun can be neither finished nor taken back: the next open decides (S1). */
+static tdbplus_status stop(struct store *store, const struct err *why, struct err *err)
+{
+    atomic_store(&store->stopped, true);
+    tdbplus_status status = err_set(err, TDBPLUS_E_STOPPED, "the database stopped: %s", why->text);
+    err_hint(err, "Mend what the message names, then close the database and open it again.");
+    return status;
+}
+
 static void advance_visible(struct store *store, uint64_t timestamp)
 {
     uint64_t visible = atomic_load_explicit(&store->visible_timestamp, memory_order_relaxed);
@@ -261,10 +272,9 @@ static tdbplus_status finish_commit(struct commit_state *state, struct err *err)
 {
     struct store *store = state->store;
     if (store->log != NULL && state->sync_lsn > log_synced(store->log)) {
-        tdbplus_status status = log_sync(store->log, state->sync_lsn, err);
-        if (status != TDBPLUS_OK) {
-            atomic_store(&store->stopped, true);
-            return status;
+        struct err why = {0};
+        if (log_sync(store->log, state->sync_lsn, &why) != TDBPLUS_OK) {
+            return stop(store, &why, err);
         }
     }
     advance_visible(store, state->timestamp);
@@ -425,13 +435,14 @@ static tdbplus_status run_with_changes(struct commit_state *state, const struct 
     TRY_OR(done, run(state, call));
     // From here on it is committed; what fails now stops the database, and the log has it all.
     store->catalog_lsn = state->sync_lsn;
-    status = install_changes(commit, call->err);
+    struct err why = {0};
+    status = install_changes(commit, &why);
     if (status == TDBPLUS_OK) {
         persist_changes(store, commit, &edit, store->alloc);
-        status = manifest_commit(store->manifest, &edit, call->err);
+        status = manifest_commit(store->manifest, &edit, &why);
     }
     if (status != TDBPLUS_OK) {
-        atomic_store(&store->stopped, true);
+        status = stop(store, &why, call->err);
         goto done;
     }
     mark_dropped(commit);

@@ -11,7 +11,7 @@
 
 #include "base/assert.h"
 #include "storage/segment/merge.h"
-#include "storage/store/store_internal.h"
+#include "storage/store/persist.h"
 
 #define MERGE_STEP_ROW_COUNT ((uint64_t)65536)
 
@@ -382,9 +382,9 @@ static tdbplus_status publish(struct compaction *work)
                                             collection->flushed_timestamp, &edit, work->call->err);
     if (status == TDBPLUS_OK) {
         persist_counters(store, &edit);
-        status = manifest_commit(store->manifest, &edit, work->call->err);
+        status = persist_commit(store, &edit, work->call->err);
         if (status != TDBPLUS_OK) {
-            persist_deletes_undo(store, &work->segment, result_count);
+            persist_deletes_undo(store, &work->segment, result_count, status);
         }
     }
     if (status == TDBPLUS_OK) {
@@ -434,7 +434,7 @@ static tdbplus_status merge_chosen(struct compaction *work)
         atomic_fetch_add(&store->merge_count, 1);
         atomic_fetch_add(&store->merge_written_bytes,
                          work->segment == NULL ? 0 : work->segment->size);
-    } else if (work->segment != NULL) {
+    } else if (work->segment != NULL && status != TDBPLUS_E_STOPPED) {
         atomic_store(&work->segment->obsolete, true);
     }
     return status;

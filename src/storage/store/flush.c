@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "storage/store/store_internal.h"
+#include "storage/store/persist.h"
 
 /* Under `structure`. */
 static tdbplus_status replace_tables(struct collection *collection, struct table_ref *fresh,
@@ -75,6 +75,7 @@ tdbplus_status collection_freeze(struct collection *collection, const struct sch
         latch_lock(&store->commit);
         active->lsn_last = store_log_end(store);
         active->timestamp_last = store->timestamp_last;
+        memtable_trim(active->memtable); // No put comes any more.
         version_publish(collection, version);
         latch_unlock(&store->commit);
     }
@@ -282,10 +283,10 @@ static tdbplus_status publish(struct flush *flush, struct err *err)
                                  err));
     set_changed(flush, false); // It does not hold the log any more.
     persist_counters(store, &edit);
-    status = manifest_commit(store->manifest, &edit, err);
+    status = persist_commit(store, &edit, err);
     if (status != TDBPLUS_OK) {
         set_changed(flush, true);
-        persist_deletes_undo(store, version->segments, version->segment_count);
+        persist_deletes_undo(store, version->segments, version->segment_count, status);
         goto done;
     }
     persist_deletes_done(store, version->segments, version->segment_count, timestamp);
@@ -373,6 +374,16 @@ static struct table_ref *oldest_frozen(struct collection *collection)
     return table;
 }
 
+/* Gives up what no open would replay: as far as the manifest says so, not as far as it could. */
+static tdbplus_status cut_log(struct store *store, struct err *err)
+{
+    uint64_t from = 0;
+    mutex_lock(store->env, &store->structure);
+    tdbplus_status status = persist_replay_from(store, &from, err);
+    mutex_unlock(store->env, &store->structure);
+    return status == TDBPLUS_OK ? log_cut(store->log, from, err) : status;
+}
+
 tdbplus_status collection_flush(struct collection *collection, bool *found_out, struct err *err)
 {
     struct store *store = collection->store;
@@ -395,12 +406,12 @@ tdbplus_status collection_flush(struct collection *collection, bool *found_out, 
     if (status == TDBPLUS_OK && !collection->dropped) {
         atomic_fetch_add(&store->flush_count, 1);
         atomic_fetch_add(&store->flush_written_bytes, flush.written_bytes);
-    } else if (flush.segment != NULL) {
+    } else if (flush.segment != NULL && status != TDBPLUS_E_STOPPED) {
         atomic_store(&flush.segment->obsolete, true);
     }
     flush_deinit(&flush);
     if (status == TDBPLUS_OK && store->log != NULL) {
-        status = log_cut(store->log, store_replay_position(store), err);
+        status = cut_log(store, err);
     }
 done:
     mutex_unlock(store->env, &store->flush_mutex);

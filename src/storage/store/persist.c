@@ -7,10 +7,11 @@
 #include "base/assert.h"
 
 #define COUNTERS_LAYOUT 1u
+#define COUNTERS_SIZE   41u
 
 void persist_counters(struct store *store, struct manifest_edit *edit)
 {
-    uint8_t value[1 + 5 * 8];
+    uint8_t value[COUNTERS_SIZE];
     value[0] = COUNTERS_LAYOUT;
     store_u64(value + 1, atomic_load(&store->object_id_next));
     store_u64(value + 9, atomic_load(&store->file_id_next));
@@ -21,15 +22,30 @@ void persist_counters(struct store *store, struct manifest_edit *edit)
                       (struct span){.data = value, .size = sizeof value});
 }
 
+static tdbplus_status get_counters(const struct store *store, struct span *value_out,
+                                   struct err *err)
+{
+    if (!manifest_get(store->manifest, MANIFEST_COUNTERS, 0, value_out) ||
+        value_out->size != COUNTERS_SIZE || value_out->data[0] != COUNTERS_LAYOUT) {
+        return err_set(err, TDBPLUS_E_CORRUPT, "%s: the manifest has no valid counters",
+                       store->directory);
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status persist_replay_from(const struct store *store, uint64_t *from_out, struct err *err)
+{
+    struct span value;
+    TRY(get_counters(store, &value, err));
+    *from_out = load_u64(value.data + 25);
+    return TDBPLUS_OK;
+}
+
 tdbplus_status persist_read_counters(struct store *store, uint64_t *replay_from_out,
                                      struct err *err)
 {
     struct span value;
-    if (!manifest_get(store->manifest, MANIFEST_COUNTERS, 0, &value) || value.size != 1 + 5 * 8 ||
-        value.data[0] != COUNTERS_LAYOUT) {
-        return err_set(err, TDBPLUS_E_CORRUPT, "%s: the manifest has no valid counters",
-                       store->directory);
-    }
+    TRY(get_counters(store, &value, err));
     atomic_store(&store->object_id_next, load_u64(value.data + 1));
     atomic_store(&store->file_id_next, load_u64(value.data + 9));
     store->timestamp_last = load_u64(value.data + 17);
@@ -220,13 +236,13 @@ void persist_deletes_done(struct store *store, struct segment_ref *const *segmen
 }
 
 void persist_deletes_undo(struct store *store, struct segment_ref *const *segments,
-                          uint32_t segment_count)
+                          uint32_t segment_count, tdbplus_status why)
 {
     uint64_t removed = 0;
     for (uint32_t i = 0; i < segment_count; i++) {
         uint64_t file = segments[i]->deletes_file_next;
         segments[i]->deletes_file_next = 0;
-        if (file != removed) {
+        if (file != removed && why != TDBPLUS_E_STOPPED) {
             remove_deletes_file(store, file);
             removed = file;
         }
@@ -287,6 +303,19 @@ tdbplus_status persist_load_deletes(struct store *store, struct segment_ref *ref
         ref->deletes_file = load_u64(value.data);
     }
     return status;
+}
+
+tdbplus_status persist_commit(struct store *store, const struct manifest_edit *edit,
+                              struct err *err)
+{
+    struct err why = {0};
+    tdbplus_status status = manifest_commit(store->manifest, edit, &why);
+    if (status == TDBPLUS_OK || status == TDBPLUS_E_NOMEM || status == TDBPLUS_E_LIMIT) {
+        return status == TDBPLUS_OK ? status : err_set(err, status, "%s", why.text);
+    }
+    // Whether the edit reached the disk is unknown, so nothing it names or forgets may be removed.
+    atomic_store(&store->stopped, true);
+    return err_set(err, TDBPLUS_E_STOPPED, "the database stopped: %s", why.text);
 }
 
 /* ---- positions ---- */

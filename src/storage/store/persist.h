@@ -25,3 +25,15 @@ TDBPLUS_CHECKED tdbplus_status persist_load_deletes(struct store *store, struct 
 /* Reads the bytes that an entry of kind MANIFEST_DELETES names, checked. [waits] */
 TDBPLUS_CHECKED tdbplus_status persist_read_deletes(struct store *store, struct span value,
                                                     struct bytes *bytes_out, struct err *err);
+
+/* The position from which the next open would replay. Under `structure`. */
+TDBPLUS_CHECKED tdbplus_status persist_replay_from(const struct store *store, uint64_t *from_out,
+                                                   struct err *err);
+
+/*
+ * Commits an edit. Under `structure`. [waits] TDBPLUS_E_STOPPED: it is unknown whether the edit
+ * counts; the database has stopped, and files on either side of the edit must stay. Any other
+ * failure: it does not count.
+ */
+TDBPLUS_CHECKED tdbplus_status persist_commit(struct store *store, const struct manifest_edit *edit,
+                                              struct err *err);

@@ -45,6 +45,25 @@ static tdbplus_status apply_defaults(struct store *store, struct err *err)
     return TDBPLUS_OK;
 }
 
+/* Makes the directory, and its name in the one above it durable. [waits] */
+static tdbplus_status make_directory(struct store *store, struct err *err)
+{
+    TRY(env_make_directory(store->env, store->directory, err));
+    char parent[ENV_PATH_SIZE_MAX];
+    memcpy(parent, store->directory, sizeof parent);
+    size_t length = strlen(parent);
+    while (length > 1 && parent[length - 1] == '/') {
+        parent[--length] = '\0';
+    }
+    char *slash = strrchr(parent, '/');
+    if (slash == NULL) {
+        memcpy(parent, ".", 2);
+    } else {
+        slash[slash == parent ? 1 : 0] = '\0';
+    }
+    return env_sync_directory(store->env, parent, err);
+}
+
 static tdbplus_status open_directory(struct store *store, struct err *err)
 {
     if (store->options.directory == NULL) {
@@ -53,7 +72,7 @@ static tdbplus_status open_directory(struct store *store, struct err *err)
         return TDBPLUS_OK;
     }
     if (!store->options.read_only && !store->options.must_exist) {
-        TRY(env_make_directory(store->env, store->directory, err));
+        TRY(make_directory(store, err));
     }
     char path[ENV_PATH_SIZE_MAX];
     TRY(env_join(path, store->directory, "lock", err));

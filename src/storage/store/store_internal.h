@@ -30,6 +30,7 @@
 
 #define STORE_FROZEN_COUNT_MAX  4u /* Writers wait for flushes beyond this many. */
 #define STORE_SEGMENT_COUNT_MAX 1024u
+#define STORE_SEGMENT_COUNT_FEW 64u /* Writers wait for merges beyond this many. */
 
 /* Kinds of manifest entries. Numbers reach disk. */
 enum manifest_kind {
@@ -159,9 +160,11 @@ struct store {
     struct store_snapshot *snapshots; /* Oldest last. */
     uint64_t snapshot_count;
 
-    struct env_task *worker;
+    struct env_task *flusher;
+    struct env_task *merger;
     struct env_task *syncer;
-    struct env_event worker_event;
+    struct env_event flusher_event;
+    struct env_event merger_event;
     struct env_event syncer_event;
     _Atomic bool closing;
     struct mutex stall; /* Writers waiting for flushes. */
@@ -297,8 +300,9 @@ TDBPLUS_CHECKED tdbplus_status persist_deletes(struct store *store,
                                                struct manifest_edit *edit, struct err *err);
 void persist_deletes_done(struct store *store, struct segment_ref *const *segments,
                           uint32_t segment_count, uint64_t timestamp);
+/* `why` the edit failed; after TDBPLUS_E_STOPPED the file stays. */
 void persist_deletes_undo(struct store *store, struct segment_ref *const *segments,
-                          uint32_t segment_count);
+                          uint32_t segment_count, tdbplus_status why);
 
 TDBPLUS_CHECKED tdbplus_status recover(struct store *store, struct err *err);
 
