@@ -146,6 +146,16 @@ static void run_task(void)
     (void)swapcontext(&tasks[me], &scheduler);
 }
 
+/* A function of its own, because the compiler takes getcontext() for one that returns twice. */
+static void prepare_task(uint32_t task)
+{
+    done[task] = false;
+    (void)getcontext(&tasks[task]);
+    tasks[task].uc_stack.ss_sp = stacks[task];
+    tasks[task].uc_stack.ss_size = STACK_SIZE;
+    makecontext(&tasks[task], run_task, 0);
+}
+
 static void run_seed(void)
 {
     dice = hash_u64(seed);
@@ -155,11 +165,7 @@ static void run_seed(void)
         cells[i] = &nodes[node_count++];
     }
     for (uint32_t i = 0; i < TASKS; i++) {
-        done[i] = false;
-        (void)getcontext(&tasks[i]);
-        tasks[i].uc_stack.ss_sp = stacks[i];
-        tasks[i].uc_stack.ss_size = STACK_SIZE;
-        makecontext(&tasks[i], run_task, 0);
+        prepare_task(i);
     }
     for (uint32_t left = TASKS; left > 0;) {
         current = (uint32_t)roll(TASKS);
