@@ -29,7 +29,7 @@ class Server:
             shutil.chown(self.directory, "postgres")
         data = self.directory + "/data"
         quiet = {"stdout": subprocess.DEVNULL, "check": True, "cwd": "/"}
-        subprocess.run(as_postgres([str(BIN / "initdb"), "-D", data, "--locale=C", "-E", "UTF8",
+        subprocess.run(as_postgres([str(BIN / "initdb"), "-D", data, "--locale=C.UTF-8", "-E", "UTF8",
                                     "-U", "postgres", "-N"]), **quiet)
         options = f"-k {self.directory} -c listen_addresses='' -c timezone=UTC -c fsync=off"
         subprocess.run(as_postgres([str(BIN / "pg_ctl"), "-D", data, "-o", options, "-w",

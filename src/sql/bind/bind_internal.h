@@ -112,6 +112,9 @@ TDBPLUS_CHECKED tdbplus_status bind_find_table(struct binder *binder,
 
 TDBPLUS_CHECKED tdbplus_status bind_expression(struct binder *binder, struct bind_query *query,
                                                const struct ast *ast, struct expr **expr_out);
+/* The same, but a column stays in its stored form: for places that hand it on as it is. */
+TDBPLUS_CHECKED tdbplus_status bind_stored(struct binder *binder, struct bind_query *query,
+                                           const struct ast *ast, struct expr **expr_out);
 TDBPLUS_CHECKED tdbplus_status bind_function(struct binder *binder, struct bind_query *query,
                                              const struct ast_function *ast,
                                              struct expr **expr_out);

@@ -85,6 +85,32 @@ static tdbplus_status resolve(struct binder *binder, const char *name, bool is_o
     return function_missing(binder, name, arguments, count, position, found);
 }
 
+static tdbplus_status fit_argument(struct binder *binder, const struct func_match *match,
+                                   uint32_t number, struct expr **argument)
+{
+    const struct func *func = match->func;
+    uint8_t want =
+        func->arguments[number < func->argument_count ? number : func->argument_count - 1u];
+    struct type type = match->arguments[number];
+    if ((*argument)->type.id == TYPE_NONE) {
+        return bind_coerce(binder, argument, type, FUNC_CAST_IMPLICIT);
+    }
+    if (want == FUNC_ANY) {
+        return TDBPLUS_OK;
+    }
+    if (want == FUNC_PRINTED && (*argument)->type.id != TYPE_TEXT) {
+        struct expr *printed = expr_call(binder->arena, func_output(), type, 1);
+        if (printed == NULL) {
+            return bind_no_memory(binder);
+        }
+        printed->arguments[0] = *argument;
+        *argument = printed;
+        return TDBPLUS_OK;
+    }
+    return bind_coerce(binder, argument, type,
+                       want == FUNC_AS_TEXT ? FUNC_CAST_ASSIGNMENT : FUNC_CAST_IMPLICIT);
+}
+
 tdbplus_status bind_call(struct binder *binder, const char *name, bool is_operator,
                          struct expr **arguments, uint32_t count, uint32_t position,
                          struct expr **expr_out)
@@ -100,15 +126,7 @@ tdbplus_status bind_call(struct binder *binder, const char *name, bool is_operat
     }
     for (uint32_t i = 0; i < count; i++) {
         call->arguments[i] = arguments[i];
-        bool any = match->func->arguments[i < match->func->argument_count
-                                              ? i
-                                              : match->func->argument_count - 1u] == FUNC_ANY;
-        // A variadic text function takes anything, printed.
-        enum func_cast_context context =
-            (match->func->flags & FUNC_VARIADIC) != 0 ? FUNC_CAST_ASSIGNMENT : FUNC_CAST_IMPLICIT;
-        if (!any || arguments[i]->type.id == TYPE_NONE) {
-            TRY(bind_coerce(binder, &call->arguments[i], match->arguments[i], context));
-        }
+        TRY(fit_argument(binder, match, i, &call->arguments[i]));
     }
     call->position = position;
     *expr_out = call;

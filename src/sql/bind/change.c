@@ -242,6 +242,11 @@ static tdbplus_status bind_insert_values(struct binder *binder, struct bind_quer
             source != NULL ? &((const struct ast_items *)source->values.items[r])->list
                            : &no_values;
         if (source != NULL) {
+            const struct ast_items *first = (const struct ast_items *)source->values.items[0];
+            if (row->count != first->list.count) {
+                return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", row->items[0]->position,
+                                 "VALUES lists must all be the same length");
+            }
             uint32_t at = row->count > listed ? listed : 0;
             TRY(check_width(binder, ast, row->count, listed, row->items[at]->position));
         }

@@ -354,3 +354,12 @@ tdbplus_status bind_expression(struct binder *binder, struct bind_query *query,
     *expr_out = expr;
     return TDBPLUS_OK;
 }
+
+tdbplus_status bind_stored(struct binder *binder, struct bind_query *query, const struct ast *ast,
+                           struct expr **expr_out)
+{
+    if (ast->kind == AST_COLUMN_REF && !((const struct ast_column_ref *)ast)->star) {
+        return bind_find_column(binder, query, (const struct ast_column_ref *)ast, expr_out);
+    }
+    return bind_expression(binder, query, ast, expr_out);
+}

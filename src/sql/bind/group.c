@@ -45,7 +45,7 @@ static tdbplus_status bind_key(struct binder *binder, struct bind_query *query,
             }
         }
     }
-    return bind_expression(binder, query, ast, key_out);
+    return bind_stored(binder, query, ast, key_out);
 }
 
 static bool is_aggregate_id(const struct bind_query *query, uint32_t id)

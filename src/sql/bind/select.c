@@ -208,13 +208,7 @@ tdbplus_status bind_target_list(struct binder *binder, struct bind_query *query,
             continue;
         }
         struct expr *expr = NULL;
-        // A bare column keeps its stored form, so that its precision is described.
-        if (target->value->kind == AST_COLUMN_REF) {
-            TRY(bind_find_column(binder, query, (const struct ast_column_ref *)target->value,
-                                 &expr));
-        } else {
-            TRY(bind_expression(binder, query, target->value, &expr));
-        }
+        TRY(bind_stored(binder, query, target->value, &expr));
         TRY(add_target(binder, targets_out, expr,
                        target->name != NULL ? target->name : default_name(target->value),
                        target->value));
@@ -279,7 +273,7 @@ static tdbplus_status bind_ordering(struct binder *binder, struct bind_query *qu
         TRY(find_output(binder, key->value, targets, &number));
         struct expr *expr = number != UINT32_MAX ? targets->exprs.items[number] : NULL;
         if (expr == NULL) {
-            TRY(bind_expression(binder, query, key->value, &expr));
+            TRY(bind_stored(binder, query, key->value, &expr));
             if (expr->type.id == TYPE_NONE) {
                 TRY(bind_coerce(binder, &expr, type_of(TYPE_TEXT), FUNC_CAST_IMPLICIT));
             }

@@ -1,10 +1,12 @@
 #include "sql/func/aggregate.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/buffer.h"
 #include "sql/func/cast_internal.h"
 #include "sql/func/kernel.h"
+#include "types/numeric.h"
 
 /* The i-th row of an update, and whether an argument is null in it. */
 static uint32_t row_of(const struct aggregate_update *update, uint32_t i)
@@ -73,6 +75,7 @@ struct float_sum {
 
 SUM_UPDATE(sum_int2_update, int16_t, struct integer_sum, int64_t)
 SUM_UPDATE(sum_int4_update, int32_t, struct integer_sum, int64_t)
+SUM_UPDATE(sum_int8_update, int64_t, struct integer_sum, int64_t)
 SUM_UPDATE(sum_float8_update, double, struct float_sum, double)
 
 /* float4 sums in float4, as PostgreSQL does. */
@@ -132,6 +135,223 @@ static tdbplus_status average_float8_finish(const uint8_t *state, struct arena *
     }
     return TDBPLUS_OK;
 }
+
+/* ---- exact sums ---- */
+
+__extension__ typedef __int128 wide_int;
+
+/* A numeric result, which the datum borrows from the arena. */
+static tdbplus_status numeric_result(const struct buffer *buffer, struct arena *arena,
+                                     struct datum *result_out, struct err *err)
+{
+    uint8_t *bytes = buffer->failed ? NULL : arena_bytes(arena, buffer->size + 1);
+    if (bytes == NULL) {
+        return no_memory(err);
+    }
+    memcpy(bytes, buffer->data, buffer->size);
+    *result_out = (struct datum){.type = type_of(TYPE_NUMERIC),
+                                 .bytes = {.data = bytes, .size = buffer->size}};
+    return TDBPLUS_OK;
+}
+
+static void put_wide(wide_int value, struct buffer *buffer)
+{
+    struct datum wide = {.type = {.id = TYPE_NUMERIC, .precision = 38}, .wide = value};
+    numeric_of_datum(&wide, buffer);
+}
+
+static tdbplus_status sum_wide_finish(const uint8_t *state, struct arena *arena,
+                                      struct datum *result_out, struct err *err)
+{
+    struct integer_sum sum;
+    memcpy(&sum, state, sizeof sum);
+    *result_out = (struct datum){.type = type_of(TYPE_NUMERIC), .is_null = sum.count == 0};
+    if (sum.count == 0) {
+        return TDBPLUS_OK;
+    }
+    struct buffer buffer;
+    buffer_init(&buffer, arena->alloc);
+    put_wide(sum.sum, &buffer);
+    tdbplus_status status = numeric_result(&buffer, arena, result_out, err);
+    buffer_deinit(&buffer);
+    return status;
+}
+
+/* sum / count by numeric division, as PostgreSQL divides. */
+static tdbplus_status divide_by_count(struct span sum, int64_t count, struct arena *arena,
+                                      struct datum *result_out, struct err *err)
+{
+    struct buffer divisor;
+    struct buffer quotient;
+    buffer_init(&divisor, arena->alloc);
+    buffer_init(&quotient, arena->alloc);
+    numeric_of_integer(count, &divisor);
+    tdbplus_status status = divisor.failed ? no_memory(err) : TDBPLUS_OK;
+    if (status == TDBPLUS_OK) {
+        status = numeric_divide(sum, buffer_span(&divisor), &quotient, err);
+    }
+    if (status == TDBPLUS_OK) {
+        status = numeric_result(&quotient, arena, result_out, err);
+    }
+    buffer_deinit(&divisor);
+    buffer_deinit(&quotient);
+    return status;
+}
+
+static tdbplus_status average_wide_finish(const uint8_t *state, struct arena *arena,
+                                          struct datum *result_out, struct err *err)
+{
+    struct integer_sum sum;
+    memcpy(&sum, state, sizeof sum);
+    *result_out = (struct datum){.type = type_of(TYPE_NUMERIC), .is_null = sum.count == 0};
+    if (sum.count == 0) {
+        return TDBPLUS_OK;
+    }
+    struct buffer buffer;
+    buffer_init(&buffer, arena->alloc);
+    put_wide(sum.sum, &buffer);
+    tdbplus_status status =
+        buffer.failed ? no_memory(err)
+                      : divide_by_count(buffer_span(&buffer), sum.count, arena, result_out, err);
+    buffer_deinit(&buffer);
+    return status;
+}
+
+/* The sum of numerics as one, in memory of the state's own. */
+struct numeric_sum {
+    uint8_t *data;
+    size_t size;
+    size_t capacity;
+    int64_t count;
+};
+
+static tdbplus_status keep_sum(struct numeric_sum *sum, const struct buffer *buffer,
+                               const struct aggregate_update *update)
+{
+    if (buffer->size > sum->capacity) {
+        size_t capacity = buffer->size * 2 + 32;
+        uint8_t *data = arena_bytes(update->arena, capacity);
+        if (data == NULL) {
+            return no_memory(update->err);
+        }
+        sum->data = data;
+        sum->capacity = capacity;
+    }
+    memcpy(sum->data, buffer->data, buffer->size);
+    sum->size = buffer->size;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status sum_numeric_update(const struct aggregate_update *update)
+{
+    tdbplus_status status = TDBPLUS_OK;
+    struct buffer buffer;
+    buffer_init(&buffer, update->arena->alloc);
+    for (uint32_t i = 0; i < update->count; i++) {
+        struct datum value;
+        column_get(&update->arguments[0], row_of(update, i), &value);
+        struct numeric_sum *sum = (void *)update->states[i];
+        if (value.is_null) {
+            continue;
+        }
+        buffer_clear(&buffer);
+        if (sum->count == 0) {
+            buffer_put_span(&buffer, value.bytes);
+        } else {
+            struct span before = {.data = sum->data, .size = sum->size};
+            TRY_OR(done, numeric_add(before, value.bytes, &buffer, update->err));
+        }
+        if (buffer.failed) {
+            status = no_memory(update->err);
+            goto done;
+        }
+        TRY_OR(done, keep_sum(sum, &buffer, update));
+        sum->count++;
+    }
+done:
+    buffer_deinit(&buffer);
+    return status;
+}
+
+static tdbplus_status sum_numeric_finish(const uint8_t *state, struct arena *arena,
+                                         struct datum *result_out, struct err *err)
+{
+    (void)arena;
+    (void)err;
+    struct numeric_sum sum;
+    memcpy(&sum, state, sizeof sum);
+    *result_out = (struct datum){.type = type_of(TYPE_NUMERIC),
+                                 .is_null = sum.count == 0,
+                                 .bytes = {.data = sum.data, .size = sum.size}};
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status average_numeric_finish(const uint8_t *state, struct arena *arena,
+                                             struct datum *result_out, struct err *err)
+{
+    TRY(sum_numeric_finish(state, arena, result_out, err));
+    struct numeric_sum sum;
+    memcpy(&sum, state, sizeof sum);
+    return sum.count == 0 ? TDBPLUS_OK
+                          : divide_by_count(result_out->bytes, sum.count, arena, result_out, err);
+}
+
+/* ---- spread of floats: Youngs and Cramer's update, as PostgreSQL has it ---- */
+
+struct spread {
+    double count;
+    double sum;
+    double squares; /* Sum of squared differences from the mean. */
+};
+
+static tdbplus_status spread_update(const struct aggregate_update *update)
+{
+    for (uint32_t i = 0; i < update->count; i++) {
+        struct datum value;
+        column_get(&update->arguments[0], row_of(update, i), &value);
+        struct spread *state = (void *)update->states[i];
+        if (value.is_null) {
+            continue;
+        }
+        state->count += 1;
+        state->sum += value.real;
+        if (state->count > 1) {
+            double distance = value.real * state->count - state->sum;
+            state->squares += distance * distance / (state->count * (state->count - 1));
+        } else if (isnan(value.real) || isinf(value.real)) {
+            state->squares = (double)NAN;
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status spread_finish(const uint8_t *state, bool sample, bool root,
+                                    struct datum *result_out)
+{
+    struct spread spread;
+    memcpy(&spread, state, sizeof spread);
+    double divisor = sample ? spread.count - 1 : spread.count;
+    *result_out = (struct datum){.type = type_of(TYPE_FLOAT8), .is_null = divisor <= 0};
+    if (divisor > 0) {
+        double variance = spread.squares / divisor;
+        result_out->real = root ? sqrt(variance) : variance;
+    }
+    return TDBPLUS_OK;
+}
+
+#define SPREAD_FINISH(NAME, SAMPLE, ROOT)                                 \
+    static tdbplus_status NAME(const uint8_t *state, struct arena *arena, \
+                               struct datum *result_out, struct err *err) \
+    {                                                                     \
+        (void)arena;                                                      \
+        (void)err;                                                        \
+        return spread_finish(state, SAMPLE, ROOT, result_out);            \
+    }
+
+SPREAD_FINISH(variance_sample_finish, true, false)
+SPREAD_FINISH(variance_all_finish, false, false)
+SPREAD_FINISH(deviation_sample_finish, true, true)
+SPREAD_FINISH(deviation_all_finish, false, true)
 
 /* ---- smallest and largest: any type that has an order ---- */
 
@@ -430,6 +650,74 @@ static const struct aggregate table[] = {
      sum_float8_update,
      average_float8_finish,
      "Mean."},
+    {"sum", 1, {TYPE_INT8}, TYPE_NUMERIC, SUM_SIZE, sum_int8_update, sum_wide_finish, "Sum."},
+    {"sum",
+     1,
+     {TYPE_NUMERIC},
+     TYPE_NUMERIC,
+     sizeof(struct numeric_sum),
+     sum_numeric_update,
+     sum_numeric_finish,
+     "Sum."},
+    {"avg", 1, {TYPE_INT2}, TYPE_NUMERIC, SUM_SIZE, sum_int2_update, average_wide_finish, "Mean."},
+    {"avg", 1, {TYPE_INT4}, TYPE_NUMERIC, SUM_SIZE, sum_int4_update, average_wide_finish, "Mean."},
+    {"avg", 1, {TYPE_INT8}, TYPE_NUMERIC, SUM_SIZE, sum_int8_update, average_wide_finish, "Mean."},
+    {"avg",
+     1,
+     {TYPE_NUMERIC},
+     TYPE_NUMERIC,
+     sizeof(struct numeric_sum),
+     sum_numeric_update,
+     average_numeric_finish,
+     "Mean."},
+    {"var_samp",
+     1,
+     {TYPE_FLOAT8},
+     TYPE_FLOAT8,
+     sizeof(struct spread),
+     spread_update,
+     variance_sample_finish,
+     "Variance of a sample."},
+    {"variance",
+     1,
+     {TYPE_FLOAT8},
+     TYPE_FLOAT8,
+     sizeof(struct spread),
+     spread_update,
+     variance_sample_finish,
+     "Variance of a sample."},
+    {"var_pop",
+     1,
+     {TYPE_FLOAT8},
+     TYPE_FLOAT8,
+     sizeof(struct spread),
+     spread_update,
+     variance_all_finish,
+     "Variance of all."},
+    {"stddev_samp",
+     1,
+     {TYPE_FLOAT8},
+     TYPE_FLOAT8,
+     sizeof(struct spread),
+     spread_update,
+     deviation_sample_finish,
+     "Standard deviation of a sample."},
+    {"stddev",
+     1,
+     {TYPE_FLOAT8},
+     TYPE_FLOAT8,
+     sizeof(struct spread),
+     spread_update,
+     deviation_sample_finish,
+     "Standard deviation of a sample."},
+    {"stddev_pop",
+     1,
+     {TYPE_FLOAT8},
+     TYPE_FLOAT8,
+     sizeof(struct spread),
+     spread_update,
+     deviation_all_finish,
+     "Standard deviation of all."},
     {"min",
      1,
      {FUNC_SAME},
@@ -565,6 +853,11 @@ bool aggregate_known(const char *name)
 static uint32_t fitness(const struct aggregate *aggregate, const struct type *types, uint32_t count)
 {
     if (aggregate->argument_count != count) {
+        return 0;
+    }
+    // Of exact numbers the spread would be exact too; that of floats must not stand for it.
+    bool exact = count == 1 && types[0].id != TYPE_FLOAT4 && types[0].id != TYPE_FLOAT8;
+    if (aggregate->update == spread_update && exact) {
         return 0;
     }
     uint32_t points = 1;

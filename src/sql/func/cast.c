@@ -78,10 +78,14 @@ bool cast_find(struct type from, struct type to, enum func_cast_context context,
     if (same_base(from, to)) {
         return true;
     }
-    for (const struct cast_line *line = table_casts; line->func.name != NULL; line++) {
-        if (line->from == from.id && line->to == to.id && line->context <= context) {
-            *func_out = &line->func;
-            return true;
+    static const struct cast_line *const tables[] = {table_casts, table_casts_numeric,
+                                                     table_casts_time};
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
+        for (const struct cast_line *line = tables[t]; line->func.name != NULL; line++) {
+            if (line->from == from.id && line->to == to.id && line->context <= context) {
+                *func_out = &line->func;
+                return true;
+            }
         }
     }
     if (to.id == TYPE_TEXT && context >= FUNC_CAST_ASSIGNMENT) {

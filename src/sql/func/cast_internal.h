@@ -12,10 +12,16 @@ struct cast_line {
 };
 
 extern const struct cast_line table_casts[];
+extern const struct cast_line table_casts_numeric[];
+extern const struct cast_line table_casts_time[];
 
 /* Reading and printing text: from and to any type. */
 extern const struct func cast_from_text;
 extern const struct func cast_to_text;
+
+/* Between the stored form of numbers and the one that expressions have. */
+extern const struct func cast_numeric_fit;
+extern const struct func cast_numeric_unfit;
 
 /* The cast between types without modifiers; *func_out NULL: nothing to do. */
 bool cast_find(struct type from, struct type to, enum func_cast_context context,

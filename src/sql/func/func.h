@@ -24,6 +24,8 @@ enum func_pseudo {
     FUNC_ANY = 200,       /* Any type, unknown literals as text. */
     FUNC_SAME = 201,      /* Any type, the same wherever it stands ("anyelement"). */
     FUNC_ANY_ARRAY = 202, /* An array of any type. */
+    FUNC_AS_TEXT = 203,   /* Any type, cast to text. */
+    FUNC_PRINTED = 204,   /* Any type, as its output function prints it. */
 };
 
 enum func_flag {
@@ -144,6 +146,9 @@ struct func_cast_step {
  */
 int32_t func_cast_path(struct type from, struct type to, enum func_cast_context context,
                        struct func_cast_step steps[FUNC_CAST_STEPS_MAX]);
+
+/* What prints a value of any type for FUNC_PRINTED. */
+const struct func *func_output(void);
 
 /* The type without precision or length, as functions take it. */
 struct type func_type_base(struct type type);

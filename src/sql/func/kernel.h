@@ -32,8 +32,10 @@ extern const struct func table_comparison[];
 extern const struct func table_math[];
 extern const struct func table_text[];
 extern const struct func table_pattern[];
-extern const struct func table_cast[];
 extern const struct func table_system[];
+extern const struct func table_numeric[];
+extern const struct func table_time[];
+extern const struct func table_json[];
 
 #define FUNC_END                       \
     {                                  \

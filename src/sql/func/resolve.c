@@ -7,7 +7,8 @@
 #include "sql/func/kernel.h"
 
 static const struct func *const tables[] = {
-    table_arithmetic, table_comparison, table_math, table_text, table_pattern, table_system,
+    table_arithmetic, table_comparison, table_math, table_text, table_pattern,
+    table_system,     table_numeric,    table_time, table_json,
 };
 
 #define TABLE_COUNT    (sizeof tables / sizeof *tables)
@@ -70,7 +71,7 @@ static bool reachable(const struct func *func, const struct type *types, uint32_
     for (uint32_t i = 0; i < count; i++) {
         uint8_t want = declared(func, i);
         const struct func *cast = NULL;
-        if (types[i].id == TYPE_NONE || want == FUNC_ANY) {
+        if (types[i].id == TYPE_NONE || want == FUNC_ANY || want >= FUNC_AS_TEXT) {
             continue;
         }
         if (want == FUNC_ANY_ARRAY) {
@@ -125,45 +126,62 @@ static void score(struct candidate *candidate, const struct type *types, uint32_
     }
 }
 
+/* The category that an argument is declared of; pseudo-types have their own. */
+static char declared_category(const struct func *func, uint32_t argument)
+{
+    uint8_t want = declared(func, argument);
+    return is_pseudo(want) ? 'P' : func_type_category(type_of((enum type_id)want));
+}
+
+static bool declared_preferred(const struct func *func, uint32_t argument)
+{
+    uint8_t want = declared(func, argument);
+    return is_pseudo(want) || func_type_preferred(type_of((enum type_id)want));
+}
+
+/* The category that the candidates agree on for an unknown argument, strings first; 0: none. */
+static char agreed_category(const struct candidate *candidates, uint32_t count, uint32_t argument,
+                            bool *has_preferred)
+{
+    char category = 0;
+    bool conflict = false;
+    for (uint32_t i = 0; i < count; i++) {
+        if (candidates[i].alive) {
+            char this_category = declared_category(candidates[i].func, argument);
+            conflict = conflict || (category != 0 && category != this_category);
+            category = category == 0 || this_category == 'S' ? this_category : category;
+        }
+    }
+    *has_preferred = false;
+    for (uint32_t i = 0; i < count; i++) {
+        *has_preferred =
+            *has_preferred ||
+            (candidates[i].alive && declared_category(candidates[i].func, argument) == category &&
+             declared_preferred(candidates[i].func, argument));
+    }
+    return conflict && category != 'S' ? 0 : category;
+}
+
 /* Rule 4.e of 10.3: unknown literals take the category that candidates agree on, strings first. */
 static uint32_t settle_unknown(struct candidate *candidates, uint32_t count,
                                const struct type *types, uint32_t argument_count)
 {
-    uint32_t left = 0;
     for (uint32_t a = 0; a < argument_count; a++) {
         if (types[a].id != TYPE_NONE) {
             continue;
         }
-        char category = 0;
-        bool conflict = false;
         bool has_preferred = false;
-        for (uint32_t i = 0; i < count; i++) {
-            if (!candidates[i].alive) {
-                continue;
-            }
-            uint8_t want = declared(candidates[i].func, a);
-            struct type type = is_pseudo(want) ? type_of(TYPE_TEXT) : type_of((enum type_id)want);
-            char this_category = func_type_category(type);
-            conflict = conflict || (category != 0 && category != this_category);
-            category = category == 0 || this_category == 'S' ? this_category : category;
-        }
-        if (conflict && category != 'S') {
+        char category = agreed_category(candidates, count, a, &has_preferred);
+        if (category == 0) {
             return 2;
         }
         for (uint32_t i = 0; i < count; i++) {
-            struct type type = type_of((enum type_id)declared(candidates[i].func, a));
-            has_preferred = has_preferred ||
-                            (candidates[i].alive && !is_pseudo(type.id) &&
-                             func_type_category(type) == category && func_type_preferred(type));
-        }
-        for (uint32_t i = 0; i < count; i++) {
-            uint8_t want = declared(candidates[i].func, a);
-            struct type type = is_pseudo(want) ? type_of(TYPE_TEXT) : type_of((enum type_id)want);
-            bool fits = func_type_category(type) == category &&
-                        (!has_preferred || func_type_preferred(type));
+            bool fits = declared_category(candidates[i].func, a) == category &&
+                        (!has_preferred || declared_preferred(candidates[i].func, a));
             candidates[i].alive = candidates[i].alive && fits;
         }
     }
+    uint32_t left = 0;
     for (uint32_t i = 0; i < count; i++) {
         left += candidates[i].alive;
     }
@@ -207,9 +225,10 @@ static void fill_match(const struct func *func, const struct type *types, uint32
     for (uint32_t i = 0; i < count; i++) {
         uint8_t want = declared(func, i);
         struct type unknown_as = types[i].id == TYPE_NONE ? type_of(TYPE_TEXT) : types[i];
-        match->arguments[i] = want == FUNC_SAME ? same
-                              : is_pseudo(want) ? unknown_as
-                                                : type_of((enum type_id)want);
+        match->arguments[i] = want == FUNC_SAME      ? same
+                              : want >= FUNC_AS_TEXT ? type_of(TYPE_TEXT)
+                              : is_pseudo(want)      ? unknown_as
+                                                     : type_of((enum type_id)want);
     }
     match->result = func->result == FUNC_SAME ? same
                     : is_pseudo(func->result) ? same

@@ -26,7 +26,9 @@
                          bad |= __builtin_sub_overflow((CTYPE)0, a, &result[row]),              \
                          kernel_out_of_range(call, NAME))                                       \
     KERNEL_CHECKED_UNARY(absolute_##T, CTYPE, CTYPE, bad |= a == (MIN);                         \
-                         result[row] = a == (MIN) ? a : (CTYPE)(a < 0 ? -a : a),                \
+                         result[row] = (CTYPE)(a == (MIN) ? a                                   \
+                                               : a < 0    ? -a                                  \
+                                                          : a),                                    \
                          kernel_out_of_range(call, NAME))                                       \
     KERNEL_UNARY(identity_##T, CTYPE, CTYPE, a)                                                 \
     KERNEL_BINARY(and_##T, CTYPE, CTYPE, CTYPE, a &b)                                           \
@@ -57,43 +59,48 @@ static tdbplus_status float_failed(struct func_call *call, bool divided_by_zero,
                    overflow ? "overflow" : "underflow");
 }
 
-#define FLOAT_KERNEL(NAME, CTYPE, OPERATION, ZERO_IS_FINE, BY_ZERO) \
-    static tdbplus_status NAME(struct func_call *call)              \
-    {                                                               \
-        const CTYPE *left = call->arguments[0].data;                \
-        const CTYPE *right = call->arguments[1].data;               \
-        CTYPE *result = call->result->data;                         \
-        uint32_t left_mask = kernel_mask(&call->arguments[0]);      \
-        uint32_t right_mask = kernel_mask(&call->arguments[1]);     \
-        bool overflow = false;                                      \
-        bool underflow = false;                                     \
-        bool by_zero = false;                                       \
-        for (uint32_t i = 0; i < call->count; i++) {                \
-            uint32_t row = kernel_row(call, i);                     \
-            const CTYPE a = left[row & left_mask];                  \
-            const CTYPE b = right[row & right_mask];                \
-            const CTYPE r = (CTYPE)(OPERATION);                     \
-            by_zero |= (BY_ZERO);                                   \
-            overflow |= isinf(r) && !isinf(a) && !isinf(b);         \
-            underflow |= r == 0 && !(ZERO_IS_FINE);                 \
-            result[row] = r;                                        \
-        }                                                           \
-        if (by_zero || overflow || underflow) {                     \
-            return float_failed(call, by_zero, overflow);           \
-        }                                                           \
-        return TDBPLUS_OK;                                          \
+#define FLOAT_KERNEL(NAME, LEFT, RIGHT, CTYPE, OPERATION, ZERO_IS_FINE, BY_ZERO) \
+    static tdbplus_status NAME(struct func_call *call)                           \
+    {                                                                            \
+        const LEFT *left = call->arguments[0].data;                              \
+        const RIGHT *right = call->arguments[1].data;                            \
+        CTYPE *result = call->result->data;                                      \
+        uint32_t left_mask = kernel_mask(&call->arguments[0]);                   \
+        uint32_t right_mask = kernel_mask(&call->arguments[1]);                  \
+        bool overflow = false;                                                   \
+        bool underflow = false;                                                  \
+        bool by_zero = false;                                                    \
+        for (uint32_t i = 0; i < call->count; i++) {                             \
+            uint32_t row = kernel_row(call, i);                                  \
+            const CTYPE a = (CTYPE)left[row & left_mask];                        \
+            const CTYPE b = (CTYPE)right[row & right_mask];                      \
+            const CTYPE r = (CTYPE)(OPERATION);                                  \
+            by_zero |= (BY_ZERO);                                                \
+            overflow |= isinf(r) && !isinf(a) && !isinf(b);                      \
+            underflow |= r == 0 && !(ZERO_IS_FINE);                              \
+            result[row] = r;                                                     \
+        }                                                                        \
+        if (by_zero || overflow || underflow) {                                  \
+            return float_failed(call, by_zero, overflow);                        \
+        }                                                                        \
+        return TDBPLUS_OK;                                                       \
     }
 
-#define FLOAT_KERNELS(T, CTYPE)                                                     \
-    FLOAT_KERNEL(add_##T, CTYPE, a + b, true, false)                                \
-    FLOAT_KERNEL(subtract_##T, CTYPE, a - b, true, false)                           \
-    FLOAT_KERNEL(multiply_##T, CTYPE, a *b, a == 0 || b == 0, false)                \
-    FLOAT_KERNEL(divide_##T, CTYPE, a / b, a == 0 || isinf(b), b == 0 && !isnan(a)) \
-    KERNEL_UNARY(negate_##T, CTYPE, CTYPE, -a)                                      \
+#define FLOAT_PAIRS(T, LEFT, RIGHT, CTYPE)                                        \
+    FLOAT_KERNEL(add_##T, LEFT, RIGHT, CTYPE, a + b, true, false)                 \
+    FLOAT_KERNEL(subtract_##T, LEFT, RIGHT, CTYPE, a - b, true, false)            \
+    FLOAT_KERNEL(multiply_##T, LEFT, RIGHT, CTYPE, a *b, a == 0 || b == 0, false) \
+    FLOAT_KERNEL(divide_##T, LEFT, RIGHT, CTYPE, a / b, a == 0 || isinf(b), b == 0 && !isnan(a))
+
+#define FLOAT_KERNELS(T, CTYPE)                \
+    FLOAT_PAIRS(T, CTYPE, CTYPE, CTYPE)        \
+    KERNEL_UNARY(negate_##T, CTYPE, CTYPE, -a) \
     KERNEL_UNARY(identity_##T, CTYPE, CTYPE, a)
 
 FLOAT_KERNELS(float4, float)
 FLOAT_KERNELS(float8, double)
+FLOAT_PAIRS(float48, float, double, double)
+FLOAT_PAIRS(float84, double, float, double)
 
 KERNEL_UNARY(absolute_float4, float, float, fabsf(a))
 KERNEL_UNARY(absolute_float8, double, double, fabs(a))
@@ -132,8 +139,21 @@ KERNEL_UNARY(absolute_float8, double, double, fabs(a))
         "abs", 1, {ID}, ID, 0, absolute_##T, "Absolute value."     \
     }
 
+#define MIXED_LINES(T, LEFT, RIGHT)                                            \
+    {"+", 2, {LEFT, RIGHT}, TYPE_FLOAT8, OP, add_##T, "Sum."},                 \
+        {"-", 2, {LEFT, RIGHT}, TYPE_FLOAT8, OP, subtract_##T, "Difference."}, \
+        {"*", 2, {LEFT, RIGHT}, TYPE_FLOAT8, OP, multiply_##T, "Product."},    \
+    {                                                                          \
+        "/", 2, {LEFT, RIGHT}, TYPE_FLOAT8, OP, divide_##T, "Quotient."        \
+    }
+
 const struct func table_arithmetic[] = {
-    INTEGER_LINES(int2, TYPE_INT2),   INTEGER_LINES(int4, TYPE_INT4),
-    INTEGER_LINES(int8, TYPE_INT8),   FLOAT_LINES(float4, TYPE_FLOAT4),
-    FLOAT_LINES(float8, TYPE_FLOAT8), FUNC_END,
+    INTEGER_LINES(int2, TYPE_INT2),
+    INTEGER_LINES(int4, TYPE_INT4),
+    INTEGER_LINES(int8, TYPE_INT8),
+    FLOAT_LINES(float4, TYPE_FLOAT4),
+    FLOAT_LINES(float8, TYPE_FLOAT8),
+    MIXED_LINES(float48, TYPE_FLOAT4, TYPE_FLOAT8),
+    MIXED_LINES(float84, TYPE_FLOAT8, TYPE_FLOAT4),
+    FUNC_END,
 };

@@ -57,7 +57,7 @@ KERNEL_UNARY(int4_to_bool, int32_t, uint8_t, a != 0)
 
 /* ---- text ---- */
 
-static tdbplus_status to_text(struct func_call *call)
+static tdbplus_status to_text_as(struct func_call *call, bool output)
 {
     tdbplus_status status = TDBPLUS_OK;
     struct buffer buffer;
@@ -67,7 +67,7 @@ static tdbplus_status to_text(struct func_call *call)
         struct datum value;
         column_get(&call->arguments[0], row, &value);
         buffer_clear(&buffer);
-        if (value.type.id == TYPE_BOOL) {
+        if (value.type.id == TYPE_BOOL && !output) {
             // The cast says true and false, the output function t and f.
             buffer_put_text(&buffer, value.boolean ? "true" : "false");
         } else {
@@ -84,6 +84,23 @@ static tdbplus_status to_text(struct func_call *call)
 done:
     buffer_deinit(&buffer);
     return status;
+}
+
+static tdbplus_status to_text(struct func_call *call)
+{
+    return to_text_as(call, false);
+}
+
+static tdbplus_status output(struct func_call *call)
+{
+    return to_text_as(call, true);
+}
+
+static const struct func cast_output = {"output", 1, {FUNC_ANY}, TYPE_TEXT, 0, output, "Printed."};
+
+const struct func *func_output(void)
+{
+    return &cast_output;
 }
 
 static tdbplus_status from_text(struct func_call *call)
@@ -142,13 +159,17 @@ const struct func *cast_fit_find(struct type to, enum func_cast_context context)
     if (to.id == TYPE_TEXT && to.parameter > 0) {
         return context == FUNC_CAST_EXPLICIT ? &varchar_cut : &varchar_assigned;
     }
+    if (to.id == TYPE_NUMERIC && to.precision > 0) {
+        return &cast_numeric_fit;
+    }
     return NULL;
 }
 
 const struct func *cast_unfit_find(struct type from)
 {
-    (void)from;
-    return NULL;
+    // Beyond 38 digits the stored form is the long one already.
+    bool stored = from.id == TYPE_NUMERIC && type_physical(from) != PHYSICAL_VIEW;
+    return stored ? &cast_numeric_unfit : NULL;
 }
 
 #define I FUNC_CAST_IMPLICIT

@@ -19,6 +19,11 @@ static inline int compare_float(double a, double b)
     return (a != a) - (b != b);
 }
 
+static inline int compare_single(float a, float b)
+{
+    return compare_float((double)a, (double)b);
+}
+
 static inline int compare_view(struct view a, struct view b)
 {
     return span_compare(view_span(&a), view_span(&b));
@@ -61,28 +66,38 @@ static inline int compare_json(struct view a, struct view b)
     return datum_compare(&left, &right);
 }
 
-#define ORDER_KERNELS(T, CTYPE, EQ, NE, LT, LE, GT, GE)      \
-    KERNEL_BINARY(equal_##T, CTYPE, CTYPE, uint8_t, EQ)      \
-    KERNEL_BINARY(not_equal_##T, CTYPE, CTYPE, uint8_t, NE)  \
-    KERNEL_BINARY(less_##T, CTYPE, CTYPE, uint8_t, LT)       \
-    KERNEL_BINARY(less_equal_##T, CTYPE, CTYPE, uint8_t, LE) \
-    KERNEL_BINARY(greater_##T, CTYPE, CTYPE, uint8_t, GT)    \
-    KERNEL_BINARY(greater_equal_##T, CTYPE, CTYPE, uint8_t, GE)
+#define ORDER_KERNELS(T, LEFT, RIGHT, EQ, NE, LT, LE, GT, GE) \
+    KERNEL_BINARY(equal_##T, LEFT, RIGHT, uint8_t, EQ)        \
+    KERNEL_BINARY(not_equal_##T, LEFT, RIGHT, uint8_t, NE)    \
+    KERNEL_BINARY(less_##T, LEFT, RIGHT, uint8_t, LT)         \
+    KERNEL_BINARY(less_equal_##T, LEFT, RIGHT, uint8_t, LE)   \
+    KERNEL_BINARY(greater_##T, LEFT, RIGHT, uint8_t, GT)      \
+    KERNEL_BINARY(greater_equal_##T, LEFT, RIGHT, uint8_t, GE)
 
-#define PLAIN_KERNELS(T, CTYPE) ORDER_KERNELS(T, CTYPE, a == b, a != b, a<b, a <= b, a> b, a >= b)
+#define PLAIN_KERNELS(T, CTYPE) \
+    ORDER_KERNELS(T, CTYPE, CTYPE, a == b, a != b, a<b, a <= b, a> b, a >= b)
 
-#define COMPARED_KERNELS(T, CTYPE, COMPARE)                                            \
-    ORDER_KERNELS(T, CTYPE, COMPARE(a, b) == 0, COMPARE(a, b) != 0, COMPARE(a, b) < 0, \
+#define COMPARED_KERNELS(T, CTYPE, COMPARE)                                                   \
+    ORDER_KERNELS(T, CTYPE, CTYPE, COMPARE(a, b) == 0, COMPARE(a, b) != 0, COMPARE(a, b) < 0, \
                   COMPARE(a, b) <= 0, COMPARE(a, b) > 0, COMPARE(a, b) >= 0)
 
 PLAIN_KERNELS(boolean, uint8_t)
 PLAIN_KERNELS(int2, int16_t)
 PLAIN_KERNELS(int4, int32_t)
 PLAIN_KERNELS(int8, int64_t)
-COMPARED_KERNELS(float4, float, compare_float)
+COMPARED_KERNELS(float4, float, compare_single)
 COMPARED_KERNELS(float8, double, compare_float)
-ORDER_KERNELS(view, struct view, same_view(a, b), !same_view(a, b), compare_view(a, b) < 0,
-              compare_view(a, b) <= 0, compare_view(a, b) > 0, compare_view(a, b) >= 0)
+ORDER_KERNELS(float48, float, double, compare_float((double)a, b) == 0,
+              compare_float((double)a, b) != 0, compare_float((double)a, b) < 0,
+              compare_float((double)a, b) <= 0, compare_float((double)a, b) > 0,
+              compare_float((double)a, b) >= 0)
+ORDER_KERNELS(float84, double, float, compare_float(a, (double)b) == 0,
+              compare_float(a, (double)b) != 0, compare_float(a, (double)b) < 0,
+              compare_float(a, (double)b) <= 0, compare_float(a, (double)b) > 0,
+              compare_float(a, (double)b) >= 0)
+ORDER_KERNELS(view, struct view, struct view, same_view(a, b), !same_view(a, b),
+              compare_view(a, b) < 0, compare_view(a, b) <= 0, compare_view(a, b) > 0,
+              compare_view(a, b) >= 0)
 COMPARED_KERNELS(numeric, struct view, compare_numeric)
 COMPARED_KERNELS(uuid, struct uuid, compare_uuid)
 COMPARED_KERNELS(interval, struct interval, compare_interval)
@@ -92,14 +107,16 @@ KERNEL_UNARY(not_bool, uint8_t, uint8_t, a == 0)
 
 #define OP FUNC_OPERATOR
 
-#define COMPARISON_LINES(T, ID)                                                          \
-    {"=", 2, {ID, ID}, TYPE_BOOL, OP, equal_##T, "True if equal."},                      \
-        {"<>", 2, {ID, ID}, TYPE_BOOL, OP, not_equal_##T, "True if not equal."},         \
-        {"<", 2, {ID, ID}, TYPE_BOOL, OP, less_##T, "True if less."},                    \
-        {"<=", 2, {ID, ID}, TYPE_BOOL, OP, less_equal_##T, "True if less or equal."},    \
-        {">", 2, {ID, ID}, TYPE_BOOL, OP, greater_##T, "True if greater."},              \
-    {                                                                                    \
-        ">=", 2, {ID, ID}, TYPE_BOOL, OP, greater_equal_##T, "True if greater or equal." \
+#define COMPARISON_LINES(T, ID) MIXED_LINES(T, ID, ID)
+
+#define MIXED_LINES(T, LEFT, RIGHT)                                                           \
+    {"=", 2, {LEFT, RIGHT}, TYPE_BOOL, OP, equal_##T, "True if equal."},                      \
+        {"<>", 2, {LEFT, RIGHT}, TYPE_BOOL, OP, not_equal_##T, "True if not equal."},         \
+        {"<", 2, {LEFT, RIGHT}, TYPE_BOOL, OP, less_##T, "True if less."},                    \
+        {"<=", 2, {LEFT, RIGHT}, TYPE_BOOL, OP, less_equal_##T, "True if less or equal."},    \
+        {">", 2, {LEFT, RIGHT}, TYPE_BOOL, OP, greater_##T, "True if greater."},              \
+    {                                                                                         \
+        ">=", 2, {LEFT, RIGHT}, TYPE_BOOL, OP, greater_equal_##T, "True if greater or equal." \
     }
 
 const struct func table_comparison[] = {
@@ -109,6 +126,8 @@ const struct func table_comparison[] = {
     COMPARISON_LINES(int8, TYPE_INT8),
     COMPARISON_LINES(float4, TYPE_FLOAT4),
     COMPARISON_LINES(float8, TYPE_FLOAT8),
+    MIXED_LINES(float48, TYPE_FLOAT4, TYPE_FLOAT8),
+    MIXED_LINES(float84, TYPE_FLOAT8, TYPE_FLOAT4),
     COMPARISON_LINES(numeric, TYPE_NUMERIC),
     COMPARISON_LINES(view, TYPE_TEXT),
     COMPARISON_LINES(view, TYPE_BYTEA),

@@ -78,6 +78,28 @@ TEST(a_select_becomes_its_tree)
     arena_deinit(&parsed.arena);
 }
 
+TEST(limits_with_and_without_ties_are_told_apart)
+{
+    static const struct {
+        const char *text;
+        bool limit;
+        bool ties;
+    } cases[] = {
+        {"SELECT a FROM t ORDER BY a", false, false},
+        {"SELECT a FROM t ORDER BY a LIMIT 2", true, false},
+        {"SELECT a FROM t ORDER BY a OFFSET 2", false, false},
+        {"SELECT a FROM t ORDER BY a FETCH FIRST 2 ROWS ONLY", true, false},
+        {"SELECT a FROM t ORDER BY a FETCH FIRST 2 ROWS WITH TIES", true, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct parsed parsed = parse(cases[i].text);
+        CHECK(parsed.status == TDBPLUS_OK);
+        CHECK((first_select(&parsed)->limit != NULL) == cases[i].limit);
+        CHECK(first_select(&parsed)->with_ties == cases[i].ties);
+        arena_deinit(&parsed.arena);
+    }
+}
+
 TEST(a_text_holds_any_number_of_statements)
 {
     struct parsed parsed = parse(" ; SELECT 1;; BEGIN ;CREATE TABLE t (a int PRIMARY KEY)");

@@ -1,5 +1,8 @@
 #include "sql/parse/pg_copy.h"
 
+/* The archive was built with LIMIT_OPTION_DEFAULT first, the server's header has it last. */
+#define ARCHIVE_WITH_TIES 2
+
 static struct ast *copy_select(struct copier *copier, const SelectStmt *source)
 {
     static const uint8_t kinds[] = {
@@ -25,7 +28,7 @@ static struct ast *copy_select(struct copier *copier, const SelectStmt *source)
     copy_want_list(copier, source->sortClause, &node->order);
     copy_want(copier, source->limitOffset, &node->offset);
     copy_want(copier, source->limitCount, &node->limit);
-    node->with_ties = source->limitOption == LIMIT_OPTION_WITH_TIES;
+    node->with_ties = (int)source->limitOption == ARCHIVE_WITH_TIES;
     copy_want_list(copier, source->lockingClause, &node->locking);
     node->with = copy_with(copier, source->withClause);
     node->into = source->intoClause != NULL;

@@ -1,0 +1,253 @@
+/*
+ * Goal: the interface to statements: parameters, descriptions, tags, staleness, cancelling, memory.
+ * What statements compute is tested in tests/sql. Method: a database in memory; a sweep over
+ * failing allocations with statements that use every stage.
+ */
+
+#include "sql/exec/statement.h"
+
+#include "os/env.h"
+#include "test.h"
+
+struct fixture {
+    struct env *env;
+    struct store *store;
+    struct err err;
+};
+
+static void fixture_init(struct fixture *fixture)
+{
+    *fixture = (struct fixture){0};
+    CHECK(env_ram_create(&alloc_system, &fixture->env, &fixture->err) == TDBPLUS_OK);
+    struct store_options options = {.env = fixture->env,
+                                    .alloc = &alloc_system,
+                                    .directory = "db",
+                                    .no_background = true,
+                                    .log_file_size = 1 << 20};
+    CHECK(store_open(&options, &fixture->store, &fixture->err) == TDBPLUS_OK);
+}
+
+static void fixture_deinit(struct fixture *fixture)
+{
+    store_close(fixture->store);
+    env_ram_destroy(fixture->env);
+}
+
+static struct txn *begin(struct fixture *fixture)
+{
+    struct txn_options options = {.durability = -1};
+    struct txn *txn = NULL;
+    CHECK(txn_begin(fixture->store, &options, &alloc_system, &txn, &fixture->err) == TDBPLUS_OK);
+    CHECK(txn_statement(txn, &fixture->err) == TDBPLUS_OK);
+    return txn;
+}
+
+/* Runs one statement with memory from `alloc`; rows are counted, the first integer is kept. */
+struct outcome {
+    uint64_t rows;
+    int64_t first;
+    char tag[64];
+};
+
+static tdbplus_status run_with(struct fixture *fixture, struct txn *txn, const char *text,
+                               const struct alloc *alloc, const struct datum *parameters,
+                               uint32_t parameter_count, struct outcome *outcome)
+{
+    struct call call = {.alloc = alloc, .err = &fixture->err};
+    struct sql_script *script = NULL;
+    struct sql_prepared *prepared = NULL;
+    struct sql_cursor *cursor = NULL;
+    struct batch batch;
+    batch_init(&batch, alloc);
+    *outcome = (struct outcome){0};
+    struct sql_run_options options = {
+        .txn = txn, .parameters = parameters, .parameter_count = parameter_count};
+    tdbplus_status status = sql_script_create(span_from_text(text), alloc, &script, &fixture->err);
+    if (status == TDBPLUS_OK) {
+        status = sql_prepare(script, 0, txn, NULL, 0, &call, &prepared);
+    }
+    if (status == TDBPLUS_OK) {
+        status = sql_cursor_open(prepared, &options, &call, &cursor);
+    }
+    while (status == TDBPLUS_OK && (status = sql_cursor_next(cursor, &batch)) == TDBPLUS_OK) {
+        struct datum value;
+        column_get(&batch.columns[0], batch.selection != NULL ? batch.selection[0] : 0, &value);
+        outcome->first = outcome->rows == 0 && !value.is_null ? value.integer : outcome->first;
+        outcome->rows += batch_live_count(&batch);
+    }
+    if (cursor != NULL) {
+        sql_cursor_tag(cursor, outcome->tag);
+    }
+    batch_deinit(&batch);
+    sql_cursor_close(cursor);
+    sql_prepared_destroy(prepared);
+    sql_script_destroy(script);
+    return status == TDBPLUS_END ? TDBPLUS_OK : status;
+}
+
+static struct outcome run(struct fixture *fixture, struct txn *txn, const char *text)
+{
+    struct outcome outcome;
+    CHECK(run_with(fixture, txn, text, &alloc_system, NULL, 0, &outcome) == TDBPLUS_OK);
+    CHECK(txn_statement(txn, &fixture->err) == TDBPLUS_OK);
+    return outcome;
+}
+
+TEST(tags_and_counts_are_those_of_postgresql)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    struct txn *txn = begin(&fixture);
+    CHECK(strcmp(run(&fixture, txn, "CREATE TABLE t (a int PRIMARY KEY, b text)").tag,
+                 "CREATE TABLE") == 0);
+    CHECK(strcmp(run(&fixture, txn, "INSERT INTO t VALUES (1), (2), (3)").tag, "INSERT 0 3") == 0);
+    CHECK(strcmp(run(&fixture, txn, "SELECT * FROM t").tag, "SELECT 3") == 0);
+    CHECK(strcmp(run(&fixture, txn, "UPDATE t SET b = 'x' WHERE a > 1").tag, "UPDATE 2") == 0);
+    struct outcome deleted = run(&fixture, txn, "DELETE FROM t WHERE a = 3 RETURNING a");
+    CHECK(strcmp(deleted.tag, "DELETE 1") == 0 && deleted.rows == 1 && deleted.first == 3);
+    CHECK(strcmp(run(&fixture, txn, "CREATE TABLE u AS SELECT * FROM t").tag, "SELECT 2") == 0);
+    CHECK(strcmp(run(&fixture, txn, "TRUNCATE u").tag, "TRUNCATE TABLE") == 0);
+    CHECK(strcmp(run(&fixture, txn, "DROP TABLE u").tag, "DROP TABLE") == 0);
+    CHECK(run(&fixture, txn, "EXPLAIN SELECT a FROM t WHERE a = 1").rows > 0);
+    txn_abort(txn);
+    fixture_deinit(&fixture);
+}
+
+TEST(parameters_get_their_types_from_where_they_stand)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    struct txn *txn = begin(&fixture);
+    run(&fixture, txn, "CREATE TABLE t (a int8 PRIMARY KEY, b text)");
+    struct call call = {.alloc = &alloc_system, .err = &fixture.err};
+    struct sql_script *script = NULL;
+    struct sql_prepared *prepared = NULL;
+    CHECK(sql_script_create(span_from_text("SELECT a, b || $2 AS c, $3::date FROM t WHERE a = $1"),
+                            &alloc_system, &script, &fixture.err) == TDBPLUS_OK);
+    CHECK(sql_prepare(script, 0, txn, NULL, 0, &call, &prepared) == TDBPLUS_OK);
+    CHECK(sql_parameter_count(prepared) == 3 && sql_column_count(prepared) == 3);
+    CHECK(sql_parameter_type(prepared, 0).id == TYPE_INT8);
+    CHECK(sql_parameter_type(prepared, 1).id == TYPE_TEXT);
+    CHECK(sql_parameter_type(prepared, 2).id == TYPE_DATE);
+    CHECK(strcmp(sql_column_at(prepared, 1).name, "c") == 0);
+    CHECK(sql_column_at(prepared, 0).type.id == TYPE_INT8);
+    CHECK(sql_prepared_valid(prepared, txn));
+    run(&fixture, txn, "DROP TABLE t");
+    CHECK(!sql_prepared_valid(prepared, txn));
+    sql_prepared_destroy(prepared);
+    sql_script_destroy(script);
+
+    struct datum five = {.type = type_of(TYPE_INT4), .integer = 5};
+    struct outcome outcome;
+    CHECK(run_with(&fixture, txn, "SELECT $1 + 1 WHERE $1 IN (5, 6)", &alloc_system, &five, 1,
+                   &outcome) == TDBPLUS_OK);
+    CHECK(outcome.rows == 1 && outcome.first == 6);
+    CHECK(run_with(&fixture, txn, "SELECT $1 + 1", &alloc_system, NULL, 0, &outcome) != TDBPLUS_OK);
+    err_clear(&fixture.err);
+    CHECK(run_with(&fixture, txn, "SELECT $1", &alloc_system, &five, 1, &outcome) == TDBPLUS_OK);
+    txn_abort(txn);
+    fixture_deinit(&fixture);
+}
+
+TEST(a_cancelled_statement_ends)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    struct txn *txn = begin(&fixture);
+    _Atomic bool cancel = true;
+    struct call call = {.alloc = &alloc_system, .err = &fixture.err, .cancel = &cancel};
+    struct sql_script *script = NULL;
+    struct sql_prepared *prepared = NULL;
+    struct sql_cursor *cursor = NULL;
+    struct sql_run_options options = {.txn = txn};
+    struct batch batch;
+    batch_init(&batch, &alloc_system);
+    CHECK(sql_script_create(span_from_text("SELECT count(*) FROM generate_series(1, 1000000000)"),
+                            &alloc_system, &script, &fixture.err) == TDBPLUS_OK);
+    CHECK(sql_prepare(script, 0, txn, NULL, 0, &call, &prepared) == TDBPLUS_OK);
+    CHECK(sql_cursor_open(prepared, &options, &call, &cursor) == TDBPLUS_OK);
+    CHECK(sql_cursor_next(cursor, &batch) == TDBPLUS_E_CANCELLED);
+    batch_deinit(&batch);
+    sql_cursor_close(cursor);
+    sql_prepared_destroy(prepared);
+    sql_script_destroy(script);
+    txn_abort(txn);
+    fixture_deinit(&fixture);
+}
+
+TEST(a_nested_expression_gets_an_answer_or_an_error)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    struct txn *txn = begin(&fixture);
+    for (uint32_t terms = 100; terms <= 3000; terms += 100) {
+        struct buffer text;
+        struct outcome outcome;
+        buffer_init(&text, &alloc_system);
+        buffer_put_text(&text, "SELECT x");
+        for (uint32_t i = 0; i < terms; i++) {
+            buffer_put_text(&text, " + x");
+        }
+        buffer_put_text(&text, " FROM generate_series(1, 3) g(x)");
+        buffer_put_u8(&text, 0);
+        tdbplus_status status =
+            run_with(&fixture, txn, (const char *)text.data, &alloc_system, NULL, 0, &outcome);
+        CHECK(status == TDBPLUS_OK ? outcome.first == terms + 1 : status == TDBPLUS_E_LIMIT);
+        CHECK(terms > 500 || status == TDBPLUS_OK);
+        err_clear(&fixture.err);
+        buffer_deinit(&text);
+    }
+    txn_abort(txn);
+    fixture_deinit(&fixture);
+}
+
+/* Every stage, each statement kind. Failing memory must be told, and none may stay behind. */
+static const char *const swept[] = {
+    "SELECT t.b, count(*), sum(t.a + 0.5), string_agg(s.y::text, ',') FROM t JOIN (SELECT x, x * 2 "
+    "AS y FROM generate_series(1, 5) g(x)) s ON t.a = s.x WHERE t.c LIKE 'l%' AND EXISTS (SELECT 1 "
+    "FROM t u WHERE u.a = t.a) GROUP BY t.b HAVING count(*) > 0 ORDER BY 2 DESC, 1 LIMIT 5",
+    "WITH w AS (SELECT a, c FROM t) SELECT DISTINCT c FROM w UNION SELECT 'x' EXCEPT SELECT c FROM "
+    "w "
+    "WHERE a > 2",
+    "SELECT a FROM t FULL JOIN generate_series(2, 6) g(x) ON t.a = g.x ORDER BY a NULLS FIRST",
+    "INSERT INTO t VALUES (50, 'n', 'a text of more than twelve bytes'), (1, 'k', 'z') ON CONFLICT "
+    "(a) DO UPDATE SET c = excluded.c || t.c RETURNING *",
+    "UPDATE t SET b = upper(b), c = (SELECT max(c) FROM t) WHERE a IN (2, 3) RETURNING a",
+    "DELETE FROM t WHERE a = 4 RETURNING c",
+    "CREATE TABLE made AS SELECT * FROM t",
+    "EXPLAIN SELECT * FROM t WHERE a = 1",
+};
+
+TEST(statements_survive_every_failed_allocation)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    struct txn *txn = begin(&fixture);
+    run(&fixture, txn,
+        "CREATE TABLE t (a int PRIMARY KEY, b text DEFAULT 'x', c text CHECK (c <> ''))");
+    run(&fixture, txn,
+        "INSERT INTO t SELECT x, 'b' || x % 2, 'long text number ' || x FROM "
+        "generate_series(1, 6) g(x)");
+    for (size_t s = 0; s < sizeof swept / sizeof *swept; s++) {
+        uint32_t fail_at = 0;
+        for (;; fail_at++) {
+            struct fault_alloc fault;
+            struct outcome outcome;
+            fault_alloc_init(&fault, fail_at);
+            err_clear(&fixture.err);
+            struct txn_savepoint savepoint = txn_savepoint_set(txn);
+            tdbplus_status status =
+                run_with(&fixture, txn, swept[s], &fault.alloc, NULL, 0, &outcome);
+            txn_savepoint_rollback(txn, savepoint);
+            CHECK(txn_statement(txn, NULL) == TDBPLUS_OK);
+            CHECK(fault.live_bytes == 0);
+            if (status == TDBPLUS_OK) {
+                break;
+            }
+            CHECK(status == TDBPLUS_E_NOMEM);
+        }
+        CHECK(fail_at > 5);
+    }
+    txn_abort(txn);
+    fixture_deinit(&fixture);
+}
