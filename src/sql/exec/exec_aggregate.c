@@ -33,8 +33,8 @@ struct aggregate_stage {
 
 static uint8_t *group_states(const struct aggregate_stage *stage, uint32_t group)
 {
-    uint8_t *block = *(uint8_t **)list_at(&stage->blocks, group / GROUPS_BLOCK);
-    return block + stage->states_size * (group % GROUPS_BLOCK);
+    uint8_t *const *blocks = stage->blocks.items;
+    return blocks[group / GROUPS_BLOCK] + stage->states_size * (group % GROUPS_BLOCK);
 }
 
 static bool add_group(struct aggregate_stage *stage, struct exec *exec)

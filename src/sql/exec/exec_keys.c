@@ -27,10 +27,17 @@ static double normal_double(double value)
 
 /* ---- equality ---- */
 
+/* True for values that always take eight bytes, so that their nulls do too. */
+static bool is_word_type(struct type type)
+{
+    enum physical physical = type_physical(type);
+    return physical != PHYSICAL_VIEW && physical != PHYSICAL_FIXED && physical != PHYSICAL_16;
+}
+
 static size_t equal_size(const struct datum *value)
 {
     if (value->is_null) {
-        return 1;
+        return is_word_type(value->type) ? 1 + 8 : 1;
     }
     switch (type_physical(value->type)) {
     case PHYSICAL_VIEW:
@@ -50,6 +57,10 @@ static size_t equal_size(const struct datum *value)
 static uint8_t *equal_store(const struct datum *value, uint8_t *at)
 {
     *at++ = value->is_null ? 0 : 1;
+    if (value->is_null && is_word_type(value->type)) {
+        memset(at, 0, 8);
+        return at + 8;
+    }
     if (value->is_null) {
         return at;
     }
@@ -91,35 +102,138 @@ static uint8_t *equal_store(const struct datum *value, uint8_t *at)
     return at + 8;
 }
 
-tdbplus_status row_keys_make(struct exec *exec, const struct column *columns, uint32_t column_count,
-                             const struct func_rows *rows, struct arena *arena,
-                             struct row_keys *keys_out)
+/* ---- equality of columns of up to 8 bytes: a column at a time into keys of one size ---- */
+
+#define WORD_KEY_SIZE 9u /* A null flag and eight bytes. */
+
+static bool is_word(const struct column *column)
 {
-    uint32_t count = rows->count;
-    struct row_keys keys = {.keys = arena_array(arena, count + 1u, sizeof *keys.keys),
-                            .has_null = arena_array(arena, count + 1u, sizeof *keys.has_null)};
-    if (keys.keys == NULL || keys.has_null == NULL) {
-        return exec_no_memory(exec);
+    return column->form != COLUMN_DICTIONARY && is_word_type(column->type);
+}
+
+static uint64_t double_bits(double value)
+{
+    uint64_t bits = 0;
+    value = normal_double(value);
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+#define STORE_WORDS(CTYPE, WORD)                                                    \
+    for (uint32_t i = 0; i < rows->count; i++, at += stride) {                      \
+        const CTYPE value = ((const CTYPE *)column->data)[rows_at(rows, i) & mask]; \
+        at[0] = 1;                                                                  \
+        store_u64(at + 1, (uint64_t)(WORD));                                        \
     }
-    for (uint32_t i = 0; i < count; i++) {
+
+/* Fills one column's part of all keys; `at` is where it lies in the first. */
+static void store_words(const struct column *column, const struct func_rows *rows, uint8_t *at,
+                        size_t stride)
+{
+    uint32_t mask = column->form == COLUMN_CONSTANT ? 0 : UINT32_MAX;
+    switch (type_physical(column->type)) {
+    case PHYSICAL_1:
+        STORE_WORDS(uint8_t, value)
+        return;
+    case PHYSICAL_2:
+        STORE_WORDS(int16_t, (int64_t)value)
+        return;
+    case PHYSICAL_4:
+        if (column->type.id == TYPE_FLOAT4) {
+            STORE_WORDS(float, double_bits((double)value))
+        } else {
+            STORE_WORDS(int32_t, (int64_t)value)
+        }
+        return;
+    case PHYSICAL_8:
+        if (column->type.id == TYPE_FLOAT8) {
+            STORE_WORDS(double, double_bits(value))
+        } else {
+            STORE_WORDS(int64_t, value)
+        }
+        return;
+    case PHYSICAL_16:
+    case PHYSICAL_VIEW:
+    case PHYSICAL_FIXED:
+        return;
+    }
+}
+
+/* A null's eight bytes must not tell nulls apart. */
+static void mark_nulls(const struct column *column, const struct func_rows *rows, uint8_t *at,
+                       size_t stride, bool *has_null)
+{
+    for (uint32_t i = 0; column->validity != NULL && i < rows->count; i++, at += stride) {
+        if (column_is_null(column, rows_at(rows, i))) {
+            memset(at, 0, WORD_KEY_SIZE);
+            has_null[i] = true;
+        }
+    }
+}
+
+static bool word_keys(const struct column *columns, uint32_t column_count,
+                      const struct func_rows *rows, struct arena *arena, struct row_keys *keys)
+{
+    size_t stride = (size_t)column_count * WORD_KEY_SIZE;
+    uint8_t *bytes = arena_bytes(arena, stride * rows->count + 1);
+    if (bytes == NULL) {
+        return false;
+    }
+    for (uint32_t c = 0; c < column_count; c++) {
+        uint8_t *at = bytes + (size_t)c * WORD_KEY_SIZE;
+        store_words(&columns[c], rows, at, stride);
+        mark_nulls(&columns[c], rows, at, stride, keys->has_null);
+    }
+    for (uint32_t i = 0; i < rows->count; i++) {
+        keys->keys[i] = (struct span){.data = bytes + stride * i, .size = stride};
+    }
+    return true;
+}
+
+static bool any_keys(const struct column *columns, uint32_t column_count,
+                     const struct func_rows *rows, struct arena *arena, struct row_keys *keys)
+{
+    for (uint32_t i = 0; i < rows->count; i++) {
         uint32_t row = rows_at(rows, i);
         size_t size = 0;
         for (uint32_t c = 0; c < column_count; c++) {
             struct datum value;
             column_get(&columns[c], row, &value);
             size += equal_size(&value);
-            keys.has_null[i] = keys.has_null[i] || value.is_null;
+            keys->has_null[i] = keys->has_null[i] || value.is_null;
         }
         uint8_t *at = arena_bytes(arena, size + 1);
         if (at == NULL) {
-            return exec_no_memory(exec);
+            return false;
         }
-        keys.keys[i] = (struct span){.data = at, .size = size};
+        keys->keys[i] = (struct span){.data = at, .size = size};
         for (uint32_t c = 0; c < column_count; c++) {
             struct datum value;
             column_get(&columns[c], row, &value);
             at = equal_store(&value, at);
         }
+    }
+    return true;
+}
+
+tdbplus_status row_keys_make(struct exec *exec, const struct column *columns, uint32_t column_count,
+                             const struct func_rows *rows, struct arena *arena,
+                             struct row_keys *keys_out)
+{
+    struct row_keys keys = {.keys = arena_array(arena, rows->count + 1u, sizeof *keys.keys),
+                            .has_null = arena_array(arena, rows->count + 1u, sizeof(bool))};
+    if (keys.keys == NULL || keys.has_null == NULL) {
+        return exec_no_memory(exec);
+    }
+    bool words = true;
+    for (uint32_t c = 0; c < column_count; c++) {
+        // Both ways give the same bytes: sides of a join may come in different forms.
+        words = words && is_word(&columns[c]);
+    }
+    bool made = words ? word_keys(columns, column_count, rows, arena, &keys)
+                      : any_keys(columns, column_count, rows, arena, &keys);
+    if (!made) {
+        return exec_no_memory(exec);
     }
     *keys_out = keys;
     return TDBPLUS_OK;
@@ -291,7 +405,7 @@ done:
     return status;
 }
 
-/* ---- the table ---- */
+/* ---- the hash table ---- */
 
 void key_table_init(struct key_table *table, struct arena *arena, const struct alloc *alloc)
 {

@@ -24,6 +24,7 @@ struct sort_stage {
     struct expr *top_count;
     struct expr *top_offset;
     uint64_t wanted;     /* UINT64_MAX: all. */
+    struct span last;    /* Key of the last row wanted so far; no data: not known. */
     struct arena *arena; /* Of rows and keys; swapped when rows are dropped. */
     struct arena arenas[2];
     struct row_store store;
@@ -80,6 +81,17 @@ static tdbplus_status sort_entries(struct exec *exec, struct list *entries)
     return TDBPLUS_OK;
 }
 
+/* Most rows of a top-N are dropped at once, so their keys are made in the batch's memory. */
+static bool keep_key(struct span *key, struct arena *arena)
+{
+    uint8_t *copy = arena_bytes(arena, key->size + 1);
+    if (copy != NULL) {
+        memcpy(copy, key->data, key->size);
+        key->data = copy;
+    }
+    return copy != NULL;
+}
+
 static tdbplus_status keep_batch(struct sort_stage *stage, struct exec *exec,
                                  const struct batch *batch, struct arena *arena)
 {
@@ -94,10 +106,27 @@ static tdbplus_status keep_batch(struct sort_stage *stage, struct exec *exec,
     for (uint32_t i = 0; i < key_count; i++) {
         TRY(eval_expr(&eval, stage->keys[i], &rows, &columns[i]));
     }
-    TRY(sort_keys_make(exec, columns, stage->orders, key_count, &rows, stage->arena, keys));
+    TRY(sort_keys_make(exec, columns, stage->orders, key_count, &rows,
+                       stage->wanted == UINT64_MAX ? stage->arena : arena, keys));
+    uint16_t *kept = arena_alloc(arena, (rows.count + 1u) * sizeof *kept);
+    if (kept == NULL) {
+        return exec_no_memory(exec);
+    }
+    uint32_t kept_count = 0;
+    for (uint32_t i = 0; i < rows.count; i++) {
+        // Rows behind the last one that can be wanted need not be kept.
+        kept[kept_count] = (uint16_t)rows_at(&rows, i);
+        keys[kept_count] = keys[i];
+        kept_count += stage->last.data == NULL || span_compare(keys[i], stage->last) < 0;
+    }
+    rows.rows = kept;
+    rows.count = kept_count;
     uint32_t first = stage->store.row_count;
     TRY(row_store_append(&stage->store, exec, batch->columns, &rows));
     for (uint32_t i = 0; i < rows.count; i++) {
+        if (stage->wanted != UINT64_MAX && !keep_key(&keys[i], stage->arena)) {
+            return exec_no_memory(exec);
+        }
         struct sort_entry entry = {prefix_of(keys[i]), keys[i], first + i};
         if (list_push(&stage->entries, &entry) == NULL) {
             return exec_no_memory(exec);
@@ -120,13 +149,14 @@ static tdbplus_status drop_rows(struct sort_stage *stage, struct exec *exec)
         uint16_t row = (uint16_t)(entry->row % BATCH_ROW_COUNT_MAX);
         struct func_rows one = {&row, 1, BATCH_ROW_COUNT_MAX};
         TRY(row_store_append(&store, exec, chunk, &one));
-        uint8_t *key = arena_bytes(fresh, entry->key.size + 1);
-        if (key == NULL) {
+        if (!keep_key(&entry->key, fresh)) {
             return exec_no_memory(exec);
         }
-        memcpy(key, entry->key.data, entry->key.size);
-        entry->key.data = key;
         entry->row = (uint32_t)i;
+    }
+    size_t count = stage->entries.count;
+    if (count > 0) {
+        stage->last = ((const struct sort_entry *)list_at(&stage->entries, count - 1))->key;
     }
     arena_reset(stage->arena);
     stage->arena = fresh;

@@ -18,6 +18,9 @@ TDBPLUS_CHECKED tdbplus_status opt_no_memory(struct optimizer *optimizer);
 /* fold.c: calls of constants become constants. */
 TDBPLUS_CHECKED tdbplus_status opt_fold(struct optimizer *optimizer, struct expr **expr);
 
+/* semi_join.c: EXISTS and IN in filters become joins. Before anything below is planned. */
+TDBPLUS_CHECKED tdbplus_status opt_semi_join(struct optimizer *optimizer, struct plan **plan);
+
 /* pushdown.c: conditions move to where fewer rows have been made. */
 TDBPLUS_CHECKED tdbplus_status opt_pushdown(struct optimizer *optimizer, struct plan **plan);
 

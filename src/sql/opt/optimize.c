@@ -64,6 +64,7 @@ static tdbplus_status optimize_inner(struct optimizer *optimizer, struct plan *p
 
 static tdbplus_status optimize_tree(struct optimizer *optimizer, struct plan **plan)
 {
+    TRY(opt_semi_join(optimizer, plan));
     TRY(optimize_inner(optimizer, *plan));
     TRY(opt_pushdown(optimizer, plan));
     TRY(opt_scan_bounds(optimizer, plan));

@@ -1,0 +1,244 @@
+/*
+ * WHERE EXISTS (...) and WHERE x IN (...) become semi joins, NOT EXISTS an anti join: the query is
+ * run once and hashed, instead of once a row. NOT IN stays as it is, because of its nulls.
+ */
+
+#include <string.h>
+
+#include "sql/opt/opt_internal.h"
+
+static bool expr_reads(const struct expr *expr, const struct plan *input);
+
+/* True when an expression somewhere in the plan reads a column of `input`. */
+static bool plan_reads(const struct plan *plan, const struct plan *input)
+{
+    if (plan == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < plan->expr_count; i++) {
+        if (plan->exprs[i] != NULL && expr_reads(plan->exprs[i], input)) {
+            return true;
+        }
+    }
+    for (uint32_t i = 0; plan->kind == PLAN_AGGREGATE && i < plan->aggregate_count; i++) {
+        const struct plan_aggregate *aggregate = &plan->aggregates[i];
+        for (uint32_t a = 0; a < aggregate->argument_count; a++) {
+            if (expr_reads(aggregate->arguments[a], input)) {
+                return true;
+            }
+        }
+        if (aggregate->filter != NULL && expr_reads(aggregate->filter, input)) {
+            return true;
+        }
+    }
+    for (uint32_t i = 0; plan->kind == PLAN_SORT && i < plan->key_count; i++) {
+        if (expr_reads(plan->keys[i].value, input)) {
+            return true;
+        }
+    }
+    return (plan->kind == PLAN_CTE && plan_reads(plan->cte->plan, input)) ||
+           plan_reads(plan->left, input) || plan_reads(plan->right, input);
+}
+
+static bool expr_reads(const struct expr *expr, const struct plan *input)
+{
+    if (expr->kind == EXPR_COLUMN && plan_find_column(input, expr->number) != NULL) {
+        return true;
+    }
+    for (uint32_t i = 0; expr->subquery != NULL && i < expr->subquery->outer_count; i++) {
+        if (plan_find_column(input, expr->subquery->outer_ids[i]) != NULL) {
+            return true;
+        }
+    }
+    for (uint32_t i = 0; i < expr->argument_count; i++) {
+        if (expr_reads(expr->arguments[i], input)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static tdbplus_status put_join(struct optimizer *optimizer, enum plan_join kind, struct plan *right,
+                               struct expr **conditions, uint32_t count, struct plan **input)
+{
+    struct plan *join = plan_make(optimizer->arena, PLAN_JOIN, (*input)->column_count);
+    if (join == NULL) {
+        return opt_no_memory(optimizer);
+    }
+    if (join->column_count > 0) {
+        memcpy(join->columns, (*input)->columns, join->column_count * sizeof *join->columns);
+    }
+    join->join_kind = (uint8_t)kind;
+    join->left = *input;
+    join->right = right;
+    join->exprs = conditions;
+    join->expr_count = count;
+    *input = join;
+    return TDBPLUS_OK;
+}
+
+/* x IN (query): the query reads nothing of the row. */
+static tdbplus_status convert_in(struct optimizer *optimizer, struct expr *expr,
+                                 struct plan **input, bool *done_out)
+{
+    struct plan *query = expr->subquery->plan;
+    if (strcmp(expr->func->name, "=") != 0 || plan_reads(query, *input) ||
+        expr_contains(expr->arguments[0], EXPR_SUBQUERY)) {
+        return TDBPLUS_OK;
+    }
+    struct expr **conditions = arena_array(optimizer->arena, 1, sizeof *conditions);
+    struct expr *equal = expr_call(optimizer->arena, expr->func, type_of(TYPE_BOOL), 2);
+    struct expr *value =
+        expr_column(optimizer->arena, query->columns[0].id, query->columns[0].type);
+    if (conditions == NULL || equal == NULL || value == NULL) {
+        return opt_no_memory(optimizer);
+    }
+    equal->arguments[0] = expr->arguments[0];
+    equal->arguments[1] = value;
+    conditions[0] = equal;
+    *done_out = true;
+    return put_join(optimizer, JOIN_SEMI, query, conditions, 1, input);
+}
+
+/* The arguments of an AND, or the expression itself. */
+static struct expr *const *conjuncts(struct expr *const *expr, uint32_t *count_out)
+{
+    *count_out = (*expr)->kind == EXPR_AND ? (*expr)->argument_count : 1;
+    return (*expr)->kind == EXPR_AND ? (*expr)->arguments : expr;
+}
+
+/* Splits the conditions of a query's filter into those that read the row and the others. */
+struct split {
+    struct expr **about_row;
+    uint32_t about_row_count;
+    struct expr **others;
+    uint32_t other_count;
+    bool possible;
+};
+
+static tdbplus_status split_filter(struct optimizer *optimizer, const struct plan *filter,
+                                   const struct plan *input, struct split *split)
+{
+    uint32_t total = 0;
+    for (uint32_t i = 0; i < filter->expr_count; i++) {
+        uint32_t count = 0;
+        (void)conjuncts(&filter->exprs[i], &count);
+        total += count;
+    }
+    split->about_row = arena_array(optimizer->arena, total + 1u, sizeof(struct expr *));
+    split->others = arena_array(optimizer->arena, total + 1u, sizeof(struct expr *));
+    if (split->about_row == NULL || split->others == NULL) {
+        return opt_no_memory(optimizer);
+    }
+    split->possible = true;
+    for (uint32_t i = 0; i < filter->expr_count; i++) {
+        uint32_t count = 0;
+        struct expr *const *list = conjuncts(&filter->exprs[i], &count);
+        for (uint32_t k = 0; k < count; k++) {
+            if (!expr_reads(list[k], input)) {
+                split->others[split->other_count++] = list[k];
+                continue;
+            }
+            split->possible = split->possible && !expr_contains(list[k], EXPR_SUBQUERY) &&
+                              !expr_volatile(list[k]);
+            split->about_row[split->about_row_count++] = list[k];
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* EXISTS (SELECT ... FROM rows WHERE conditions): rows, joined by the conditions about the row. */
+static tdbplus_status convert_exists(struct optimizer *optimizer, const struct expr *expr,
+                                     enum plan_join kind, struct plan **input, bool *done_out)
+{
+    struct plan *query = expr->subquery->plan;
+    while (query->kind == PLAN_PROJECT) {
+        query = query->left;
+    }
+    if (query->kind != PLAN_FILTER || plan_reads(query->left, *input)) {
+        return TDBPLUS_OK;
+    }
+    struct split split = {0};
+    TRY(split_filter(optimizer, query, *input, &split));
+    if (!split.possible || split.about_row_count == 0) {
+        return TDBPLUS_OK;
+    }
+    struct plan *rows = query->left;
+    if (split.other_count > 0) {
+        query->exprs = split.others;
+        query->expr_count = split.other_count;
+        rows = query;
+    }
+    *done_out = true;
+    return put_join(optimizer, kind, rows, split.about_row, split.about_row_count, input);
+}
+
+static tdbplus_status convert(struct optimizer *optimizer, struct expr *expr, struct plan **input,
+                              bool *done_out)
+{
+    bool negated = expr->kind == EXPR_CALL && strcmp(expr->func->name, "not") == 0;
+    const struct expr *inner = negated ? expr->arguments[0] : expr;
+    if (inner->kind != EXPR_SUBQUERY) {
+        return TDBPLUS_OK;
+    }
+    if (inner->subquery->kind == EXPR_EXISTS) {
+        return convert_exists(optimizer, inner, negated ? JOIN_ANTI : JOIN_SEMI, input, done_out);
+    }
+    if (inner->subquery->kind == EXPR_ANY && !negated) {
+        return convert_in(optimizer, expr, input, done_out);
+    }
+    return TDBPLUS_OK;
+}
+
+/* Converts what can be of one condition; NULL in *rest_out when nothing is left of it. */
+static tdbplus_status convert_condition(struct optimizer *optimizer, struct expr *condition,
+                                        struct plan **input, struct expr **rest_out)
+{
+    uint32_t count = 0;
+    struct expr *const *list = conjuncts(&condition, &count);
+    struct expr *rest = expr_make(optimizer->arena, EXPR_AND, type_of(TYPE_BOOL), count);
+    if (rest == NULL) {
+        return opt_no_memory(optimizer);
+    }
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        bool done = false;
+        TRY(convert(optimizer, list[i], input, &done));
+        if (!done) {
+            rest->arguments[kept++] = list[i];
+        }
+    }
+    rest->argument_count = kept;
+    *rest_out = kept == count ? condition : kept == 0 ? NULL : rest;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status convert_filter(struct optimizer *optimizer, struct plan **plan)
+{
+    struct plan *filter = *plan;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < filter->expr_count; i++) {
+        struct expr *rest = NULL;
+        TRY(convert_condition(optimizer, filter->exprs[i], &filter->left, &rest));
+        if (rest != NULL) {
+            filter->exprs[kept++] = rest;
+        }
+    }
+    filter->expr_count = kept;
+    if (kept == 0) {
+        *plan = filter->left;
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status opt_semi_join(struct optimizer *optimizer, struct plan **plan)
+{
+    if (*plan == NULL) {
+        return TDBPLUS_OK;
+    }
+    if ((*plan)->kind == PLAN_FILTER) {
+        TRY(convert_filter(optimizer, plan));
+    }
+    TRY(opt_semi_join(optimizer, &(*plan)->left));
+    return opt_semi_join(optimizer, &(*plan)->right);
+}
