@@ -294,6 +294,7 @@ tdbplus_status scan_morsel_next(struct scan *scan, struct scan_morsel *morsel, s
     while (morsel->next_row < morsel->end_row) {
         TRY(env_check_call(store_env(scan->txn->store), call));
         TRY(scan_read_source(scan, source, &morsel->next_row, morsel->end_row, batch, call));
+        TRY(store_snapshot_check(&scan->txn->snapshot, call->err));
         if (batch_live_count(batch) > 0) {
             batch->column_count = scan->options.position_count;
             return TDBPLUS_OK;

@@ -419,6 +419,7 @@ tdbplus_status ordered_next(struct scan *scan, struct batch *batch, const struct
         TRY(env_check_call(store_env(scan->txn->store), call));
         batch_reset(batch);
         TRY(plan_batch(scan, &count, call->err));
+        TRY(store_snapshot_check(&scan->txn->snapshot, call->err));
         if (count == 0) {
             return TDBPLUS_END;
         }

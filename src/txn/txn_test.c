@@ -9,11 +9,13 @@
 #include <stdlib.h>
 
 #include "locks/lock_table.h"
+#include "storage/store/store_read.h"
 #include "types/schema.h"
 
 #include "test.h"
 
-#define KEY_COUNT 300u
+#define KEY_COUNT       300u
+#define SNAPSHOT_AGE_US ((uint64_t)100000)
 
 struct fixture {
     struct env *env;
@@ -43,6 +45,7 @@ static void begin_fixture(struct fixture *fixture, bool text_key)
                                     .directory = "db",
                                     .no_background = true,
                                     .deadlock_timeout_us = 20000,
+                                    .snapshot_age_max_us = SNAPSHOT_AGE_US,
                                     .log_file_size = 1 << 20};
     OK(store_open(&options, &fixture->store, &fixture->err));
     struct schema_column columns[] = {
@@ -289,6 +292,41 @@ TEST(a_statement_does_not_see_the_rows_it_writes)
     batch_deinit(&batch);
     scan_close(scan);
     commit(fixture, txn);
+    end_fixture(fixture);
+}
+
+TEST(a_transaction_that_is_open_too_long_is_told_so_and_others_are_not)
+{
+    struct fixture self;
+    struct fixture *fixture = &self;
+    begin_fixture(fixture, false);
+    struct txn *txn = begin(fixture, TXN_READ_COMMITTED);
+    OK(put(fixture, txn, TXN_INSERT, 1, 1));
+    commit(fixture, txn);
+    struct txn *old = begin(fixture, TXN_REPEATABLE_READ);
+    env_sleep_us(store_env(fixture->store), 2 * SNAPSHOT_AGE_US);
+    struct txn *fresh = begin(fixture, TXN_REPEATABLE_READ);
+    store_expire_snapshots(fixture->store);
+
+    struct datum key = {.type = {.id = TYPE_INT8}, .integer = 1};
+    struct datum values[3];
+    struct batch batch;
+    batch_init(&batch, &alloc_system);
+    bool found = false;
+    err_clear(&fixture->err);
+    CHECK(txn_get(old, table(old), &key, NULL, 0, &batch, values, &found, &fixture->call) ==
+          TDBPLUS_E_SNAPSHOT);
+    CHECK(strcmp(fixture->err.sqlstate, "72000") == 0);
+    CHECK(fixture->err.hint[0] != '\0');
+    struct scan *scan = NULL;
+    struct scan_options options = {.order = SCAN_ANY};
+    OK(scan_open(old, table(old), &options, &scan, &fixture->err));
+    CHECK(scan_next(scan, &batch, &fixture->call) == TDBPLUS_E_SNAPSHOT);
+    scan_close(scan);
+    batch_deinit(&batch);
+    txn_abort(old);
+    CHECK(get(fixture, fresh, 1) == 1);
+    txn_abort(fresh);
     end_fixture(fixture);
 }
 

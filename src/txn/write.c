@@ -314,8 +314,8 @@ tdbplus_status txn_get(struct txn *txn, const struct object *collection,
         status = version_row(version, &place, schema, positions, count, batch, values_out, err);
     }
     version_release(version);
-    if (status == TDBPLUS_OK) {
-        *found_out = place.found;
-    }
-    return status;
+    TRY(status);
+    TRY(store_snapshot_check(&txn->snapshot, err));
+    *found_out = place.found;
+    return TDBPLUS_OK;
 }

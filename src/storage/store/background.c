@@ -156,6 +156,7 @@ static void merger_main(void *arg)
 {
     struct store *store = arg;
     while (!atomic_load(&store->closing)) {
+        store_expire_snapshots(store);
         if (!for_each(store, merge_round)) {
             uint64_t now = env_clock_mono_us(store->env);
             (void)env_event_wait(store->env, &store->merger_event, now + IDLE_WAIT_US);

@@ -8,6 +8,8 @@ uint64_t store_visible_timestamp(const struct store *store)
 
 void store_snapshot_acquire(struct store *store, struct store_snapshot *snapshot)
 {
+    snapshot->acquired_us = env_clock_mono_us(store->env);
+    atomic_store_explicit(&snapshot->expired, false, memory_order_relaxed);
     latch_lock(&store->snapshot_latch);
     // Read inside the latch: whoever computes the horizon later finds this snapshot in the list.
     snapshot->timestamp = store_visible_timestamp(store);
@@ -21,12 +23,9 @@ void store_snapshot_acquire(struct store *store, struct store_snapshot *snapshot
     latch_unlock(&store->snapshot_latch);
 }
 
-void store_snapshot_release(struct store *store, struct store_snapshot *snapshot)
+/* Takes it out of the list. Under the latch. */
+static void unlink_snapshot(struct store *store, struct store_snapshot *snapshot)
 {
-    if (snapshot->timestamp == 0) {
-        return;
-    }
-    latch_lock(&store->snapshot_latch);
     ASSERT(store->snapshot_count > 0);
     if (snapshot->previous != NULL) {
         snapshot->previous->next = snapshot->next;
@@ -38,8 +37,46 @@ void store_snapshot_release(struct store *store, struct store_snapshot *snapshot
         snapshot->next->previous = snapshot->previous;
     }
     store->snapshot_count--;
+}
+
+void store_snapshot_release(struct store *store, struct store_snapshot *snapshot)
+{
+    if (snapshot->timestamp == 0) {
+        return;
+    }
+    latch_lock(&store->snapshot_latch);
+    if (!atomic_load_explicit(&snapshot->expired, memory_order_relaxed)) {
+        unlink_snapshot(store, snapshot);
+    }
     latch_unlock(&store->snapshot_latch);
     *snapshot = (struct store_snapshot){0};
+}
+
+tdbplus_status store_snapshot_check(const struct store_snapshot *snapshot, struct err *err)
+{
+    if (!atomic_load_explicit(&snapshot->expired, memory_order_acquire)) {
+        return TDBPLUS_OK;
+    }
+    tdbplus_status status = err_set(err, TDBPLUS_E_SNAPSHOT,
+                                    "snapshot too old: the transaction has been open too long");
+    err_hint(err, "Roll back and begin again, or open the database with a longer limit.");
+    return status;
+}
+
+void store_expire_snapshots(struct store *store)
+{
+    uint64_t now = env_clock_mono_us(store->env);
+    latch_lock(&store->snapshot_latch);
+    struct store_snapshot *next = NULL;
+    for (struct store_snapshot *at = store->snapshots; at != NULL; at = next) {
+        next = at->next;
+        if (now - at->acquired_us > store->options.snapshot_age_max_us) {
+            unlink_snapshot(store, at);
+            // Before the horizon can pass it: a reader that misses rows then finds this set.
+            atomic_store_explicit(&at->expired, true, memory_order_release);
+        }
+    }
+    latch_unlock(&store->snapshot_latch);
 }
 
 uint64_t store_horizon(struct store *store)

@@ -5,6 +5,7 @@
 
 #define MEMORY_LIMIT_DEFAULT  ((size_t)2 << 30)
 #define MEMTABLE_SIZE_DEFAULT ((size_t)64 << 20)
+#define SNAPSHOT_AGE_DEFAULT  ((uint64_t)3600 * 1000000)
 #define SYNC_INTERVAL_DEFAULT ((uint64_t)100000)
 #define MERGE_FAN_OUT_DEFAULT 8u
 #define FORMAT_VERSION        1u
@@ -29,6 +30,9 @@ static tdbplus_status apply_defaults(struct store *store, struct err *err)
     }
     if (options->sync_interval_us == 0) {
         options->sync_interval_us = SYNC_INTERVAL_DEFAULT;
+    }
+    if (options->snapshot_age_max_us == 0) {
+        options->snapshot_age_max_us = SNAPSHOT_AGE_DEFAULT;
     }
     if (options->merge_fan_out == 0) {
         options->merge_fan_out = MERGE_FAN_OUT_DEFAULT;

@@ -40,6 +40,7 @@ struct store_options {
     uint32_t merge_fan_out;       /* Segments of about one size that merge together; 0: 8. */
     uint64_t log_file_size;       /* 0: the log's default. */
     uint64_t deadlock_timeout_us; /* Waiters look for a circle after so long; 0: one second. */
+    uint64_t snapshot_age_max_us; /* Older snapshots may be given up; 0: one hour. */
 };
 
 /*

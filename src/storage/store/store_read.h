@@ -4,6 +4,8 @@
  * Reading a collection at a snapshot: what transactions and scans are made of.
  */
 
+#include <stdatomic.h>
+
 #include "storage/memtable/memtable.h"
 #include "storage/segment/segment.h"
 #include "storage/store/store.h"
@@ -12,15 +14,30 @@ struct collection;
 struct version;
 struct segment_ref;
 
-/* A snapshot that keeps the versions it sees alive. Embedded; must not move while acquired. */
+/*
+ * A snapshot that keeps the versions it sees alive. Embedded; must not move while acquired.
+ *
+ * When it grows older than the store's limit it is given up: `expired` is set, and from then on
+ * what is read by it may lack rows. Whoever reads checks store_snapshot_check() after reading.
+ */
 struct store_snapshot {
     uint64_t timestamp;
+    uint64_t acquired_us; /* Monotonic clock. */
+    _Atomic bool expired;
     struct store_snapshot *next;
     struct store_snapshot *previous;
 };
 
 void store_snapshot_acquire(struct store *store, struct store_snapshot *snapshot);
 void store_snapshot_release(struct store *store, struct store_snapshot *snapshot);
+
+/* TDBPLUS_E_SNAPSHOT (72000) when the snapshot was given up. */
+TDBPLUS_CHECKED tdbplus_status store_snapshot_check(const struct store_snapshot *snapshot,
+                                                    struct err *err);
+
+/* Gives up the snapshots older than the limit, so that what only they see can go. Called now and
+ * then in the background. */
+void store_expire_snapshots(struct store *store);
 
 /* Newest commit that readers may see. */
 uint64_t store_visible_timestamp(const struct store *store);
