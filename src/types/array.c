@@ -57,7 +57,7 @@ static bool put_nulls(const struct datum *items, uint32_t count, struct buffer *
 static void put_fixed(struct type element, const struct datum *items, uint32_t count,
                       struct buffer *buffer)
 {
-    enum physical physical = physical_of(element);
+    enum physical physical = type_physical(element);
     size_t width = value_width(physical, element);
     uint8_t *at = buffer_extend(buffer, width * count);
     if (at == NULL) {
@@ -89,7 +89,7 @@ static void put_views(const struct datum *items, uint32_t count, struct buffer *
 /* Bytes of all items without the header; at most VALUE_SIZE_MAX when the array is allowed. */
 static uint64_t items_size(struct type element, const struct datum *items, uint32_t count)
 {
-    enum physical physical = physical_of(element);
+    enum physical physical = type_physical(element);
     if (physical != PHYSICAL_VIEW) {
         return (uint64_t)value_width(physical, element) * count;
     }
@@ -118,7 +118,7 @@ tdbplus_status array_encode(struct type element, const struct datum *items,
     size_t before = buffer->size;
     put_header(dimensions, dimension_count, has_nulls, buffer);
     if (!has_nulls || put_nulls(items, count, buffer)) {
-        if (physical_of(element) == PHYSICAL_VIEW) {
+        if (type_physical(element) == PHYSICAL_VIEW) {
             put_views(items, count, buffer);
         } else {
             put_fixed(element, items, count, buffer);
@@ -194,7 +194,7 @@ tdbplus_status array_open(struct span encoded, struct type array_type, struct ar
             return damaged(err, "its nulls");
         }
     }
-    enum physical physical = physical_of(array.element);
+    enum physical physical = type_physical(array.element);
     bool is_view = physical == PHYSICAL_VIEW;
     size_t width = is_view ? sizeof(uint32_t) : value_width(physical, array.element);
     array.items = reader_span(&reader, width * array.count).data;
@@ -218,7 +218,7 @@ void array_get(const struct array *array, uint32_t index, struct datum *item_out
         item_out->is_null = true;
         return;
     }
-    enum physical physical = physical_of(array->element);
+    enum physical physical = type_physical(array->element);
     if (physical != PHYSICAL_VIEW) {
         size_t width = value_width(physical, array->element);
         bool is_value = value_load(physical, array->items + index * width, item_out);

@@ -122,7 +122,7 @@ static bool equals(struct span text, const char *name)
 static bool set_bytes(struct arrow_field *field, const char *format, struct span extension)
 {
     bool is_view = format[0] == 'v';
-    char letter = is_view ? format[1] : format[0];
+    char letter = format[is_view ? 1 : 0];
     if (format[is_view ? 2 : 1] != 0) {
         return false;
     }

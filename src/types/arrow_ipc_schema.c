@@ -43,14 +43,17 @@ static void format_of_int(const struct flat_table *type, char *format)
     bool is_signed = flat_u8(type, 1, 0) != 0;
     const char *letter = bits == 8 ? "cC" : bits == 16 ? "sS" : bits == 32 ? "iI" : "lL";
     bool known = bits == 8 || bits == 16 || bits == 32 || bits == 64;
-    format[0] = known ? letter[is_signed ? 0 : 1] : '?';
+    format[0] = '?';
     format[1] = 0;
+    if (known) {
+        format[0] = letter[is_signed ? 0 : 1];
+    }
 }
 
 /* Units are numbered from seconds to nanoseconds. */
 static char unit_letter(int16_t unit)
 {
-    return unit >= 0 && unit < 4 ? "smun"[unit] : '?';
+    return "smun?"[unit >= 0 && unit < 4 ? unit : 4];
 }
 
 static void format_of_time(uint8_t kind, const struct flat_table *type, char *format)

@@ -450,6 +450,12 @@ static tdbplus_status take_plain_number(struct scan *scan, struct fields *fields
     return TDBPLUS_OK;
 }
 
+static bool is_path_byte(uint8_t byte)
+{
+    return is_letter(byte) || is_digit(byte) || byte == '/' || byte == '_' || byte == '+' ||
+           byte == '-';
+}
+
 /* A zone's name may have more than letters in it. */
 static struct span take_word(struct scan *scan)
 {
@@ -459,10 +465,7 @@ static struct span take_word(struct scan *scan)
         size++;
     }
     bool is_path = memchr(scan->rest.data, '/', size) != NULL;
-    while (is_path &&
-           (is_letter(peek(scan, size)) || is_digit(peek(scan, size)) ||
-            memchr("/_+-", peek(scan, size), 4) != NULL) &&
-           size < scan->rest.size) {
+    while (is_path && is_path_byte(peek(scan, size))) {
         size++;
     }
     return take(scan, size);

@@ -69,8 +69,9 @@ static char *put_time(char *at, uint64_t time)
 static char *put_era(char *at, const struct civil *civil)
 {
     if (civil->year <= 0) {
-        memcpy(at, " BC", 3);
-        at += 3;
+        *at++ = ' ';
+        *at++ = 'B';
+        *at++ = 'C';
     }
     return at;
 }

@@ -94,7 +94,10 @@ static inline uint8_t flat_u8(const struct flat_table *table, uint32_t index, ui
 static inline int16_t flat_i16(const struct flat_table *table, uint32_t index, int16_t missing)
 {
     const uint8_t *at = flat_field(table, index, 2);
-    return at == NULL ? missing : (int16_t)load_u16(at);
+    if (at == NULL) {
+        return missing;
+    }
+    return (int16_t)load_u16(at);
 }
 
 static inline int32_t flat_i32(const struct flat_table *table, uint32_t index, int32_t missing)

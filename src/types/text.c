@@ -236,7 +236,11 @@ static void print_digits(const char *digits, size_t size, int digits_max, struct
         if (i == exponent + 1 && exponent >= 0) {
             *at++ = '.';
         }
-        *at++ = i < count ? mantissa[i] : '0';
+        *at = '0';
+        if (i < count) {
+            *at = mantissa[i];
+        }
+        at++;
     }
     buffer_put(text, plain, (size_t)(at - plain));
 }

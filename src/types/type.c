@@ -11,7 +11,7 @@
 #define TYPE_NAME_SIZE     64u
 
 /* Indexed by enum type_id; TYPE_NUMERIC depends on its precision and stands as a view. */
-const uint8_t types_physical[TYPE_VECTOR + 1] = {
+const uint8_t types_physical[UINT8_MAX + 1] = {
     [TYPE_NONE] = 0,
     [TYPE_BOOL] = PHYSICAL_1,
     [TYPE_INT2] = PHYSICAL_2,

@@ -9,8 +9,9 @@
 __extension__ typedef __int128 wide_int;
 __extension__ typedef unsigned __int128 wide_uint;
 
-/* Physical forms by enum type_id; TYPE_NUMERIC's stands for the long ones. */
-extern const uint8_t types_physical[TYPE_VECTOR + 1];
+/* Physical forms by enum type_id, 0 for numbers that are none; TYPE_NUMERIC's stands for the long
+ * ones. */
+extern const uint8_t types_physical[UINT8_MAX + 1];
 
 /* type_physical() for loops over columns. The type must be valid. */
 static inline enum physical physical_of(struct type type)
