@@ -1,4 +1,7 @@
-/* Compressed bodies. The libraries' own contexts are small and freed before returning. */
+/*
+ * Compressed bodies. The libraries' contexts, some 160 KiB, are kept by the reader: making one for
+ * each buffer costs more than decompressing small ones.
+ */
 
 #include <lz4frame.h>
 #include <string.h>
@@ -8,12 +11,17 @@
 
 #define SIZE_PREFIX 8u
 
-static bool decompress_lz4(struct span from, uint8_t *to, size_t size)
+static bool decompress_lz4(struct arrow_reader *reader, struct span from, uint8_t *to, size_t size)
 {
-    LZ4F_dctx *context = NULL;
-    if (LZ4F_isError(LZ4F_createDecompressionContext(&context, LZ4F_VERSION))) {
-        return false;
+    if (reader->lz4 == NULL) {
+        LZ4F_dctx *made = NULL;
+        if (LZ4F_isError(LZ4F_createDecompressionContext(&made, LZ4F_VERSION))) {
+            return false;
+        }
+        reader->lz4 = made;
     }
+    LZ4F_dctx *context = reader->lz4;
+    LZ4F_resetDecompressionContext(context); // The frame before may have been damaged.
     bool good = true;
     size_t written = 0;
     size_t left = 1; // What the library still wants; 0 at the end of the frame.
@@ -26,18 +34,31 @@ static bool decompress_lz4(struct span from, uint8_t *to, size_t size)
         from.data += from_size;
         from.size -= from_size;
     }
-    (void)LZ4F_freeDecompressionContext(context);
     return good && left == 0 && written == size;
 }
 
-static bool decompress_zstd(struct span from, uint8_t *to, size_t size)
+static bool decompress_zstd(struct arrow_reader *reader, struct span from, uint8_t *to, size_t size)
 {
-    size_t written = ZSTD_decompress(to, size, from.data, from.size);
+    if (reader->zstd == NULL) {
+        reader->zstd = ZSTD_createDCtx();
+    }
+    if (reader->zstd == NULL) {
+        return false;
+    }
+    size_t written = ZSTD_decompressDCtx(reader->zstd, to, size, from.data, from.size);
     return !ZSTD_isError(written) && written == size;
 }
 
-tdbplus_status arrow_decompress(enum arrow_codec codec, struct arena *arena, struct span *buffer,
-                                struct err *err)
+void arrow_codecs_deinit(struct arrow_reader *reader)
+{
+    (void)LZ4F_freeDecompressionContext(reader->lz4);
+    (void)ZSTD_freeDCtx(reader->zstd);
+    reader->lz4 = NULL;
+    reader->zstd = NULL;
+}
+
+tdbplus_status arrow_decompress(struct arrow_reader *reader, enum arrow_codec codec,
+                                struct arena *arena, struct span *buffer, struct err *err)
 {
     if (buffer->size == 0 || codec == ARROW_CODEC_NONE) {
         return TDBPLUS_OK;
@@ -60,8 +81,8 @@ tdbplus_status arrow_decompress(enum arrow_codec codec, struct arena *arena, str
         return err_set(err, TDBPLUS_E_NOMEM, "arrow: no memory for a buffer of %llu bytes",
                        (unsigned long long)size);
     }
-    bool good = codec == ARROW_CODEC_LZ4 ? decompress_lz4(from, to, (size_t)size)
-                                         : decompress_zstd(from, to, (size_t)size);
+    bool good = codec == ARROW_CODEC_LZ4 ? decompress_lz4(reader, from, to, (size_t)size)
+                                         : decompress_zstd(reader, from, to, (size_t)size);
     if (!good && size > 0) {
         return err_set(err, TDBPLUS_E_CORRUPT, "arrow: a compressed buffer is damaged");
     }

@@ -101,7 +101,7 @@ static tdbplus_status next_buffer(struct body_reader *in, struct span *buffer_ou
         return damaged(in->err, "a buffer leaves the body");
     }
     struct span buffer = {.data = in->body.data + offset, .size = (size_t)size};
-    TRY(arrow_decompress(in->codec, in->arena, &buffer, in->err));
+    TRY(arrow_decompress(in->reader, in->codec, in->arena, &buffer, in->err));
     *buffer_out = buffer;
     return TDBPLUS_OK;
 }
@@ -379,6 +379,7 @@ tdbplus_status arrow_reader_open(struct span bytes, const struct alloc *alloc,
 void arrow_reader_close(struct arrow_reader *reader)
 {
     if (reader != NULL) {
+        arrow_codecs_deinit(reader);
         arena_deinit(&reader->record_arena);
         arena_deinit(&reader->arena);
         alloc_free(reader->alloc, reader, 1, sizeof *reader);

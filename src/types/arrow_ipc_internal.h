@@ -35,6 +35,8 @@ struct arrow_reader {
     struct arrow_node *nodes; /* Of the record batch being handed out; NULL: none. */
     int64_t row_count;
     int64_t row_at;
+    void *lz4; /* Contexts of the libraries, made when first needed. */
+    void *zstd;
 };
 
 /* Sets fields, columns and dictionaries. */
@@ -45,5 +47,9 @@ enum arrow_codec { ARROW_CODEC_NONE = -1, ARROW_CODEC_LZ4 = 0, ARROW_CODEC_ZSTD 
 
 /* Replaces a compressed buffer (a 64-bit size, then the data) by what it stands for, in the arena.
  */
-TDBPLUS_CHECKED tdbplus_status arrow_decompress(enum arrow_codec codec, struct arena *arena,
-                                                struct span *buffer, struct err *err);
+TDBPLUS_CHECKED tdbplus_status arrow_decompress(struct arrow_reader *reader, enum arrow_codec codec,
+                                                struct arena *arena, struct span *buffer,
+                                                struct err *err);
+
+/* Gives the contexts back. */
+void arrow_codecs_deinit(struct arrow_reader *reader);
