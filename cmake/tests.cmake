@@ -88,6 +88,15 @@ if(TDBPLUS_BENCH)
     endforeach()
 endif()
 
+# Scripts that need nothing but the program and the examples.
+if(NOT CMAKE_C_FLAGS MATCHES "-fsanitize|--coverage")
+    foreach(script cli examples)
+        add_test(NAME ${script}_script COMMAND ${CMAKE_SOURCE_DIR}/tests/${script}/run)
+        set_tests_properties(${script}_script PROPERTIES LABELS quick TIMEOUT 60
+                             ENVIRONMENT "BUILD=${CMAKE_BINARY_DIR}")
+    endforeach()
+endif()
+
 if(EXISTS ${CMAKE_SOURCE_DIR}/tests/sim/tdb_sim.c)
     tdbplus_sim_program(tdb_sim tests/sim/tdb_sim.c)
 endif()

@@ -1,0 +1,67 @@
+/* tdb: which command, and what it is told. */
+
+#include <string.h>
+
+#include "cli/cli.h"
+
+struct command {
+    const char *name;
+    const char *arguments;
+    const char *purpose;
+    int count_min;
+    int count_max;
+    int (*run)(int count, char **arguments);
+};
+
+static const struct command commands[] = {
+    {"stat", "DIR", "collections, columns and counters", 1, 1, command_stat},
+    {"verify", "DIR", "read and check every byte", 1, 1, command_verify},
+    {"backup", "DIR TARGET", "copy into a new or empty directory", 2, 2, command_backup},
+    {"dump", "DIR [COLLECTION]", "rows as lines of JSON, in order of key", 1, 2, command_dump},
+};
+
+#define COMMAND_COUNT (sizeof commands / sizeof commands[0])
+
+static void write_usage(FILE *out)
+{
+    (void)fprintf(out, "usage: tdb COMMAND ARGUMENTS\n\n");
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        (void)fprintf(out, "  tdb %-7s%-18s%s\n", commands[i].name, commands[i].arguments,
+                      commands[i].purpose);
+    }
+    (void)fprintf(out, "  tdb help                     this text\n"
+                       "  tdb --version                the version\n\n"
+                       "Exit status: 0 done, 1 failed, 2 wrong usage.\n");
+}
+
+static int run_command(const struct command *command, int count, char **arguments)
+{
+    if (count < command->count_min || count > command->count_max) {
+        (void)fprintf(stderr, "usage: tdb %s %s\n", command->name, command->arguments);
+        return CLI_USAGE;
+    }
+    return command->run(count, arguments);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        write_usage(stderr);
+        return CLI_USAGE;
+    }
+    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0) {
+        write_usage(stdout);
+        return CLI_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        (void)printf("tdb %s\n", tdbplus_version());
+        return CLI_OK;
+    }
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            return run_command(&commands[i], argc - 2, argv + 2);
+        }
+    }
+    (void)fprintf(stderr, "tdb: there is no command '%s'; 'tdb help' lists them\n", argv[1]);
+    return CLI_USAGE;
+}
