@@ -91,6 +91,10 @@ void bind_leave(struct binder *binder);
 
 /* ---- names: scope.c ---- */
 
+/* A name of the catalog in the arena, because the plan may outlive the transaction. */
+TDBPLUS_CHECKED tdbplus_status bind_copy_name(struct binder *binder, const char *name,
+                                              const char **copy_out);
+
 TDBPLUS_CHECKED tdbplus_status bind_add_column(struct binder *binder, struct bind_query *query,
                                                const struct bind_column *column);
 

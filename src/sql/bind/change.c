@@ -93,11 +93,14 @@ static tdbplus_status make_change(struct binder *binder, enum plan_kind kind,
     }
     plan->left = input;
     plan->change.object = target->object;
-    plan->change.table_name = target->object->name;
+    plan->change.object_id = target->object->id;
+    plan->change.schema_version = schema->version;
+    TRY(bind_copy_name(binder, target->object->name, &plan->change.table_name));
     plan->change.has_hidden_key = target->info.hidden_key;
     for (uint32_t i = 0; i < schema->column_count; i++) {
-        plan->columns[i] = (struct plan_column){binder->next_id++, schema->columns[i].type,
-                                                schema->columns[i].name};
+        plan->columns[i] =
+            (struct plan_column){.id = binder->next_id++, .type = schema->columns[i].type};
+        TRY(bind_copy_name(binder, schema->columns[i].name, &plan->columns[i].name));
     }
     *plan_out = plan;
     return TDBPLUS_OK;
@@ -253,8 +256,8 @@ static tdbplus_status bind_insert_values(struct binder *binder, struct bind_quer
         TRY(bind_insert_row(binder, query, target, map, row, &plan->exprs[(size_t)r * columns]));
     }
     for (uint32_t c = 0; c < columns; c++) {
-        plan->columns[c] = (struct plan_column){binder->next_id++, target->schema->columns[c].type,
-                                                target->schema->columns[c].name};
+        plan->columns[c] =
+            (struct plan_column){.id = binder->next_id++, .type = target->schema->columns[c].type};
     }
     *plan_out = plan;
     return TDBPLUS_OK;
@@ -407,6 +410,7 @@ static tdbplus_status bind_conflict(struct binder *binder, const struct target *
     if (change->updates == NULL) {
         return bind_no_memory(binder);
     }
+    change->update_count = schema->column_count;
     for (uint32_t i = 0; i < schema->column_count; i++) {
         change->updates[i] =
             expr_column(binder->arena, change->old_ids[i], schema->columns[i].type);

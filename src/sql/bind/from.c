@@ -23,7 +23,9 @@ tdbplus_status bind_scan(struct binder *binder, struct bind_query *query,
         return bind_no_memory(binder);
     }
     plan->scan.object = object;
-    plan->scan.table_name = object->name;
+    plan->scan.object_id = object->id;
+    plan->scan.schema_version = schema->version;
+    TRY(bind_copy_name(binder, object->name, &plan->scan.table_name));
     plan->scan.positions = arena_array(binder->arena, count + 1u, sizeof(uint32_t));
     if (plan->scan.positions == NULL) {
         return bind_no_memory(binder);
@@ -31,8 +33,8 @@ tdbplus_status bind_scan(struct binder *binder, struct bind_query *query,
     for (uint32_t i = 0; i < count; i++) {
         const struct schema_column *column = &schema->columns[i];
         plan->scan.positions[i] = i;
-        plan->columns[i] = (struct plan_column){
-            .id = binder->next_id++, .type = column->type, .name = column->name};
+        plan->columns[i] = (struct plan_column){.id = binder->next_id++, .type = column->type};
+        TRY(bind_copy_name(binder, column->name, &plan->columns[i].name));
         if (is_hidden(&info, schema, i)) {
             continue;
         }

@@ -15,6 +15,12 @@ tdbplus_status bind_add_column(struct binder *binder, struct bind_query *query,
     return TDBPLUS_OK;
 }
 
+tdbplus_status bind_copy_name(struct binder *binder, const char *name, const char **copy_out)
+{
+    *copy_out = arena_text(binder->arena, span_from_text(name));
+    return *copy_out == NULL ? bind_no_memory(binder) : TDBPLUS_OK;
+}
+
 const struct bind_column *bind_peek_column(const struct bind_query *query, const char *table,
                                            const char *name, bool *ambiguous_out)
 {

@@ -32,6 +32,8 @@ static tdbplus_status fill_plan(struct exec *exec, const struct bound_create *cr
     }
     insert->left = project;
     insert->change.object = object;
+    insert->change.object_id = object->id;
+    insert->change.schema_version = object->schema->version;
     insert->change.table_name = object->name;
     insert->change.has_hidden_key = true;
     *fill_out = insert;

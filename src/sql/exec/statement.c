@@ -99,6 +99,7 @@ struct dependency {
 };
 
 struct sql_prepared {
+    const struct txn *txn; /* In which a definition was bound, which only that one may run. */
     struct arena arena;
     struct bound bound;
     const char *tag;
@@ -117,19 +118,20 @@ static bool add_dependency(struct sql_prepared *prepared, const struct object *o
     return dependency != NULL;
 }
 
-static bool visit_plans(struct sql_prepared *prepared, const struct plan *plan);
+static bool visit_plans(struct sql_prepared *prepared, struct plan *plan);
 
-static bool visit_exprs(struct sql_prepared *prepared, const struct expr *expr)
+static bool visit_expr(void *ctx, struct expr *expr)
 {
+    struct sql_prepared *prepared = ctx;
     bool good = expr->subquery == NULL || visit_plans(prepared, expr->subquery->plan);
     for (uint32_t i = 0; good && i < expr->argument_count; i++) {
-        good = visit_exprs(prepared, expr->arguments[i]);
+        good = visit_expr(prepared, expr->arguments[i]);
     }
     return good;
 }
 
 /* Notes the tables of a plan and of the subqueries in its expressions. */
-static bool visit_plans(struct sql_prepared *prepared, const struct plan *plan)
+static bool visit_plans(struct sql_prepared *prepared, struct plan *plan)
 {
     if (plan == NULL) {
         return true;
@@ -142,10 +144,8 @@ static bool visit_plans(struct sql_prepared *prepared, const struct plan *plan)
     } else if (plan->kind == PLAN_CTE) {
         good = visit_plans(prepared, plan->cte->plan);
     }
-    for (uint32_t i = 0; good && i < plan->expr_count; i++) {
-        good = plan->exprs[i] == NULL || visit_exprs(prepared, plan->exprs[i]);
-    }
-    return good && visit_plans(prepared, plan->left) && visit_plans(prepared, plan->right);
+    return good && plan_each_expr(plan, visit_expr, prepared) &&
+           visit_plans(prepared, plan->left) && visit_plans(prepared, plan->right);
 }
 
 static tdbplus_status prepare(const struct sql_script *script, uint32_t number, struct txn *txn,
@@ -192,6 +192,7 @@ tdbplus_status sql_prepare(const struct sql_script *script, uint32_t number, str
         return status;
     }
     prepared->tag = prepared->bound.tag;
+    prepared->txn = txn;
     *prepared_out = prepared;
     return TDBPLUS_OK;
 }
@@ -251,6 +252,49 @@ struct sql_column sql_column_at(const struct sql_prepared *prepared, uint32_t nu
 
 /* ---- running ---- */
 
+/* Looking tables up again as the transaction at hand sees them: pointers of another transaction
+ * mean nothing here. */
+struct refresh {
+    struct txn *txn;
+};
+
+static bool refresh_plan(struct refresh *refresh, struct plan *plan);
+
+static bool refresh_expr(void *ctx, struct expr *expr)
+{
+    bool good = expr->subquery == NULL || refresh_plan(ctx, expr->subquery->plan);
+    for (uint32_t i = 0; good && i < expr->argument_count; i++) {
+        good = refresh_expr(ctx, expr->arguments[i]);
+    }
+    return good;
+}
+
+static bool refresh_object(const struct refresh *refresh, uint64_t id, uint32_t version,
+                           const struct object **object)
+{
+    *object = txn_object_by_id(refresh->txn, id);
+    return *object != NULL && (*object)->schema->version == version;
+}
+
+static bool refresh_plan(struct refresh *refresh, struct plan *plan)
+{
+    if (plan == NULL) {
+        return true;
+    }
+    bool good = true;
+    if (plan->kind == PLAN_SCAN) {
+        good = refresh_object(refresh, plan->scan.object_id, plan->scan.schema_version,
+                              &plan->scan.object);
+    } else if (plan->kind >= PLAN_INSERT) {
+        good = refresh_object(refresh, plan->change.object_id, plan->change.schema_version,
+                              &plan->change.object);
+    } else if (plan->kind == PLAN_CTE) {
+        good = refresh_plan(refresh, plan->cte->plan);
+    }
+    return good && plan_each_expr(plan, refresh_expr, refresh) &&
+           refresh_plan(refresh, plan->left) && refresh_plan(refresh, plan->right);
+}
+
 #define RETRY_COUNT_MAX 100u
 
 struct sql_cursor {
@@ -274,6 +318,11 @@ static tdbplus_status begin_run(struct sql_cursor *cursor, const struct call *ca
     cursor->begun = true;
     const struct bound *bound = &cursor->prepared->bound;
     if (bound->kind == BOUND_QUERY || bound->kind == BOUND_CHANGE) {
+        struct refresh refresh = {.txn = options->txn};
+        if (!refresh_plan(&refresh, bound->plan)) {
+            return err_set_state(call->err, TDBPLUS_E_STATE, "0A000",
+                                 "a table has changed since the statement was prepared");
+        }
         return exec_compile(&cursor->exec, bound->plan, &cursor->pipeline);
     }
     return TDBPLUS_OK;
@@ -286,6 +335,12 @@ tdbplus_status sql_cursor_open(struct sql_prepared *prepared, const struct sql_r
         return err_set_state(call->err, TDBPLUS_E_SQL, "08P01",
                              "the statement has %u parameters, but %u values were given",
                              prepared->bound.parameter_count, options->parameter_count);
+    }
+    uint8_t kind = prepared->bound.kind;
+    bool defines = kind != BOUND_QUERY && kind != BOUND_CHANGE;
+    if (defines && prepared->txn != options->txn) {
+        return err_set(call->err, TDBPLUS_E_STATE,
+                       "%s must be prepared in the transaction that runs it", prepared->tag);
     }
     struct sql_cursor *cursor = alloc_array(call->alloc, 1, sizeof *cursor);
     if (cursor == NULL) {

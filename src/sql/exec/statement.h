@@ -57,7 +57,8 @@ struct sql_column {
 /*
  * Binds and plans one statement that is neither TRANSACTION nor SESSION. `types` says what the
  * caller knows of its parameters (TYPE_NONE: nothing). The script must outlive the prepared
- * statement; the transaction need not.
+ * statement; the transaction need not, except that of a DEFINITION or EXPLAIN, which runs in the
+ * transaction it was prepared in.
  */
 TDBPLUS_CHECKED tdbplus_status sql_prepare(const struct sql_script *script, uint32_t number,
                                            struct txn *txn, const struct type *types,
@@ -88,9 +89,10 @@ struct sql_run_options {
 };
 
 /*
- * Begins a run. The caller has begun the transaction's statement (txn_statement()). Parameters and
- * options are read until the cursor is closed. Nothing runs before the first sql_cursor_next().
- * `call` must live as long as the cursor; its error object is where failures go.
+ * Begins a run; TDBPLUS_E_STATE when a table has changed since (sql_prepared_valid()). The caller
+ * has begun the transaction's statement (txn_statement()). Parameters and options are read until
+ * the cursor is closed. Nothing runs before the first sql_cursor_next(). `call` must live as long
+ * as the cursor; its error object is where failures go.
  */
 TDBPLUS_CHECKED tdbplus_status sql_cursor_open(struct sql_prepared *prepared,
                                                const struct sql_run_options *options,

@@ -149,6 +149,51 @@ TEST(parameters_get_their_types_from_where_they_stand)
     fixture_deinit(&fixture);
 }
 
+TEST(a_prepared_statement_outlives_its_transaction_but_not_its_table)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    struct call call = {.alloc = &alloc_system, .err = &fixture.err};
+    struct sql_script *script = NULL;
+    struct sql_prepared *prepared = NULL;
+    struct txn *txn = begin(&fixture);
+    run(&fixture, txn, "CREATE TABLE t (a int PRIMARY KEY)");
+    run(&fixture, txn, "INSERT INTO t VALUES (1), (2)");
+    CHECK(txn_commit(txn, &call) == TDBPLUS_OK);
+    txn = begin(&fixture);
+    const char *text = "SELECT a FROM t WHERE a IN (SELECT a FROM t WHERE a > 1)";
+    CHECK(sql_script_create(span_from_text(text), &alloc_system, &script, &fixture.err) ==
+          TDBPLUS_OK);
+    CHECK(sql_prepare(script, 0, txn, NULL, 0, &call, &prepared) == TDBPLUS_OK);
+    txn_abort(txn);
+    for (uint32_t round = 0; round < 3; round++) {
+        txn = begin(&fixture);
+        if (round == 2) {
+            run(&fixture, txn, "DROP TABLE t");
+            run(&fixture, txn, "CREATE TABLE t (a int PRIMARY KEY)");
+        }
+        struct sql_run_options options = {.txn = txn};
+        struct sql_cursor *cursor = NULL;
+        CHECK(sql_prepared_valid(prepared, txn) == (round < 2));
+        tdbplus_status status = sql_cursor_open(prepared, &options, &call, &cursor);
+        CHECK(status == (round < 2 ? TDBPLUS_OK : TDBPLUS_E_STATE));
+        if (status == TDBPLUS_OK) {
+            struct batch batch;
+            batch_init(&batch, &alloc_system);
+            CHECK(sql_cursor_next(cursor, &batch) == TDBPLUS_OK && batch_live_count(&batch) == 1);
+            CHECK(strcmp(sql_column_at(prepared, 0).name, "a") == 0);
+            CHECK(sql_cursor_next(cursor, &batch) == TDBPLUS_END);
+            batch_deinit(&batch);
+            sql_cursor_close(cursor);
+        }
+        txn_abort(txn);
+    }
+    err_clear(&fixture.err);
+    sql_prepared_destroy(prepared);
+    sql_script_destroy(script);
+    fixture_deinit(&fixture);
+}
+
 TEST(a_cancelled_statement_ends)
 {
     struct fixture fixture;

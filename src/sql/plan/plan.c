@@ -27,6 +27,60 @@ const struct plan_column *plan_find_column(const struct plan *plan, uint32_t id)
     return NULL;
 }
 
+static bool visit_list(struct expr *const *exprs, uint32_t count,
+                       bool (*visit)(void *ctx, struct expr *expr), void *ctx)
+{
+    bool good = true;
+    for (uint32_t i = 0; good && exprs != NULL && i < count; i++) {
+        good = exprs[i] == NULL || visit(ctx, exprs[i]);
+    }
+    return good;
+}
+
+static bool visit_change(const struct plan_change *change,
+                         bool (*visit)(void *ctx, struct expr *expr), void *ctx)
+{
+    return visit_list(change->checks, change->check_count, visit, ctx) &&
+           visit_list(change->updates, change->update_count, visit, ctx) &&
+           visit_list(&change->where, 1, visit, ctx);
+}
+
+bool plan_each_expr(struct plan *plan, bool (*visit)(void *ctx, struct expr *expr), void *ctx)
+{
+    bool good = visit_list(plan->exprs, plan->expr_count, visit, ctx);
+    switch ((enum plan_kind)plan->kind) {
+    case PLAN_AGGREGATE:
+        for (uint32_t i = 0; good && i < plan->aggregate_count; i++) {
+            const struct plan_aggregate *aggregate = &plan->aggregates[i];
+            good = visit_list(aggregate->arguments, aggregate->argument_count, visit, ctx) &&
+                   visit_list(&aggregate->filter, 1, visit, ctx);
+        }
+        break;
+    case PLAN_SORT:
+        for (uint32_t i = 0; good && i < plan->key_count; i++) {
+            good = visit(ctx, plan->keys[i].value);
+        }
+        break;
+    case PLAN_INSERT:
+    case PLAN_UPDATE:
+    case PLAN_DELETE:
+        good = good && visit_change(&plan->change, visit, ctx);
+        break;
+    case PLAN_VALUES:
+    case PLAN_SCAN:
+    case PLAN_SERIES:
+    case PLAN_FILTER:
+    case PLAN_PROJECT:
+    case PLAN_JOIN:
+    case PLAN_LIMIT:
+    case PLAN_DISTINCT:
+    case PLAN_SET:
+    case PLAN_CTE:
+        break;
+    }
+    return good;
+}
+
 static void print_expr(const struct expr *expr, struct buffer *buffer, uint32_t depth);
 
 static void print_arguments(const struct expr *expr, const char *between, struct buffer *buffer,

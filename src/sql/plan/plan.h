@@ -64,8 +64,14 @@ struct plan_bound {
     bool exclusive;
 };
 
+/*
+ * A plan may outlive the transaction it was bound in: `object` is looked up again by `object_id` in
+ * the transaction that runs it, and must have the version it was bound with.
+ */
 struct plan_scan {
     const struct object *object;
+    uint64_t object_id;
+    uint32_t schema_version;
     const char *table_name;
     uint32_t *positions; /* Of each output column in the schema. */
     struct plan_condition *conditions;
@@ -95,6 +101,8 @@ enum plan_conflict { CONFLICT_ERROR = 0, CONFLICT_NOTHING, CONFLICT_UPDATE };
  */
 struct plan_change {
     const struct object *object;
+    uint64_t object_id;
+    uint32_t schema_version;
     const char *table_name;
     uint8_t conflict;
     bool has_hidden_key;  /* The last column is the hidden row id. */
@@ -106,6 +114,7 @@ struct plan_change {
     uint32_t *old_ids;
     uint32_t *new_ids;
     struct expr **updates;
+    uint32_t update_count;
     struct expr *where;
 };
 
@@ -147,6 +156,9 @@ struct plan *plan_make(struct arena *arena, enum plan_kind kind, uint32_t column
 
 /* The column with that id, or NULL. */
 const struct plan_column *plan_find_column(const struct plan *plan, uint32_t id);
+
+/* Calls `visit` for every expression of the node itself; stops and returns false when it does. */
+bool plan_each_expr(struct plan *plan, bool (*visit)(void *ctx, struct expr *expr), void *ctx);
 
 /* Prints the plan as EXPLAIN shows it, a line an operator, two blanks a level. */
 void plan_print(const struct plan *plan, struct buffer *buffer);
