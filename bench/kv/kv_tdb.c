@@ -1,0 +1,256 @@
+/* TDB+ through its public header: calls without a transaction, one row handle per session. */
+
+#include <string.h>
+
+#include "kv.h"
+#include "tdbplus/tdbplus.h"
+
+struct database {
+    tdbplus_db *db;
+    bool text_keys;
+};
+
+struct session {
+    tdbplus_collection *rows;
+    tdbplus_row *row;
+    tdbplus_row *many[KV_BATCH_MAX];
+    bool text_keys;
+    char texts[KV_BATCH_MAX][KV_TEXT_SIZE];
+    tdbplus_value values[2 * KV_BATCH_MAX];
+    tdbplus_call call;
+};
+
+static void check(tdbplus_status status, const char *what, const tdbplus_call *call)
+{
+    if (status != TDBPLUS_OK) {
+        kv_fail("tdb+", what, call->error.message);
+    }
+}
+
+static void *tdb_open(const struct kv_setup *setup)
+{
+    struct database *database = kv_memory(1, sizeof *database);
+    tdbplus_call call = TDBPLUS_CALL_INIT;
+    tdbplus_options options = {
+        .struct_size = sizeof options,
+        .durability = setup->synced ? TDBPLUS_DURABILITY_FULL : TDBPLUS_DURABILITY_NONE,
+        .memory_limit_bytes = (size_t)8 << 30,
+        .cache_size_bytes = (size_t)2 << 30,
+        .memtable_size_bytes = setup->memtable_bytes,
+    };
+    check(tdbplus_open(setup->directory, &options, &database->db, &call), "open", &call);
+    database->text_keys = setup->text_keys;
+    tdbplus_column columns[] = {
+        {.name = "k",
+         .type = setup->text_keys ? TDBPLUS_TYPE_TEXT : TDBPLUS_TYPE_INT8,
+         .not_null = true},
+        {.name = "v", .type = TDBPLUS_TYPE_BYTEA, .not_null = true},
+    };
+    const char *key[] = {"k"};
+    tdbplus_status status =
+        tdbplus_collection_create(database->db, NULL, "rows", columns, 2, key, 1, &call);
+    if (status != TDBPLUS_E_EXISTS) {
+        check(status, "create", &call);
+    }
+    return database;
+}
+
+static void tdb_close(void *db)
+{
+    struct database *database = db;
+    tdbplus_close(database->db);
+}
+
+static void *tdb_session_begin(void *db)
+{
+    struct database *database = db;
+    struct session *session = kv_memory(1, sizeof *session);
+    session->call = TDBPLUS_CALL_INIT;
+    session->text_keys = database->text_keys;
+    check(tdbplus_collection_open(database->db, NULL, "rows", &session->rows, &session->call),
+          "collection_open", &session->call);
+    check(tdbplus_row_create(database->db, &session->row, &session->call), "row_create",
+          &session->call);
+    for (size_t i = 0; i < KV_BATCH_MAX; i++) {
+        check(tdbplus_row_create(database->db, &session->many[i], &session->call), "row_create",
+              &session->call);
+    }
+    return session;
+}
+
+static void tdb_session_end(void *opaque)
+{
+    struct session *session = opaque;
+    tdbplus_row_destroy(session->row);
+    for (size_t i = 0; i < KV_BATCH_MAX; i++) {
+        tdbplus_row_destroy(session->many[i]);
+    }
+    tdbplus_collection_close(session->rows);
+}
+
+/* Text of key number `i` of the call lives in the session. */
+static tdbplus_value make_key(struct session *session, size_t i, uint64_t key)
+{
+    if (!session->text_keys) {
+        return tdbplus_int8((int64_t)key);
+    }
+    kv_text(key, session->texts[i]);
+    return tdbplus_text_sized(session->texts[i], KV_TEXT_SIZE);
+}
+
+static void tdb_put(void *opaque, const struct kv_row *rows, size_t count)
+{
+    struct session *session = opaque;
+    for (size_t i = 0; i < count; i++) {
+        session->values[2 * i] = make_key(session, i, rows[i].key);
+        session->values[2 * i + 1] = tdbplus_bytea(rows[i].value, KV_VALUE_SIZE);
+    }
+    tdbplus_status status =
+        count == 1
+            ? tdbplus_upsert(session->rows, NULL, session->values, 2, &session->call)
+            : tdbplus_upsert_many(session->rows, NULL, session->values, 2, count, &session->call);
+    check(status, "upsert", &session->call);
+}
+
+static void tdb_reads(void *opaque)
+{
+    (void)opaque; // Every read has a snapshot of its own.
+}
+
+static uint64_t hash_bytes(const tdbplus_value *value)
+{
+    return kv_hash_value(value->as.bytes.data, value->as.bytes.size);
+}
+
+static uint64_t hash_key(const struct session *session, const tdbplus_value *value)
+{
+    return session->text_keys ? kv_hash_text(value->as.bytes.data, value->as.bytes.size)
+                              : kv_hash_key((uint64_t)value->as.integer);
+}
+
+static bool tdb_get(void *opaque, uint64_t key, uint64_t *hash)
+{
+    struct session *session = opaque;
+    tdbplus_value wanted = make_key(session, 0, key);
+    tdbplus_status status =
+        tdbplus_get(session->rows, NULL, &wanted, 1, session->row, &session->call);
+    if (status == TDBPLUS_E_NOT_FOUND) {
+        return false;
+    }
+    check(status, "get", &session->call);
+    tdbplus_value value = tdbplus_row_value(session->row, 1);
+    *hash += hash_bytes(&value);
+    return true;
+}
+
+static size_t tdb_get_many(void *opaque, const uint64_t *keys, size_t count, uint64_t *hash)
+{
+    struct session *session = opaque;
+    bool found[KV_BATCH_MAX];
+    for (size_t i = 0; i < count; i++) {
+        session->values[i] = make_key(session, i, keys[i]);
+    }
+    check(tdbplus_get_many(session->rows, NULL, session->values, 1, count, session->many, found,
+                           &session->call),
+          "get_many", &session->call);
+    size_t hits = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (found[i]) {
+            tdbplus_value value = tdbplus_row_value(session->many[i], 1);
+            *hash += hash_bytes(&value);
+            hits++;
+        }
+    }
+    return hits;
+}
+
+static size_t run_scan(struct session *session, const tdbplus_scan_options *options, uint64_t *hash)
+{
+    tdbplus_scan *scan = NULL;
+    check(tdbplus_scan_open(session->rows, NULL, options, &scan, &session->call), "scan_open",
+          &session->call);
+    size_t count = 0;
+    const tdbplus_value *values = NULL;
+    tdbplus_status status;
+    while ((status = tdbplus_scan_next(scan, &values, &session->call)) == TDBPLUS_OK) {
+        *hash += hash_key(session, &values[0]) + hash_bytes(&values[1]);
+        count++;
+    }
+    if (status != TDBPLUS_END) {
+        check(status, "scan_next", &session->call);
+    }
+    tdbplus_scan_close(scan);
+    return count;
+}
+
+static size_t tdb_range(void *opaque, uint64_t key, size_t limit, uint64_t *hash)
+{
+    struct session *session = opaque;
+    tdbplus_value from = make_key(session, 0, key);
+    tdbplus_scan_options options = {.struct_size = sizeof options,
+                                    .order = TDBPLUS_ASCENDING,
+                                    .from = &from,
+                                    .from_count = 1,
+                                    .limit = limit};
+    return run_scan(session, &options, hash);
+}
+
+static size_t tdb_scan(void *opaque, uint64_t *hash)
+{
+    tdbplus_scan_options options = {.struct_size = sizeof options};
+    return run_scan(opaque, &options, hash);
+}
+
+static uint64_t tdb_sum(void *opaque)
+{
+    struct session *session = opaque;
+    const char *columns[] = {"k"};
+    tdbplus_scan_options options = {
+        .struct_size = sizeof options, .columns = columns, .column_count = 1};
+    tdbplus_scan *scan = NULL;
+    check(tdbplus_scan_open(session->rows, NULL, &options, &scan, &session->call), "scan_open",
+          &session->call);
+    uint64_t sum = 0;
+    const tdbplus_value *values = NULL;
+    tdbplus_status status;
+    while ((status = tdbplus_scan_next(scan, &values, &session->call)) == TDBPLUS_OK) {
+        sum += (uint64_t)values[0].as.integer;
+    }
+    if (status != TDBPLUS_END) {
+        check(status, "scan_next", &session->call);
+    }
+    tdbplus_scan_close(scan);
+    return sum;
+}
+
+static void tdb_sync(void *db)
+{
+    struct database *database = db;
+    tdbplus_call call = TDBPLUS_CALL_INIT;
+    check(tdbplus_sync(database->db, &call), "sync", &call);
+}
+
+static void tdb_optimize(void *db)
+{
+    struct database *database = db;
+    tdbplus_call call = TDBPLUS_CALL_INIT;
+    check(tdbplus_optimize(database->db, NULL, &call), "optimize", &call);
+}
+
+const struct kv_engine kv_tdb = {
+    .name = "tdb+",
+    .open = tdb_open,
+    .close = tdb_close,
+    .session_begin = tdb_session_begin,
+    .session_end = tdb_session_end,
+    .put = tdb_put,
+    .reads_begin = tdb_reads,
+    .reads_end = tdb_reads,
+    .get = tdb_get,
+    .get_many = tdb_get_many,
+    .range = tdb_range,
+    .scan = tdb_scan,
+    .sum = tdb_sum,
+    .sync = tdb_sync,
+    .optimize = tdb_optimize,
+};
