@@ -10,7 +10,7 @@
 #   tests/sim/tdb_sim.c executable tdb_sim
 
 enable_testing()
-set(quick_seconds 10)
+set(quick_seconds 60)
 if(CMAKE_C_FLAGS MATCHES "-fsanitize|--coverage")
     set(quick_seconds 300) # Also when the machine has other things to do.
 endif()
