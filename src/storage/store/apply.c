@@ -237,6 +237,7 @@ void apply_rows(struct apply_group *group, uint64_t lsn, uint64_t timestamp, str
 void apply_group_deinit(struct apply_group *group, const struct alloc *alloc)
 {
     version_release(group->version);
+    version_release(group->stale);
     alloc_free(alloc, group->old_segments, group->op_count, sizeof(void *));
     alloc_free(alloc, group->old_rows, group->op_count, sizeof(uint64_t));
     alloc_free(alloc, group->scratch, group->op_count, sizeof(uint64_t));

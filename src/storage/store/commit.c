@@ -138,6 +138,8 @@ static tdbplus_status locate_groups(struct commit_state *state, struct err *err)
     for (uint32_t i = 0; i < state->commit->group_count; i++) {
         struct apply_group *group = &state->groups[i];
         version_release(group->version);
+        version_release(group->stale);
+        group->stale = NULL;
         group->version = version_acquire(group->collection);
         TRY(apply_locate(group, state->alloc, err));
     }
@@ -158,7 +160,9 @@ static bool refresh_versions(struct commit_state *state)
             return false;
         }
         atomic_fetch_add_explicit(&now->refs, 1, memory_order_relaxed);
-        version_release(group->version); // Not the last: the epoch still holds one.
+        // Let go of later: with the last reference files are closed, and that waits.
+        ASSERT(group->stale == NULL);
+        group->stale = group->version;
         group->version = now;
     }
     return true;

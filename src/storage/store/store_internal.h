@@ -244,6 +244,7 @@ struct object_ref *catalog_find_id(const struct catalog *catalog, uint64_t id);
 struct apply_group {
     struct collection *collection;
     struct version *version; /* Referenced. */
+    struct version *stale;   /* The one before, referenced; NULL. */
     const struct commit_op *ops;
     uint32_t op_count;
     size_t byte_count;                 /* Of keys and rows. */
