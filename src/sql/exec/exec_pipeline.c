@@ -74,16 +74,28 @@ static tdbplus_status step_once(struct stage *stage, struct exec *exec, struct b
     return status == TDBPLUS_END ? TDBPLUS_OK : status;
 }
 
+/* With PostgreSQL's words. */
+static tdbplus_status check_limits(struct exec *exec)
+{
+    const struct call *call = exec->call;
+    if (call_cancelled(call)) {
+        return err_set(call->err, TDBPLUS_E_CANCELLED, "canceling statement due to user request");
+    }
+    if (call->deadline_us != 0 &&
+        env_clock_mono_us(store_env(txn_store(exec->txn))) >= call->deadline_us) {
+        return err_set(call->err, TDBPLUS_E_TIMEOUT,
+                       "canceling statement due to statement timeout");
+    }
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status stage_next(struct stage *stage, struct exec *exec, struct batch *out)
 {
     for (;;) {
         if (stage->stopped) {
             return TDBPLUS_END;
         }
-        if (call_cancelled(exec->call)) {
-            return err_set(exec->call->err, TDBPLUS_E_CANCELLED,
-                           "canceling statement due to user request");
-        }
+        TRY(check_limits(exec));
         if (stage->before == NULL) {
             batch_reset(out);
         }
