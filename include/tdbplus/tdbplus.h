@@ -440,6 +440,79 @@ TDBPLUS_API TDBPLUS_CHECKED tdbplus_status tdbplus_scan_next(tdbplus_scan *scan,
                                                              const tdbplus_value **values_out,
                                                              tdbplus_call *call);
 
+/* ---- SQL ---- */
+
+/*
+ * A conversation in SQL: a transaction if one is open, and what was set. Outside of BEGIN every
+ * statement is a transaction of its own, committed before tdbplus_execute() returns (a query's when
+ * its last row was read or the result is closed).
+ */
+typedef struct tdbplus_session tdbplus_session;
+
+/* The rows of one statement. */
+typedef struct tdbplus_result tdbplus_result;
+
+/* Close with tdbplus_session_close(), before the database. */
+TDBPLUS_API TDBPLUS_CHECKED tdbplus_status tdbplus_session_open(tdbplus_db *db,
+                                                                tdbplus_session **session_out,
+                                                                tdbplus_call *call);
+
+/* Rolls back what is open; a result that was not read to its end fails then. NULL is fine. */
+TDBPLUS_API void tdbplus_session_close(tdbplus_session *session);
+
+/* True between BEGIN and its end, also after a failure in between. */
+TDBPLUS_API bool tdbplus_session_in_transaction(const tdbplus_session *session);
+
+/*
+ * Runs the first statement of `sql`, PostgreSQL's dialect, `size` bytes of UTF-8. *consumed_out
+ * (may be NULL) tells how many bytes it and its semicolon took, also when it fails, so that a
+ * caller walks a script; a text of nothing but blanks and comments is a statement without rows and
+ * with an empty tag. `parameters` are the values of $1, $2, ...; integers and texts take the type
+ * of the place where they stand. Close the result with tdbplus_result_close(), in any order.
+ *
+ * The error has PostgreSQL's SQLSTATE, and the position in `sql` where one is known. A failure
+ * between BEGIN and COMMIT leaves the transaction open, but all that can follow is ROLLBACK,
+ * ROLLBACK TO or COMMIT, which rolls back; other statements are TDBPLUS_E_ABORTED. A statement that
+ * meets another transaction's change is run again as READ COMMITTED demands; TDBPLUS_E_CONFLICT
+ * remains for REPEATABLE READ and for changes that will not end.
+ */
+TDBPLUS_API TDBPLUS_CHECKED tdbplus_status
+tdbplus_execute(tdbplus_session *session, const char *sql, size_t size,
+                const tdbplus_value *parameters, uint32_t parameter_count, size_t *consumed_out,
+                tdbplus_result **result_out, tdbplus_call *call);
+
+/* Rows that were not read are dropped; changes are not undone. NULL is fine. */
+TDBPLUS_API void tdbplus_result_close(tdbplus_result *result);
+
+/* 0: the statement gives no rows. */
+TDBPLUS_API uint32_t tdbplus_result_column_count(const tdbplus_result *result);
+
+/* The name lives as long as the result; zeroes past the last column. */
+TDBPLUS_API tdbplus_column tdbplus_result_column(const tdbplus_result *result, uint32_t number);
+
+/* "SELECT 3", "INSERT 0 1", "CREATE TABLE", as PostgreSQL says it; of a query only after its last
+ * row (before: ""). Lives as long as the result. */
+TDBPLUS_API const char *tdbplus_result_tag(const tdbplus_result *result);
+
+/*
+ * The next row; TDBPLUS_END when there is none. Values are valid until the next call on the result
+ * or its session (which may have them as parameters); `values_out` may be NULL for callers of
+ * tdbplus_result_text().
+ *
+ *   TDBPLUS_E_STATE  the query's transaction was rolled back
+ */
+TDBPLUS_API TDBPLUS_CHECKED tdbplus_status tdbplus_result_next(tdbplus_result *result,
+                                                               const tdbplus_value **values_out,
+                                                               tdbplus_call *call);
+
+/* A value of the current row as PostgreSQL prints it, with a zero byte after it; NULL and 0 for a
+ * null. Valid until the next row. TDBPLUS_E_STATE when there is no row. */
+TDBPLUS_API TDBPLUS_CHECKED tdbplus_status tdbplus_result_text(tdbplus_result *result,
+                                                               uint32_t column,
+                                                               const char **text_out,
+                                                               size_t *size_out,
+                                                               tdbplus_call *call);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,127 @@
+/* Parameters of statements: their types, and their values as those types. */
+
+#include "engine/session.h"
+#include "types/text.h"
+
+static bool is_integer(const tdbplus_value *value)
+{
+    return value->type == TDBPLUS_TYPE_INT2 || value->type == TDBPLUS_TYPE_INT4 ||
+           value->type == TDBPLUS_TYPE_INT8;
+}
+
+/* The types that the caller knows. A text is an untyped literal, as in PostgreSQL; an integer is
+ * too while `loose`, so that "int4_column = $1" compares int4 with int4. */
+static tdbplus_status known_type(const tdbplus_value *value, bool loose, struct type *type_out,
+                                 struct err *err)
+{
+    struct type type = {.id = (uint8_t)value->type};
+    if (value->type < TDBPLUS_TYPE_NONE || value->type > TDBPLUS_TYPE_VECTOR ||
+        (value->type == TDBPLUS_TYPE_NONE && !value->is_null)) {
+        return err_set(err, TDBPLUS_E_INVALID, "a parameter has no valid type");
+    }
+    if (value->type == TDBPLUS_TYPE_ARRAY || value->type == TDBPLUS_TYPE_ENUM) {
+        return err_set(err, TDBPLUS_E_UNSUPPORTED,
+                       "arrays and enums cannot be parameters yet; pass them as text");
+    }
+    if (value->is_null || value->type == TDBPLUS_TYPE_TEXT || (loose && is_integer(value))) {
+        type = type_of(TYPE_NONE);
+    } else if (value->type == TDBPLUS_TYPE_VECTOR) {
+        type.parameter = (uint32_t)(value->as.bytes.size / sizeof(float));
+    } else if (is_integer(value)) {
+        type = type_of(TYPE_INT8);
+    }
+    *type_out = type;
+    return TDBPLUS_OK;
+}
+
+bool engine_value_has_bytes(const tdbplus_value *value)
+{
+    switch (value->type) {
+    case TDBPLUS_TYPE_NUMERIC:
+    case TDBPLUS_TYPE_TEXT:
+    case TDBPLUS_TYPE_BYTEA:
+    case TDBPLUS_TYPE_JSON:
+    case TDBPLUS_TYPE_VECTOR:
+        return true;
+    case TDBPLUS_TYPE_NONE:
+    case TDBPLUS_TYPE_BOOL:
+    case TDBPLUS_TYPE_INT2:
+    case TDBPLUS_TYPE_INT4:
+    case TDBPLUS_TYPE_INT8:
+    case TDBPLUS_TYPE_FLOAT4:
+    case TDBPLUS_TYPE_FLOAT8:
+    case TDBPLUS_TYPE_DATE:
+    case TDBPLUS_TYPE_TIME:
+    case TDBPLUS_TYPE_TIMESTAMP:
+    case TDBPLUS_TYPE_TIMESTAMPTZ:
+    case TDBPLUS_TYPE_INTERVAL:
+    case TDBPLUS_TYPE_UUID:
+    case TDBPLUS_TYPE_ARRAY:
+    case TDBPLUS_TYPE_ENUM:
+        break;
+    }
+    return false;
+}
+
+static tdbplus_status convert(const tdbplus_value *value, struct type type, struct arena *arena,
+                              struct datum *datum_out, struct err *err)
+{
+    if (value->type == TDBPLUS_TYPE_TEXT && !value->is_null) {
+        struct span text = {.data = value->as.bytes.data, .size = value->as.bytes.size};
+        return text_parse(text, type, NULL, arena, datum_out, err);
+    }
+    return engine_datum(value, type, "parameter", arena, datum_out, err);
+}
+
+static tdbplus_status try_prepare(tdbplus_result *result, struct txn *txn,
+                                  const tdbplus_value *values, bool loose, const struct call *call)
+{
+    uint32_t count = result->parameter_count;
+    struct type *types = arena_array(&result->arena, (size_t)count + 1, sizeof *types);
+    if (types == NULL) {
+        return err_set(call->err, TDBPLUS_E_NOMEM, "parameters do not fit the memory limit");
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        TRY(known_type(&values[i], loose, &types[i], call->err));
+    }
+    struct sql_prepared *prepared = NULL;
+    TRY(sql_prepare(result->script, 0, txn, types, count, call, &prepared));
+    tdbplus_status status = TDBPLUS_OK;
+    uint32_t wanted = sql_parameter_count(prepared);
+    if (wanted > count) {
+        status = err_set_state(call->err, TDBPLUS_E_SQL, "08P01",
+                               "the statement has %u parameters, but %u values were given", wanted,
+                               count);
+        goto done;
+    }
+    for (uint32_t i = 0; i < wanted; i++) {
+        struct type type = sql_parameter_type(prepared, i);
+        TRY_OR(done, convert(&values[i], type, &result->arena, &result->parameters[i], call->err));
+    }
+    result->prepared = prepared;
+    prepared = NULL;
+done:
+    sql_prepared_destroy(prepared);
+    return status;
+}
+
+tdbplus_status result_prepare(tdbplus_result *result, struct txn *txn, const tdbplus_value *values,
+                              uint32_t count, const struct call *call)
+{
+    result->parameters = arena_array(&result->arena, (size_t)count + 1, sizeof *result->parameters);
+    if (result->parameters == NULL) {
+        return err_set(call->err, TDBPLUS_E_NOMEM, "parameters do not fit the memory limit");
+    }
+    result->parameter_count = count;
+    bool integers = false;
+    for (uint32_t i = 0; i < count; i++) {
+        integers = integers || (is_integer(&values[i]) && !values[i].is_null);
+    }
+    // Where an integer has no place as a literal, or is too large for it, it counts as int8.
+    tdbplus_status status = try_prepare(result, txn, values, true, call);
+    if (status != TDBPLUS_OK && status != TDBPLUS_E_NOMEM && integers) {
+        err_clear(call->err);
+        status = try_prepare(result, txn, values, false, call);
+    }
+    return status;
+}

@@ -1,0 +1,405 @@
+/* Results: rows of statements, as they come or held. */
+
+#include <string.h>
+
+#include "engine/session.h"
+#include "types/text.h"
+
+static tdbplus_status no_memory(struct err *err)
+{
+    return err_set(err, TDBPLUS_E_NOMEM, "a result does not fit the memory limit");
+}
+
+tdbplus_status result_create(tdbplus_session *session, const char *tag, tdbplus_result **result_out,
+                             struct err *err)
+{
+    tdbplus_db *db = session->db;
+    const struct alloc *alloc = store_alloc(db->store);
+    tdbplus_result *result = alloc_array(alloc, 1, sizeof *result);
+    if (result == NULL) {
+        return no_memory(err);
+    }
+    result->db = db;
+    result->status = TDBPLUS_END;
+    (void)memccpy(result->tag, tag, 0, sizeof result->tag - 1);
+    arena_init(&result->arena, alloc, 1024);
+    arena_init(&result->row_arena, alloc, 1024);
+    batch_init(&result->batch, alloc);
+    list_init(&result->held, alloc, sizeof(struct batch));
+    result->call = (struct call){.alloc = alloc, .err = &result->err};
+    *result_out = result;
+    return TDBPLUS_OK;
+}
+
+static void forget_held(tdbplus_result *result)
+{
+    for (size_t i = result->held_at; i < result->held.count; i++) {
+        batch_deinit(list_at(&result->held, i));
+    }
+    result->held.count = 0;
+    result->held_at = 0;
+}
+
+/* Ends the run; rows at hand stay only if they are held. */
+static void close_cursor(tdbplus_result *result)
+{
+    sql_cursor_close(result->cursor);
+    result->cursor = NULL;
+    if (result->session != NULL) {
+        result->session->result_open = NULL;
+        result->session = NULL;
+    }
+    txn_abort(result->own_txn); // It read only.
+    result->own_txn = NULL;
+}
+
+void result_stop(tdbplus_result *result)
+{
+    batch_reset(&result->batch);
+    result->batch_ready = false;
+    forget_held(result);
+    close_cursor(result);
+    sql_prepared_destroy(result->prepared);
+    result->prepared = NULL;
+    result->status = TDBPLUS_END;
+    err_clear(&result->err);
+}
+
+void tdbplus_result_close(tdbplus_result *result)
+{
+    if (result == NULL) {
+        return;
+    }
+    result_stop(result);
+    sql_script_destroy(result->script);
+    batch_deinit(&result->batch);
+    list_deinit(&result->held);
+    arena_deinit(&result->row_arena);
+    arena_deinit(&result->arena);
+    alloc_free(store_alloc(result->db->store), result, 1, sizeof *result);
+}
+
+/* ---- running ---- */
+
+/* The cursor keeps one call for its life; what the caller of the moment set goes into it. */
+static void lend_limits(tdbplus_result *result, const struct call *call)
+{
+    result->call.cancel = call->cancel;
+    result->call.deadline_us = call->deadline_us;
+    result->call.progress = call->progress;
+    result->call.progress_ctx = call->progress_ctx;
+}
+
+static tdbplus_status next_of_cursor(tdbplus_result *result, struct batch *batch,
+                                     const struct call *call)
+{
+    lend_limits(result, call);
+    tdbplus_status status = sql_cursor_next(result->cursor, batch);
+    lend_limits(result, &(struct call){0});
+    if (status == TDBPLUS_END) {
+        sql_cursor_tag(result->cursor, result->tag);
+    } else if (status != TDBPLUS_OK && call->err != NULL && call->err->status == TDBPLUS_OK) {
+        *call->err = result->err;
+    }
+    return status;
+}
+
+static bool copy_bytes(struct column *column, struct arena *arena)
+{
+    if (type_physical(column->type) != PHYSICAL_VIEW) {
+        return true;
+    }
+    struct view *views = column->data;
+    for (uint32_t i = 0; i < column->row_count; i++) {
+        if (column_is_null(column, i) || views[i].size <= VIEW_INLINE_SIZE_MAX) {
+            continue;
+        }
+        uint8_t *copy = arena_bytes(arena, views[i].size);
+        if (copy == NULL) {
+            return false;
+        }
+        memcpy(copy, views[i].far.data, views[i].size);
+        views[i] = view_of((struct span){.data = copy, .size = views[i].size});
+    }
+    return true;
+}
+
+/* Adds a copy of the batch's live rows, which depends on nothing, to the held ones. */
+static tdbplus_status hold_batch(tdbplus_result *result, const struct batch *batch, struct err *err)
+{
+    uint32_t count = batch_live_count(batch);
+    if (count == 0 || batch->column_count == 0) {
+        return TDBPLUS_OK;
+    }
+    struct batch copy;
+    batch_init(&copy, result->call.alloc);
+    copy.columns = arena_array(&copy.arena, batch->column_count, sizeof *copy.columns);
+    bool good = copy.columns != NULL;
+    for (uint32_t i = 0; good && i < batch->column_count; i++) {
+        good = column_flatten(&batch->columns[i], batch->selection, count, &copy.columns[i],
+                              &copy.arena) &&
+               copy_bytes(&copy.columns[i], &copy.arena);
+    }
+    copy.column_count = batch->column_count;
+    copy.row_count = count;
+    if (!good || list_push(&result->held, &copy) == NULL) {
+        batch_deinit(&copy);
+        return no_memory(err);
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status hold_rest(tdbplus_result *result, const struct call *call)
+{
+    struct batch batch;
+    batch_init(&batch, result->call.alloc);
+    tdbplus_status status = TDBPLUS_OK;
+    while (status == TDBPLUS_OK) {
+        status = next_of_cursor(result, &batch, call);
+        if (status == TDBPLUS_OK) {
+            status = hold_batch(result, &batch, call->err);
+        }
+    }
+    batch_deinit(&batch);
+    return status;
+}
+
+static tdbplus_status describe(tdbplus_result *result, struct err *err)
+{
+    uint32_t count = sql_column_count(result->prepared);
+    struct arena *arena = &result->arena;
+    result->columns = arena_array(arena, (size_t)count + 1, sizeof *result->columns);
+    result->types = arena_array(arena, (size_t)count + 1, sizeof *result->types);
+    result->values = arena_array(arena, (size_t)count + 1, sizeof *result->values);
+    if (result->columns == NULL || result->types == NULL || result->values == NULL) {
+        return no_memory(err);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct sql_column column = sql_column_at(result->prepared, i);
+        char *name = arena_text(arena, span_from_text(column.name));
+        if (name == NULL) {
+            return no_memory(err);
+        }
+        result->types[i] = column.type;
+        result->columns[i] = (tdbplus_column){.name = name, .type = (tdbplus_type)column.type.id};
+        if (column.type.id == TYPE_NUMERIC) {
+            result->columns[i].precision = (uint16_t)column.type.precision;
+            result->columns[i].scale = (uint16_t)column.type.scale;
+        } else if (column.type.id == TYPE_VECTOR) {
+            result->columns[i].dimension = column.type.parameter;
+        }
+    }
+    result->column_count = count;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status result_start(tdbplus_result *result, struct txn *txn, bool retry_conflicts,
+                            int64_t time_us, const struct call *call)
+{
+    TRY(describe(result, call->err));
+    struct sql_run_options options = {.txn = txn,
+                                      .parameters = result->parameters,
+                                      .parameter_count = result->parameter_count,
+                                      .transaction_time_us = time_us,
+                                      .retry_conflicts = retry_conflicts};
+    lend_limits(result, call);
+    tdbplus_status status =
+        sql_cursor_open(result->prepared, &options, &result->call, &result->cursor);
+    lend_limits(result, &(struct call){0});
+    if (status != TDBPLUS_OK) {
+        if (call->err != NULL && call->err->status == TDBPLUS_OK) {
+            *call->err = result->err;
+        }
+        return status;
+    }
+    if (sql_statement_kind(result->script, 0) == SQL_QUERY) {
+        // The first rows are made at once, so that what is wrong is known early.
+        status = next_of_cursor(result, &result->batch, call);
+        result->batch_ready = status == TDBPLUS_OK;
+        result->status = status;
+    } else {
+        status = hold_rest(result, call);
+    }
+    if (status == TDBPLUS_END) {
+        sql_cursor_close(result->cursor);
+        result->cursor = NULL;
+    }
+    return status == TDBPLUS_END ? TDBPLUS_OK : status;
+}
+
+void result_hold(tdbplus_result *result, const struct call *call)
+{
+    if (result->cursor == NULL) {
+        return;
+    }
+    tdbplus_status status = TDBPLUS_OK;
+    struct err err = {0};
+    struct call quiet = *call;
+    quiet.err = &err;
+    // The rows being read move as well: their bytes may be storage's. They stay the current ones.
+    if (result->batch.column_count > 0) {
+        status = hold_batch(result, &result->batch, &err);
+        if (status == TDBPLUS_OK && result->held.count > 0) {
+            batch_deinit(&result->batch);
+            result->batch = *(struct batch *)list_at(&result->held, 0);
+            result->held.count = 0;
+        } else {
+            batch_reset(&result->batch);
+        }
+    }
+    if (status == TDBPLUS_OK) {
+        status = hold_rest(result, &quiet);
+    }
+    if (status != TDBPLUS_END) {
+        batch_reset(&result->batch);
+        result->batch_ready = false;
+        forget_held(result);
+        result->err = err;
+    }
+    result->status = status;
+    close_cursor(result);
+}
+
+void result_abandon(tdbplus_result *result)
+{
+    if (result->cursor != NULL) {
+        batch_reset(&result->batch);
+        result->batch_ready = false;
+        result->at = 0;
+        result->status = err_set_state(&result->err, TDBPLUS_E_STATE, "24000",
+                                       "the transaction of this result was rolled back");
+    }
+    close_cursor(result);
+}
+
+tdbplus_status result_next_batch(tdbplus_result *result, const struct call *call)
+{
+    result->at = 0;
+    if (result->batch_ready) {
+        result->batch_ready = false;
+        return TDBPLUS_OK;
+    }
+    if (result->held_at < result->held.count) {
+        batch_deinit(&result->batch);
+        result->batch = *(struct batch *)list_at(&result->held, result->held_at);
+        result->held_at++;
+        return TDBPLUS_OK;
+    }
+    batch_reset(&result->batch);
+    if (result->cursor == NULL) {
+        if (result->status != TDBPLUS_END && call->err != NULL) {
+            *call->err = result->err;
+        }
+        return result->status;
+    }
+    tdbplus_session *session = result->session;
+    result->status = next_of_cursor(result, &result->batch, call);
+    if (result->status != TDBPLUS_OK) {
+        batch_reset(&result->batch);
+        if (result->status != TDBPLUS_END && session != NULL) {
+            session->failed = true;
+        }
+        close_cursor(result);
+    }
+    return result->status;
+}
+
+/* ---- what callers see ---- */
+
+uint32_t tdbplus_result_column_count(const tdbplus_result *result)
+{
+    return result->column_count;
+}
+
+tdbplus_column tdbplus_result_column(const tdbplus_result *result, uint32_t number)
+{
+    return number < result->column_count ? result->columns[number] : (tdbplus_column){0};
+}
+
+const char *tdbplus_result_tag(const tdbplus_result *result)
+{
+    return result->tag;
+}
+
+struct result_args {
+    tdbplus_result *result;
+    const tdbplus_value **values_out;
+    uint32_t column;
+    const char **text_out;
+    size_t *size_out;
+};
+
+static uint32_t current_row(const tdbplus_result *result)
+{
+    uint32_t at = result->at - 1;
+    return result->batch.selection == NULL ? at : result->batch.selection[at];
+}
+
+static tdbplus_status next_work(void *arg, const struct call *call)
+{
+    const struct result_args *args = arg;
+    tdbplus_result *result = args->result;
+    arena_reset(&result->row_arena);
+    while (result->batch_ready || result->at >= batch_live_count(&result->batch)) {
+        TRY(result_next_batch(result, call));
+    }
+    result->at++;
+    if (args->values_out == NULL) {
+        return TDBPLUS_OK;
+    }
+    uint32_t row = current_row(result);
+    for (uint32_t i = 0; i < result->column_count; i++) {
+        struct datum datum;
+        column_get(&result->batch.columns[i], row, &datum);
+        TRY(engine_value(&datum, &result->row_arena, &result->values[i], call->err));
+    }
+    *args->values_out = result->values;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status tdbplus_result_next(tdbplus_result *result, const tdbplus_value **values_out,
+                                   tdbplus_call *call)
+{
+    struct result_args args = {.result = result, .values_out = values_out};
+    return engine_run(result->db, call, next_work, &args, sizeof args);
+}
+
+static tdbplus_status text_work(void *arg, const struct call *call)
+{
+    const struct result_args *args = arg;
+    tdbplus_result *result = args->result;
+    if (result->at == 0 || result->batch_ready || result->at > batch_live_count(&result->batch)) {
+        return err_set(call->err, TDBPLUS_E_STATE, "the result has no current row");
+    }
+    if (args->column >= result->column_count) {
+        return err_set(call->err, TDBPLUS_E_INVALID, "the result has %u columns, not %u",
+                       result->column_count, args->column + 1);
+    }
+    struct datum datum;
+    column_get(&result->batch.columns[args->column], current_row(result), &datum);
+    if (datum.is_null) {
+        *args->text_out = NULL;
+        *args->size_out = 0;
+        return TDBPLUS_OK;
+    }
+    struct buffer text;
+    buffer_init(&text, result->call.alloc);
+    text_print(&datum, NULL, &text);
+    char *copy = text.failed ? NULL : arena_text(&result->row_arena, buffer_span(&text));
+    size_t size = text.size;
+    buffer_deinit(&text);
+    if (copy == NULL) {
+        return no_memory(call->err);
+    }
+    *args->text_out = copy;
+    *args->size_out = size;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status tdbplus_result_text(tdbplus_result *result, uint32_t column, const char **text_out,
+                                   size_t *size_out, tdbplus_call *call)
+{
+    struct result_args args = {
+        .result = result, .column = column, .text_out = text_out, .size_out = size_out};
+    return engine_run(result->db, call, text_work, &args, sizeof args);
+}

@@ -1,0 +1,418 @@
+/* Sessions: one statement after another, and the transaction between BEGIN and COMMIT. */
+
+#include "engine/session.h"
+
+#include <string.h>
+
+/* ---- transactions ---- */
+
+static const struct txn_options options_default = {.isolation = TXN_READ_COMMITTED,
+                                                   .durability = -1};
+
+static tdbplus_status begin(tdbplus_session *session, const struct txn_options *options,
+                            const struct call *call)
+{
+    const struct store *store = session->db->store;
+    TRY(txn_begin(session->db->store, options, call->alloc, &session->txn, call->err));
+    session->options = *options;
+    session->failed = false;
+    session->begin_time_us = (int64_t)env_clock_wall_us(store_env(store));
+    session->savepoints.count = 0;
+    return TDBPLUS_OK;
+}
+
+static void roll_back(tdbplus_session *session)
+{
+    if (session->result_open != NULL) {
+        result_abandon(session->result_open);
+    }
+    txn_abort(session->txn);
+    session->txn = NULL;
+    session->failed = false;
+    session->savepoints.count = 0;
+}
+
+/* Isolation and access, as BEGIN has them. */
+static tdbplus_status read_option(const struct ast *item, struct txn_options *options,
+                                  struct err *err)
+{
+    if (item->kind != AST_OPTION) {
+        return err_set(err, TDBPLUS_E_UNSUPPORTED, "this transaction option is not supported");
+    }
+    const struct ast_option *option = (const struct ast_option *)item;
+    const struct ast_constant *value = (const struct ast_constant *)option->value;
+    if (value == NULL || value->ast.kind != AST_CONSTANT) {
+        return err_set(err, TDBPLUS_E_UNSUPPORTED, "%s is not supported like this", option->name);
+    }
+    if (strcmp(option->name, "transaction_read_only") == 0) {
+        options->read_only = value->integer != 0;
+        return TDBPLUS_OK;
+    }
+    if (strcmp(option->name, "transaction_isolation") == 0 && value->text != NULL) {
+        if (strcmp(value->text, "repeatable read") == 0) {
+            options->isolation = TXN_REPEATABLE_READ;
+            return TDBPLUS_OK;
+        }
+        if (strcmp(value->text, "serializable") != 0) {
+            options->isolation = TXN_READ_COMMITTED; // READ UNCOMMITTED is the same, as there.
+            return TDBPLUS_OK;
+        }
+        return err_set(err, TDBPLUS_E_UNSUPPORTED,
+                       "isolation level SERIALIZABLE is not supported; REPEATABLE READ is");
+    }
+    return err_set(err, TDBPLUS_E_UNSUPPORTED, "%s is not supported", option->name);
+}
+
+static tdbplus_status begin_block(tdbplus_session *session, const struct ast_transaction *ast,
+                                  const struct call *call)
+{
+    if (session->txn != NULL) {
+        return TDBPLUS_OK; // PostgreSQL warns and goes on.
+    }
+    struct txn_options options = options_default;
+    for (uint32_t i = 0; i < ast->options.count; i++) {
+        TRY(read_option(ast->options.items[i], &options, call->err));
+    }
+    return begin(session, &options, call);
+}
+
+/* COMMIT and ROLLBACK; the tag tells what came of it. */
+static tdbplus_status end_block(tdbplus_session *session, const struct ast_transaction *ast,
+                                const char **tag, const struct call *call)
+{
+    bool commit = ast->transaction_kind == AST_COMMIT && !session->failed;
+    *tag = ast->transaction_kind == AST_COMMIT && !session->failed ? "COMMIT" : "ROLLBACK";
+    if (session->txn == NULL) {
+        if (ast->chain) {
+            return err_set_state(call->err, TDBPLUS_E_STATE, "25P01",
+                                 "%s AND CHAIN can only be used in transaction blocks", *tag);
+        }
+        return TDBPLUS_OK;
+    }
+    tdbplus_status status = TDBPLUS_OK;
+    if (commit) {
+        if (session->result_open != NULL) {
+            result_hold(session->result_open, call);
+        }
+        struct txn *txn = session->txn;
+        session->txn = NULL;
+        session->savepoints.count = 0;
+        status = txn_commit(txn, call);
+    } else {
+        roll_back(session);
+    }
+    if (status == TDBPLUS_OK && ast->chain) {
+        struct txn_options options = session->options;
+        status = begin(session, &options, call);
+    }
+    return status;
+}
+
+/* Number of the newest savepoint of that name plus one; 0: none. */
+static size_t find_savepoint(const tdbplus_session *session, const char *name)
+{
+    for (size_t i = session->savepoints.count; i > 0; i--) {
+        const struct engine_savepoint *savepoint = list_at(&session->savepoints, i - 1);
+        if (strcmp(savepoint->name, name) == 0) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+static tdbplus_status set_savepoint(tdbplus_session *session, const char *name, struct err *err)
+{
+    struct engine_savepoint savepoint = {.mark = txn_savepoint_set(session->txn)};
+    (void)memccpy(savepoint.name, name, 0, sizeof savepoint.name - 1);
+    if (list_push(&session->savepoints, &savepoint) == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "a savepoint does not fit in memory");
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status use_savepoint(tdbplus_session *session, const struct ast_transaction *ast,
+                                    const struct call *call)
+{
+    static const char *const names[] = {[AST_SAVEPOINT] = "SAVEPOINT",
+                                        [AST_RELEASE] = "RELEASE SAVEPOINT",
+                                        [AST_ROLLBACK_TO] = "ROLLBACK TO SAVEPOINT"};
+    if (session->txn == NULL) {
+        return err_set_state(call->err, TDBPLUS_E_STATE, "25P01",
+                             "%s can only be used in transaction blocks",
+                             names[ast->transaction_kind]);
+    }
+    // Names are cut to the grammar's 63 bytes.
+    const char *name = ast->savepoint == NULL ? "" : ast->savepoint;
+    if (ast->transaction_kind == AST_SAVEPOINT) {
+        return set_savepoint(session, name, call->err);
+    }
+    size_t count = find_savepoint(session, name);
+    if (count == 0) {
+        return err_set_state(call->err, TDBPLUS_E_NOT_FOUND, "3B001",
+                             "savepoint \"%s\" does not exist", name);
+    }
+    if (ast->transaction_kind == AST_RELEASE) {
+        session->savepoints.count = count - 1;
+        return TDBPLUS_OK;
+    }
+    if (session->result_open != NULL) {
+        result_hold(session->result_open, call);
+    }
+    const struct engine_savepoint *savepoint = list_at(&session->savepoints, count - 1);
+    txn_savepoint_rollback(session->txn, savepoint->mark);
+    session->savepoints.count = count;
+    session->failed = false;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status run_transaction(tdbplus_session *session, const struct ast_transaction *ast,
+                                      const char **tag, const struct call *call)
+{
+    switch ((enum ast_transaction_kind)ast->transaction_kind) {
+    case AST_BEGIN:
+    case AST_START:
+        return begin_block(session, ast, call);
+    case AST_COMMIT:
+    case AST_ROLLBACK:
+        return end_block(session, ast, tag, call);
+    case AST_SAVEPOINT:
+    case AST_RELEASE:
+    case AST_ROLLBACK_TO:
+        return use_savepoint(session, ast, call);
+    case AST_PREPARE_TRANSACTION:
+    case AST_COMMIT_PREPARED:
+    case AST_ROLLBACK_PREPARED:
+        break;
+    }
+    return err_set(call->err, TDBPLUS_E_UNSUPPORTED, "%s is not supported", *tag);
+}
+
+/* ---- statements ---- */
+
+struct execute_args {
+    tdbplus_session *session;
+    const char *sql;
+    size_t size;
+    const tdbplus_value *parameters;
+    uint32_t parameter_count;
+    size_t *consumed_out;
+    tdbplus_result **result_out;
+};
+
+/* In a transaction of its own, begun again when it meets another's change. */
+static tdbplus_status run_alone(const struct execute_args *args, tdbplus_result *result,
+                                const struct call *call)
+{
+    struct store *store = args->session->db->store;
+    uint8_t kind = sql_statement_kind(result->script, 0);
+    struct txn_options options = options_default;
+    options.read_only = kind == SQL_QUERY || kind == SQL_EXPLAIN;
+    tdbplus_status status = TDBPLUS_E_CONFLICT;
+    for (uint32_t i = 0; status == TDBPLUS_E_CONFLICT && i < ENGINE_RETRY_COUNT_MAX; i++) {
+        err_clear(call->err);
+        int64_t now_us = (int64_t)env_clock_wall_us(store_env(store));
+        struct txn *txn = NULL;
+        TRY(txn_begin(store, &options, call->alloc, &txn, call->err));
+        status = txn_statement(txn, call->err);
+        if (status == TDBPLUS_OK) {
+            status = result_prepare(result, txn, args->parameters, args->parameter_count, call);
+        }
+        if (status == TDBPLUS_OK) {
+            status = result_start(result, txn, true, now_us, call);
+        }
+        if (status == TDBPLUS_OK && result->cursor != NULL) {
+            result->own_txn = txn;
+            return TDBPLUS_OK;
+        }
+        if (status == TDBPLUS_OK) {
+            status = txn_commit(txn, call);
+            txn = NULL;
+        }
+        if (status != TDBPLUS_OK) {
+            result_stop(result);
+            txn_abort(txn);
+        }
+    }
+    return status;
+}
+
+static tdbplus_status run_in_block(const struct execute_args *args, tdbplus_result *result,
+                                   const struct call *call)
+{
+    tdbplus_session *session = args->session;
+    if (session->failed) {
+        return err_set(call->err, TDBPLUS_E_ABORTED,
+                       "current transaction is aborted, commands ignored until end of transaction "
+                       "block");
+    }
+    if (session->result_open != NULL) {
+        result_hold(session->result_open, call);
+    }
+    TRY(txn_statement(session->txn, call->err));
+    TRY(result_prepare(result, session->txn, args->parameters, args->parameter_count, call));
+    bool retry = session->options.isolation == TXN_READ_COMMITTED;
+    TRY(result_start(result, session->txn, retry, session->begin_time_us, call));
+    if (result->cursor != NULL) {
+        result->session = session;
+        session->result_open = result;
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status run_script(const struct execute_args *args, tdbplus_result *result,
+                                 const struct call *call)
+{
+    tdbplus_session *session = args->session;
+    struct span text = {.data = (const uint8_t *)args->sql, .size = args->size};
+    TRY(sql_script_create(text, call->alloc, &result->script, call->err));
+    uint32_t count = sql_script_count(result->script);
+    if (count == 0) {
+        return TDBPLUS_OK;
+    }
+    if (count > 1) {
+        return err_set(call->err, TDBPLUS_E_SYNTAX, "more than one statement before a semicolon");
+    }
+    const struct ast *ast = sql_statement_ast(result->script, 0);
+    const char *tag = sql_statement_name(result->script, 0);
+    uint8_t kind = sql_statement_kind(result->script, 0);
+    if (kind == SQL_TRANSACTION) {
+        const struct ast_transaction *transaction = (const struct ast_transaction *)ast;
+        if (session->failed && transaction->transaction_kind < AST_COMMIT) {
+            kind = SQL_SESSION; // BEGIN is as any other then.
+        } else if (session->failed && (transaction->transaction_kind == AST_SAVEPOINT ||
+                                       transaction->transaction_kind == AST_RELEASE)) {
+            kind = SQL_SESSION;
+        }
+    }
+    if (kind == SQL_TRANSACTION) {
+        TRY(run_transaction(session, (const struct ast_transaction *)ast, &tag, call));
+        (void)memccpy(result->tag, tag, 0, sizeof result->tag - 1);
+        return TDBPLUS_OK;
+    }
+    if (kind == SQL_SESSION && !session->failed) {
+        return err_set(call->err, TDBPLUS_E_UNSUPPORTED, "%s is not supported", tag);
+    }
+    return session->txn == NULL ? run_alone(args, result, call) : run_in_block(args, result, call);
+}
+
+/* The parameters may be values of a result that is about to be held. */
+static tdbplus_status keep_parameters(struct execute_args *args, struct arena *arena,
+                                      struct err *err)
+{
+    if (args->parameter_count > SESSION_PARAMETER_COUNT_MAX ||
+        (args->parameter_count > 0 && args->parameters == NULL)) {
+        return err_set(err, TDBPLUS_E_INVALID, "execute: %u parameters, at most %u",
+                       args->parameter_count, SESSION_PARAMETER_COUNT_MAX);
+    }
+    size_t count = args->parameter_count;
+    tdbplus_value *copies = arena_array(arena, count + 1, sizeof *copies);
+    bool good = copies != NULL;
+    for (size_t i = 0; good && i < count; i++) {
+        copies[i] = args->parameters[i];
+        if (copies[i].is_null || !engine_value_has_bytes(&copies[i])) {
+            continue;
+        }
+        size_t size = copies[i].as.bytes.size;
+        if (size > VALUE_SIZE_MAX || (size > 0 && copies[i].as.bytes.data == NULL)) {
+            return err_set(err, TDBPLUS_E_INVALID, "execute: parameter %zu has %zu bytes at %s",
+                           i + 1, size, copies[i].as.bytes.data == NULL ? "NULL" : "once");
+        }
+        void *bytes = arena_alloc(arena, size);
+        good = bytes != NULL;
+        if (good && size > 0) {
+            memcpy(bytes, copies[i].as.bytes.data, size);
+        }
+        copies[i].as.bytes.data = bytes;
+    }
+    if (!good) {
+        return err_set(err, TDBPLUS_E_NOMEM, "parameters do not fit the memory limit");
+    }
+    args->parameters = copies;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status execute_work(void *arg, const struct call *call)
+{
+    struct execute_args args = *(struct execute_args *)arg;
+    tdbplus_session *session = args.session;
+    if (args.result_out == NULL || (args.sql == NULL && args.size > 0)) {
+        return err_set(call->err, TDBPLUS_E_INVALID, "execute: no text, or no place for a result");
+    }
+    args.size = split_statement(args.sql, args.size);
+    if (args.consumed_out != NULL) {
+        *args.consumed_out = args.size;
+    }
+    tdbplus_result *result = NULL;
+    tdbplus_status status = result_create(session, "", &result, call->err);
+    if (status == TDBPLUS_OK) {
+        status = keep_parameters(&args, &result->arena, call->err);
+    }
+    if (status == TDBPLUS_OK) {
+        status = run_script(&args, result, call);
+    }
+    if (status != TDBPLUS_OK) {
+        tdbplus_result_close(result);
+        session->failed = session->txn != NULL;
+        return status;
+    }
+    *args.result_out = result;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status tdbplus_execute(tdbplus_session *session, const char *sql, size_t size,
+                               const tdbplus_value *parameters, uint32_t parameter_count,
+                               size_t *consumed_out, tdbplus_result **result_out,
+                               tdbplus_call *call)
+{
+    struct execute_args args = {.session = session,
+                                .sql = sql,
+                                .size = size,
+                                .parameters = parameters,
+                                .parameter_count = parameter_count,
+                                .consumed_out = consumed_out,
+                                .result_out = result_out};
+    return engine_run(session->db, call, execute_work, &args, sizeof args);
+}
+
+/* ---- sessions ---- */
+
+struct open_args {
+    tdbplus_db *db;
+    tdbplus_session **session_out;
+};
+
+static tdbplus_status open_work(void *arg, const struct call *call)
+{
+    const struct open_args *args = arg;
+    tdbplus_session *session = alloc_array(&args->db->host, 1, sizeof *session);
+    if (session == NULL) {
+        return err_set(call->err, TDBPLUS_E_NOMEM, "a session does not fit in memory");
+    }
+    session->db = args->db;
+    session->options = options_default;
+    list_init(&session->savepoints, &args->db->host, sizeof(struct engine_savepoint));
+    *args->session_out = session;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status tdbplus_session_open(tdbplus_db *db, tdbplus_session **session_out,
+                                    tdbplus_call *call)
+{
+    struct open_args args = {.db = db, .session_out = session_out};
+    return engine_run(db, call, open_work, &args, sizeof args);
+}
+
+void tdbplus_session_close(tdbplus_session *session)
+{
+    if (session == NULL) {
+        return;
+    }
+    roll_back(session);
+    list_deinit(&session->savepoints);
+    alloc_free(&session->db->host, session, 1, sizeof *session);
+}
+
+bool tdbplus_session_in_transaction(const tdbplus_session *session)
+{
+    return session->txn != NULL;
+}
