@@ -1,0 +1,225 @@
+/*
+ * Goal: every function of the tables gives for a column what it gives for each of its rows alone,
+ * whatever rows are listed, whichever arguments are constants or dictionaries, and nulls where a
+ * strict function has a null. Method: all functions, on columns of boundary values chosen by a
+ * seed.
+ */
+
+#include "sql/func/func.h"
+
+#include "sql/func/aggregate.h"
+#include "test.h"
+
+#define ROWS 70u /* More than a word of validity. */
+
+static uint64_t seed = 0x5EED;
+
+static uint32_t chance(uint32_t below)
+{
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(seed >> 33) % below;
+}
+
+/* Texts that a value of the type is read from. */
+static const char *sample(struct type type)
+{
+    static const char *const integers[] = {"0", "1", "-1", "2", "7", "-32768", "32767", "100"};
+    static const char *const floats[] = {"0",   "-0",  "1.5",       "-2.25", "1e300",
+                                         "NaN", "0.1", "-Infinity", "3",     "1e-300"};
+    static const char *const numerics[] = {"0",   "1.50", "-2.255", "12345678901234567890.5",
+                                           "NaN", "3",    "0.001"};
+    static const char *const texts[] = {"",      "a", "hello world", "a text beyond twelve bytes",
+                                        "äöü",   "%", "_",           "100",
+                                        "x,y,z", "日"};
+    static const char *const dates[] = {"2024-02-29", "1970-01-01", "0001-01-01", "9999-12-31",
+                                        "infinity"};
+    static const char *const times[] = {"00:00", "12:34:56.789", "23:59:59.999999"};
+    static const char *const stamps[] = {"2024-02-29 12:00", "1970-01-01", "1900-01-01 23:59:59",
+                                         "-infinity"};
+    static const char *const intervals[] = {"1 day", "-1 month", "0", "1 year 2 days 03:04:05"};
+    static const char *const documents[] = {"null", "1.5", "\"s\"", "[1,2,[3]]",
+                                            "{\"a\":1,\"b\":{\"c\":\"x\"}}"};
+#define PICK(list) list[chance(sizeof(list) / sizeof *(list))]
+    switch (type.id) {
+    case TYPE_BOOL:
+        return chance(2) == 0 ? "t" : "f";
+    case TYPE_INT2:
+    case TYPE_INT4:
+    case TYPE_INT8:
+        return PICK(integers);
+    case TYPE_FLOAT4:
+    case TYPE_FLOAT8:
+        return type.id == TYPE_FLOAT4 ? "1.25" : PICK(floats);
+    case TYPE_NUMERIC:
+        return PICK(numerics);
+    case TYPE_DATE:
+        return PICK(dates);
+    case TYPE_TIME:
+        return PICK(times);
+    case TYPE_TIMESTAMP:
+    case TYPE_TIMESTAMPTZ:
+        return PICK(stamps);
+    case TYPE_INTERVAL:
+        return PICK(intervals);
+    case TYPE_UUID:
+        return "00000000-0000-0000-0000-00000000000a";
+    case TYPE_JSON:
+        return PICK(documents);
+    case TYPE_BYTEA:
+        return chance(2) == 0 ? "\\x" : "\\x00ff10";
+    default:
+        return PICK(texts);
+    }
+#undef PICK
+}
+
+static struct type type_for(uint8_t declared)
+{
+    return type_of(declared >= FUNC_ANY ? TYPE_TEXT : (enum type_id)declared);
+}
+
+/* A column of samples: flat, constant or a dictionary of the flat one, with some nulls. */
+static void make_argument(struct type type, struct arena *arena, struct column *column)
+{
+    struct column *flat = arena_array(arena, 1, sizeof *flat);
+    CHECK(column_make(flat, type, ROWS, true, arena));
+    for (uint32_t row = 0; row < ROWS; row++) {
+        struct datum value = {0};
+        CHECK(func_read(span_from_text(sample(type)), type, arena, &value, NULL) == TDBPLUS_OK);
+        value.is_null = chance(8) == 0;
+        column_set(flat, row, &value);
+    }
+    uint32_t form = chance(4);
+    *column = *flat;
+    if (form == 0) {
+        struct datum value;
+        column_get(flat, chance(ROWS), &value);
+        CHECK(column_make_constant(column, &value, ROWS, arena));
+    } else if (form == 1) {
+        uint32_t *codes = arena_array(arena, ROWS, sizeof *codes);
+        for (uint32_t row = 0; row < ROWS; row++) {
+            codes[row] = chance(ROWS);
+        }
+        *column = (struct column){.type = type,
+                                  .form = COLUMN_DICTIONARY,
+                                  .row_count = ROWS,
+                                  .codes = codes,
+                                  .dictionary = flat};
+    }
+}
+
+static bool same_value(const struct datum *left, const struct datum *right)
+{
+    if (left->is_null || right->is_null) {
+        return left->is_null == right->is_null;
+    }
+    return datum_compare(left, right) == 0;
+}
+
+/* One row alone; random() and the like are left out by the caller. */
+static tdbplus_status apply_row(const struct func *func, struct type result,
+                                const struct column *arguments, uint32_t count, uint32_t row,
+                                struct arena *arena, struct func_context *context,
+                                struct datum *value_out)
+{
+    struct datum values[FUNC_DECLARED_MAX];
+    for (uint32_t a = 0; a < count; a++) {
+        column_get(&arguments[a], row, &values[a]);
+    }
+    return func_apply_once(func, result, values, count, arena, context, value_out, NULL);
+}
+
+static uint32_t check_function(const struct func *func)
+{
+    struct arena arena;
+    arena_init(&arena, &alloc_system, 0);
+    struct func_context context = {.user = "u", .database = "d"};
+    struct column *arguments = arena_array(&arena, FUNC_DECLARED_MAX, sizeof *arguments);
+    uint16_t rows[ROWS];
+    uint32_t listed = 0;
+    for (uint32_t a = 0; a < func->argument_count; a++) {
+        make_argument(type_for(func->arguments[a]), &arena, &arguments[a]);
+    }
+    for (uint16_t row = 0; row < ROWS; row++) {
+        rows[listed] = row;
+        listed += chance(3) != 0;
+    }
+    bool all = chance(3) == 0;
+    struct func_rows chosen = {all ? NULL : rows, all ? ROWS : listed, ROWS};
+    struct func_call call = {.arena = &arena, .context = &context};
+    struct column result = {0};
+    struct type type = type_for(func->result);
+    tdbplus_status status =
+        func_apply(func, type, arguments, func->argument_count, &chosen, &call, &result);
+    bool any_failed = false;
+    for (uint32_t i = 0; i < chosen.count; i++) {
+        uint32_t row = all ? i : rows[i];
+        struct datum alone = {0};
+        struct datum together = {0};
+        tdbplus_status alone_status =
+            apply_row(func, type, arguments, func->argument_count, row, &arena, &context, &alone);
+        any_failed = any_failed || alone_status != TDBPLUS_OK;
+        if (status == TDBPLUS_OK) {
+            CHECK(alone_status == TDBPLUS_OK);
+            column_get(&result, row, &together);
+            CHECK(same_value(&alone, &together));
+        }
+    }
+    CHECK(status == TDBPLUS_OK || any_failed || chosen.count == 0);
+    arena_deinit(&arena);
+    return status == TDBPLUS_OK ? 1 : 0;
+}
+
+TEST(columns_give_what_their_rows_give_alone)
+{
+    uint32_t worked = 0;
+    const struct func *func = NULL;
+    for (uint32_t number = 0; (func = func_at(number)) != NULL; number++) {
+        CHECK(func->kernel != NULL && func->summary != NULL && func->name[0] != 0);
+        CHECK(func->argument_count <= FUNC_DECLARED_MAX);
+        for (uint32_t round = 0; round < 30 && (func->flags & FUNC_VOLATILE) == 0; round++) {
+            worked += check_function(func);
+        }
+    }
+    CHECK(worked > 2000);
+}
+
+struct resolved {
+    const char *name;
+    bool is_operator;
+    uint8_t types[2];
+    uint32_t count;
+    enum func_found found;
+    uint8_t result;
+};
+
+/* PostgreSQL's answers: SELECT pg_typeof(...). */
+TEST(calls_mean_what_they_mean_in_postgresql)
+{
+    static const struct resolved cases[] = {
+        {"+", true, {TYPE_INT2, TYPE_INT4}, 2, FUNC_FOUND, TYPE_INT4},
+        {"+", true, {TYPE_INT4, TYPE_NONE}, 2, FUNC_FOUND, TYPE_INT4},
+        {"+", true, {TYPE_INT4, TYPE_NUMERIC}, 2, FUNC_FOUND, TYPE_NUMERIC},
+        {"*", true, {TYPE_FLOAT4, TYPE_INT4}, 2, FUNC_FOUND, TYPE_FLOAT8},
+        {"+", true, {TYPE_NONE, TYPE_NONE}, 2, FUNC_AMBIGUOUS, 0},
+        {"+", true, {TYPE_TEXT, TYPE_INT4}, 2, FUNC_NOT_FOUND, 0},
+        {"||", true, {TYPE_NONE, TYPE_NONE}, 2, FUNC_FOUND, TYPE_TEXT},
+        {"||", true, {TYPE_NONE, TYPE_INT4}, 2, FUNC_FOUND, TYPE_TEXT},
+        {"-", true, {TYPE_DATE, TYPE_NONE}, 2, FUNC_FOUND, TYPE_INT4},
+        {"=", true, {TYPE_DATE, TYPE_TIMESTAMP}, 2, FUNC_FOUND, TYPE_BOOL},
+        {"abs", false, {TYPE_NONE}, 1, FUNC_FOUND, TYPE_FLOAT8},
+        {"length", false, {TYPE_NONE}, 1, FUNC_FOUND, TYPE_INT4},
+        {"round", false, {TYPE_INT4}, 1, FUNC_FOUND, TYPE_FLOAT8},
+        {"nofunc", false, {TYPE_INT4}, 1, FUNC_NAME_UNKNOWN, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        static struct func_match match;
+        struct type types[2] = {type_of((enum type_id)cases[i].types[0]),
+                                type_of((enum type_id)cases[i].types[1])};
+        enum func_found found =
+            func_resolve(cases[i].name, cases[i].is_operator, types, cases[i].count, &match);
+        CHECK(found == cases[i].found);
+        CHECK(found != FUNC_FOUND || match.result.id == cases[i].result);
+    }
+    CHECK(strcmp(func_similar("lenght"), "length") == 0 && func_similar("zzzzzz") == NULL);
+}
