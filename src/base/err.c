@@ -87,7 +87,13 @@ void err_detail(struct err *err, const char *format, ...)
 
 void err_clear(struct err *err)
 {
+    // Not the whole kilobyte: this runs at the beginning of every call.
     if (err != NULL) {
-        *err = (struct err){0};
+        err->status = TDBPLUS_OK;
+        err->position = 0;
+        err->sqlstate[0] = '\0';
+        err->text[0] = '\0';
+        err->detail[0] = '\0';
+        err->hint[0] = '\0';
     }
 }

@@ -16,10 +16,17 @@ static void copy_error(tdbplus_call *api, const struct err *err, tdbplus_status 
         return;
     }
     tdbplus_error *error = &api->error;
-    *error = (tdbplus_error){.status = status};
     if (status == TDBPLUS_OK || status == TDBPLUS_END) {
+        // Every call comes by here: empty texts are enough.
+        error->status = status;
+        error->position = 0;
+        error->sqlstate[0] = '\0';
+        error->message[0] = '\0';
+        error->detail[0] = '\0';
+        error->hint[0] = '\0';
         return;
     }
+    *error = (tdbplus_error){.status = status};
     const char *sqlstate =
         err->status != TDBPLUS_OK ? err->sqlstate : tdbplus_status_sqlstate(status);
     const char *text = err->status != TDBPLUS_OK ? err->text : tdbplus_status_text(status);
@@ -49,7 +56,8 @@ static struct call make_call(const struct alloc *alloc, const struct env *env, t
 tdbplus_status engine_run_here(const struct alloc *alloc, const struct env *env, tdbplus_call *api,
                                engine_work work, void *args)
 {
-    struct err err = {0};
+    struct err err;
+    err_clear(&err);
     struct call call = make_call(alloc, env, api, &err);
     tdbplus_status status = work(args, &call);
     copy_error(api, &err, status);

@@ -3,15 +3,16 @@
 #include "base/assert.h"
 #include "engine/engine_internal.h"
 
+tdbplus_status engine_dropped(const tdbplus_collection *collection, struct err *err)
+{
+    return err_set_state(err, TDBPLUS_E_NOT_FOUND, "42P01", "\"%s\" was dropped", collection->name);
+}
+
 tdbplus_status engine_find(struct txn *txn, const tdbplus_collection *collection,
                            const struct object **object_out, struct err *err)
 {
     *object_out = txn_object_by_id(txn, collection->id);
-    if (*object_out == NULL) {
-        return err_set_state(err, TDBPLUS_E_NOT_FOUND, "42P01", "\"%s\" was dropped",
-                             collection->name);
-    }
-    return TDBPLUS_OK;
+    return *object_out == NULL ? engine_dropped(collection, err) : TDBPLUS_OK;
 }
 
 static tdbplus_status find_named(struct txn *txn, const char *name,

@@ -42,6 +42,7 @@ struct tdbplus_collection {
 struct tdbplus_row {
     tdbplus_db *db;
     struct batch batch; /* Owns or pins what the values point to. */
+    struct buffer key;  /* Scratch of reads without a transaction. */
     tdbplus_value *values;
     uint32_t value_count;
 };
@@ -100,6 +101,10 @@ TDBPLUS_CHECKED tdbplus_status engine_type(const tdbplus_column *column, struct 
                                            struct err *err);
 
 /* ---- engine_collection.c ---- */
+
+/* That it was dropped. */
+TDBPLUS_CHECKED tdbplus_status engine_dropped(const tdbplus_collection *collection,
+                                              struct err *err);
 
 /* The collection as the transaction sees it; TDBPLUS_E_NOT_FOUND after a drop. */
 TDBPLUS_CHECKED tdbplus_status engine_find(struct txn *txn, const tdbplus_collection *collection,

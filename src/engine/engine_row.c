@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "engine/engine_internal.h"
+#include "storage/store/store_read.h"
 
 struct row_args {
     tdbplus_collection *collection;
@@ -179,6 +180,7 @@ tdbplus_status tdbplus_row_create(tdbplus_db *db, tdbplus_row **row_out, tdbplus
     }
     row->db = db;
     batch_init(&row->batch, &db->host);
+    buffer_init(&row->key, &db->host);
     *row_out = row;
     return TDBPLUS_OK;
 }
@@ -187,6 +189,7 @@ void tdbplus_row_destroy(tdbplus_row *row)
 {
     if (row != NULL) {
         batch_deinit(&row->batch);
+        buffer_deinit(&row->key);
         alloc_free(&row->db->host, row, 1, sizeof *row);
     }
 }
@@ -201,51 +204,90 @@ tdbplus_value tdbplus_row_value(const tdbplus_row *row, uint32_t number)
     return number < row->value_count ? row->values[number] : tdbplus_null();
 }
 
-static tdbplus_status read_row(struct txn *txn, const struct object *object,
-                               const tdbplus_value *key_values, uint32_t key_count,
-                               tdbplus_row *row, bool *found_out, const struct call *call)
+/* Room for what a read of one row needs, in the row's own memory. */
+struct row_room {
+    struct datum *key;
+    struct datum *data;
+};
+
+/* Empties the row and converts the key for reading it. */
+static tdbplus_status prepare_row(const struct object *object, const tdbplus_value *key_values,
+                                  uint32_t key_count, tdbplus_row *row, struct row_room *room_out,
+                                  struct err *err)
 {
     const struct schema *schema = object->schema;
     row->value_count = 0;
     batch_reset(&row->batch);
     struct arena *arena = &row->batch.arena;
-    struct datum key[SCHEMA_KEY_COUNT_MAX];
-    TRY(make_key(object, key_values, key_count, key, arena, call->err));
-    struct datum *data = arena_array(arena, schema->column_count, sizeof *data);
-    tdbplus_value *values = arena_array(arena, schema->column_count, sizeof *values);
-    if (data == NULL || values == NULL) {
-        return err_set(call->err, TDBPLUS_E_NOMEM, "a row does not fit the memory limit");
+    struct row_room room = {
+        .key = arena_alloc(arena, schema->key_count * sizeof *room.key),
+        .data = arena_alloc(arena, schema->column_count * sizeof *room.data),
+    };
+    row->values = arena_alloc(arena, schema->column_count * sizeof *row->values);
+    if (room.key == NULL || room.data == NULL || row->values == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "a row does not fit the memory limit");
     }
-    TRY(txn_get(txn, object, key, NULL, 0, &row->batch, data, found_out, call));
-    if (!*found_out) {
-        return TDBPLUS_OK;
-    }
-    for (uint32_t i = 0; i < schema->column_count; i++) {
-        TRY(engine_value(&data[i], arena, &values[i], call->err));
-    }
-    row->values = values;
-    row->value_count = schema->column_count;
+    TRY(make_key(object, key_values, key_count, room.key, arena, err));
+    *room_out = room;
     return TDBPLUS_OK;
+}
+
+static tdbplus_status finish_row(const struct object *object, const struct datum *data,
+                                 tdbplus_row *row, struct err *err)
+{
+    uint32_t count = object->schema->column_count;
+    for (uint32_t i = 0; i < count; i++) {
+        TRY(engine_value(&data[i], &row->batch.arena, &row->values[i], err));
+    }
+    row->value_count = count;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status no_row(const struct object *object, struct err *err)
+{
+    return err_set(err, TDBPLUS_E_NOT_FOUND, "\"%s\" has no row with that key", object->name);
 }
 
 static tdbplus_status get_in_txn(void *arg, struct txn *txn, const struct call *call)
 {
     const struct row_args *args = arg;
     const struct object *object = NULL;
+    struct row_room room = {0};
     bool found = false;
     TRY(engine_find(txn, args->collection, &object, call->err));
-    TRY(read_row(txn, object, args->values, args->value_count, args->row, &found, call));
-    if (!found) {
-        return err_set(call->err, TDBPLUS_E_NOT_FOUND, "\"%s\" has no row with that key",
-                       object->name);
+    TRY(prepare_row(object, args->values, args->value_count, args->row, &room, call->err));
+    TRY(txn_get(txn, object, room.key, NULL, 0, &args->row->batch, room.data, &found, call));
+    return found ? finish_row(object, room.data, args->row, call->err) : no_row(object, call->err);
+}
+
+/* One row needs no transaction, only the catalog for as long as it takes. */
+static tdbplus_status get_now(const struct row_args *args, const struct catalog *catalog,
+                              const struct call *call)
+{
+    tdbplus_row *row = args->row;
+    struct row_room room = {0};
+    bool found = false;
+    const struct object *object = catalog_by_id(catalog, args->collection->id);
+    if (object == NULL) {
+        return engine_dropped(args->collection, call->err);
     }
-    return TDBPLUS_OK;
+    TRY(prepare_row(object, args->values, args->value_count, row, &room, call->err));
+    TRY(txn_get_now(args->collection->db->store, object, room.key, &row->key, &row->batch,
+                    room.data, &found, call->err));
+    return found ? finish_row(object, room.data, row, call->err) : no_row(object, call->err);
 }
 
 static tdbplus_status get_work(void *arg, const struct call *call)
 {
     struct row_args *args = arg;
-    return engine_with_txn(args->collection->db, args->txn, true, get_in_txn, args, call);
+    tdbplus_db *db = args->collection->db;
+    if (args->txn != NULL) {
+        return engine_with_txn(db, args->txn, true, get_in_txn, args, call);
+    }
+    struct catalog *catalog = catalog_acquire(db->store);
+    tdbplus_status status = get_now(args, catalog, call);
+    catalog_release(catalog);
+    return status;
 }
 
 tdbplus_status tdbplus_get(tdbplus_collection *collection, tdbplus_txn *txn,
@@ -257,14 +299,42 @@ tdbplus_status tdbplus_get(tdbplus_collection *collection, tdbplus_txn *txn,
     return engine_run(collection->db, call, get_work, &args, sizeof args);
 }
 
+/* Up to VERSION_FIND_MAX rows from number `first` on. */
+static tdbplus_status get_portion(const struct row_args *args, struct txn *txn,
+                                  const struct object *object, size_t first,
+                                  const struct call *call)
+{
+    const struct datum *keys[VERSION_FIND_MAX] = {0};
+    struct batch *batches[VERSION_FIND_MAX] = {0};
+    struct datum *data[VERSION_FIND_MAX] = {0};
+    size_t left = args->row_count - first;
+    size_t count = left < VERSION_FIND_MAX ? left : VERSION_FIND_MAX;
+    tdbplus_row *const *rows = args->rows + first;
+    bool *found = args->flag_out + first;
+    for (size_t i = 0; i < count; i++) {
+        const tdbplus_value *key = args->values + (first + i) * args->value_count;
+        struct row_room room = {0};
+        TRY(prepare_row(object, key, args->value_count, rows[i], &room, call->err));
+        keys[i] = room.key;
+        data[i] = room.data;
+        batches[i] = &rows[i]->batch;
+    }
+    TRY(txn_get_many(txn, object, keys, count, batches, data, found, call));
+    for (size_t i = 0; i < count; i++) {
+        if (found[i]) {
+            TRY(finish_row(object, data[i], rows[i], call->err));
+        }
+    }
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status get_many_in_txn(void *arg, struct txn *txn, const struct call *call)
 {
     const struct row_args *args = arg;
     const struct object *object = NULL;
     TRY(engine_find(txn, args->collection, &object, call->err));
-    for (size_t i = 0; i < args->row_count; i++) {
-        const tdbplus_value *key = args->values + i * args->value_count;
-        TRY(read_row(txn, object, key, args->value_count, args->rows[i], &args->flag_out[i], call));
+    for (size_t first = 0; first < args->row_count; first += VERSION_FIND_MAX) {
+        TRY(get_portion(args, txn, object, first, call));
     }
     return TDBPLUS_OK;
 }

@@ -140,6 +140,25 @@ TDBPLUS_CHECKED tdbplus_status txn_get(struct txn *txn, const struct object *col
                                        struct datum *values_out, bool *found_out,
                                        const struct call *call);
 
+/*
+ * The same for `count` keys, all columns, with their memory accesses overlapped: row i has its key
+ * values at keys[i], its bytes are kept by batches[i], and values_out[i] has room for it. [waits]
+ */
+TDBPLUS_CHECKED tdbplus_status txn_get_many(struct txn *txn, const struct object *collection,
+                                            const struct datum *const *keys, size_t count,
+                                            struct batch *const *batches,
+                                            struct datum *const *values_out, bool *found_out,
+                                            const struct call *call);
+
+/*
+ * Reads one row, all columns, as txn_get() in a transaction of its own would, without making one.
+ * `collection` must be held by a catalog; `scratch` is for the key's bytes. [waits]
+ */
+TDBPLUS_CHECKED tdbplus_status txn_get_now(struct store *store, const struct object *collection,
+                                           const struct datum *key_values, struct buffer *scratch,
+                                           struct batch *batch, struct datum *values_out,
+                                           bool *found_out, struct err *err);
+
 /* ---- scans ---- */
 
 enum scan_order {

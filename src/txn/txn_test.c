@@ -393,6 +393,44 @@ static void check_scans(struct fixture *fixture, struct txn *txn, const struct m
     }
 }
 
+/* Single reads: many at once as the transaction sees them, and without a transaction. */
+static void check_reads(struct fixture *fixture, struct txn *txn, const struct model *model,
+                        const struct model *committed)
+{
+    char texts[KEY_COUNT][32];
+    struct datum keys[KEY_COUNT];
+    struct datum values[KEY_COUNT][3];
+    struct batch batches[KEY_COUNT];
+    const struct datum *key_list[KEY_COUNT];
+    struct datum *value_list[KEY_COUNT];
+    struct batch *batch_list[KEY_COUNT];
+    bool found[KEY_COUNT];
+    for (uint32_t i = 0; i < KEY_COUNT; i++) {
+        keys[i] = key_datum(fixture, i, texts[i]);
+        batch_init(&batches[i], &alloc_system);
+        key_list[i] = &keys[i];
+        value_list[i] = values[i];
+        batch_list[i] = &batches[i];
+    }
+    OK(txn_get_many(txn, table(txn), key_list, KEY_COUNT, batch_list, value_list, found,
+                    &fixture->call));
+    struct buffer scratch = {.alloc = &alloc_system};
+    for (uint32_t i = 0; i < KEY_COUNT; i++) {
+        CHECK(found[i] == (model->values[i] != -2));
+        CHECK(!found[i] || values[i][0].integer == (int64_t)i);
+        CHECK(!found[i] ||
+              (values[i][1].is_null ? -1 : (int32_t)values[i][1].integer) == model->values[i]);
+        batch_reset(&batches[i]);
+        OK(txn_get_now(fixture->store, table(txn), &keys[i], &scratch, &batches[i], values[i],
+                       &found[i], &fixture->err));
+        CHECK(found[i] == (committed->values[i] != -2));
+        CHECK(!found[i] ||
+              (values[i][1].is_null ? -1 : (int32_t)values[i][1].integer) == committed->values[i]);
+        batch_deinit(&batches[i]);
+    }
+    buffer_deinit(&scratch);
+}
+
 static void random_change(struct fixture *fixture, struct txn *txn, struct model *model,
                           uint32_t *state)
 {
@@ -427,6 +465,7 @@ static void run_transaction(struct fixture *fixture, struct model *model, uint32
         statement(fixture, txn);
         if (rand_r(state) % 4 == 0) {
             check_scans(fixture, txn, &now, state);
+            check_reads(fixture, txn, &now, model);
         }
     }
     if (rand_r(state) % 4 == 0) {
@@ -463,9 +502,76 @@ static void scans_against_model(bool text_key)
         if (round % 5 == 0) {
             struct txn *txn = begin(fixture, TXN_READ_COMMITTED);
             check_scans(fixture, txn, &model, &state);
+            check_reads(fixture, txn, &model, &model);
             txn_abort(txn);
         }
     }
+    end_fixture(fixture);
+}
+
+struct unregistered {
+    struct fixture *fixture;
+    _Atomic bool stop;
+    uint64_t missing;
+    uint64_t back; /* Reads older than one before. */
+};
+
+static void read_on(void *arg)
+{
+    struct unregistered *reader = arg;
+    struct store *store = reader->fixture->store;
+    struct err err = {0};
+    struct batch batch;
+    struct buffer scratch = {.alloc = &alloc_system};
+    batch_init(&batch, &alloc_system);
+    // Not by a transaction: its snapshot would keep the old versions.
+    struct catalog *catalog = catalog_acquire(store);
+    const struct object *object = catalog_find(catalog, OBJECT_COLLECTION, "t");
+    int64_t seen[8] = {0};
+    for (uint32_t i = 0; !atomic_load(&reader->stop); i++) {
+        struct datum key = {.type = {.id = TYPE_INT8}, .integer = i % 8};
+        struct datum values[3];
+        bool found = false;
+        batch_reset(&batch);
+        CHECK(txn_get_now(store, object, &key, &scratch, &batch, values, &found, &err) ==
+              TDBPLUS_OK);
+        reader->missing += found ? 0 : 1;
+        reader->back += found && values[1].integer < seen[i % 8] ? 1 : 0;
+        seen[i % 8] = found ? values[1].integer : seen[i % 8];
+    }
+    catalog_release(catalog);
+    batch_deinit(&batch);
+    buffer_deinit(&scratch);
+}
+
+/* Rows that are replaced over and over while flushes and merges take old versions away. */
+TEST(a_row_read_without_a_transaction_is_never_missing_and_never_goes_back)
+{
+    struct fixture self;
+    struct fixture *fixture = &self;
+    begin_fixture(fixture, false);
+    struct unregistered reader = {.fixture = fixture};
+    struct env_task *task = NULL;
+    for (int32_t round = 0; round < 100; round++) {
+        for (int64_t number = 0; number < 8; number++) {
+            struct txn *txn = begin(fixture, TXN_READ_COMMITTED);
+            OK(put(fixture, txn, TXN_UPSERT, number, round));
+            commit(fixture, txn);
+        }
+        if (round == 0) {
+            OK(env_task_start(fixture->env, "reader", read_on, &reader, &task, &fixture->err));
+        }
+        if (round % 4 == 3) {
+            OK(store_flush(fixture->store, &fixture->call));
+        }
+        if (round % 16 == 15) {
+            OK(store_optimize(fixture->store, 0, &fixture->call));
+        }
+    }
+    atomic_store(&reader.stop, true);
+    env_task_join(fixture->env, task);
+    CHECK(reader.missing == 0);
+    CHECK(reader.back == 0);
     end_fixture(fixture);
 }
 

@@ -5,25 +5,39 @@
 #include "base/assert.h"
 #include "txn/txn_internal.h"
 
-tdbplus_status txn_key(struct txn *txn, const struct object *collection,
-                       const struct datum *key_values, struct segment_key *key_out, struct err *err)
+/* Appends the normalised key. */
+static tdbplus_status append_key(const struct object *collection, const struct datum *key_values,
+                                 struct buffer *buffer, struct err *err)
 {
     const struct schema *schema = collection->schema;
-    buffer_clear(&txn->key);
     if (key_is_integer(schema) && !key_values[0].is_null) {
-        uint8_t *bytes = buffer_extend(&txn->key, 8);
+        uint8_t *bytes = buffer_extend(buffer, 8);
         if (bytes != NULL) {
             store_u64_be(bytes, key_code_of_integer(key_values[0].integer));
         }
     } else {
-        TRY(key_encode(key_values, schema->key_count, &txn->key, err));
+        TRY(key_encode(key_values, schema->key_count, buffer, err));
     }
-    if (txn->key.failed) {
+    if (buffer->failed) {
         return err_set(err, TDBPLUS_E_NOMEM, "a key does not fit the memory limit");
     }
-    struct span key = buffer_span(&txn->key);
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status make_key(const struct object *collection, const struct datum *key_values,
+                               struct buffer *scratch, struct segment_key *key_out, struct err *err)
+{
+    buffer_clear(scratch);
+    TRY(append_key(collection, key_values, scratch, err));
+    struct span key = buffer_span(scratch);
     *key_out = (struct segment_key){.key = key, .code = key_code(key), .hash = key_hash(key)};
     return TDBPLUS_OK;
+}
+
+tdbplus_status txn_key(struct txn *txn, const struct object *collection,
+                       const struct datum *key_values, struct segment_key *key_out, struct err *err)
+{
+    return make_key(collection, key_values, &txn->key, key_out, err);
 }
 
 static tdbplus_status check_writable(const struct txn *txn, struct err *err)
@@ -317,5 +331,121 @@ tdbplus_status txn_get(struct txn *txn, const struct object *collection,
     TRY(status);
     TRY(store_snapshot_check(&txn->snapshot, err));
     *found_out = place.found;
+    return TDBPLUS_OK;
+}
+
+/* Makes the keys of one portion; their bytes lie in the transaction's scratch. */
+static tdbplus_status make_keys(struct txn *txn, const struct object *collection,
+                                const struct datum *const *key_values, uint32_t count,
+                                struct segment_key *keys, struct err *err)
+{
+    size_t ends[VERSION_FIND_MAX];
+    buffer_clear(&txn->key);
+    for (uint32_t i = 0; i < count; i++) {
+        TRY(append_key(collection, key_values[i], &txn->key, err));
+        ends[i] = txn->key.size;
+    }
+    // Only now the bytes stay where they are.
+    for (uint32_t i = 0; i < count; i++) {
+        size_t begin = i == 0 ? 0 : ends[i - 1];
+        struct span key = {.data = txn->key.data + begin, .size = ends[i] - begin};
+        keys[i] = (struct segment_key){.key = key, .code = key_code(key), .hash = key_hash(key)};
+    }
+    return TDBPLUS_OK;
+}
+
+/* At most VERSION_FIND_MAX rows of a collection that the transaction has not changed. */
+static tdbplus_status get_portion(struct txn *txn, const struct object *collection,
+                                  const struct datum *const *key_values, uint32_t count,
+                                  struct batch *const *batches, struct datum *const *values_out,
+                                  bool *found_out, struct err *err)
+{
+    const struct schema *schema = collection->schema;
+    struct segment_key keys[VERSION_FIND_MAX];
+    struct row_place places[VERSION_FIND_MAX];
+    TRY(make_keys(txn, collection, key_values, count, keys, err));
+    struct version *version = version_acquire(collection->collection);
+    tdbplus_status status =
+        version_find_batch(version, keys, count, txn->snapshot.timestamp, places, err);
+    for (uint32_t i = 0; status == TDBPLUS_OK && i < count; i++) {
+        found_out[i] = places[i].found;
+        if (places[i].found) {
+            status = version_row(version, &places[i], schema, NULL, schema->column_count,
+                                 batches[i], values_out[i], err);
+        }
+    }
+    version_release(version);
+    return status;
+}
+
+tdbplus_status txn_get_many(struct txn *txn, const struct object *collection,
+                            const struct datum *const *keys, size_t count,
+                            struct batch *const *batches, struct datum *const *values_out,
+                            bool *found_out, const struct call *call)
+{
+    if (changes_find_table(&txn->changes, collection->id) != NULL) {
+        for (size_t i = 0; i < count; i++) {
+            TRY(txn_get(txn, collection, keys[i], NULL, 0, batches[i], values_out[i], &found_out[i],
+                        call));
+        }
+        return TDBPLUS_OK;
+    }
+    for (size_t done = 0; done < count;) {
+        size_t left = count - done;
+        uint32_t portion = left < VERSION_FIND_MAX ? (uint32_t)left : VERSION_FIND_MAX;
+        TRY(get_portion(txn, collection, keys + done, portion, batches + done, values_out + done,
+                        found_out + done, call->err));
+        done += portion;
+    }
+    return TDBPLUS_OK;
+}
+
+/* ---- reading one row without a transaction ---- */
+
+static tdbplus_status get_at(const struct object *collection, const struct segment_key *key,
+                             uint64_t timestamp, struct batch *batch, struct datum *values_out,
+                             bool *found_out, struct err *err)
+{
+    const struct schema *schema = collection->schema;
+    struct row_place place = {0};
+    struct version *version = version_acquire(collection->collection);
+    tdbplus_status status = version_find(version, key, timestamp, &place, err);
+    if (status == TDBPLUS_OK && place.found) {
+        status = version_row(version, &place, schema, NULL, schema->column_count, batch, values_out,
+                             err);
+    }
+    version_release(version);
+    if (status == TDBPLUS_OK) {
+        *found_out = place.found;
+    }
+    return status;
+}
+
+/*
+ * Without a registered snapshot the horizon may pass the moment this reads at: a merge may then
+ * leave the row behind that was current, and the one that replaced it is too new. So a row that is
+ * found was current at some moment of this call, which is all that a read of its own promises; but
+ * that there is none is only sure when no commit became visible meanwhile. The timestamp is read
+ * before the version is taken, so that the version has every commit up to it.
+ */
+tdbplus_status txn_get_now(struct store *store, const struct object *collection,
+                           const struct datum *key_values, struct buffer *scratch,
+                           struct batch *batch, struct datum *values_out, bool *found_out,
+                           struct err *err)
+{
+    struct segment_key key = {0};
+    TRY(make_key(collection, key_values, scratch, &key, err));
+    bool found = false;
+    uint64_t now = store_visible_timestamp(store);
+    TRY(get_at(collection, &key, now, batch, values_out, &found, err));
+    if (!found && store_visible_timestamp(store) != now) {
+        struct store_snapshot snapshot = {0};
+        store_snapshot_acquire(store, &snapshot);
+        tdbplus_status status =
+            get_at(collection, &key, snapshot.timestamp, batch, values_out, &found, err);
+        store_snapshot_release(store, &snapshot);
+        TRY(status);
+    }
+    *found_out = found;
     return TDBPLUS_OK;
 }

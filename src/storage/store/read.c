@@ -53,6 +53,83 @@ tdbplus_status version_find(struct version *version, const struct segment_key *k
     return TDBPLUS_OK;
 }
 
+/* Keys still to be found, packed, and which of the caller's they are. */
+struct pending {
+    uint32_t count;
+    uint32_t numbers[VERSION_FIND_MAX];
+    struct segment_key keys[VERSION_FIND_MAX];
+};
+
+static void find_in_table(const struct memtable *memtable, uint32_t number, uint64_t snapshot,
+                          struct pending *pending, struct row_place *places)
+{
+    struct memtable_key keys[VERSION_FIND_MAX];
+    uint32_t rows[VERSION_FIND_MAX];
+    for (uint32_t i = 0; i < pending->count; i++) {
+        keys[i] = (struct memtable_key){.key = pending->keys[i].key, .code = pending->keys[i].code};
+    }
+    memtable_find_batch(memtable, keys, pending->count, snapshot, rows);
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < pending->count; i++) {
+        if (rows[i] != MEMTABLE_ROW_NONE) {
+            places[pending->numbers[i]] = (struct row_place){
+                .found = true, .in_table = true, .source = number, .row = rows[i]};
+        } else {
+            pending->numbers[left] = pending->numbers[i];
+            pending->keys[left++] = pending->keys[i];
+        }
+    }
+    pending->count = left;
+}
+
+static tdbplus_status find_in_segment(const struct segment_ref *ref, uint32_t number,
+                                      uint64_t snapshot, struct pending *pending,
+                                      struct row_place *places, struct err *err)
+{
+    uint64_t rows[VERSION_FIND_MAX];
+    uint32_t counts[VERSION_FIND_MAX] = {0};
+    for (uint32_t i = 0; i < pending->count; i++) {
+        rows[i] = SEGMENT_ROW_NONE;
+    }
+    TRY(segment_find_batch(ref->segment, pending->keys, pending->count, rows, counts, err));
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < pending->count; i++) {
+        struct row_place place = {.source = number};
+        if (rows[i] != SEGMENT_ROW_NONE && counts[i] > 0) {
+            TRY(choose_version(ref, rows[i], counts[i], snapshot, &place, err));
+        }
+        if (place.found) {
+            places[pending->numbers[i]] = place;
+        } else {
+            pending->numbers[left] = pending->numbers[i];
+            pending->keys[left++] = pending->keys[i];
+        }
+    }
+    pending->count = left;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status version_find_batch(struct version *version, const struct segment_key *keys,
+                                  uint32_t count, uint64_t snapshot, struct row_place *places_out,
+                                  struct err *err)
+{
+    ASSERT(count <= VERSION_FIND_MAX);
+    struct row_place places[VERSION_FIND_MAX] = {0};
+    struct pending pending = {.count = count};
+    for (uint32_t i = 0; i < count; i++) {
+        pending.numbers[i] = i;
+        pending.keys[i] = keys[i];
+    }
+    for (uint32_t t = 0; t < version->table_count && pending.count > 0; t++) {
+        find_in_table(version->tables[t]->memtable, t, snapshot, &pending, places);
+    }
+    for (uint32_t s = 0; s < version->segment_count && pending.count > 0; s++) {
+        TRY(find_in_segment(version->segments[s], s, snapshot, &pending, places, err));
+    }
+    memcpy(places_out, places, count * sizeof *places);
+    return TDBPLUS_OK;
+}
+
 /* Latest change among a segment's versions of the key. */
 static tdbplus_status newest_in_segment(const struct segment_ref *ref, uint64_t first,
                                         uint32_t count, uint64_t *changed, bool *open,

@@ -67,6 +67,14 @@ TDBPLUS_CHECKED tdbplus_status version_find(struct version *version, const struc
                                             uint64_t snapshot, struct row_place *place_out,
                                             struct err *err);
 
+/* The same for up to VERSION_FIND_MAX keys in any order, with their memory accesses overlapped. */
+#define VERSION_FIND_MAX 64u
+
+TDBPLUS_CHECKED tdbplus_status version_find_batch(struct version *version,
+                                                  const struct segment_key *keys, uint32_t count,
+                                                  uint64_t snapshot, struct row_place *places_out,
+                                                  struct err *err);
+
 /* Begin timestamp of the key's newest version and whether it is still open; 0 and false when the
  * key was never there (or so long ago that nobody can tell). */
 TDBPLUS_CHECKED tdbplus_status version_newest(struct version *version,
