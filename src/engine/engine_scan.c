@@ -110,7 +110,7 @@ static tdbplus_status start_scan(tdbplus_scan *scan, const struct scan_args *arg
         return err_set(err, TDBPLUS_E_INVALID, "scan: there is no order %d", (int)from->order);
     }
     TRY(engine_find(txn, args->collection, &scan->object, err));
-    struct scan_options options = {.order = (uint8_t)from->order};
+    struct scan_options options = {.order = (uint8_t)from->order, .row_limit = from->limit};
     TRY(choose_columns(scan, from, err));
     options.positions = scan->positions;
     options.position_count = scan->position_count;

@@ -12,6 +12,7 @@
 #include "txn/scan_internal.h"
 
 #define WINDOW_ROW_COUNT 256u
+#define WINDOW_ROW_FIRST 32u
 #define BATCH_ROW_FIRST  128u
 
 /* A visible row and its key. */
@@ -30,6 +31,7 @@ struct stream {
     struct entry *entries;         /* WINDOW_ROW_COUNT. */
     uint32_t count;
     uint32_t at;
+    uint32_t window; /* Rows to look at next time; grows, so that a short range costs little. */
     bool done;
 };
 
@@ -77,7 +79,7 @@ static void fill_from_table(struct scan *scan, struct stream *stream)
 {
     const struct memtable *memtable = version_table(scan->version, stream->source->number);
     struct ordered *ordered = scan->ordered;
-    while (stream->count < WINDOW_ROW_COUNT && !stream->done) {
+    while (stream->count < stream->window && !stream->done) {
         uint32_t newest = ordered->descending ? memtable_cursor_previous(&stream->cursor)
                                               : memtable_cursor_next(&stream->cursor);
         if (newest == MEMTABLE_ROW_NONE) {
@@ -107,7 +109,7 @@ static void fill_from_table(struct scan *scan, struct stream *stream)
 
 static void fill_from_own(struct scan *scan, struct stream *stream)
 {
-    while (stream->count < WINDOW_ROW_COUNT && stream->next < stream->end) {
+    while (stream->count < stream->window && stream->next < stream->end) {
         uint64_t row = scan->ordered->descending ? --stream->end : stream->next++;
         const struct change *change = changes_at(&scan->txn->changes, scan->own[row]);
         stream->entries[stream->count++] =
@@ -136,7 +138,7 @@ static tdbplus_status read_keys(struct scan *scan, struct stream *stream, struct
     return segment_read(segment, first, count, &position, 1, &stream->batch, codes_out, err);
 }
 
-/* The part of the segment's next window, at most WINDOW_ROW_COUNT rows that lie in one window. */
+/* The next rows of a segment, at most `window`, that lie in one window of WINDOW_ROW_COUNT. */
 static void next_window(struct ordered *ordered, struct stream *stream, uint64_t *first_out,
                         uint32_t *count_out)
 {
@@ -144,10 +146,12 @@ static void next_window(struct ordered *ordered, struct stream *stream, uint64_t
     uint64_t end = stream->end;
     if (ordered->descending) {
         uint64_t start = (end - 1) / WINDOW_ROW_COUNT * WINDOW_ROW_COUNT;
+        start = end - start > stream->window ? end - stream->window : start;
         first = start > first ? start : first;
         stream->end = first;
     } else {
         uint64_t stop = (first / WINDOW_ROW_COUNT + 1) * WINDOW_ROW_COUNT;
+        stop = stop - first > stream->window ? first + stream->window : stop;
         end = stop < end ? stop : end;
         stream->next = end;
     }
@@ -219,6 +223,7 @@ static tdbplus_status refill(struct scan *scan, struct stream *stream, struct er
         } else {
             fill_from_own(scan, stream);
         }
+        stream->window = stream->window < WINDOW_ROW_COUNT ? 2 * stream->window : WINDOW_ROW_COUNT;
     }
     return TDBPLUS_OK;
 }
@@ -256,17 +261,19 @@ tdbplus_status ordered_open(struct scan *scan, struct err *err)
     ordered->streams = streams;
     ordered->integer = key_is_integer(scan->schema);
     ordered->descending = scan->options.order == SCAN_DESCENDING;
-    ordered->batch_rows = BATCH_ROW_FIRST;
-    ordered->plan = arena_array(arena, BATCH_ROW_COUNT_MAX, sizeof *ordered->plan);
-    ordered->rows = arena_array(arena, BATCH_ROW_COUNT_MAX, sizeof *ordered->rows);
-    ordered->share = arena_array(arena, BATCH_ROW_COUNT_MAX, sizeof *ordered->share);
+    uint64_t limit = scan->options.row_limit;
+    ordered->batch_rows = limit > 0 && limit < BATCH_ROW_FIRST ? (uint32_t)limit : BATCH_ROW_FIRST;
+    ordered->plan = arena_alloc(arena, BATCH_ROW_COUNT_MAX * sizeof *ordered->plan);
+    ordered->rows = arena_alloc(arena, BATCH_ROW_COUNT_MAX * sizeof *ordered->rows);
+    ordered->share = arena_alloc(arena, BATCH_ROW_COUNT_MAX * sizeof *ordered->share);
     if (ordered->plan == NULL || ordered->rows == NULL || ordered->share == NULL) {
         return no_memory(err);
     }
     scan->ordered = ordered;
     for (uint32_t i = 0; i < scan->source_count; i++) {
         struct stream *stream = &streams[i];
-        stream->entries = arena_array(arena, WINDOW_ROW_COUNT, sizeof *stream->entries);
+        stream->entries = arena_alloc(arena, WINDOW_ROW_COUNT * sizeof *stream->entries);
+        stream->window = WINDOW_ROW_FIRST;
         if (stream->entries == NULL) {
             return no_memory(err);
         }

@@ -201,6 +201,7 @@ struct scan_options {
     uint32_t condition_count;
     struct scan_bound lower;
     struct scan_bound upper;
+    uint64_t row_limit; /* No more rows than so many will be asked for; 0: unknown. A hint. */
 };
 
 struct scan;
