@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/shell.h"
 
 struct command {
     const char *name;
@@ -24,13 +25,20 @@ static const struct command commands[] = {
 
 static void write_usage(FILE *out)
 {
-    (void)fprintf(out, "usage: tdb COMMAND ARGUMENTS\n\n");
+    (void)fprintf(out, "usage: tdb [DIR] [OPTIONS]          SQL shell; without DIR in memory\n"
+                       "       tdb COMMAND ARGUMENTS\n\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         (void)fprintf(out, "  tdb %-7s%-18s%s\n", commands[i].name, commands[i].arguments,
                       commands[i].purpose);
     }
     (void)fprintf(out, "  tdb help                     this text\n"
                        "  tdb --version                the version\n\n"
+                       "options of the shell\n"
+                       "  -c SQL                       run it and end; may be repeated\n"
+                       "  -f FILE                      run a script (- is standard input)\n"
+                       "  --csv --json --markdown --line --box   how rows are printed\n"
+                       "  --timer                      tell how long statements take\n"
+                       "  --keep-going                 do not stop a script at its first error\n\n"
                        "Exit status: 0 done, 1 failed, 2 wrong usage.\n");
 }
 
@@ -46,8 +54,7 @@ static int run_command(const struct command *command, int count, char **argument
 int main(int argc, char **argv)
 {
     if (argc < 2) {
-        write_usage(stderr);
-        return CLI_USAGE;
+        return command_shell(0, NULL);
     }
     if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0) {
         write_usage(stdout);
@@ -62,6 +69,5 @@ int main(int argc, char **argv)
             return run_command(&commands[i], argc - 2, argv + 2);
         }
     }
-    (void)fprintf(stderr, "tdb: there is no command '%s'; 'tdb help' lists them\n", argv[1]);
-    return CLI_USAGE;
+    return command_shell(argc - 1, argv + 1);
 }

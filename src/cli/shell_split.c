@@ -1,0 +1,124 @@
+/* Where a statement ends: at a semicolon that is not inside a string, a name or a comment. */
+
+#include <string.h>
+
+#include "cli/shell.h"
+
+static bool is_name_byte(char c)
+{
+    const unsigned char u = (unsigned char)c;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           u >= 0x80;
+}
+
+/* Each skip function begins at the opening mark and returns the place after the closing one, or
+ * `size` + 1 when there is none. */
+static size_t skip_quoted(const char *text, size_t size, size_t at, bool has_escapes)
+{
+    const char quote = text[at];
+    for (at++; at < size; at++) {
+        if (has_escapes && text[at] == '\\') {
+            at++;
+        } else if (text[at] == quote) {
+            return at + 1; // A doubled quote opens again at once, which comes to the same.
+        }
+    }
+    return size + 1;
+}
+
+static size_t skip_line_comment(const char *text, size_t size, size_t at)
+{
+    const char *end = memchr(text + at, '\n', size - at);
+    return end == NULL ? size + 1 : (size_t)(end - text) + 1;
+}
+
+/* They nest. */
+static size_t skip_comment(const char *text, size_t size, size_t at)
+{
+    size_t depth = 0;
+    while (at + 1 < size) {
+        if (text[at] == '/' && text[at + 1] == '*') {
+            depth++;
+            at += 2;
+        } else if (text[at] == '*' && text[at + 1] == '/') {
+            depth--;
+            at += 2;
+        } else {
+            at++;
+        }
+        if (depth == 0) {
+            return at;
+        }
+    }
+    return size + 1;
+}
+
+/* $tag$ ... $tag$; a parameter such as $1 is not one. */
+static size_t skip_dollar(const char *text, size_t size, size_t at)
+{
+    size_t end = at + 1;
+    while (end < size && is_name_byte(text[end])) {
+        end++;
+    }
+    const bool digit_first = at + 1 < size && text[at + 1] >= '0' && text[at + 1] <= '9';
+    if (end >= size || text[end] != '$' || digit_first) {
+        return at + 1;
+    }
+    const size_t tag_size = end + 1 - at;
+    for (size_t i = end + 1; i + tag_size <= size; i++) {
+        if (memcmp(text + i, text + at, tag_size) == 0) {
+            return i + tag_size;
+        }
+    }
+    return size + 1;
+}
+
+static bool starts(const char *text, size_t size, size_t at, const char *mark)
+{
+    return at + 1 < size && text[at] == mark[0] && text[at + 1] == mark[1];
+}
+
+size_t shell_statement_size(const char *text, size_t size)
+{
+    size_t at = 0;
+    while (at < size) {
+        const char before = at > 0 ? text[at - 1] : ' ';
+        if (text[at] == ';') {
+            return at + 1;
+        }
+        if (text[at] == '\'') {
+            at = skip_quoted(text, size, at, before == 'e' || before == 'E');
+        } else if (text[at] == '"') {
+            at = skip_quoted(text, size, at, false);
+        } else if (starts(text, size, at, "--")) {
+            at = skip_line_comment(text, size, at);
+        } else if (starts(text, size, at, "/*")) {
+            at = skip_comment(text, size, at);
+        } else if (text[at] == '$' && !is_name_byte(before)) {
+            at = skip_dollar(text, size, at);
+        } else {
+            at++;
+        }
+    }
+    return 0;
+}
+
+size_t shell_blank_size(const char *text, size_t size)
+{
+    size_t at = 0;
+    while (at < size) {
+        size_t next = at;
+        if (strchr(" \t\r\n\f\v", text[at]) != NULL && text[at] != '\0') {
+            next = at + 1;
+        } else if (starts(text, size, at, "--")) {
+            next = skip_line_comment(text, size, at);
+        } else if (starts(text, size, at, "/*")) {
+            next = skip_comment(text, size, at);
+        }
+        if (next == at || next > size) {
+            break;
+        }
+        at = next;
+    }
+    return at;
+}
