@@ -27,7 +27,7 @@ struct change_table *changes_find_table(const struct changes *changes, uint64_t 
 {
     for (size_t i = changes->tables.count; i > 0; i--) {
         struct change_table *table = list_at(&changes->tables, i - 1);
-        if (table->object->id == collection_id) {
+        if (table->id == collection_id) {
             return table;
         }
     }
@@ -48,8 +48,18 @@ tdbplus_status changes_table(struct changes *changes, const struct object *objec
         if (table == NULL) {
             return no_memory(err);
         }
-        table->object = object;
+        table->id = object->id;
         map_init(&table->newest, changes->alloc);
+    }
+    if (table->newest.count == 0) {
+        // A rollback may have taken away the object that this was first made with.
+        table->object = object;
+    }
+    if (table->object->schema != object->schema) {
+        return err_set(err, TDBPLUS_E_UNSUPPORTED,
+                       "writing to \"%s\" before and after changing its columns in one "
+                       "transaction is not supported",
+                       object->name);
     }
     *table_out = table;
     return TDBPLUS_OK;

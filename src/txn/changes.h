@@ -29,7 +29,8 @@ struct change {
 
 /* The changes of one collection. */
 struct change_table {
-    const struct object *object;
+    uint64_t id;                 /* Of the collection. */
+    const struct object *object; /* Valid while there are changes. */
     struct map newest; /* Hash of the key -> number of the newest change with that hash. */
 };
 

@@ -126,7 +126,8 @@ static tdbplus_status list_own(struct scan *scan, struct err *err)
     if (!scan->shadow) {
         return TDBPLUS_OK;
     }
-    uint32_t table = (uint32_t)(scan->changes - (struct change_table *)changes->tables.items);
+    const struct change_table *own = scan_changes(scan);
+    uint32_t table = (uint32_t)(own - (struct change_table *)changes->tables.items);
     scan->own = arena_array(&scan->arena, changes->items.count, sizeof *scan->own);
     if (scan->own == NULL) {
         return no_memory(err);
@@ -136,7 +137,7 @@ static tdbplus_status list_own(struct scan *scan, struct err *err)
         if (change->table == table && change->kind == COMMIT_PUT &&
             change->statement < scan->statement && key_in_range(&scan->range, change->key.key) &&
             (!change->superseded ||
-             changes_find(changes, scan->changes, &change->key, scan->statement) == i)) {
+             changes_find(changes, own, &change->key, scan->statement) == i)) {
             scan->own[scan->own_count++] = i;
         }
     }
@@ -248,10 +249,13 @@ tdbplus_status scan_open(struct txn *txn, const struct object *collection,
     scan->object = collection;
     scan->schema = collection->schema;
     scan->version = version_acquire(collection->collection);
-    scan->snapshot = txn->snapshot.timestamp;
+    scan->catalog = catalog_retain(txn->catalog);
+    store_snapshot_share(txn->store, &txn->snapshot, &scan->hold);
+    scan->snapshot = scan->hold.timestamp;
     scan->statement = txn->statement;
-    scan->changes = changes_find_table(&txn->changes, collection->id);
-    scan->shadow = scan->changes != NULL && scan->changes->newest.count > 0;
+    scan->collection = collection->id;
+    const struct change_table *changes = scan_changes(scan);
+    scan->shadow = changes != NULL && changes->newest.count > 0;
     tdbplus_status status = prepare(scan, options, err);
     if (status != TDBPLUS_OK) {
         scan_close(scan);
@@ -268,6 +272,8 @@ void scan_close(struct scan *scan)
     }
     ordered_close(scan);
     version_release(scan->version);
+    store_snapshot_release(scan->txn->store, &scan->hold);
+    catalog_release(scan->catalog);
     arena_deinit(&scan->arena);
     alloc_free(scan->alloc, scan, 1, sizeof *scan);
 }
@@ -294,7 +300,7 @@ tdbplus_status scan_morsel_next(struct scan *scan, struct scan_morsel *morsel, s
     while (morsel->next_row < morsel->end_row) {
         TRY(env_check_call(store_env(scan->txn->store), call));
         TRY(scan_read_source(scan, source, &morsel->next_row, morsel->end_row, batch, call));
-        TRY(store_snapshot_check(&scan->txn->snapshot, call->err));
+        TRY(store_snapshot_check(&scan->hold, call->err));
         if (batch_live_count(batch) > 0) {
             batch->column_count = scan->options.position_count;
             return TDBPLUS_OK;

@@ -5,7 +5,8 @@
 
 bool scan_shadowed(const struct scan *scan, const struct segment_key *key)
 {
-    return changes_find(&scan->txn->changes, scan->changes, key, scan->statement) != CHANGE_NONE;
+    return changes_find(&scan->txn->changes, scan_changes(scan), key, scan->statement) !=
+           CHANGE_NONE;
 }
 
 /* The row's key from the fetched columns. */

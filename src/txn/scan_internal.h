@@ -45,7 +45,10 @@ struct scan {
     const struct object *object;
     const struct schema *schema;
     struct version *version; /* Referenced. */
-    uint64_t snapshot;
+    struct catalog *catalog; /* Referenced: `object` is in it, or made by the transaction. */
+    /* Its own, for the transaction's next statement takes another while the scan may go on. */
+    struct store_snapshot hold;
+    uint64_t snapshot; /* Its timestamp. */
     uint64_t statement;
     struct scan_options options; /* With arrays of our own. */
     /* Columns read from sources: the wanted ones, then those that filters and own changes need. */
@@ -54,8 +57,8 @@ struct scan {
     uint32_t *key_fetch;       /* Where the key columns are in `fetch`; when `needs_keys`. */
     uint32_t *condition_fetch; /* Where each condition's column is in `fetch`; with filter_rows. */
     bool needs_keys;
-    bool shadow; /* The transaction has changed rows of this collection. */
-    const struct change_table *changes;
+    bool shadow;         /* The transaction has changed rows of this collection. */
+    uint64_t collection; /* Whose changes; the table of them may move while the scan is open. */
     struct key_range range;
     uint32_t *own; /* Numbers of own rows in the range, in key order. */
     uint32_t own_count;
@@ -90,6 +93,12 @@ TDBPLUS_CHECKED tdbplus_status scan_filter(struct scan *scan, uint8_t source_kin
 TDBPLUS_CHECKED tdbplus_status scan_decode_own(struct scan *scan, const uint32_t *numbers,
                                                uint32_t count, struct batch *batch,
                                                struct err *err);
+
+/* The transaction's changes of the collection, while `shadow`. */
+static inline const struct change_table *scan_changes(const struct scan *scan)
+{
+    return changes_find_table(&scan->txn->changes, scan->collection);
+}
 
 /* True when the transaction replaced or deleted the row with this key before this statement. */
 bool scan_shadowed(const struct scan *scan, const struct segment_key *key);

@@ -426,7 +426,7 @@ tdbplus_status ordered_next(struct scan *scan, struct batch *batch, const struct
         TRY(env_check_call(store_env(scan->txn->store), call));
         batch_reset(batch);
         TRY(plan_batch(scan, &count, call->err));
-        TRY(store_snapshot_check(&scan->txn->snapshot, call->err));
+        TRY(store_snapshot_check(&scan->hold, call->err));
         if (count == 0) {
             return TDBPLUS_END;
         }

@@ -222,7 +222,7 @@ static tdbplus_status collect_groups(struct txn *txn, struct arena *arena,
     uint32_t count = 0;
     for (uint32_t i = 0; i < txn->changes.tables.count; i++) {
         const struct change_table *table = list_at(&txn->changes.tables, i);
-        if (is_dropped(txn, table->object->id)) {
+        if (table->newest.count == 0 || is_dropped(txn, table->id)) {
             continue;
         }
         TRY(collect_group(txn, i, arena, &groups[count], err));
@@ -397,6 +397,12 @@ static const struct object *base_of(const struct txn *txn, uint64_t id)
 {
     const struct object_change *change = find_change(txn, id);
     return change != NULL ? change->before : catalog_by_id(txn->catalog, id);
+}
+
+bool txn_columns_changed(const struct txn *txn, const struct object *collection)
+{
+    const struct object_change *change = find_change(txn, collection->id);
+    return change != NULL && change->before != NULL && change->before->schema != collection->schema;
 }
 
 static tdbplus_status find_own(struct txn *txn, uint64_t id, const struct object **object_out,

@@ -206,7 +206,9 @@ struct scan_options {
 
 struct scan;
 
-/* The options' arrays are copied; the data's bytes are not and must outlive the scan. */
+/* Reads at the snapshot of the statement that opens it, also when the transaction goes on to the
+ * next; ends before the transaction does and before a savepoint older than it is rolled back to.
+ * The options' arrays are copied; the data's bytes are not and must outlive the scan. */
 TDBPLUS_CHECKED tdbplus_status scan_open(struct txn *txn, const struct object *collection,
                                          const struct scan_options *options, struct scan **scan_out,
                                          struct err *err);

@@ -120,6 +120,12 @@ static struct span copy_bytes(struct arena *arena, struct span bytes)
 static tdbplus_status add_change(struct txn *txn, const struct object *collection, uint8_t kind,
                                  const struct segment_key *key, struct span row, struct err *err)
 {
+    if (txn_columns_changed(txn, collection)) {
+        return err_set(err, TDBPLUS_E_UNSUPPORTED,
+                       "writing to \"%s\" in the transaction that changed its columns is not "
+                       "supported",
+                       collection->name);
+    }
     struct change_table *table = NULL;
     TRY(changes_table(&txn->changes, collection, &table, err));
     struct change change = {.kind = kind, .statement = txn->statement, .key = *key};

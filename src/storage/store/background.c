@@ -18,11 +18,11 @@ void background_wake(struct store *store)
     }
 }
 
-/* Tells writers that wait for memtables how it went. [waits] */
-static void tell_writers(struct store *store, const struct err *err)
+/* Tells writers that wait for flushes or merges how it went. [waits] */
+static void tell_writers(struct store *store, struct err *told, const struct err *err)
 {
     mutex_lock(store->env, &store->stall);
-    store->background_error = *err;
+    *told = *err;
     condition_broadcast(store->env, &store->stall_condition);
     mutex_unlock(store->env, &store->stall);
 }
@@ -37,7 +37,7 @@ static bool flush_all(struct store *store, struct collection *collection)
         err_clear(&err);
         tdbplus_status status = collection_flush(collection, &found, &err);
         if (found || status != TDBPLUS_OK) {
-            tell_writers(store, &err);
+            tell_writers(store, &store->flush_error, &err);
         }
         if (status != TDBPLUS_OK) {
             return false; // Tried again at the next wake-up.
@@ -52,14 +52,16 @@ static bool merge_all(struct store *store, struct collection *collection)
 {
     bool worked = false;
     bool found = true;
-    struct call call = {.alloc = store->alloc, .cancel = &store->closing};
+    struct err err = {0};
+    struct call call = {.alloc = store->alloc, .cancel = &store->closing, .err = &err};
     while (found && !atomic_load(&store->closing)) {
-        if (collection_merge(collection, false, &call, &found) != TDBPLUS_OK) {
+        err_clear(&err);
+        tdbplus_status status = collection_merge(collection, false, &call, &found);
+        tell_writers(store, &store->merge_error, &err); // Some wait for fewer segments.
+        if (status != TDBPLUS_OK) {
             return false; // Tried again at the next wake-up.
         }
         worked = worked || found;
-        struct err none = {0};
-        tell_writers(store, &none); // Some wait for fewer segments.
     }
     return worked;
 }

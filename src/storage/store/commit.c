@@ -89,16 +89,18 @@ static tdbplus_status wait_for_flushes(struct store *store, struct collection *c
     mutex_lock(store->env, &store->stall);
     for (;;) {
         struct version *version = version_acquire(collection);
-        bool behind = version->table_count > STORE_FROZEN_COUNT_MAX ||
-                      version->segment_count > STORE_SEGMENT_COUNT_FEW;
+        bool many_tables = version->table_count > STORE_FROZEN_COUNT_MAX;
+        bool behind = many_tables || version->segment_count > STORE_SEGMENT_COUNT_FEW;
         version_release(version);
-        if (!behind || store->options.no_background) {
+        // Nobody flushes a dropped collection any more; the commit will find out and fail.
+        if (!behind || store->options.no_background || atomic_load(&collection->dropped)) {
             break;
         }
-        if (store->background_error.status != TDBPLUS_OK) {
-            status = store->background_error.status;
+        const struct err *why = many_tables ? &store->flush_error : &store->merge_error;
+        if (why->status != TDBPLUS_OK) {
+            status = why->status;
             if (call->err != NULL && call->err->status == TDBPLUS_OK) {
-                *call->err = store->background_error;
+                *call->err = *why;
             }
             break;
         }
@@ -114,19 +116,27 @@ static tdbplus_status wait_for_flushes(struct store *store, struct collection *c
     return status;
 }
 
-static tdbplus_status freeze_if_full(struct store *store, struct collection *collection,
-                                     const struct call *call)
+static bool memtable_full(struct store *store, struct collection *collection)
 {
     struct version *version = version_acquire(collection);
     bool full =
         memtable_size_bytes(version->tables[0]->memtable) >= store->options.memtable_size_bytes;
     version_release(version);
-    if (!full) {
+    return full;
+}
+
+static tdbplus_status freeze_if_full(struct store *store, struct collection *collection,
+                                     const struct call *call)
+{
+    if (!memtable_full(store, collection)) {
         return TDBPLUS_OK;
     }
     TRY(wait_for_flushes(store, collection, call));
     mutex_lock(store->env, &store->structure);
-    tdbplus_status status = collection_freeze(collection, NULL, call->err);
+    // Of many writers that found it full only the first freezes, or each would freeze a small one.
+    tdbplus_status status = memtable_full(store, collection)
+                                ? collection_freeze(collection, NULL, call->err)
+                                : TDBPLUS_OK;
     mutex_unlock(store->env, &store->structure);
     background_wake(store);
     return status;
@@ -173,7 +183,7 @@ static tdbplus_status check_groups(struct commit_state *state, struct err *err)
     for (uint32_t i = 0; i < state->commit->group_count; i++) {
         const struct apply_group *group = &state->groups[i];
         const struct schema *now = memtable_schema(group->version->tables[0]->memtable);
-        if (group->collection->dropped || now != state->commit->groups[i].schema) {
+        if (atomic_load(&group->collection->dropped) || now != state->commit->groups[i].schema) {
             return err_set(err, TDBPLUS_E_CONFLICT,
                            "the table was altered or dropped by another transaction");
         }

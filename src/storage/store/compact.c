@@ -424,7 +424,7 @@ static tdbplus_status merge_chosen(struct compaction *work)
     bool published = false;
     if (status == TDBPLUS_OK) {
         mutex_lock(store->env, &store->structure);
-        if (!work->collection->dropped) {
+        if (!atomic_load(&work->collection->dropped)) {
             status = publish(work);
             published = status == TDBPLUS_OK;
         }
@@ -447,10 +447,14 @@ tdbplus_status collection_merge(struct collection *collection, bool all, const s
     struct compaction work = {.store = store, .collection = collection, .call = call};
     list_init(&work.ends, store->alloc, sizeof(struct kept_end));
     mutex_lock(store->env, &store->merge_mutex);
+    tdbplus_status status = TDBPLUS_OK;
+    if (!atomic_load(&collection->dropped)) {
+        status = choose(&work, all, call->err);
+    }
+    // After the choice: no chosen segment has a column that this schema does not know of.
     mutex_lock(store->env, &store->structure);
     work.schema = collection_schema(collection, 0);
     mutex_unlock(store->env, &store->structure);
-    tdbplus_status status = choose(&work, all, call->err);
     *found_out = work.count > 0;
     if (status == TDBPLUS_OK && work.count > 0) {
         status = merge_chosen(&work);

@@ -94,6 +94,7 @@ struct flush {
     uint32_t *future_rows; /* Row -> position in `rows`. */
     uint32_t row_count;    /* Of the memtable. */
     bool with_begin;
+    bool published;
     struct segment_ref *segment; /* Referenced; NULL when no row is left to write. */
     struct segment_summary summary;
     uint64_t written_bytes;
@@ -390,7 +391,8 @@ tdbplus_status collection_flush(struct collection *collection, bool *found_out, 
     struct flush flush = {.store = store, .collection = collection};
     list_init(&flush.rows, store->alloc, sizeof(uint32_t));
     mutex_lock(store->env, &store->flush_mutex);
-    flush.table = oldest_frozen(collection);
+    // A dropped collection takes its rows along; without this a caller's loop would never end.
+    flush.table = atomic_load(&collection->dropped) ? NULL : oldest_frozen(collection);
     tdbplus_status status = TDBPLUS_OK;
     *found_out = flush.table != NULL;
     if (flush.table == NULL) {
@@ -399,11 +401,13 @@ tdbplus_status collection_flush(struct collection *collection, bool *found_out, 
     status = build(&flush, err);
     if (status == TDBPLUS_OK) {
         mutex_lock(store->env, &store->structure);
-        // A collection dropped meanwhile takes its rows along.
-        status = collection->dropped ? TDBPLUS_OK : publish(&flush, err);
+        if (!atomic_load(&collection->dropped)) {
+            status = publish(&flush, err);
+            flush.published = status == TDBPLUS_OK;
+        }
         mutex_unlock(store->env, &store->structure);
     }
-    if (status == TDBPLUS_OK && !collection->dropped) {
+    if (flush.published) {
         atomic_fetch_add(&store->flush_count, 1);
         atomic_fetch_add(&store->flush_written_bytes, flush.written_bytes);
     } else if (flush.segment != NULL && status != TDBPLUS_E_STOPPED) {
@@ -422,7 +426,7 @@ void collection_discard(struct collection *collection)
 {
     struct store *store = collection->store;
     latch_lock(&store->commit);
-    collection->dropped = true;
+    atomic_store(&collection->dropped, true);
     const struct version *version = atomic_load(&collection->version);
     for (uint32_t i = 0; i < version->segment_count; i++) {
         atomic_store(&version->segments[i]->obsolete, true);

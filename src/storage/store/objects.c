@@ -209,6 +209,12 @@ struct catalog *catalog_acquire(struct store *store)
     return catalog;
 }
 
+struct catalog *catalog_retain(struct catalog *catalog)
+{
+    atomic_fetch_add_explicit(&catalog->refs, 1, memory_order_relaxed);
+    return catalog;
+}
+
 void catalog_release(struct catalog *catalog)
 {
     if (catalog != NULL &&

@@ -316,7 +316,6 @@ static tdbplus_status apply_group_again(struct recovery *recovery, struct collec
     }
     if (status == TDBPLUS_OK) {
         apply_rows(&group, record->lsn, record->timestamp, recovery->values);
-        store->replay_lsn = record->lsn_end;
     }
     apply_group_deinit(&group, store->alloc);
     return status;
@@ -373,6 +372,8 @@ static tdbplus_status replay_record(void *ctx, const struct log_record *record, 
     for (uint64_t i = 0; i < payload.group_count; i++) {
         TRY(replay_group(recovery, &payload, record, err));
     }
+    // Not before the last group: a memtable that a later group freezes lacks this record's rows.
+    store->replay_lsn = record->lsn_end;
     store->recovery_records++;
     return TDBPLUS_OK;
 }
@@ -447,6 +448,19 @@ static tdbplus_status replay_log(struct store *store, uint64_t from, struct err 
     return status;
 }
 
+/* The last rows replayed may be older than the newest schema: commits need a memtable of that. */
+static tdbplus_status begin_newest_schemas(struct store *store, struct err *err)
+{
+    const struct catalog *catalog = atomic_load(&store->catalog);
+    for (uint32_t i = 0; i < catalog->object_count; i++) {
+        const struct object *object = &catalog->objects[i]->object;
+        if (object->collection != NULL) {
+            TRY(collection_freeze(object->collection, object->schema, err));
+        }
+    }
+    return TDBPLUS_OK;
+}
+
 tdbplus_status recover(struct store *store, struct err *err)
 {
     uint64_t started = env_clock_mono_us(store->env);
@@ -456,6 +470,7 @@ tdbplus_status recover(struct store *store, struct err *err)
     TRY(load_segments(store, err));
     if (store->ram == NULL) {
         TRY(replay_log(store, from, err));
+        TRY(begin_newest_schemas(store, err));
     }
     atomic_store(&store->visible_timestamp, store->timestamp_last);
     store->recovery_us = env_clock_mono_us(store->env) - started;

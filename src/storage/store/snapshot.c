@@ -6,13 +6,10 @@ uint64_t store_visible_timestamp(const struct store *store)
     return atomic_load_explicit(&store->visible_timestamp, memory_order_acquire);
 }
 
-void store_snapshot_acquire(struct store *store, struct store_snapshot *snapshot)
+/* Under `snapshot_latch`. */
+static void add_snapshot(struct store *store, struct store_snapshot *snapshot, uint64_t timestamp)
 {
-    snapshot->acquired_us = env_clock_mono_us(store->env);
-    atomic_store_explicit(&snapshot->expired, false, memory_order_relaxed);
-    latch_lock(&store->snapshot_latch);
-    // Read inside the latch: whoever computes the horizon later finds this snapshot in the list.
-    snapshot->timestamp = store_visible_timestamp(store);
+    snapshot->timestamp = timestamp;
     snapshot->previous = NULL;
     snapshot->next = store->snapshots;
     if (snapshot->next != NULL) {
@@ -20,6 +17,31 @@ void store_snapshot_acquire(struct store *store, struct store_snapshot *snapshot
     }
     store->snapshots = snapshot;
     store->snapshot_count++;
+}
+
+void store_snapshot_acquire(struct store *store, struct store_snapshot *snapshot)
+{
+    snapshot->acquired_us = env_clock_mono_us(store->env);
+    atomic_store_explicit(&snapshot->expired, false, memory_order_relaxed);
+    latch_lock(&store->snapshot_latch);
+    // Read inside the latch: whoever computes the horizon later finds this snapshot in the list.
+    add_snapshot(store, snapshot, store_visible_timestamp(store));
+    latch_unlock(&store->snapshot_latch);
+}
+
+void store_snapshot_share(struct store *store, const struct store_snapshot *from,
+                          struct store_snapshot *snapshot)
+{
+    ASSERT(from->timestamp != 0);
+    latch_lock(&store->snapshot_latch);
+    // One that was given up pins nothing, and neither does its copy.
+    bool expired = atomic_load_explicit(&from->expired, memory_order_relaxed);
+    atomic_store_explicit(&snapshot->expired, expired, memory_order_relaxed);
+    snapshot->acquired_us = from->acquired_us;
+    snapshot->timestamp = from->timestamp;
+    if (!expired) {
+        add_snapshot(store, snapshot, from->timestamp);
+    }
     latch_unlock(&store->snapshot_latch);
 }
 
@@ -70,7 +92,8 @@ void store_expire_snapshots(struct store *store)
     struct store_snapshot *next = NULL;
     for (struct store_snapshot *at = store->snapshots; at != NULL; at = next) {
         next = at->next;
-        if (now - at->acquired_us > store->options.snapshot_age_max_us) {
+        // One may have come since the clock was read.
+        if (at->acquired_us < now && now - at->acquired_us > store->options.snapshot_age_max_us) {
             unlink_snapshot(store, at);
             // Before the horizon can pass it: a reader that misses rows then finds this set.
             atomic_store_explicit(&at->expired, true, memory_order_release);

@@ -8,6 +8,7 @@
 #define SNAPSHOT_AGE_DEFAULT  ((uint64_t)3600 * 1000000)
 #define SYNC_INTERVAL_DEFAULT ((uint64_t)100000)
 #define MERGE_FAN_OUT_DEFAULT 8u
+#define MERGE_FAN_OUT_MAX     32u /* A tier must be ripe long before writers wait for merges. */
 #define FORMAT_VERSION        1u
 #define DATABASE_ENTRY_SIZE   12u
 #define MEMORY_DIRECTORY      "memory"
@@ -37,7 +38,8 @@ static tdbplus_status apply_defaults(struct store *store, struct err *err)
     if (options->merge_fan_out == 0) {
         options->merge_fan_out = MERGE_FAN_OUT_DEFAULT;
     }
-    if (options->merge_fan_out < 2 || options->durability > DURABILITY_NONE) {
+    if (options->merge_fan_out < 2 || options->merge_fan_out > MERGE_FAN_OUT_MAX ||
+        options->durability > DURABILITY_NONE) {
         return err_set(err, TDBPLUS_E_INVALID, "open: an option is outside its range");
     }
     const char *directory = options->directory == NULL ? MEMORY_DIRECTORY : options->directory;

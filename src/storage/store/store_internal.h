@@ -101,14 +101,15 @@ struct version {
 };
 
 struct collection {
-    _Atomic uint32_t refs;
+    _Atomic uint32_t refs;  /* Of objects and of running work. */
+    _Atomic uint32_t parts; /* Versions, and one for all of `refs`: who needs the schemas. */
     struct store *store;
     uint64_t id;
     _Atomic(struct version *) version; /* Swapped under the commit latch. */
     struct list schemas;  /* struct schema *, oldest first; under `structure`; freed at the end. */
     uint64_t flushed_lsn; /* Records before it are in segments. Under `structure`. */
     uint64_t flushed_timestamp;
-    bool dropped; /* Under the commit latch. */
+    _Atomic bool dropped; /* Set under `structure` and the commit latch. */
 };
 
 /* All objects at one moment. Immutable. Sorted by kind, then name. */
@@ -157,7 +158,7 @@ struct store {
     _Atomic bool stopped;
 
     struct latch snapshot_latch;
-    struct store_snapshot *snapshots; /* Oldest last. */
+    struct store_snapshot *snapshots; /* In no order. */
     uint64_t snapshot_count;
 
     struct env_task *flusher;
@@ -169,9 +170,10 @@ struct store {
     _Atomic bool closing;
     struct mutex stall; /* Writers waiting for flushes. */
     struct condition stall_condition;
-    struct err background_error; /* Under `stall`: why the last flush failed. */
-    struct mutex flush_mutex;    /* One flush at a time. */
-    struct mutex merge_mutex;    /* One merge at a time. */
+    struct err flush_error;   /* Under `stall`: why the last flush failed, */
+    struct err merge_error;   /* and the last merge. */
+    struct mutex flush_mutex; /* One flush at a time. */
+    struct mutex merge_mutex; /* One merge at a time. */
 
     _Atomic uint64_t commit_count;
     _Atomic uint64_t row_write_count;

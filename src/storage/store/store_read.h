@@ -29,6 +29,9 @@ struct store_snapshot {
 };
 
 void store_snapshot_acquire(struct store *store, struct store_snapshot *snapshot);
+/* The same snapshot once more, for work that may outlive the first; `from` is acquired. */
+void store_snapshot_share(struct store *store, const struct store_snapshot *from,
+                          struct store_snapshot *snapshot);
 void store_snapshot_release(struct store *store, struct store_snapshot *snapshot);
 
 /* TDBPLUS_E_SNAPSHOT (72000) when the snapshot was given up. */
@@ -98,6 +101,8 @@ struct catalog;
 struct object_ref;
 
 struct catalog *catalog_acquire(struct store *store);
+/* One more reference to a catalog that the caller has acquired; returns it. */
+struct catalog *catalog_retain(struct catalog *catalog);
 void catalog_release(struct catalog *catalog);
 uint32_t catalog_count(const struct catalog *catalog);
 const struct object *catalog_at(const struct catalog *catalog, uint32_t number);

@@ -73,9 +73,24 @@ void segment_ref_release(struct segment_ref *ref)
     alloc_free(store->alloc, ref, 1, sizeof *ref);
 }
 
+/* A version may outlive the last object: a batch, a backup or the epoch holds it. Its memtables
+ * need the schemas to the end. */
+static void release_part(struct collection *collection)
+{
+    if (atomic_fetch_sub_explicit(&collection->parts, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    for (size_t i = 0; i < collection->schemas.count; i++) {
+        schema_destroy(*(struct schema **)list_at(&collection->schemas, i));
+    }
+    list_deinit(&collection->schemas);
+    alloc_free(collection->store->alloc, collection, 1, sizeof *collection);
+}
+
 static void version_free(struct version *version)
 {
-    struct store *store = version->collection->store;
+    struct collection *collection = version->collection;
+    struct store *store = collection->store;
     for (uint32_t i = 0; i < version->table_count; i++) {
         table_ref_release(version->tables[i]);
     }
@@ -85,6 +100,7 @@ static void version_free(struct version *version)
     alloc_free(store->alloc, version->tables, version->table_count, sizeof(void *));
     alloc_free(store->alloc, version->segments, version->segment_count, sizeof(void *));
     alloc_free(store->alloc, version, 1, sizeof *version);
+    release_part(collection);
 }
 
 tdbplus_status version_create(struct collection *collection, struct table_ref *const *tables,
@@ -115,6 +131,7 @@ tdbplus_status version_create(struct collection *collection, struct table_ref *c
         own_segments[i] = segments[i];
     }
     atomic_init(&version->refs, 1);
+    atomic_fetch_add_explicit(&collection->parts, 1, memory_order_relaxed);
     version->collection = collection;
     version->tables = own_tables;
     version->table_count = table_count;
@@ -196,6 +213,7 @@ tdbplus_status collection_create(struct store *store, uint64_t id,
         return err_set(err, TDBPLUS_E_NOMEM, "store: a collection does not fit the memory limit");
     }
     atomic_init(&collection->refs, 1);
+    atomic_init(&collection->parts, 1);
     collection->store = store;
     collection->id = id;
     list_init(&collection->schemas, store->alloc, sizeof(struct schema *));
@@ -216,11 +234,7 @@ void collection_release(struct collection *collection)
     }
     // Readers hold the object, and with it the collection: nobody is inside any more.
     version_release(atomic_load(&collection->version));
-    for (size_t i = 0; i < collection->schemas.count; i++) {
-        schema_destroy(*(struct schema **)list_at(&collection->schemas, i));
-    }
-    list_deinit(&collection->schemas);
-    alloc_free(collection->store->alloc, collection, 1, sizeof *collection);
+    release_part(collection);
 }
 
 uint64_t collection_id(const struct collection *collection)

@@ -1,0 +1,427 @@
+/*
+ * Goal: rows stay what they were while collections come, change and go. Method: scripted meetings
+ * of schema changes with scans, savepoints, flushes, merges and reopening, each once a defect.
+ */
+
+#include "txn/txn.h"
+
+#include "types/schema.h"
+
+#include "test.h"
+
+struct fixture {
+    struct env *env;
+    struct store *store;
+    struct err err;
+    struct call call;
+};
+
+static void check_ok(struct fixture *fixture, tdbplus_status status, int line)
+{
+    if (status != TDBPLUS_OK) {
+        fprintf(stderr, "line %d: %d %s\n", line, (int)status, fixture->err.text);
+    }
+    CHECK(status == TDBPLUS_OK);
+}
+
+#define OK(call_) check_ok(fixture, (call_), __LINE__)
+
+static void open_store(struct fixture *fixture)
+{
+    struct store_options options = {.env = fixture->env,
+                                    .alloc = &alloc_system,
+                                    .directory = "db",
+                                    .no_background = true,
+                                    .memtable_size_bytes = 1 << 20,
+                                    .deadlock_timeout_us = 20000,
+                                    .log_file_size = 1 << 20};
+    OK(store_open(&options, &fixture->store, &fixture->err));
+}
+
+static void begin_fixture(struct fixture *fixture)
+{
+    *fixture = (struct fixture){0};
+    fixture->call = (struct call){.alloc = &alloc_system, .err = &fixture->err};
+    OK(env_ram_create(&alloc_system, &fixture->env, &fixture->err));
+    open_store(fixture);
+}
+
+static void end_fixture(struct fixture *fixture)
+{
+    store_close(fixture->store);
+    env_ram_destroy(fixture->env);
+}
+
+static void reopen(struct fixture *fixture)
+{
+    store_close(fixture->store);
+    open_store(fixture);
+}
+
+static struct txn *begin(struct fixture *fixture)
+{
+    struct txn *txn = NULL;
+    OK(txn_begin(fixture->store, NULL, &alloc_system, &txn, &fixture->err));
+    return txn;
+}
+
+/* A key, and `extra` more columns, whose missing value is 7. */
+static struct schema describe(uint32_t extra, struct schema_column columns[3])
+{
+    static uint32_t key = 0;
+    columns[0] =
+        (struct schema_column){.id = 1, .not_null = true, .type = {.id = TYPE_INT8}, .name = "n"};
+    columns[1] = (struct schema_column){.id = 2,
+                                        .type = {.id = TYPE_INT8},
+                                        .name = "v",
+                                        .missing = {.type = {.id = TYPE_INT8}, .integer = 7}};
+    columns[2] = (struct schema_column){.id = 3,
+                                        .type = {.id = TYPE_INT8},
+                                        .name = "w",
+                                        .missing = {.type = {.id = TYPE_INT8}, .integer = 8}};
+    return (struct schema){.version = 1,
+                           .column_count = 1 + extra,
+                           .columns = columns,
+                           .key_count = 1,
+                           .key_columns = &key,
+                           .column_id_next = 2 + extra};
+}
+
+static const struct object *find(struct txn *txn, const char *name)
+{
+    const struct object *object = txn_object(txn, OBJECT_COLLECTION, name);
+    CHECK(object != NULL);
+    return object;
+}
+
+static void create(struct fixture *fixture, struct txn *txn, const char *name, uint32_t extra)
+{
+    struct schema_column columns[3];
+    struct schema schema = describe(extra, columns);
+    uint64_t id = 0;
+    OK(txn_object_create(txn, OBJECT_COLLECTION, name, &schema, (struct span){0}, &id,
+                         &fixture->err));
+}
+
+static void alter(struct fixture *fixture, const char *name, uint32_t extra)
+{
+    struct txn *txn = begin(fixture);
+    struct schema_column columns[3];
+    struct schema schema = describe(extra, columns);
+    OK(txn_object_alter(txn, find(txn, name)->id, NULL, &schema, NULL, &fixture->err));
+    OK(txn_commit(txn, &fixture->call));
+}
+
+static void put(struct fixture *fixture, struct txn *txn, const char *name, int64_t n)
+{
+    struct datum values[3] = {
+        {.type = {.id = TYPE_INT8}, .integer = n},
+        {.type = {.id = TYPE_INT8}, .integer = 100 + n},
+        {.type = {.id = TYPE_INT8}, .integer = 200 + n},
+    };
+    OK(txn_write(txn, find(txn, name), TXN_UPSERT, values, NULL, &fixture->call));
+}
+
+static void put_alone(struct fixture *fixture, const char *name, int64_t n)
+{
+    struct txn *txn = begin(fixture);
+    put(fixture, txn, name, n);
+    OK(txn_commit(txn, &fixture->call));
+}
+
+static void drop(struct fixture *fixture, const char *name)
+{
+    struct txn *txn = begin(fixture);
+    OK(txn_object_drop(txn, find(txn, name)->id, &fixture->err));
+    OK(txn_commit(txn, &fixture->call));
+}
+
+/* Rows of the scan until its end, and the sum of column `at` (if the scan has columns). */
+static uint32_t drain(struct fixture *fixture, struct scan *scan, int64_t *sum_out)
+{
+    struct batch batch;
+    batch_init(&batch, &alloc_system);
+    uint32_t seen = 0;
+    int64_t sum = 0;
+    tdbplus_status status = TDBPLUS_OK;
+    while ((status = scan_next(scan, &batch, &fixture->call)) == TDBPLUS_OK) {
+        for (uint32_t i = 0; i < batch_live_count(&batch); i++) {
+            uint32_t row = batch.selection == NULL ? i : batch.selection[i];
+            struct datum value = {0};
+            if (batch.column_count > 0) {
+                column_get(&batch.columns[0], row, &value);
+                CHECK(!value.is_null);
+            }
+            sum += value.integer;
+            seen++;
+        }
+    }
+    CHECK(status == TDBPLUS_END);
+    batch_deinit(&batch);
+    *sum_out = sum;
+    return seen;
+}
+
+static struct scan *open_scan(struct fixture *fixture, struct txn *txn, const char *name,
+                              uint32_t position)
+{
+    struct scan_options options = {.positions = &position, .position_count = 1};
+    struct scan *scan = NULL;
+    OK(scan_open(txn, find(txn, name), &options, &scan, &fixture->err));
+    return scan;
+}
+
+static void check_sum(struct fixture *fixture, const char *name, uint32_t position, uint32_t rows,
+                      int64_t sum)
+{
+    struct txn *txn = begin(fixture);
+    struct scan *scan = open_scan(fixture, txn, name, position);
+    int64_t found = 0;
+    CHECK(drain(fixture, scan, &found) == rows);
+    CHECK(found == sum);
+    scan_close(scan);
+    txn_abort(txn);
+}
+
+TEST(rows_can_be_written_after_an_alter_and_a_reopening)
+{
+    struct fixture self;
+    struct fixture *fixture = &self;
+    begin_fixture(fixture);
+    struct txn *txn = begin(fixture);
+    create(fixture, txn, "t", 1);
+    OK(txn_commit(txn, &fixture->call));
+    put_alone(fixture, "t", 1);
+    alter(fixture, "t", 2);
+    reopen(fixture); // The last record replayed is of the older schema.
+    put_alone(fixture, "t", 2);
+    check_sum(fixture, "t", 2, 2, 8 + 202);
+    OK(store_flush(fixture->store, &fixture->call));
+    check_sum(fixture, "t", 2, 2, 8 + 202);
+    OK(store_optimize(fixture->store, 0, &fixture->call));
+    check_sum(fixture, "t", 2, 2, 8 + 202);
+    reopen(fixture);
+    check_sum(fixture, "t", 1, 2, 101 + 102);
+    check_sum(fixture, "t", 2, 2, 8 + 202);
+    end_fixture(fixture);
+}
+
+TEST(a_condition_on_a_column_that_old_rows_lack_uses_its_missing_value)
+{
+    struct fixture self;
+    struct fixture *fixture = &self;
+    begin_fixture(fixture);
+    struct txn *txn = begin(fixture);
+    create(fixture, txn, "t", 0);
+    OK(txn_commit(txn, &fixture->call));
+    put_alone(fixture, "t", 1);
+    OK(store_flush(fixture->store, &fixture->call)); // In a segment,
+    put_alone(fixture, "t", 2);                      // in a frozen memtable,
+    alter(fixture, "t", 1);
+    put_alone(fixture, "t", 3); // and with a value of its own.
+    for (uint32_t round = 0; round < 3; round++) {
+        for (int64_t wanted = 7; wanted <= 103; wanted += 96) {
+            txn = begin(fixture);
+            uint32_t position = 0;
+            struct scan_condition condition = {
+                .position = 1, .value = {.type = {.id = TYPE_INT8}, .integer = wanted}};
+            struct scan_options options = {.positions = &position,
+                                           .position_count = 1,
+                                           .filter_rows = true,
+                                           .order = (uint8_t)round,
+                                           .conditions = &condition,
+                                           .condition_count = 1};
+            struct scan *scan = NULL;
+            OK(scan_open(txn, find(txn, "t"), &options, &scan, &fixture->err));
+            int64_t sum = 0;
+            CHECK(drain(fixture, scan, &sum) == (wanted == 7 ? 2 : 1));
+            CHECK(sum == 3);
+            scan_close(scan);
+            txn_abort(txn);
+        }
+        OK(store_optimize(fixture->store, 0, &fixture->call));
+    }
+    end_fixture(fixture);
+}
+
+TEST(a_scan_survives_writes_to_many_other_collections)
+{
+    struct fixture self;
+    struct fixture *fixture = &self;
+    begin_fixture(fixture);
+    struct txn *txn = begin(fixture);
+    char name[32];
+    for (int i = 0; i < 40; i++) {
+        (void)snprintf(name, sizeof name, "t%d", i);
+        create(fixture, txn, name, 1);
+    }
+    for (int64_t n = 0; n < 10; n++) {
+        put(fixture, txn, "t0", n);
+    }
+    OK(txn_commit(txn, &fixture->call));
+    txn = begin(fixture);
+    put(fixture, txn, "t0", 3);
+    OK(txn_statement(txn, &fixture->err));
+    struct scan *scan = open_scan(fixture, txn, "t0", 0);
+    for (int i = 1; i < 40; i++) {
+        (void)snprintf(name, sizeof name, "t%d", i);
+        put(fixture, txn, name, i);
+    }
+    int64_t sum = 0;
+    CHECK(drain(fixture, scan, &sum) == 10);
+    CHECK(sum == 45);
+    scan_close(scan);
+    OK(txn_commit(txn, &fixture->call));
+    reopen(fixture); // One record over all of them.
+    for (int i = 1; i < 40; i++) {
+        (void)snprintf(name, sizeof name, "t%d", i);
+        check_sum(fixture, name, 1, 1, 100 + i);
+    }
+    end_fixture(fixture);
+}
+
+TEST(a_scan_keeps_its_snapshot_through_the_next_statements)
+{
+    struct fixture self;
+    struct fixture *fixture = &self;
+    begin_fixture(fixture);
+    struct txn *txn = begin(fixture);
+    create(fixture, txn, "t", 1);
+    for (int64_t n = 0; n < 10; n++) {
+        put(fixture, txn, "t", n);
+    }
+    OK(txn_commit(txn, &fixture->call));
+    OK(store_flush(fixture->store, &fixture->call));
+    txn = begin(fixture);
+    struct scan *scan = open_scan(fixture, txn, "t", 0);
+    put_alone(fixture, "t", 3);
+    OK(txn_statement(txn, &fixture->err));
+    struct store_statistics statistics;
+    store_get_statistics(fixture->store, &statistics);
+    // Flushes, merges and the forgetting of ends go by the oldest snapshot: it must be the scan's.
+    CHECK(statistics.snapshot_oldest < txn_snapshot_timestamp(txn));
+    drop(fixture, "t");
+    OK(txn_statement(txn, &fixture->err));
+    int64_t sum = 0;
+    CHECK(drain(fixture, scan, &sum) == 10);
+    CHECK(sum == 45);
+    scan_close(scan);
+    CHECK(txn_object(txn, OBJECT_COLLECTION, "t") == NULL);
+    txn_abort(txn);
+    end_fixture(fixture);
+}
+
+TEST(a_rollback_over_a_creation_forgets_its_rows_too)
+{
+    struct fixture self;
+    struct fixture *fixture = &self;
+    begin_fixture(fixture);
+    struct txn *txn = begin(fixture);
+    create(fixture, txn, "kept", 1);
+    struct txn_savepoint savepoint = txn_savepoint_set(txn);
+    create(fixture, txn, "gone", 1);
+    put(fixture, txn, "gone", 1);
+    txn_savepoint_rollback(txn, savepoint);
+    CHECK(txn_object(txn, OBJECT_COLLECTION, "gone") == NULL);
+    put(fixture, txn, "kept", 1);
+    create(fixture, txn, "gone", 1);
+    put(fixture, txn, "gone", 2);
+    OK(txn_commit(txn, &fixture->call));
+    check_sum(fixture, "kept", 1, 1, 101);
+    check_sum(fixture, "gone", 1, 1, 102);
+    reopen(fixture);
+    check_sum(fixture, "gone", 1, 1, 102);
+    end_fixture(fixture);
+}
+
+TEST(writing_after_changing_the_columns_is_refused_by_name)
+{
+    struct fixture self;
+    struct fixture *fixture = &self;
+    begin_fixture(fixture);
+    struct txn *txn = begin(fixture);
+    create(fixture, txn, "t", 1);
+    OK(txn_commit(txn, &fixture->call));
+    txn = begin(fixture);
+    struct schema_column columns[3];
+    struct schema schema = describe(2, columns);
+    OK(txn_object_alter(txn, find(txn, "t")->id, NULL, &schema, NULL, &fixture->err));
+    struct datum values[3] = {
+        {.type = {.id = TYPE_INT8}, .integer = 1},
+        {.type = {.id = TYPE_INT8}, .integer = 1},
+        {.type = {.id = TYPE_INT8}, .integer = 1},
+    };
+    CHECK(txn_write(txn, find(txn, "t"), TXN_INSERT, values, NULL, &fixture->call) ==
+          TDBPLUS_E_UNSUPPORTED);
+    err_clear(&fixture->err);
+    OK(txn_commit(txn, &fixture->call));
+    put_alone(fixture, "t", 1);
+    check_sum(fixture, "t", 2, 1, 201);
+    end_fixture(fixture);
+}
+
+TEST(a_long_value_outlives_its_dropped_collection)
+{
+    struct fixture self;
+    struct fixture *fixture = &self;
+    begin_fixture(fixture);
+    struct schema_column columns[3];
+    struct schema schema = describe(1, columns);
+    columns[1].type = (struct type){.id = TYPE_TEXT};
+    columns[1].missing = (struct datum){.is_null = true};
+    struct txn *txn = begin(fixture);
+    uint64_t id = 0;
+    OK(txn_object_create(txn, OBJECT_COLLECTION, "t", &schema, (struct span){0}, &id,
+                         &fixture->err));
+    static uint8_t text[1 << 20];
+    memset(text, 'x', sizeof text);
+    struct datum values[2] = {
+        {.type = {.id = TYPE_INT8}, .integer = 1},
+        {.type = {.id = TYPE_TEXT}, .bytes = {.data = text, .size = sizeof text}},
+    };
+    OK(txn_write(txn, find(txn, "t"), TXN_INSERT, values, NULL, &fixture->call));
+    OK(txn_commit(txn, &fixture->call));
+    txn = begin(fixture);
+    struct batch batch;
+    batch_init(&batch, &alloc_system);
+    struct datum got[2];
+    bool found = false;
+    OK(txn_get(txn, find(txn, "t"), values, NULL, 0, &batch, got, &found, &fixture->call));
+    CHECK(found && got[1].bytes.size == sizeof text);
+    txn_abort(txn);
+    drop(fixture, "t");
+    for (int i = 0; i < 8; i++) { // Lets the epoch free what it can.
+        txn = begin(fixture);
+        create(fixture, txn, "other", 1);
+        OK(txn_commit(txn, &fixture->call));
+        OK(store_optimize(fixture->store, 0, &fixture->call));
+        drop(fixture, "other");
+    }
+    CHECK(memcmp(got[1].bytes.data, text, sizeof text) == 0);
+    batch_deinit(&batch);
+    end_fixture(fixture);
+}
+
+TEST(a_dropped_collection_with_memtables_and_segments_goes_quietly)
+{
+    struct fixture self;
+    struct fixture *fixture = &self;
+    begin_fixture(fixture);
+    for (int64_t round = 0; round < 10; round++) {
+        struct txn *txn = begin(fixture);
+        create(fixture, txn, "t", 1);
+        OK(txn_commit(txn, &fixture->call));
+        put_alone(fixture, "t", round);
+        OK(store_flush(fixture->store, &fixture->call));
+        put_alone(fixture, "t", round);
+        OK(store_flush(fixture->store, &fixture->call));
+        put_alone(fixture, "t", round + 1);
+        alter(fixture, "t", 2);
+        drop(fixture, "t");
+        OK(store_optimize(fixture->store, 0, &fixture->call));
+        if (round % 3 == 0) {
+            reopen(fixture);
+        }
+    }
+    end_fixture(fixture);
+}
