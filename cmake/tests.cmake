@@ -1,7 +1,8 @@
 # Tests, fuzz targets, benchmarks and the simulator, found by file name.
 #
 #   src/**/x_test.c     ctest x_test, label quick, 10 s
-#   tests/*/x_test.c    ctest x_test, label full, 300 s; may include any module
+#   tests/*/x_test.c    ctest x_test, label full, 300 s; may include any module; with the
+#                       folder's y_check.c, which judge results without the engine
 #   src/**/x_fuzz.c     ctest x_fuzz_replay over tests/corpus/x_fuzz/*, label quick; with
 #                       TDBPLUS_FUZZ also the libFuzzer binary x_fuzz
 #   src/**/x_bench.c    executable x_bench; ctest x_bench_check runs it with --check, label quick
@@ -57,7 +58,9 @@ endfunction()
 file(GLOB full_tests CONFIGURE_DEPENDS tests/*/*_test.c)
 foreach(test IN LISTS full_tests)
     get_filename_component(name ${test} NAME_WE)
-    tdbplus_sim_program(${name} ${test} tests/harness/test_main.c)
+    get_filename_component(folder ${test} DIRECTORY)
+    file(GLOB beside CONFIGURE_DEPENDS ${folder}/*_check.c)
+    tdbplus_sim_program(${name} ${test} ${beside} tests/harness/test_main.c)
     add_test(NAME ${name} COMMAND ${name})
     if(name MATCHES "^sim_")
         set_tests_properties(${name} PROPERTIES LABELS quick TIMEOUT ${quick_seconds})
