@@ -8,7 +8,7 @@
 #   src/**/x_bench.c    executable x_bench; ctest x_bench_check runs it with --check, label quick
 #   tests/sim/sim_*.c   the simulator, linked into every tests/sim/x_test.c; its own tests
 #                       (tests/sim/sim_x_test.c) have the label quick
-#   tests/sim/tdb_sim.c executable tdb_sim
+#   tests/sim/tdb_*.c   executable tdb_sim; tdb_sim_planted is the same with planted bugs
 
 enable_testing()
 set(quick_seconds 60)
@@ -100,6 +100,28 @@ if(NOT CMAKE_C_FLAGS MATCHES "-fsanitize|--coverage")
     endforeach()
 endif()
 
-if(EXISTS ${CMAKE_SOURCE_DIR}/tests/sim/tdb_sim.c)
-    tdbplus_sim_program(tdb_sim tests/sim/tdb_sim.c)
+file(GLOB simulator_sources CONFIGURE_DEPENDS tests/sim/tdb_*.c)
+if(simulator_sources)
+    tdbplus_sim_program(tdb_sim ${simulator_sources})
+endif()
+
+# The simulator with planted bugs (src/base/plant.h). Only what can hold a bug is compiled again.
+if(TARGET tdb_sim)
+    set(planted_sources)
+    set(planted_names)
+    foreach(source IN LISTS sources)
+        file(STRINGS ${source} uses REGEX "base/plant\\.h")
+        if(uses)
+            get_filename_component(name ${source} NAME)
+            list(APPEND planted_sources ${source})
+            list(APPEND planted_names "${name}.o")
+        endif()
+    endforeach()
+    list(JOIN planted_names "|" planted_names)
+    add_executable(tdb_sim_planted EXCLUDE_FROM_ALL ${simulator_sources} ${planted_sources}
+                   $<TARGET_OBJECTS:tdbplus_harness> $<TARGET_OBJECTS:tdbplus_sim>
+                   "$<FILTER:$<TARGET_OBJECTS:tdbplus_objects>,EXCLUDE,/(${planted_names})$>")
+    target_compile_definitions(tdb_sim_planted PRIVATE TDBPLUS_PLANTED)
+    target_link_libraries(tdb_sim_planted PRIVATE tdbplus_flags)
+    target_include_directories(tdb_sim_planted PRIVATE tests/harness tests/sim)
 endif()

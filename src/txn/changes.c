@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/plant.h"
 
 void changes_init(struct changes *changes, const struct alloc *alloc)
 {
@@ -134,7 +135,7 @@ static void undo_last(struct changes *changes)
 void changes_rollback(struct changes *changes, uint64_t count)
 {
     ASSERT(count <= changes->items.count);
-    while (changes->items.count > count) {
+    while (changes->items.count > count + planted(PLANT_SAVEPOINT_KEEPS_ONE)) {
         undo_last(changes);
     }
 }

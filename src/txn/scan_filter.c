@@ -1,10 +1,14 @@
 /* Which rows of a batch the scan's user gets to see. */
 
 #include "base/assert.h"
+#include "base/plant.h"
 #include "txn/scan_internal.h"
 
 bool scan_shadowed(const struct scan *scan, const struct segment_key *key)
 {
+    if (planted(PLANT_SHADOWED_ROW_SHOWN)) {
+        return false;
+    }
     return changes_find(&scan->txn->changes, scan_changes(scan), key, scan->statement) !=
            CHANGE_NONE;
 }

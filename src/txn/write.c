@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/plant.h"
 #include "txn/txn_internal.h"
 
 /* Appends the normalised key. */
@@ -101,7 +102,8 @@ static tdbplus_status look_up(struct txn *txn, const struct object *collection,
     tdbplus_status status = version_newest(version, key, &changed, exists_out, err);
     version_release(version);
     TRY(status);
-    if (txn->options.isolation == TXN_REPEATABLE_READ && changed > txn->snapshot.timestamp) {
+    if (txn->options.isolation == TXN_REPEATABLE_READ && changed > txn->snapshot.timestamp &&
+        !planted(PLANT_CONFLICT_UNCHECKED)) {
         return err_set(err, TDBPLUS_E_CONFLICT,
                        "could not serialize access due to concurrent update");
     }
@@ -186,7 +188,7 @@ tdbplus_status txn_write(struct txn *txn, const struct object *collection, uint8
         const struct change_table *table = changes_find_table(&txn->changes, collection->id);
         TRY(look_up(txn, collection, table, &key, &existed, err));
     }
-    if (mode == TXN_INSERT && existed) {
+    if (mode == TXN_INSERT && existed && !planted(PLANT_UNIQUE_UNCHECKED)) {
         return duplicate_key(collection, values, err);
     }
     if (mode == TXN_UPDATE && !existed) {

@@ -7,6 +7,7 @@
  * head held and only up to what the file has.
  */
 
+#include "base/plant.h"
 #include "storage/log/log_internal.h"
 
 #define WINDOW_SIZE ((size_t)1 << 20)
@@ -237,7 +238,8 @@ static tdbplus_status read_record(struct scan *scan, struct log_file *file, uint
         }
         payload = (struct span){scan->assembly, scan->assembly_size};
     }
-    if (payload.size > LOG_RECORD_SIZE_MAX || crc32c(payload) != header.payload_crc) {
+    bool whole = crc32c(payload) == header.payload_crc || planted(PLANT_LOG_PAYLOAD_UNCHECKED);
+    if (payload.size > LOG_RECORD_SIZE_MAX || !whole) {
         return TDBPLUS_OK;
     }
     *found_out = (struct found){
@@ -365,7 +367,7 @@ static tdbplus_status find_proof(struct scan *scan, struct log_scan_result *resu
 static tdbplus_status judge(const struct scan *scan, const struct log_scan_result *result,
                             struct err *err)
 {
-    if (result->proven <= result->end) {
+    if (result->proven <= result->end || planted(PLANT_LOG_DAMAGE_TAKEN_FOR_TAIL)) {
         return TDBPLUS_OK;
     }
     const struct log_file *file = result->end_file;

@@ -2,6 +2,7 @@
  * The manifest as its users see it: opening, committing, turning over to a new file.
  */
 
+#include "base/plant.h"
 #include "storage/manifest/manifest_internal.h"
 
 #define ROTATE_SIZE_DEFAULT ((size_t)1 << 20)
@@ -166,7 +167,8 @@ static tdbplus_status read_newest(struct manifest *manifest, const struct list *
     struct err reason = {0};
     for (size_t i = numbers->count; i > 0; i--) {
         struct err failure = {0};
-        uint64_t number = *(uint64_t *)list_at(numbers, i - 1);
+        size_t at = planted(PLANT_MANIFEST_STALE_CHOSEN) ? numbers->count - i : i - 1;
+        uint64_t number = *(uint64_t *)list_at(numbers, at);
         manifest->snapshot_size = 0;
         tdbplus_status status = manifest_file_read(manifest, number, tail_out, &failure);
         if (status == TDBPLUS_OK) {
@@ -261,7 +263,7 @@ static tdbplus_status write_record(struct manifest *manifest, const uint8_t *rec
     struct err reason = {0};
     tdbplus_status status =
         env_write(manifest->env, manifest->file, manifest->end, record, size, &reason);
-    if (status == TDBPLUS_OK) {
+    if (status == TDBPLUS_OK && !planted(PLANT_MANIFEST_SYNC_SKIPPED)) {
         status = env_sync(manifest->env, manifest->file, &reason);
     }
     if (status != TDBPLUS_OK) {
@@ -305,7 +307,7 @@ static void rotate(struct manifest *manifest)
 /* Removes the file before this one. Until that is durable no edit may be written (M2). */
 static tdbplus_status remove_stale(struct manifest *manifest, struct err *err)
 {
-    if (manifest->stale_number == 0) {
+    if (manifest->stale_number == 0 || planted(PLANT_MANIFEST_STALE_CHOSEN)) {
         return TDBPLUS_OK;
     }
     tdbplus_status status = remove_file(manifest, manifest->stale_number, false, err);

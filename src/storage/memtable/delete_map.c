@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/plant.h"
 #include "storage/memtable/delete_map_internal.h"
 
 #define WORD_BITS           64u
@@ -334,10 +335,11 @@ bool delete_map_visible(const struct delete_map *map, uint64_t row, uint64_t sna
     if (group == NULL || !has_bit(group, at)) {
         return true;
     }
-    if (snapshot >= atomic_load_explicit(&group->end_max, memory_order_acquire)) {
+    if (snapshot >= atomic_load_explicit(&group->end_max, memory_order_acquire) +
+                        planted(PLANT_DELETE_END_LESS)) {
         return false;
     }
-    return delete_map_end_of(map, row) > snapshot;
+    return delete_map_end_of(map, row) > snapshot - planted(PLANT_DELETE_END_LESS);
 }
 
 /* The ended bits of rows [first, first + count) of the group, moved to bit 0 of words[0]; returns

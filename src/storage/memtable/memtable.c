@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/plant.h"
 #include "storage/memtable/memtable_internal.h"
 
 #define VALUES_BLOCK_SIZE_FIRST ((size_t)1 << 10)
@@ -159,7 +160,7 @@ static uint32_t find_version(const struct memtable *memtable, uint32_t row, uint
         const struct chunk *chunk = chunk_of(memtable, row);
         uint32_t at = row % MEMTABLE_CHUNK_ROW_COUNT;
         const struct stamp *stamp = &chunk->stamps[at];
-        if (stamp->begin <= snapshot) {
+        if (stamp->begin + planted(PLANT_MEMTABLE_BEGIN_LESS) <= snapshot) {
             // Versions of a key follow each other: if this one ended, all older ones had (K6).
             bool is_visible = snapshot < atomic_load_explicit(&stamp->end, memory_order_acquire);
             return is_visible ? row : MEMTABLE_ROW_NONE;

@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/plant.h"
 #include "storage/memtable/memtable_internal.h"
 
 /* Reading many rows: chunk by chunk, by a list of rows, and in order of the keys. */
@@ -35,6 +36,7 @@ static uint32_t select_visible(const struct chunk *chunk, uint32_t row_count, ui
                                uint16_t *selection)
 {
     uint32_t count = 0;
+    snapshot += planted(PLANT_MEMTABLE_SCAN_NEXT);
     for (uint32_t i = 0; i < row_count; i++) {
         uint64_t end = atomic_load_explicit(&chunk->stamps[i].end, memory_order_relaxed);
         selection[count] = (uint16_t)i;

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 #include "base/codec.h"
 #include "base/hash.h"
+#include "base/plant.h"
 #include "index/learned/pkindex.h"
 #include "storage/segment/column_builder.h"
 #include "storage/segment/page.h"
@@ -589,7 +590,9 @@ static void put_footer(struct segment_writer *writer, size_t metadata_begin, uin
 static tdbplus_status publish(struct segment_writer *writer, struct err *err)
 {
     const struct env *env = writer->options.env;
-    TRY(env_sync(env, writer->file, err));
+    if (!planted(PLANT_SEGMENT_SYNC_SKIPPED)) {
+        TRY(env_sync(env, writer->file, err));
+    }
     TRY(env_rename(env, writer->path_tmp, writer->path, err));
     char directory[ENV_PATH_SIZE_MAX];
     const char *slash = strrchr(writer->path, '/');
@@ -602,6 +605,9 @@ static tdbplus_status publish(struct segment_writer *writer, struct err *err)
         memcpy(directory, writer->path, size);
     }
     directory[size] = 0;
+    if (planted(PLANT_SEGMENT_NAME_UNSYNCED)) {
+        return TDBPLUS_OK;
+    }
     tdbplus_status status = env_sync_directory(env, directory, err);
     if (status != TDBPLUS_OK) {
         tdbplus_status ignored = env_unlink(env, writer->path, NULL);

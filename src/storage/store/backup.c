@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/plant.h"
 #include "storage/store/persist.h"
 
 #define COPY_SIZE ((size_t)1 << 20)
@@ -129,7 +130,9 @@ static tdbplus_status copy_state(struct backup *backup)
         uint64_t end = log_end(store->log);
         latch_unlock(&store->commit);
         TRY(log_sync(store->log, end, err));
-        TRY(log_copy(store->log, from, end, backup->directory, err));
+        if (!planted(PLANT_BACKUP_WITHOUT_LOG)) {
+            TRY(log_copy(store->log, from, end, backup->directory, err));
+        }
     }
     TRY(copy_deletes(backup));
     TRY(hold_versions(backup));

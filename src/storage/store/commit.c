@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/plant.h"
 #include "storage/store/payload.h"
 
 #define GROUP_COUNT_MAX 4096u
@@ -203,7 +204,8 @@ static tdbplus_status reserve_groups(struct commit_state *state, struct err *err
 static uint64_t next_timestamp(struct store *store, uint64_t wall_us)
 {
     uint64_t wall = wall_us << 12;
-    return wall > store->timestamp_last ? wall : store->timestamp_last + 1;
+    bool forward = wall > store->timestamp_last || planted(PLANT_CLOCK_GOES_BACK);
+    return forward ? wall : store->timestamp_last + 1;
 }
 
 /* Under `commit`, after everything that can fail. */
@@ -227,6 +229,9 @@ static void number_and_apply(struct commit_state *state, uint64_t wall_us)
         }
         // A commit may be seen only when all before it may: their syncs are its syncs.
         state->sync_lsn = store->full_lsn;
+        if (planted(PLANT_SYNC_OWN_ONLY) && commit->durability != DURABILITY_FULL) {
+            state->sync_lsn = 0;
+        }
     }
     store->timestamp_last = state->timestamp;
     for (uint32_t i = 0; i < commit->group_count; i++) {
@@ -252,7 +257,7 @@ static tdbplus_status try_commit(struct commit_state *state, bool *again_out, st
         *again_out = true;
     } else {
         status = check_groups(state, err);
-        if (status == TDBPLUS_OK) {
+        if (status == TDBPLUS_OK && !planted(PLANT_APPLY_UNRESERVED)) {
             status = reserve_groups(state, err);
         }
         if (status == TDBPLUS_OK) {
@@ -285,7 +290,11 @@ static void advance_visible(struct store *store, uint64_t timestamp)
 static tdbplus_status finish_commit(struct commit_state *state, struct err *err)
 {
     struct store *store = state->store;
-    if (store->log != NULL && state->sync_lsn > log_synced(store->log)) {
+    if (planted(PLANT_VISIBLE_BEFORE_SYNC)) {
+        advance_visible(store, state->timestamp);
+    }
+    bool skip = planted(PLANT_COMMIT_SYNC_SKIPPED);
+    if (store->log != NULL && state->sync_lsn > log_synced(store->log) && !skip) {
         struct err why = {0};
         if (log_sync(store->log, state->sync_lsn, &why) != TDBPLUS_OK) {
             return stop(store, &why, err);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/plant.h"
 #include "storage/segment/merge.h"
 #include "storage/store/persist.h"
 
@@ -218,7 +219,8 @@ static tdbplus_status mark_result(struct compaction *work, uint32_t source, uint
 static tdbplus_status mark_late(struct compaction *work, uint32_t number)
 {
     const struct list *late = &work->chosen[number].ref->late_deletes;
-    for (size_t i = 0; i < late->count; i++) {
+    size_t count = planted(PLANT_MERGE_LATE_ENDS_LOST) ? 0 : late->count;
+    for (size_t i = 0; i < count; i++) {
         const struct late_delete *end = list_at(late, i);
         TRY(mark_result(work, number, end->row, end->timestamp));
     }
@@ -228,7 +230,8 @@ static tdbplus_status mark_late(struct compaction *work, uint32_t number)
 /* From here on commits end rows in the result by themselves. */
 static tdbplus_status attach_future(struct compaction *work)
 {
-    for (size_t i = 0; i < work->ends.count; i++) {
+    size_t kept_count = planted(PLANT_MERGE_KEPT_ENDS_LOST) ? 0 : work->ends.count;
+    for (size_t i = 0; i < kept_count; i++) {
         const struct kept_end *end = list_at(&work->ends, i);
         TRY(mark_result(work, end->source, end->row, end->timestamp));
     }
@@ -288,11 +291,12 @@ static tdbplus_status decide_horizon(struct compaction *work)
     uint64_t lsn = store_log_end(store);
     latch_unlock(&store->commit);
     // A row may vanish only if the log cannot lose the commit that ended it.
-    if (store->log != NULL) {
+    if (store->log != NULL && !planted(PLANT_MERGE_LOG_UNSYNCED)) {
         TRY(log_sync(store->log, lsn, work->call->err));
     }
     work->horizon = store_horizon(store);
-    work->drop = work->horizon < newest ? work->horizon : newest;
+    bool all = planted(PLANT_MERGE_DROPS_SEEN);
+    work->drop = work->horizon < newest && !all ? work->horizon : newest;
     return TDBPLUS_OK;
 }
 
@@ -344,6 +348,11 @@ static tdbplus_status make_version(struct compaction *work, struct version **ver
     bool placed = work->segment == NULL;
     for (uint32_t i = 0; i < now->segment_count; i++) {
         bool source = is_source(work, now->segments[i]);
+        if (source && planted(PLANT_MERGE_UNLINKS_EARLY)) {
+            char path[ENV_PATH_SIZE_MAX];
+            TRY(store_path(work->store, path, "segment", now->segments[i]->id, NULL));
+            (void)!env_unlink(work->store->env, path, NULL);
+        }
         if (source && !placed) {
             segments[count++] = work->segment;
             placed = true;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/plant.h"
 #include "storage/store/persist.h"
 
 /* Under `structure`. */
@@ -118,7 +119,8 @@ static tdbplus_status collect_rows(struct flush *flush, struct err *err)
         for (; row != MEMTABLE_ROW_NONE; row = memtable_older(memtable, row)) {
             uint64_t begin = memtable_begin(memtable, row);
             uint64_t end = memtable_end_of(memtable, row);
-            if (end <= drop || begin == end) {
+            bool drop_all = planted(PLANT_FLUSH_DROPS_SEEN) && end != TIMESTAMP_OPEN;
+            if (end <= drop || begin == end || drop_all) {
                 continue;
             }
             flush->with_begin = flush->with_begin || begin > flush->horizon;
@@ -225,7 +227,8 @@ static tdbplus_status transfer_end(struct flush *flush, uint32_t row, struct err
 {
     uint64_t end = memtable_end_of(flush->table->memtable, row);
     uint64_t future_row = flush->future_rows[row];
-    if (end == TIMESTAMP_OPEN || future_row == FUTURE_ROW_NONE) {
+    if (end == TIMESTAMP_OPEN || future_row == FUTURE_ROW_NONE ||
+        planted(PLANT_FLUSH_LATE_ENDS_LOST)) {
         return TDBPLUS_OK;
     }
     struct segment_ref *segment = flush->segment;
@@ -280,8 +283,9 @@ static tdbplus_status publish(struct flush *flush, struct err *err)
         persist_segment(&edit, collection, &flush->summary);
     }
     persist_collection(&edit, collection, flush->table->lsn_last, timestamp);
-    TRY_OR(done, persist_deletes(store, version->segments, version->segment_count, timestamp, &edit,
-                                 err));
+    uint64_t ends_until = planted(PLANT_DELETES_TOO_NEW) ? TIMESTAMP_OPEN - 1 : timestamp;
+    TRY_OR(done, persist_deletes(store, version->segments, version->segment_count, ends_until,
+                                 &edit, err));
     set_changed(flush, false); // It does not hold the log any more.
     persist_counters(store, &edit);
     status = persist_commit(store, &edit, err);
@@ -312,7 +316,7 @@ static tdbplus_status build(struct flush *flush, struct err *err)
     table->tracking = true;
     latch_unlock(&store->commit);
     // What a segment holds must not be able to vanish from the log before it.
-    if (store->log != NULL) {
+    if (store->log != NULL && !planted(PLANT_FLUSH_LOG_UNSYNCED)) {
         TRY(log_sync(store->log, table->lsn_last, err));
     }
     flush->horizon = store_horizon(store);
@@ -382,6 +386,7 @@ static tdbplus_status cut_log(struct store *store, struct err *err)
     mutex_lock(store->env, &store->structure);
     tdbplus_status status = persist_replay_from(store, &from, err);
     mutex_unlock(store->env, &store->structure);
+    from = planted(PLANT_LOG_CUT_TOO_FAR) ? log_synced(store->log) : from;
     return status == TDBPLUS_OK ? log_cut(store->log, from, err) : status;
 }
 

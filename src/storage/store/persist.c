@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/plant.h"
 
 #define COUNTERS_LAYOUT 1u
 #define COUNTERS_SIZE   41u
@@ -131,7 +132,7 @@ static tdbplus_status encode_parts(struct store *store, struct segment_ref *cons
                                    struct buffer *content, struct list *parts)
 {
     for (uint32_t i = 0; i < segment_count; i++) {
-        if (!needs_writing(store, segments[i])) {
+        if (!needs_writing(store, segments[i]) || planted(PLANT_DELETES_NOT_WRITTEN)) {
             continue;
         }
         struct deletes_part part = {.ref = segments[i], .offset = content->size};
@@ -340,6 +341,9 @@ uint64_t store_replay_position(struct store *store)
         const struct version *version = atomic_load(&collection->version);
         for (uint32_t t = 0; t < version->table_count; t++) {
             const struct table_ref *table = version->tables[t];
+            if (planted(PLANT_REPLAY_FROM_TOO_LATE) && t > 0) {
+                continue;
+            }
             if (table->changed && table->lsn_first < position) {
                 position = table->lsn_first;
             }

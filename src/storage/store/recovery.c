@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/plant.h"
 #include "storage/store/payload.h"
 #include "storage/store/persist.h"
 
@@ -330,7 +331,8 @@ static tdbplus_status replay_group(struct recovery *recovery, struct payload_rea
         catalog_find_id(atomic_load(&recovery->store->catalog), group.collection_id);
     struct collection *collection = object == NULL ? NULL : object->object.collection;
     // Dropped later, or already in segments.
-    bool skip = collection == NULL || record->lsn < collection->flushed_lsn;
+    bool skip = collection == NULL ||
+                record->lsn < collection->flushed_lsn + planted(PLANT_REPLAY_ONE_SHORT);
     const struct schema *schema = NULL;
     if (!skip) {
         schema = collection_schema(collection, group.schema_version);

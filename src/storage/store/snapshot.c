@@ -1,4 +1,5 @@
 #include "base/assert.h"
+#include "base/plant.h"
 #include "storage/store/store_internal.h"
 
 uint64_t store_visible_timestamp(const struct store *store)
@@ -25,7 +26,9 @@ void store_snapshot_acquire(struct store *store, struct store_snapshot *snapshot
     atomic_store_explicit(&snapshot->expired, false, memory_order_relaxed);
     latch_lock(&store->snapshot_latch);
     // Read inside the latch: whoever computes the horizon later finds this snapshot in the list.
-    add_snapshot(store, snapshot, store_visible_timestamp(store));
+    bool clock = planted(PLANT_SNAPSHOT_FROM_CLOCK);
+    uint64_t wall = clock ? env_clock_wall_us(store->env) << 12 : 0;
+    add_snapshot(store, snapshot, clock ? wall : store_visible_timestamp(store));
     latch_unlock(&store->snapshot_latch);
 }
 

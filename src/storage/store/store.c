@@ -132,6 +132,7 @@ static tdbplus_status open_manifest(struct store *store, struct err *err)
         .env = store->env,
         .alloc = store->alloc,
         .directory = store->directory,
+        .rotate_size = store->options.manifest_rotate_size,
         .read_only = store->options.read_only,
     };
     struct err why = {0};

@@ -39,6 +39,7 @@ struct store_options {
     size_t memtable_size_bytes;   /* Frozen at this size; 0: 64 MiB. */
     uint32_t merge_fan_out;       /* Segments of about one size that merge together; 0: 8. */
     uint64_t log_file_size;       /* 0: the log's default. */
+    size_t manifest_rotate_size;  /* Edits after which it begins a new file; 0: its default. */
     uint64_t deadlock_timeout_us; /* Waiters look for a circle after so long; 0: one second. */
     uint64_t snapshot_age_max_us; /* Older snapshots may be given up; 0: one hour. */
 };

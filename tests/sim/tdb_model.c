@@ -1,0 +1,375 @@
+/* What must be in the database, and whether it is. */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tdb_life.h"
+
+/* ---- the tables ---- */
+
+static struct schema_column row_columns[] = {
+    {.id = 1, .not_null = true, .type = {.id = TYPE_TEXT}, .name = "key"},
+    {.id = 2, .type = {.id = TYPE_INT8}, .name = "value", .missing = {.is_null = true}},
+    {.id = 3, .type = {.id = TYPE_BYTEA}, .name = "body", .missing = {.is_null = true}},
+};
+
+static struct schema_column counter_columns[] = {
+    {.id = 1, .not_null = true, .type = {.id = TYPE_INT8}, .name = "key"},
+    {.id = 2, .type = {.id = TYPE_INT8}, .name = "value", .missing = {.is_null = true}},
+};
+
+static tdbplus_status fill_tables(struct txn *txn, struct call *call)
+{
+    static uint32_t key = 0;
+    struct schema rows = {.version = 1,
+                          .column_count = 3,
+                          .columns = row_columns,
+                          .key_count = 1,
+                          .key_columns = &key,
+                          .column_id_next = 4};
+    struct schema counters = rows;
+    counters.column_count = 2;
+    counters.columns = counter_columns;
+    counters.column_id_next = 3;
+    struct datum values[2] = {{.type = {.id = TYPE_INT8}}, {.type = {.id = TYPE_INT8}}};
+    uint64_t id = 0;
+    TRY(txn_object_create(txn, OBJECT_COLLECTION, "t", &rows, (struct span){0}, &id, call->err));
+    TRY(txn_object_create(txn, OBJECT_COLLECTION, "c", &counters, (struct span){0}, &id,
+                          call->err));
+    return txn_write(txn, txn_object_by_id(txn, id), TXN_INSERT, values, NULL, call);
+}
+
+tdbplus_status model_create_tables(struct life *life, struct call *call)
+{
+    struct txn *txn = NULL;
+    TRY(txn_begin(life->store, NULL, call->alloc, &txn, call->err));
+    if (txn_object(txn, OBJECT_COLLECTION, "t") != NULL) {
+        txn_abort(txn);
+        life->created = true;
+        return TDBPLUS_OK;
+    }
+    if (life->created) {
+        life_fail(life, "the tables are gone");
+    }
+    tdbplus_status status = fill_tables(txn, call);
+    if (status != TDBPLUS_OK) {
+        txn_abort(txn);
+        return status;
+    }
+    status = txn_commit(txn, call);
+    life->created = status == TDBPLUS_OK;
+    return status;
+}
+
+void model_make_key(uint32_t writer, uint32_t key, char text[32])
+{
+    (void)snprintf(text, 32, "%u/%04u", writer, key * 13 % KEYS_PER_WRITER);
+}
+
+/* The number of the key among all writers', or KEY_COUNT if it is none of them. */
+static uint32_t parse_key(struct span text)
+{
+    char copy[32] = {0};
+    char *rest = copy;
+    if (text.size >= sizeof copy) {
+        return KEY_COUNT;
+    }
+    memcpy(copy, text.data, text.size);
+    uint32_t writer = (uint32_t)strtoul(copy, &rest, 10);
+    // 13 * 13 leaves 1 when divided by 24: the same again leads back.
+    uint32_t key = *rest == '/' ? (uint32_t)strtoul(rest + 1, NULL, 10) * 13 % KEYS_PER_WRITER : 0;
+    return *rest == '/' && writer < WRITER_COUNT ? writer * KEYS_PER_WRITER + key : KEY_COUNT;
+}
+
+struct span model_make_body(uint32_t value, uint8_t *bytes)
+{
+    size_t size = value % 7 == 0 ? 1500 + value % 3000 : value % 60;
+    for (size_t i = 0; i < size; i++) {
+        bytes[i] = (uint8_t)(value * 31 + i * 7);
+    }
+    return (struct span){.data = bytes, .size = size};
+}
+
+/* ---- reading ---- */
+
+static void take_row(struct life *life, const struct batch *batch, uint32_t row,
+                     struct state *state)
+{
+    struct datum key;
+    struct datum value;
+    struct datum body;
+    uint8_t bytes[8192];
+    column_get(&batch->columns[0], row, &key);
+    column_get(&batch->columns[1], row, &value);
+    column_get(&batch->columns[2], row, &body);
+    if (span_compare(model_make_body((uint32_t)value.integer, bytes), body.bytes) != 0) {
+        life_fail(life, "a row's body is not its own");
+    }
+    for (uint32_t c = 3; c < batch->column_count; c++) {
+        struct datum extra;
+        column_get(&batch->columns[c], row, &extra);
+        if (extra.is_null || extra.integer != EXTRA_VALUE) {
+            life_fail(life, "a column added later does not have its value");
+        }
+    }
+    uint32_t number = parse_key(key.bytes);
+    if (number == KEY_COUNT) {
+        life_fail(life, "a key that nobody wrote");
+    } else if (state->values[number] != 0) {
+        life_fail(life, "a key is there twice");
+    } else {
+        state->values[number] = (uint32_t)value.integer;
+    }
+}
+
+static tdbplus_status read_rows(struct life *life, struct txn *txn, const struct object *table,
+                                struct state *state, struct call *call)
+{
+    static const uint32_t positions[] = {0, 1, 2, 3, 4, 5, 6, 7};
+    struct scan *scan = NULL;
+    struct batch batch;
+    batch_init(&batch, call->alloc);
+    struct scan_options options = {.positions = positions,
+                                   .position_count = table->schema->column_count};
+    options.order = (uint8_t)life_below(life, 3);
+    tdbplus_status status = scan_open(txn, table, &options, &scan, call->err);
+    while (status == TDBPLUS_OK) {
+        status = scan_next(scan, &batch, call);
+        for (uint32_t i = 0; status == TDBPLUS_OK && i < batch_live_count(&batch); i++) {
+            take_row(life, &batch, batch.selection == NULL ? i : batch.selection[i], state);
+        }
+    }
+    scan_close(scan);
+    batch_deinit(&batch);
+    return status == TDBPLUS_END ? TDBPLUS_OK : status;
+}
+
+/* Reading one key must find what the scan found. */
+static tdbplus_status read_again(struct life *life, struct txn *txn, const struct object *table,
+                                 const struct state *state, struct call *call)
+{
+    static const uint32_t position = 1;
+    uint32_t number = (uint32_t)life_below(life, KEY_COUNT);
+    char text[32];
+    model_make_key(number / KEYS_PER_WRITER, number % KEYS_PER_WRITER, text);
+    struct datum key = {.type = {.id = TYPE_TEXT}, .bytes = span_from_text(text)};
+    struct datum value = {0};
+    bool found = false;
+    struct batch batch;
+    batch_init(&batch, call->alloc);
+    tdbplus_status status = txn_get(txn, table, &key, &position, 1, &batch, &value, &found, call);
+    if (status == TDBPLUS_OK && (found ? value.integer : 0) != state->values[number]) {
+        life_fail(life, "a scan and a point read disagree");
+    }
+    batch_deinit(&batch);
+    return status;
+}
+
+static tdbplus_status read_counter(struct life *life, struct txn *txn, struct state *state,
+                                   struct call *call)
+{
+    static const uint32_t position = 1;
+    struct datum key = {.type = {.id = TYPE_INT8}};
+    struct datum value = {0};
+    bool found = false;
+    struct batch batch;
+    batch_init(&batch, call->alloc);
+    const struct object *table = txn_object(txn, OBJECT_COLLECTION, "c");
+    tdbplus_status status =
+        table == NULL ? TDBPLUS_E_NOT_FOUND
+                      : txn_get(txn, table, &key, &position, 1, &batch, &value, &found, call);
+    if (status == TDBPLUS_OK && !found) {
+        life_fail(life, "the counter is gone");
+    }
+    state->counter = (uint64_t)value.integer;
+    batch_deinit(&batch);
+    return status;
+}
+
+tdbplus_status model_read(struct life *life, struct txn *txn, struct state *state,
+                          struct call *call)
+{
+    memset(state, 0, sizeof *state);
+    const struct object *table = txn_object(txn, OBJECT_COLLECTION, "t");
+    if (table == NULL) {
+        return err_set(call->err, TDBPLUS_E_NOT_FOUND, "the table is gone");
+    }
+    TRY(read_rows(life, txn, table, state, call));
+    TRY(read_again(life, txn, table, state, call));
+    return read_counter(life, txn, state, call);
+}
+
+/* ---- comparing ---- */
+
+static void apply(uint32_t *model, const struct commit *commit)
+{
+    for (uint32_t i = 0; i < commit->change_count; i++) {
+        model[commit->changes[i].key] = commit->changes[i].value;
+    }
+}
+
+/* How many of a writer's commits a state shows. Several numbers may fit. */
+struct prefix {
+    bool found;
+    uint32_t least;
+    uint32_t most;
+    uint64_t counted_least;
+    uint64_t counted_most;
+};
+
+static struct prefix find_prefix(const struct writer *writer, const uint32_t *values,
+                                 uint32_t bound)
+{
+    uint32_t model[KEYS_PER_WRITER];
+    memcpy(model, writer->model, sizeof model);
+    struct prefix prefix = {0};
+    uint64_t counted = 0;
+    for (uint32_t n = 0; n <= writer->commit_count; n++) {
+        if (n >= bound && memcmp(model, values, sizeof model) == 0) {
+            if (!prefix.found) {
+                prefix.least = n;
+                prefix.counted_least = counted;
+            }
+            prefix.found = true;
+            prefix.most = n;
+            prefix.counted_most = counted;
+        }
+        if (n < writer->commit_count && !writer->commits[n].failed) {
+            apply(model, &writer->commits[n]);
+            counted += writer->commits[n].counted ? 1 : 0;
+        }
+    }
+    return prefix;
+}
+
+void model_bounds(const struct life *life, bool durable_only, uint32_t bounds[WRITER_COUNT])
+{
+    for (uint32_t w = 0; w < WRITER_COUNT; w++) {
+        const struct writer *writer = &life->writers[w];
+        bounds[w] = 0;
+        for (uint32_t n = 0; n < writer->commit_count; n++) {
+            const struct commit *commit = &writer->commits[n];
+            bool kept = durable_only ? commit->full && (commit->acked != 0 || commit->seen)
+                                     : commit->acked != 0;
+            bounds[w] = kept && commit->effective ? n + 1 : bounds[w];
+        }
+    }
+}
+
+/* When the last commit that surely survived began; 0 if there is none. */
+static uint64_t survivor_started(const struct writer *writer, uint32_t prefix)
+{
+    for (uint32_t n = prefix; n > 0; n--) {
+        const struct commit *commit = &writer->commits[n - 1];
+        if (commit->effective && !commit->failed) {
+            return commit->started;
+        }
+    }
+    return 0;
+}
+
+/* Something that is there began after something else was acknowledged: that is there too. */
+static void check_order(struct life *life, const struct prefix *prefixes)
+{
+    uint64_t latest = 0;
+    for (uint32_t w = 0; w < WRITER_COUNT; w++) {
+        uint64_t started = survivor_started(&life->writers[w], prefixes[w].least);
+        latest = started > latest ? started : latest;
+    }
+    for (uint32_t w = 0; w < WRITER_COUNT; w++) {
+        const struct writer *writer = &life->writers[w];
+        for (uint32_t n = prefixes[w].most; n < writer->commit_count; n++) {
+            const struct commit *commit = &writer->commits[n];
+            if (commit->acked != 0 && commit->effective && !commit->failed &&
+                commit->acked < latest) {
+                life_fail(life, "a commit is gone, a later one is there");
+            }
+        }
+    }
+}
+
+static void fail_prefix(struct life *life, const struct writer *writer, const uint32_t *values,
+                        uint32_t bound)
+{
+    struct prefix shorter = find_prefix(writer, values, 0);
+    char text[160];
+    if (shorter.found) {
+        (void)snprintf(text, sizeof text,
+                       "writer %u: a commit is gone that must be there (%u of %u, at least %u)",
+                       writer->number, shorter.most, writer->commit_count, bound);
+    } else {
+        (void)snprintf(text, sizeof text, "what writer %u left is no prefix of what it did",
+                       writer->number);
+    }
+    life_fail(life, text);
+}
+
+void model_check(struct life *life, const struct state *state, const uint32_t bounds[WRITER_COUNT],
+                 bool seen)
+{
+    struct prefix prefixes[WRITER_COUNT];
+    uint64_t counter_least = life->counter;
+    uint64_t counter_most = life->counter;
+    for (uint32_t w = 0; w < WRITER_COUNT; w++) {
+        struct writer *writer = &life->writers[w];
+        const uint32_t *values = state->values + (size_t)w * KEYS_PER_WRITER;
+        prefixes[w] = find_prefix(writer, values, bounds[w]);
+        if (!prefixes[w].found) {
+            fail_prefix(life, writer, values, bounds[w]);
+            return;
+        }
+        counter_least += prefixes[w].counted_least;
+        counter_most += prefixes[w].counted_most;
+        for (uint32_t n = 0; seen && n < prefixes[w].least; n++) {
+            writer->commits[n].seen = true;
+        }
+    }
+    if (state->counter < counter_least || state->counter > counter_most) {
+        char text[160];
+        (void)snprintf(text, sizeof text, "the counter is %llu and should be %llu to %llu",
+                       (unsigned long long)state->counter, (unsigned long long)counter_least,
+                       (unsigned long long)counter_most);
+        life_fail(life, text);
+    }
+    check_order(life, prefixes);
+}
+
+bool model_settle(struct life *life, struct call *call)
+{
+    struct state state;
+    struct txn *txn = NULL;
+    tdbplus_status status = txn_begin(life->store, NULL, call->alloc, &txn, call->err);
+    if (status == TDBPLUS_OK) {
+        status = model_read(life, txn, &state, call);
+    }
+    txn_abort(txn);
+    if (status != TDBPLUS_OK) {
+        if (!life_excuses(life, status)) {
+            life_fail(life, call->err->text);
+        }
+        return false;
+    }
+    uint32_t bounds[WRITER_COUNT];
+    model_bounds(life, true, bounds);
+    model_check(life, &state, bounds, false);
+    for (uint32_t w = 0; w < WRITER_COUNT; w++) {
+        struct writer *writer = &life->writers[w];
+        memcpy(writer->model, state.values + (size_t)w * KEYS_PER_WRITER, sizeof writer->model);
+        memcpy(writer->current, writer->model, sizeof writer->current);
+        writer->commit_count = 0; // History begins anew from the state found.
+    }
+    life->counter = state.counter;
+    return life->broken[0] == '\0';
+}
+
+bool model_is_current(const struct life *life, const struct state *state)
+{
+    for (uint32_t w = 0; w < WRITER_COUNT; w++) {
+        if (memcmp(life->writers[w].model, state->values + (size_t)w * KEYS_PER_WRITER,
+                   sizeof life->writers[w].model) != 0) {
+            return false;
+        }
+    }
+    return state->counter == life->counter;
+}
