@@ -45,3 +45,8 @@ void json_write_text(FILE *out, const char *text, size_t size);
 
 /* PostgreSQL's name of a type, such as "int4". */
 const char *cli_type_name(tdbplus_type type);
+
+#define CLI_TYPE_SIZE 32
+
+/* The same with what the column says about it, such as "numeric(10,2)". */
+void cli_type_text(const tdbplus_column *column, char text[CLI_TYPE_SIZE]);

@@ -13,6 +13,7 @@ struct dump {
 
 static void write_header(const char *name, const tdbplus_collection *collection)
 {
+    char type[CLI_TYPE_SIZE];
     (void)fputs("{\"$collection\":", stdout);
     json_write_text(stdout, name, strlen(name));
     (void)fputs(",\"columns\":[", stdout);
@@ -21,13 +22,8 @@ static void write_header(const char *name, const tdbplus_collection *collection)
         const tdbplus_column column = tdbplus_collection_column(collection, i);
         (void)fputs(i == 0 ? "{\"name\":" : ",{\"name\":", stdout);
         json_write_text(stdout, column.name, strlen(column.name));
-        (void)printf(",\"type\":\"%s", cli_type_name(column.type));
-        if (column.precision > 0) {
-            (void)printf("(%u,%u)", (unsigned)column.precision, (unsigned)column.scale);
-        } else if (column.dimension > 0) {
-            (void)printf("(%u)", (unsigned)column.dimension);
-        }
-        (void)printf("\",\"not_null\":%s}", column.not_null ? "true" : "false");
+        cli_type_text(&column, type);
+        (void)printf(",\"type\":\"%s\",\"not_null\":%s}", type, column.not_null ? "true" : "false");
     }
     (void)fputs("]}\n", stdout);
 }

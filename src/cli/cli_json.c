@@ -22,6 +22,19 @@ const char *cli_type_name(tdbplus_type type)
     return number < sizeof names / sizeof names[0] ? names[number] : "unknown";
 }
 
+void cli_type_text(const tdbplus_column *column, char text[CLI_TYPE_SIZE])
+{
+    const char *name = cli_type_name(column->type);
+    if (column->precision > 0) {
+        (void)snprintf(text, CLI_TYPE_SIZE, "%s(%u,%u)", name, (unsigned)column->precision,
+                       (unsigned)column->scale);
+    } else if (column->dimension > 0) {
+        (void)snprintf(text, CLI_TYPE_SIZE, "%s(%u)", name, (unsigned)column->dimension);
+    } else {
+        (void)snprintf(text, CLI_TYPE_SIZE, "%s", name);
+    }
+}
+
 void json_write_text(FILE *out, const char *text, size_t size)
 {
     (void)putc('"', out);

@@ -94,7 +94,9 @@ static bool write_collection(void *context, const char *name)
     const uint32_t count = tdbplus_collection_column_count(collection);
     for (uint32_t i = 0; i < count; i++) {
         const tdbplus_column column = tdbplus_collection_column(collection, i);
-        (void)printf("%s%s %s%s", i == 0 ? "" : ", ", column.name, cli_type_name(column.type),
+        char type[CLI_TYPE_SIZE];
+        cli_type_text(&column, type);
+        (void)printf("%s%s %s%s", i == 0 ? "" : ", ", column.name, type,
                      column.not_null ? " not null" : "");
     }
     (void)printf(")\n");

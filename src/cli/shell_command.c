@@ -66,13 +66,9 @@ static void describe(struct shell *shell, const char *name)
     const uint32_t count = tdbplus_collection_column_count(collection);
     for (uint32_t i = 0; i < count; i++) {
         const tdbplus_column column = tdbplus_collection_column(collection, i);
-        (void)printf("%-24s %s", column.name, cli_type_name(column.type));
-        if (column.precision > 0) {
-            (void)printf("(%u,%u)", (unsigned)column.precision, (unsigned)column.scale);
-        } else if (column.dimension > 0) {
-            (void)printf("(%u)", (unsigned)column.dimension);
-        }
-        (void)printf("%s\n", column.not_null ? " not null" : "");
+        char type[CLI_TYPE_SIZE];
+        cli_type_text(&column, type);
+        (void)printf("%-24s %s%s\n", column.name, type, column.not_null ? " not null" : "");
     }
     tdbplus_collection_close(collection);
 }
