@@ -19,14 +19,25 @@
 /* The call that an interrupt cancels. */
 static tdbplus_call *volatile running;
 static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t ends_when_idle; // A script does; a terminal asks again.
 
 static void on_interrupt(int number)
 {
-    (void)number;
     interrupted = 1;
     if (running != NULL) {
         tdbplus_cancel(running);
+    } else if (ends_when_idle != 0) {
+        (void)signal(number, SIG_DFL);
+        (void)raise(number);
     }
+}
+
+/* Reading a line must be interrupted; writing rows must not, or some of them would be lost. */
+static void catch_interrupts(bool interrupts_calls)
+{
+    struct sigaction action = {.sa_handler = on_interrupt,
+                               .sa_flags = interrupts_calls ? 0 : SA_RESTART};
+    (void)sigaction(SIGINT, &action, NULL);
 }
 
 void shell_failed(struct shell *shell)
@@ -189,7 +200,9 @@ static void edit_lines(struct shell *shell, EditLine *editor, History *past, His
     while (!shell->quit) {
         int count = 0;
         interrupted = 0;
+        catch_interrupts(true);
         const char *line = el_gets(editor, &count);
+        catch_interrupts(false);
         if (line == NULL || count <= 0) {
             if (interrupted == 0) {
                 (void)putchar('\n');
@@ -339,8 +352,8 @@ int command_shell(int count, char **arguments)
         (void)setlocale(LC_CTYPE, "C.UTF-8");
     }
     buffer_init(&shell.pending, &alloc_system);
-    struct sigaction action = {.sa_handler = on_interrupt};
-    (void)sigaction(SIGINT, &action, NULL);
+    ends_when_idle = shell.interactive ? 0 : 1;
+    catch_interrupts(false);
     int status = CLI_FAILED;
     if (open_session(&shell, directory)) {
         if (!run_texts(&shell, count, arguments)) {
