@@ -1,8 +1,10 @@
-/* TDB+ through its public header: calls without a transaction, one row handle per session. */
+/* TDB+ through its public headers: calls without a transaction, one row handle per session, whole
+ * scans as Arrow streams. */
 
 #include <string.h>
 
 #include "kv.h"
+#include "tdbplus/arrow.h"
 #include "tdbplus/tdbplus.h"
 
 struct database {
@@ -195,31 +197,75 @@ static size_t tdb_range(void *opaque, uint64_t key, size_t limit, uint64_t *hash
     return run_scan(session, &options, hash);
 }
 
+static void open_stream(struct session *session, const tdbplus_scan_options *options,
+                        struct ArrowArrayStream *stream)
+{
+    check(tdbplus_scan_arrow(session->rows, NULL, options, stream, &session->call), "scan_arrow",
+          &session->call);
+}
+
+/* False at the end. */
+static bool next_array(struct ArrowArrayStream *stream, struct ArrowArray *array)
+{
+    if (stream->get_next(stream, array) != 0) {
+        kv_fail("tdb+", "get_next", stream->get_last_error(stream));
+    }
+    return array->release != NULL;
+}
+
+static uint64_t hash_array(const struct session *session, const struct ArrowArray *array)
+{
+    const struct ArrowArray *keys = array->children[0];
+    const struct ArrowArray *values = array->children[1];
+    const int64_t *numbers = (const int64_t *)keys->buffers[1] + keys->offset;
+    const int32_t *key_offsets = (const int32_t *)keys->buffers[1] + keys->offset;
+    const int32_t *offsets = (const int32_t *)values->buffers[1] + values->offset;
+    const uint8_t *bytes = values->buffers[2];
+    uint64_t hash = 0;
+    for (int64_t i = 0; i < array->length; i++) {
+        hash += session->text_keys
+                    ? kv_hash_text((const uint8_t *)keys->buffers[2] + key_offsets[i],
+                                   (size_t)(key_offsets[i + 1] - key_offsets[i]))
+                    : kv_hash_key((uint64_t)numbers[i]);
+        hash += kv_hash_value(bytes + offsets[i], (size_t)(offsets[i + 1] - offsets[i]));
+    }
+    return hash;
+}
+
 static size_t tdb_scan(void *opaque, uint64_t *hash)
 {
     tdbplus_scan_options options = {.struct_size = sizeof options};
-    return run_scan(opaque, &options, hash);
+    struct ArrowArrayStream stream;
+    struct ArrowArray array;
+    size_t count = 0;
+    open_stream(opaque, &options, &stream);
+    while (next_array(&stream, &array)) {
+        *hash += hash_array(opaque, &array);
+        count += (size_t)array.length;
+        array.release(&array);
+    }
+    stream.release(&stream);
+    return count;
 }
 
 static uint64_t tdb_sum(void *opaque)
 {
-    struct session *session = opaque;
     const char *columns[] = {"k"};
     tdbplus_scan_options options = {
         .struct_size = sizeof options, .columns = columns, .column_count = 1};
-    tdbplus_scan *scan = NULL;
-    check(tdbplus_scan_open(session->rows, NULL, &options, &scan, &session->call), "scan_open",
-          &session->call);
+    struct ArrowArrayStream stream;
+    struct ArrowArray array;
     uint64_t sum = 0;
-    const tdbplus_value *values = NULL;
-    tdbplus_status status;
-    while ((status = tdbplus_scan_next(scan, &values, &session->call)) == TDBPLUS_OK) {
-        sum += (uint64_t)values[0].as.integer;
+    open_stream(opaque, &options, &stream);
+    while (next_array(&stream, &array)) {
+        const struct ArrowArray *keys = array.children[0];
+        const int64_t *numbers = (const int64_t *)keys->buffers[1] + keys->offset;
+        for (int64_t i = 0; i < array.length; i++) {
+            sum += (uint64_t)numbers[i];
+        }
+        array.release(&array);
     }
-    if (status != TDBPLUS_END) {
-        check(status, "scan_next", &session->call);
-    }
-    tdbplus_scan_close(scan);
+    stream.release(&stream);
     return sum;
 }
 
