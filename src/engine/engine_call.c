@@ -10,7 +10,7 @@ void tdbplus_cancel(tdbplus_call *call)
     atomic_store((_Atomic bool *)&call->cancel, true);
 }
 
-static void copy_error(tdbplus_call *api, const struct err *err, tdbplus_status status)
+void engine_report(tdbplus_call *api, const struct err *err, tdbplus_status status)
 {
     if (api == NULL) {
         return;
@@ -60,7 +60,7 @@ tdbplus_status engine_run_here(const struct alloc *alloc, const struct env *env,
     err_clear(&err);
     struct call call = make_call(alloc, env, api, &err);
     tdbplus_status status = work(args, &call);
-    copy_error(api, &err, status);
+    engine_report(api, &err, status);
     return status;
 }
 
@@ -126,7 +126,7 @@ static tdbplus_status run_on_fiber(tdbplus_db *db, tdbplus_call *api, engine_wor
         }
     }
     if (status != TDBPLUS_OK) {
-        copy_error(api, &err, status);
+        engine_report(api, &err, status);
         return status;
     }
     *job = (struct job){.db = db, .api = api, .work = work, .size = sizeof *job + size};
@@ -139,7 +139,7 @@ static tdbplus_status run_on_fiber(tdbplus_db *db, tdbplus_call *api, engine_wor
     if (status == TDBPLUS_OK) {
         status = job->status;
     } else {
-        copy_error(api, &err, status);
+        engine_report(api, &err, status);
     }
     alloc_free(&db->host, job, job->size, 1);
     return status;

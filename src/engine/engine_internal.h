@@ -74,6 +74,9 @@ typedef tdbplus_status (*engine_work)(void *args, const struct call *call);
 TDBPLUS_CHECKED tdbplus_status engine_run(tdbplus_db *db, tdbplus_call *api, engine_work work,
                                           void *args, size_t size);
 
+/* Leaves the outcome in the caller's struct, if there is one. */
+void engine_report(tdbplus_call *api, const struct err *err, tdbplus_status status);
+
 /* The same always blocking, for calls without a database yet. */
 TDBPLUS_CHECKED tdbplus_status engine_run_here(const struct alloc *alloc, const struct env *env,
                                                tdbplus_call *api, engine_work work, void *args);

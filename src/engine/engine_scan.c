@@ -186,6 +186,23 @@ void tdbplus_scan_close(tdbplus_scan *scan)
 
 /* ---- next ---- */
 
+/* Shows the current row of the batch to the caller and goes on to the next. */
+static tdbplus_status take_row(tdbplus_scan *scan, struct err *err)
+{
+    uint32_t row = scan->batch.selection == NULL ? scan->at : scan->batch.selection[scan->at];
+    if (scan->row_arena.used_bytes > 0) {
+        arena_reset(&scan->row_arena);
+    }
+    for (uint32_t i = 0; i < scan->position_count; i++) {
+        struct datum datum;
+        column_get(&scan->batch.columns[i], row, &datum);
+        TRY(engine_value(&datum, &scan->row_arena, &scan->values[i], err));
+    }
+    scan->at++;
+    scan->left--;
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status next_work(void *arg, const struct call *call)
 {
     const struct scan_args *args = arg;
@@ -197,15 +214,7 @@ static tdbplus_status next_work(void *arg, const struct call *call)
         scan->at = 0;
         TRY(scan_next(scan->scan, &scan->batch, call));
     }
-    uint32_t row = scan->batch.selection == NULL ? scan->at : scan->batch.selection[scan->at];
-    arena_reset(&scan->row_arena);
-    for (uint32_t i = 0; i < scan->position_count; i++) {
-        struct datum datum;
-        column_get(&scan->batch.columns[i], row, &datum);
-        TRY(engine_value(&datum, &scan->row_arena, &scan->values[i], call->err));
-    }
-    scan->at++;
-    scan->left--;
+    TRY(take_row(scan, call->err));
     *args->values_out = scan->values;
     return TDBPLUS_OK;
 }
@@ -213,6 +222,17 @@ static tdbplus_status next_work(void *arg, const struct call *call)
 tdbplus_status tdbplus_scan_next(tdbplus_scan *scan, const tdbplus_value **values_out,
                                  tdbplus_call *call)
 {
+    // A row that is here already needs none of what a call may need: neither waits nor time.
+    if (scan->left > 0 && scan->at < batch_live_count(&scan->batch)) {
+        struct err err;
+        err_clear(&err);
+        tdbplus_status status = take_row(scan, &err);
+        engine_report(call, &err, status);
+        if (status == TDBPLUS_OK) {
+            *values_out = scan->values;
+        }
+        return status;
+    }
     struct scan_args args = {.scan = scan, .values_out = values_out};
     return engine_run(scan->db, call, next_work, &args, sizeof args);
 }

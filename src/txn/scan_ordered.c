@@ -13,6 +13,7 @@
 
 #define WINDOW_ROW_COUNT 256u
 #define WINDOW_ROW_FIRST 32u
+#define WINDOW_ROW_SHORT 64u /* The most for scans of few rows. */
 #define BATCH_ROW_FIRST  128u
 
 /* A visible row and its key. */
@@ -28,7 +29,7 @@ struct stream {
     uint64_t next;                 /* Others: rows [next, end) are still to come (descending: */
     uint64_t end;                  /* the end moves down). */
     struct batch batch;            /* Owns the keys' bytes. */
-    struct entry *entries;         /* WINDOW_ROW_COUNT. */
+    struct entry *entries;         /* window_max. */
     uint32_t count;
     uint32_t at;
     uint32_t window; /* Rows to look at next time; grows, so that a short range costs little. */
@@ -41,8 +42,10 @@ struct ordered {
     bool integer;
     bool descending;
     uint32_t batch_rows;
-    uint16_t *plan;  /* BATCH_ROW_COUNT_MAX: which stream each output row is of. */
-    uint64_t *rows;  /* BATCH_ROW_COUNT_MAX: and its row there. */
+    uint32_t batch_rows_max;
+    uint32_t window_max;
+    uint16_t *plan;  /* batch_rows_max: which stream each output row is of. */
+    uint64_t *rows;  /* batch_rows_max: and its row there. */
     uint64_t *share; /* Scratch: one stream's rows. */
 };
 
@@ -223,7 +226,8 @@ static tdbplus_status refill(struct scan *scan, struct stream *stream, struct er
         } else {
             fill_from_own(scan, stream);
         }
-        stream->window = stream->window < WINDOW_ROW_COUNT ? 2 * stream->window : WINDOW_ROW_COUNT;
+        stream->window = stream->window < scan->ordered->window_max ? 2 * stream->window
+                                                                    : scan->ordered->window_max;
     }
     return TDBPLUS_OK;
 }
@@ -262,17 +266,21 @@ tdbplus_status ordered_open(struct scan *scan, struct err *err)
     ordered->integer = key_is_integer(scan->schema);
     ordered->descending = scan->options.order == SCAN_DESCENDING;
     uint64_t limit = scan->options.row_limit;
-    ordered->batch_rows = limit > 0 && limit < BATCH_ROW_FIRST ? (uint32_t)limit : BATCH_ROW_FIRST;
-    ordered->plan = arena_alloc(arena, BATCH_ROW_COUNT_MAX * sizeof *ordered->plan);
-    ordered->rows = arena_alloc(arena, BATCH_ROW_COUNT_MAX * sizeof *ordered->rows);
-    ordered->share = arena_alloc(arena, BATCH_ROW_COUNT_MAX * sizeof *ordered->share);
+    bool is_short = limit > 0 && limit <= BATCH_ROW_FIRST;
+    ordered->batch_rows = is_short ? (uint32_t)limit : BATCH_ROW_FIRST;
+    ordered->batch_rows_max = is_short ? BATCH_ROW_FIRST : BATCH_ROW_COUNT_MAX;
+    ordered->window_max = is_short ? WINDOW_ROW_SHORT : WINDOW_ROW_COUNT;
+    size_t rows_max = ordered->batch_rows_max;
+    ordered->plan = arena_alloc(arena, rows_max * sizeof *ordered->plan);
+    ordered->rows = arena_alloc(arena, rows_max * sizeof *ordered->rows);
+    ordered->share = arena_alloc(arena, rows_max * sizeof *ordered->share);
     if (ordered->plan == NULL || ordered->rows == NULL || ordered->share == NULL) {
         return no_memory(err);
     }
     scan->ordered = ordered;
     for (uint32_t i = 0; i < scan->source_count; i++) {
         struct stream *stream = &streams[i];
-        stream->entries = arena_alloc(arena, WINDOW_ROW_COUNT * sizeof *stream->entries);
+        stream->entries = arena_alloc(arena, ordered->window_max * sizeof *stream->entries);
         stream->window = WINDOW_ROW_FIRST;
         if (stream->entries == NULL) {
             return no_memory(err);
@@ -430,9 +438,9 @@ tdbplus_status ordered_next(struct scan *scan, struct batch *batch, const struct
         if (count == 0) {
             return TDBPLUS_END;
         }
-        if (ordered->batch_rows < BATCH_ROW_COUNT_MAX) {
-            ordered->batch_rows *= 2;
-        }
+        ordered->batch_rows = 2 * ordered->batch_rows < ordered->batch_rows_max
+                                  ? 2 * ordered->batch_rows
+                                  : ordered->batch_rows_max;
         TRY(fill_batch(scan, count, batch, call->err));
         if (batch_live_count(batch) > 0) {
             batch->column_count = scan->options.position_count;

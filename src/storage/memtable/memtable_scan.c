@@ -98,6 +98,24 @@ tdbplus_status memtable_scan_chunk(const struct memtable *memtable, uint32_t fir
 
 /* ---- lists of rows ---- */
 
+#define GATHER_AHEAD 16u /* Rows whose memory is asked for ahead of their turn. */
+
+static const uint8_t *place_of(const struct memtable *memtable, uint32_t row, uint32_t position,
+                               size_t width)
+{
+    return chunk_of(memtable, row)->columns[position].data + row % MEMTABLE_CHUNK_ROW_COUNT * width;
+}
+
+/* Whoever gathers rows looks at their bytes next, and they lie anywhere. */
+static void prefetch_bytes(const uint8_t *place)
+{
+    struct view view;
+    memcpy(&view, place, sizeof view);
+    const uint8_t *bytes = view_data(&view);
+    __builtin_prefetch(bytes);
+    __builtin_prefetch(bytes + (view.size < 64 ? 0 : 64));
+}
+
 static bool gather_column(const struct memtable *memtable, const uint32_t *rows, uint32_t row_count,
                           uint32_t position, struct column *column_out, struct arena *arena)
 {
@@ -117,10 +135,16 @@ static bool gather_column(const struct memtable *memtable, const uint32_t *rows,
         const struct chunk_column *source = &chunk_of(memtable, rows[i])->columns[position];
         uint32_t at = rows[i] % MEMTABLE_CHUNK_ROW_COUNT;
         const uint8_t *from = source->data + at * width;
+        if (i + GATHER_AHEAD < row_count) {
+            __builtin_prefetch(place_of(memtable, rows[i + GATHER_AHEAD], position, width));
+        }
         if (width == sizeof(uint64_t)) {
             memcpy(to, from, sizeof(uint64_t));
         } else if (width == sizeof(struct view)) {
             memcpy(to, from, sizeof(struct view));
+            if (type_physical(layout->type) == PHYSICAL_VIEW) {
+                prefetch_bytes(from);
+            }
         } else {
             memcpy(to, from, width);
         }
@@ -162,6 +186,24 @@ tdbplus_status memtable_gather(const struct memtable *memtable, const uint32_t *
 
 _Static_assert(MEMTABLE_CURSOR_ROW_COUNT == NODE_ENTRY_COUNT, "a cursor holds a leaf's rows");
 
+/* Rows next to each other in key order lie anywhere: asks for what a walk looks at first. */
+static void prefetch_rows(const struct memtable_cursor *cursor)
+{
+    const struct memtable *memtable = cursor->memtable;
+    for (uint32_t i = 0; i < cursor->count; i++) {
+        const struct chunk *chunk = chunk_of(memtable, cursor->rows[i]);
+        uint32_t at = cursor->rows[i] % MEMTABLE_CHUNK_ROW_COUNT;
+        __builtin_prefetch(&chunk->stamps[at]);
+        if (memtable->integer_key) {
+            uint32_t position = memtable->key_position;
+            __builtin_prefetch(
+                place_of(memtable, cursor->rows[i], position, memtable->layout[position].width));
+        } else {
+            __builtin_prefetch(&chunk->keys[at]);
+        }
+    }
+}
+
 void memtable_cursor_seek(struct memtable_cursor *cursor, const struct memtable *memtable,
                           struct span key)
 {
@@ -174,6 +216,7 @@ void memtable_cursor_seek(struct memtable_cursor *cursor, const struct memtable 
     } else {
         const struct probe probe = probe_of(memtable, key, key_code(key));
         cursor->count = tree_copy(memtable, &probe, TREE_FROM, cursor->rows, &next);
+        prefetch_rows(cursor);
     }
     cursor->leaf = next;
 }
@@ -206,6 +249,7 @@ uint32_t memtable_cursor_next(struct memtable_cursor *cursor)
         }
         const struct node *next = NULL;
         cursor->count = tree_copy_leaf(leaf, cursor->rows, &next);
+        prefetch_rows(cursor);
         cursor->at = 0;
         cursor->leaf = next;
     }
