@@ -11,6 +11,7 @@
 #include "storage/store/store_internal.h"
 
 #define LOCATE_CHUNK 256u
+#define APPLY_AHEAD  8u
 
 /* Writes down where, in one segment, the open version of each key not yet found lies. */
 static tdbplus_status locate_in_segment(struct apply_group *group, struct segment_ref *ref,
@@ -46,16 +47,39 @@ static tdbplus_status locate_in_segment(struct apply_group *group, struct segmen
     return TDBPLUS_OK;
 }
 
+/* Most commits have one row, and three allocations would be a good part of their cost. */
+static tdbplus_status make_room(struct apply_group *group, const struct alloc *alloc,
+                                struct err *err)
+{
+    if (group->op_count == 1) {
+        group->old_segments = &group->old_segment_one;
+        group->old_rows = &group->old_row_one;
+        group->scratch = &group->scratch_one;
+        return TDBPLUS_OK;
+    }
+    group->old_segments = alloc_array(alloc, group->op_count, sizeof(void *));
+    group->old_rows = alloc_array(alloc, group->op_count, sizeof(uint64_t));
+    group->scratch = alloc_array(alloc, group->op_count, sizeof(uint64_t));
+    if (group->old_segments == NULL || group->old_rows == NULL || group->scratch == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "commit: %u rows do not fit the memory limit",
+                       group->op_count);
+    }
+    return TDBPLUS_OK;
+}
+
+static void prefetch_op(const struct apply_group *group, uint32_t number)
+{
+    memtable_prefetch(group->version->tables[0]->memtable, group->ops[number].code);
+}
+
 tdbplus_status apply_locate(struct apply_group *group, const struct alloc *alloc, struct err *err)
 {
     if (group->old_segments == NULL) {
-        group->old_segments = alloc_array(alloc, group->op_count, sizeof(void *));
-        group->old_rows = alloc_array(alloc, group->op_count, sizeof(uint64_t));
-        group->scratch = alloc_array(alloc, group->op_count, sizeof(uint64_t));
-        if (group->old_segments == NULL || group->old_rows == NULL || group->scratch == NULL) {
-            return err_set(err, TDBPLUS_E_NOMEM, "commit: %u rows do not fit the memory limit",
-                           group->op_count);
-        }
+        TRY(make_room(group, alloc, err));
+    }
+    // The leaves of the memtable come while the segments are asked; so the latch is held shorter.
+    for (uint32_t i = 0; i < group->op_count && group->op_count <= LOCATE_CHUNK; i++) {
+        prefetch_op(group, i);
     }
     memset(group->old_segments, 0, group->op_count * sizeof(void *));
     struct version *version = group->version;
@@ -221,6 +245,9 @@ void apply_rows(struct apply_group *group, uint64_t lsn, uint64_t timestamp, str
     for (uint32_t i = 0; i < group->op_count; i++) {
         const struct commit_op *op = &group->ops[i];
         bool ended = false;
+        if (group->op_count > LOCATE_CHUNK && i + APPLY_AHEAD < group->op_count) {
+            prefetch_op(group, i + APPLY_AHEAD); // What was fetched by apply_locate() is gone.
+        }
         if (op->kind == COMMIT_PUT) {
             tdbplus_status status = row_decode(schema, op->row, values, NULL);
             ASSERT(status == TDBPLUS_OK); // Our own encoding, or checked by recovery.
@@ -238,8 +265,10 @@ void apply_group_deinit(struct apply_group *group, const struct alloc *alloc)
 {
     version_release(group->version);
     version_release(group->stale);
-    alloc_free(alloc, group->old_segments, group->op_count, sizeof(void *));
-    alloc_free(alloc, group->old_rows, group->op_count, sizeof(uint64_t));
-    alloc_free(alloc, group->scratch, group->op_count, sizeof(uint64_t));
+    if (group->old_segments != &group->old_segment_one) {
+        alloc_free(alloc, group->old_segments, group->op_count, sizeof(void *));
+        alloc_free(alloc, group->old_rows, group->op_count, sizeof(uint64_t));
+        alloc_free(alloc, group->scratch, group->op_count, sizeof(uint64_t));
+    }
     *group = (struct apply_group){0};
 }

@@ -13,18 +13,22 @@
 #include "storage/store/payload.h"
 
 #define GROUP_COUNT_MAX 4096u
+#define VALUE_COUNT_FEW 16u
 
 struct commit_state {
     struct store *store;
     const struct store_commit *commit;
     const struct alloc *alloc;
     struct buffer payload;
-    struct apply_group *groups;
-    struct datum *values; /* Scratch for one row. */
+    uint32_t payload_crc;
+    struct apply_group *groups; /* `group_one` if one is enough. */
+    struct datum *values;       /* Scratch for one row; `values_few` if those are enough. */
     uint32_t value_count;
+    struct apply_group group_one;
     struct catalog *catalog; /* The one to publish; NULL without catalog changes. */
     uint64_t timestamp;
     uint64_t sync_lsn; /* What must be durable before the commit may be seen. */
+    struct datum values_few[VALUE_COUNT_FEW]; /* Last, and not initialised. */
 };
 
 static tdbplus_status check_limits(const struct store_commit *commit, struct err *err)
@@ -42,12 +46,16 @@ static tdbplus_status prepare_groups(struct commit_state *state, struct err *err
     if (commit->group_count == 0) {
         return TDBPLUS_OK;
     }
-    state->groups = alloc_array(state->alloc, commit->group_count, sizeof *state->groups);
+    state->groups = commit->group_count == 1
+                        ? &state->group_one
+                        : alloc_array(state->alloc, commit->group_count, sizeof *state->groups);
     for (uint32_t i = 0; i < commit->group_count; i++) {
         uint32_t count = commit->groups[i].schema->column_count;
         state->value_count = count > state->value_count ? count : state->value_count;
     }
-    state->values = alloc_array(state->alloc, state->value_count, sizeof *state->values);
+    state->values = state->value_count <= VALUE_COUNT_FEW
+                        ? state->values_few
+                        : alloc_array(state->alloc, state->value_count, sizeof *state->values);
     if (state->groups == NULL || state->values == NULL) {
         return err_set(err, TDBPLUS_E_NOMEM, "commit: the changes do not fit the memory limit");
     }
@@ -67,6 +75,12 @@ static tdbplus_status prepare_groups(struct commit_state *state, struct err *err
 static tdbplus_status encode_payload(struct commit_state *state, struct err *err)
 {
     buffer_init(&state->payload, state->alloc);
+    // Room for most records at once: a buffer that grows asks again and again.
+    size_t size = 32;
+    for (uint32_t i = 0; i < state->commit->group_count; i++) {
+        size += 32 + state->groups[i].byte_count + (size_t)state->groups[i].op_count * 8;
+    }
+    (void)buffer_reserve(&state->payload, size); // A failure is remembered.
     payload_encode(state->commit, &state->payload);
     if (state->payload.failed) {
         return err_set(err, TDBPLUS_E_NOMEM, "commit: the changes do not fit the memory limit");
@@ -78,6 +92,7 @@ static tdbplus_status encode_payload(struct commit_state *state, struct err *err
         err_hint(err, "Commit in smaller portions, or use a bulk load.");
         return status;
     }
+    state->payload_crc = crc32c(buffer_span(&state->payload));
     return TDBPLUS_OK;
 }
 
@@ -221,7 +236,7 @@ static void number_and_apply(struct commit_state *state, uint64_t wall_us)
             .kind = commit->group_count == 1 ? LOG_KIND_COMMIT : LOG_KIND_MULTI,
             .timestamp = state->timestamp,
             .payload = buffer_span(&state->payload),
-            .payload_crc = crc32c(buffer_span(&state->payload)),
+            .payload_crc = state->payload_crc,
         };
         uint64_t lsn_end = log_append(store->log, &entry);
         if (commit->durability == DURABILITY_FULL) {
@@ -318,8 +333,12 @@ static void state_deinit(struct commit_state *state)
     for (uint32_t i = 0; state->groups != NULL && i < state->commit->group_count; i++) {
         apply_group_deinit(&state->groups[i], state->alloc);
     }
-    alloc_free(state->alloc, state->groups, state->commit->group_count, sizeof *state->groups);
-    alloc_free(state->alloc, state->values, state->value_count, sizeof *state->values);
+    if (state->groups != &state->group_one) {
+        alloc_free(state->alloc, state->groups, state->commit->group_count, sizeof *state->groups);
+    }
+    if (state->values != state->values_few) {
+        alloc_free(state->alloc, state->values, state->value_count, sizeof *state->values);
+    }
     catalog_release(state->catalog);
     buffer_deinit(&state->payload);
 }
@@ -486,7 +505,12 @@ tdbplus_status store_commit(struct store *store, const struct store_commit *comm
     if (own.change_count > 0) {
         own.durability = DURABILITY_FULL;
     }
-    struct commit_state state = {.store = store, .commit = &own, .alloc = call->alloc};
+    struct commit_state state;
+    // Not the scratch values: zeroing them costs more than the commit of a small row should.
+    memset(&state, 0, offsetof(struct commit_state, values_few));
+    state.store = store;
+    state.commit = &own;
+    state.alloc = call->alloc;
     tdbplus_status status = prepare_groups(&state, call->err);
     if (status == TDBPLUS_OK && store->log != NULL) {
         status = encode_payload(&state, call->err);

@@ -253,6 +253,10 @@ struct apply_group {
     struct segment_ref **old_segments; /* Per op: where the older version lies, or NULL. */
     uint64_t *old_rows;
     uint64_t *scratch; /* Room for one row number per op. */
+    /* What the three point to when there is one op; so a group must not move. */
+    struct segment_ref *old_segment_one;
+    uint64_t old_row_one;
+    uint64_t scratch_one;
 };
 
 /* Finds the older versions of all ops in the version's segments. [waits] */
