@@ -78,23 +78,29 @@ static bool starts(const char *text, size_t size, size_t at, const char *mark)
     return at + 1 < size && text[at] == mark[0] && text[at + 1] == mark[1];
 }
 
+/* E'...' knows backslashes; the e of date'...' is not such a mark. */
+static bool has_escapes_at(const char *text, size_t at)
+{
+    return at > 0 && (text[at - 1] == 'e' || text[at - 1] == 'E') &&
+           (at == 1 || !is_name_byte(text[at - 2]));
+}
+
 size_t shell_statement_size(const char *text, size_t size)
 {
     size_t at = 0;
     while (at < size) {
-        const char before = at > 0 ? text[at - 1] : ' ';
         if (text[at] == ';') {
             return at + 1;
         }
         if (text[at] == '\'') {
-            at = skip_quoted(text, size, at, before == 'e' || before == 'E');
+            at = skip_quoted(text, size, at, has_escapes_at(text, at));
         } else if (text[at] == '"') {
             at = skip_quoted(text, size, at, false);
         } else if (starts(text, size, at, "--")) {
             at = skip_line_comment(text, size, at);
         } else if (starts(text, size, at, "/*")) {
             at = skip_comment(text, size, at);
-        } else if (text[at] == '$' && !is_name_byte(before)) {
+        } else if (text[at] == '$' && (at == 0 || !is_name_byte(text[at - 1]))) {
             at = skip_dollar(text, size, at);
         } else {
             at++;

@@ -1,0 +1,62 @@
+/*
+ * Goal: a statement ends at the first semicolon that PostgreSQL would take for its end. Each text
+ * is given with the size of its first statement, and cut short at every place: no cut before the
+ * end may look complete.
+ */
+
+#include <string.h>
+
+#include "cli/shell.h"
+#include "test.h"
+
+struct sample {
+    const char *first; /* A statement with its semicolon. */
+    const char *rest;
+};
+
+static const struct sample samples[] = {
+    {"SELECT 1;", " SELECT 2;"},
+    {";", ";"},
+    {"SELECT 'a;b';", "'"},
+    {"SELECT 'it''s; ok';", ""},
+    {"SELECT E'a\\';b';", ""},
+    {"SELECT date'\\';", " SELECT ';'"},
+    {"SELECT \"a;\"\"b\";", ""},
+    {"SELECT 1 -- no; end\n;", "-- more"},
+    {"SELECT /* ; /* ; */ ; */ 1;", "*/"},
+    {"SELECT $$a;b$$;", ""},
+    {"SELECT $x$ a; $$ ; $y$ $x$;", ""},
+    {"SELECT $1;", " SELECT $1;"},
+    {"SELECT a$b; ", "$b;"},
+    {"SELECT 4 - 3 / 2;", ""},
+    {"SELECT '\xc3\xa4;';", ""},
+};
+
+TEST(statements_end_at_their_semicolon)
+{
+    for (size_t i = 0; i < sizeof samples / sizeof samples[0]; i++) {
+        char text[256];
+        const char *end = strrchr(samples[i].first, ';');
+        const size_t wanted = (size_t)(end - samples[i].first) + 1;
+        (void)snprintf(text, sizeof text, "%s%s", samples[i].first, samples[i].rest);
+        CHECK(shell_statement_size(text, strlen(text)) == wanted);
+        for (size_t size = 0; size < wanted; size++) {
+            CHECK(shell_statement_size(text, size) == 0);
+        }
+    }
+}
+
+TEST(blanks_and_whole_comments_are_skipped)
+{
+    const char *const texts[] = {"", " \t\n", "-- a\n", "/* a /* b */ */", "-- a\n /* b */ \n--\n"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        char text[256];
+        const size_t size = strlen(texts[i]);
+        CHECK(shell_blank_size(texts[i], size) == size);
+        (void)snprintf(text, sizeof text, "%s.mode", texts[i]);
+        CHECK(shell_blank_size(text, strlen(text)) == size);
+    }
+    CHECK(shell_blank_size("/* a", 4) == 0);
+    CHECK(shell_blank_size(" -- a", 5) == 1);
+    CHECK(shell_blank_size("-1", 2) == 0);
+}
