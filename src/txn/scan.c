@@ -231,6 +231,40 @@ static tdbplus_status prepare(struct scan *scan, const struct scan_options *opti
     return cut_pieces(scan, err);
 }
 
+static void link_scan(struct scan *scan)
+{
+    struct txn *txn = scan->txn;
+    scan->link.next = txn->scans;
+    scan->link.change_count = scan->shadow ? txn->changes.items.count : 0;
+    scan->link.object_count = txn->objects.count;
+    if (txn->scans != NULL) {
+        txn->scans->previous = &scan->link;
+    }
+    txn->scans = &scan->link;
+}
+
+static void unlink_scan(struct scan *scan)
+{
+    struct scan_link *link = &scan->link;
+    if (link->next != NULL) {
+        link->next->previous = link->previous;
+    }
+    if (link->previous != NULL) {
+        link->previous->next = link->next;
+    } else if (!link->alone) {
+        scan->txn->scans = link->next;
+    }
+}
+
+tdbplus_status scan_check(const struct scan *scan, const struct call *call)
+{
+    if (scan->link.over) {
+        return err_set(call->err, TDBPLUS_E_STATE,
+                       "the scan's transaction has ended, or was rolled back to before the scan");
+    }
+    return env_check_call(store_env(scan->store), call);
+}
+
 tdbplus_status scan_open(struct txn *txn, const struct object *collection,
                          const struct scan_options *options, struct scan **scan_out,
                          struct err *err)
@@ -244,18 +278,20 @@ tdbplus_status scan_open(struct txn *txn, const struct object *collection,
         return no_memory(err);
     }
     scan->txn = txn;
+    scan->store = txn->store;
     scan->alloc = txn->alloc;
     arena_init(&scan->arena, txn->alloc, 1024);
     scan->object = collection;
     scan->schema = collection->schema;
     scan->version = version_acquire(collection->collection);
     scan->catalog = catalog_retain(txn->catalog);
-    store_snapshot_share(txn->store, &txn->snapshot, &scan->hold);
-    scan->snapshot = scan->hold.timestamp;
+    store_snapshot_share(txn->store, &txn->snapshot, &scan->link.hold);
+    scan->snapshot = scan->link.hold.timestamp;
     scan->statement = txn->statement;
     scan->collection = collection->id;
     const struct change_table *changes = scan_changes(scan);
     scan->shadow = changes != NULL && changes->newest.count > 0;
+    link_scan(scan);
     tdbplus_status status = prepare(scan, options, err);
     if (status != TDBPLUS_OK) {
         scan_close(scan);
@@ -270,9 +306,10 @@ void scan_close(struct scan *scan)
     if (scan == NULL) {
         return;
     }
+    unlink_scan(scan);
     ordered_close(scan);
     version_release(scan->version);
-    store_snapshot_release(scan->txn->store, &scan->hold);
+    store_snapshot_release(scan->store, &scan->link.hold);
     catalog_release(scan->catalog);
     arena_deinit(&scan->arena);
     alloc_free(scan->alloc, scan, 1, sizeof *scan);
@@ -298,9 +335,9 @@ tdbplus_status scan_morsel_next(struct scan *scan, struct scan_morsel *morsel, s
 {
     const struct scan_source *source = &scan->sources[morsel->source];
     while (morsel->next_row < morsel->end_row) {
-        TRY(env_check_call(store_env(scan->txn->store), call));
+        TRY(scan_check(scan, call));
         TRY(scan_read_source(scan, source, &morsel->next_row, morsel->end_row, batch, call));
-        TRY(store_snapshot_check(&scan->hold, call->err));
+        TRY(store_snapshot_check(&scan->link.hold, call->err));
         if (batch_live_count(batch) > 0) {
             batch->column_count = scan->options.position_count;
             return TDBPLUS_OK;

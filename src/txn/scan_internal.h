@@ -39,16 +39,16 @@ struct scan_piece {
 };
 
 struct scan {
-    struct txn *txn;
+    struct txn *txn;       /* Not to be looked at when `link.over`. */
+    struct scan_link link; /* In the transaction's list until it ends. */
+    struct store *store;
     const struct alloc *alloc;
     struct arena arena; /* Everything the scan keeps for its whole life. */
     const struct object *object;
     const struct schema *schema;
     struct version *version; /* Referenced. */
     struct catalog *catalog; /* Referenced: `object` is in it, or made by the transaction. */
-    /* Its own, for the transaction's next statement takes another while the scan may go on. */
-    struct store_snapshot hold;
-    uint64_t snapshot; /* Its timestamp. */
+    uint64_t snapshot;       /* Timestamp of `link.hold`. */
     uint64_t statement;
     struct scan_options options; /* With arrays of our own. */
     /* Columns read from sources: the wanted ones, then those that filters and own changes need. */
@@ -99,6 +99,9 @@ static inline const struct change_table *scan_changes(const struct scan *scan)
 {
     return changes_find_table(&scan->txn->changes, scan->collection);
 }
+
+/* TDBPLUS_E_STATE when the transaction ended or rolled back what the scan reads. */
+TDBPLUS_CHECKED tdbplus_status scan_check(const struct scan *scan, const struct call *call);
 
 /* True when the transaction replaced or deleted the row with this key before this statement. */
 bool scan_shadowed(const struct scan *scan, const struct segment_key *key);

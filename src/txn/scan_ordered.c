@@ -431,10 +431,10 @@ tdbplus_status ordered_next(struct scan *scan, struct batch *batch, const struct
     struct ordered *ordered = scan->ordered;
     for (;;) {
         uint32_t count = 0;
-        TRY(env_check_call(store_env(scan->txn->store), call));
+        TRY(scan_check(scan, call));
         batch_reset(batch);
         TRY(plan_batch(scan, &count, call->err));
-        TRY(store_snapshot_check(&scan->hold, call->err));
+        TRY(store_snapshot_check(&scan->link.hold, call->err));
         if (count == 0) {
             return TDBPLUS_END;
         }

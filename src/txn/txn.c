@@ -48,8 +48,29 @@ static void release_objects(struct txn *txn, uint64_t count)
     }
 }
 
+/* Scans that would read what a rollback takes away end with an error instead. */
+static void end_scans(struct txn *txn, uint64_t change_count, uint64_t object_count)
+{
+    for (struct scan_link *link = txn->scans; link != NULL; link = link->next) {
+        link->over =
+            link->over || link->change_count > change_count || link->object_count > object_count;
+    }
+}
+
+/* A host may close a scan after its transaction, in whatever order it collects its garbage. */
+static void leave_scans(struct txn *txn)
+{
+    while (txn->scans != NULL) {
+        struct scan_link *link = txn->scans;
+        txn->scans = link->next;
+        store_snapshot_release(txn->store, &link->hold);
+        *link = (struct scan_link){.over = true, .alone = true};
+    }
+}
+
 static void destroy(struct txn *txn)
 {
+    leave_scans(txn);
     // Locks go last: whoever waits for them must find the outcome visible.
     store_snapshot_release(txn->store, &txn->snapshot);
     changes_deinit(&txn->changes);
@@ -101,6 +122,7 @@ struct txn_savepoint txn_savepoint_set(struct txn *txn)
 
 void txn_savepoint_rollback(struct txn *txn, struct txn_savepoint savepoint)
 {
+    end_scans(txn, savepoint.change_count, savepoint.catalog_change_count);
     changes_rollback(&txn->changes, savepoint.change_count);
     release_objects(txn, savepoint.catalog_change_count);
     lock_owner_release_to(&txn->locks, savepoint.lock_mark);

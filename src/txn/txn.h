@@ -207,7 +207,8 @@ struct scan_options {
 struct scan;
 
 /* Reads at the snapshot of the statement that opens it, also when the transaction goes on to the
- * next; ends before the transaction does and before a savepoint older than it is rolled back to.
+ * next. When that ends, or rolls back what the scan reads, it returns TDBPLUS_E_STATE; it may be
+ * closed at any time.
  * The options' arrays are copied; the data's bytes are not and must outlive the scan. */
 TDBPLUS_CHECKED tdbplus_status scan_open(struct txn *txn, const struct object *collection,
                                          const struct scan_options *options, struct scan **scan_out,

@@ -311,6 +311,47 @@ TEST(a_scan_keeps_its_snapshot_through_the_next_statements)
     end_fixture(fixture);
 }
 
+TEST(a_scan_ends_with_what_it_reads)
+{
+    struct fixture self;
+    struct fixture *fixture = &self;
+    begin_fixture(fixture);
+    struct txn *txn = begin(fixture);
+    create(fixture, txn, "t", 1);
+    OK(txn_commit(txn, &fixture->call));
+    struct batch batch;
+    batch_init(&batch, &alloc_system);
+    for (uint8_t order = SCAN_ANY; order <= SCAN_DESCENDING; order++) {
+        txn = begin(fixture);
+        struct txn_savepoint savepoint = txn_savepoint_set(txn);
+        put(fixture, txn, "t", 1);
+        OK(txn_statement(txn, &fixture->err));
+        uint32_t position = 0;
+        struct scan_options options = {.positions = &position, .position_count = 1, .order = order};
+        struct scan *scans[3] = {NULL};
+        for (uint32_t i = 0; i < 3; i++) {
+            OK(scan_open(txn, find(txn, "t"), &options, &scans[i], &fixture->err));
+        }
+        scan_close(scans[1]);
+        struct txn_savepoint later = txn_savepoint_set(txn);
+        put(fixture, txn, "t", 2);
+        txn_savepoint_rollback(txn, later); // Took back nothing that the scans read.
+        OK(scan_next(scans[0], &batch, &fixture->call));
+        txn_savepoint_rollback(txn, savepoint);
+        CHECK(scan_next(scans[2], &batch, &fixture->call) == TDBPLUS_E_STATE);
+        err_clear(&fixture->err);
+        scan_close(scans[0]);
+        struct scan *last = open_scan(fixture, txn, "t", 0);
+        OK(txn_commit(txn, &fixture->call));
+        CHECK(scan_next(last, &batch, &fixture->call) != TDBPLUS_OK);
+        err_clear(&fixture->err);
+        scan_close(last);
+        scan_close(scans[2]);
+    }
+    batch_deinit(&batch);
+    end_fixture(fixture);
+}
+
 TEST(a_rollback_over_a_creation_forgets_its_rows_too)
 {
     struct fixture self;

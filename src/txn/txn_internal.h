@@ -12,6 +12,18 @@ struct object_change {
     uint64_t number;             /* Position in the order of catalog changes. */
 };
 
+/* An open scan as its transaction knows it; embedded in the scan. */
+struct scan_link {
+    struct scan_link *next;
+    struct scan_link *previous;
+    /* Of its own, for the transaction's next statement takes another while the scan may go on. */
+    struct store_snapshot hold;
+    uint64_t change_count; /* Own changes that it may read: those before this number; */
+    uint64_t object_count; /* the same of objects. */
+    bool over;             /* They are gone, or the whole transaction is; */
+    bool alone;            /* then it is in no list any more. */
+};
+
 struct txn {
     struct store *store;
     struct txn_options options;
@@ -25,7 +37,8 @@ struct txn {
     struct buffer key;   /* Scratch for normalised keys. */
     struct buffer row;   /* Scratch for encoded rows. */
     uint64_t statement;
-    bool broken; /* A write failed halfway; only rolling back is left. */
+    struct scan_link *scans; /* Open ones. */
+    bool broken;             /* A write failed halfway; only rolling back is left. */
 };
 
 /* True when this transaction gave the collection other columns: its rows come after the commit. */
