@@ -267,7 +267,15 @@ tdbplus_status persist_read_deletes(struct store *store, struct span value, stru
     tdbplus_status status = TDBPLUS_OK;
     struct env_file *file = NULL;
     struct bytes bytes = {.size = (size_t)size, .alloc = store->alloc};
-    TRY_OR(done, env_open(store->env, path, ENV_OPEN_READ, &file, err));
+    struct err why = {0};
+    status = env_open(store->env, path, ENV_OPEN_READ, &file, &why);
+    if (status != TDBPLUS_OK) {
+        bytes.size = 0;
+        status = status == TDBPLUS_E_NOT_FOUND
+                     ? err_set(err, TDBPLUS_E_CORRUPT, "%s is missing", path)
+                     : err_set(err, status, "%s", why.text);
+        goto done;
+    }
     bytes.data = alloc_raw(store->alloc, bytes.size);
     if (bytes.data == NULL) {
         bytes.size = 0;

@@ -147,11 +147,14 @@ static tdbplus_status load_segment(struct store *store, uint64_t id, struct span
                                       .path = path,
                                       .segment_id = id};
     struct segment *segment = NULL;
-    tdbplus_status status = segment_open(&options, &segment, err);
+    struct err why = {0};
+    tdbplus_status status = segment_open(&options, &segment, &why);
     if (status == TDBPLUS_E_NOT_FOUND) {
-        return err_set(NULL, TDBPLUS_E_CORRUPT, "%s is missing", path);
+        return err_set(err, TDBPLUS_E_CORRUPT, "%s is missing", path);
     }
-    TRY(status);
+    if (status != TDBPLUS_OK) {
+        return err_set(err, status, "%s", why.text);
+    }
     if (segment_row_count(segment) != entry.row_count ||
         segment_file_size(segment) != entry.file_size ||
         segment_footer_crc(segment) != entry.footer_crc) {
