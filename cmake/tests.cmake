@@ -8,6 +8,7 @@
 #   src/**/x_bench.c    executable x_bench; ctest x_bench_check runs it with --check, label quick
 #   tests/sim/sim_*.c   the simulator, linked into every tests/sim/x_test.c; its own tests
 #                       (tests/sim/sim_x_test.c) have the label quick
+#   tests/fault/tdb_kill.c  a writing process, killed again and again; label quick
 #   tests/sim/tdb_*.c   executable tdb_sim; tdb_sim_planted is the same with planted bugs
 
 enable_testing()
@@ -125,3 +126,12 @@ if(TARGET tdb_sim)
     target_link_libraries(tdb_sim_planted PRIVATE tdbplus_flags)
     target_include_directories(tdb_sim_planted PRIVATE tests/harness tests/sim)
 endif()
+
+# A process that is killed while it writes; it sees the public API and the shared library.
+add_executable(tdb_kill tests/fault/tdb_kill.c)
+target_include_directories(tdb_kill PRIVATE include)
+target_compile_definitions(tdb_kill PRIVATE _GNU_SOURCE)
+target_compile_options(tdb_kill PRIVATE -Wall -Wextra $<$<BOOL:${TDBPLUS_WERROR}>:-Werror>)
+target_link_libraries(tdb_kill PRIVATE tdbplus)
+add_test(NAME tdb_kill COMMAND tdb_kill --rounds 20)
+set_tests_properties(tdb_kill PROPERTIES LABELS quick TIMEOUT ${quick_seconds})

@@ -85,11 +85,14 @@ static tdbplus_status look(struct damage *damage, struct store *store, struct st
     return status;
 }
 
-/* A record of the log may begin in the file before the one that is damaged. */
+/* A record of the log may begin in the file before the one that is damaged; a damaged last edit of
+ * the manifest looks torn, and then what it removed is missing. */
 static bool names_file(const struct damage *damage, const char *text)
 {
     const char *name = damage->names[damage->struck];
-    return strstr(text, strncmp(name, "log-", 4) == 0 ? "/log-" : name) != NULL;
+    bool manifest = strncmp(name, "manifest-", 9) == 0;
+    return strstr(text, strncmp(name, "log-", 4) == 0 ? "/log-" : name) != NULL ||
+           (manifest && strstr(text, "missing") != NULL);
 }
 
 static void look_main(void *arg)
@@ -170,7 +173,7 @@ static uint32_t choose_file(const struct damage *damage)
     return file;
 }
 
-void damage_run(struct life *life)
+void damage_run(struct life *life, bool for_good)
 {
     struct damage damage = {.life = life};
     life->doing = "damage";
@@ -179,9 +182,65 @@ void damage_run(struct life *life)
     }
     for (uint32_t i = 0; i < DAMAGE_COUNT && life->broken[0] == '\0'; i++) {
         damage.struck = choose_file(&damage);
-        damage.whole = i + 1 == DAMAGE_COUNT;
+        damage.whole = for_good && i + 1 == DAMAGE_COUNT;
         if (damage.used[damage.struck] > 0) {
             strike(&damage);
         }
+    }
+}
+
+/* ---- a disk that lies ---- */
+
+static void look_after_lie(void *arg)
+{
+    struct damage *damage = arg;
+    struct life *life = damage->life;
+    struct err err = {0};
+    struct call call = {.alloc = sim_alloc(life->sim), .err = &err};
+    struct store *store = NULL;
+    struct state state;
+    uint32_t bounds[WRITER_COUNT];
+    tdbplus_status status = life_open(life, "db", life_below(life, 2) == 0, &store, &call);
+    if (status == TDBPLUS_OK) {
+        status = look(damage, store, &state, &call);
+        store_close(store);
+    }
+    if (status == TDBPLUS_OK) {
+        model_bounds(life, false, bounds); // It was closed in good order, so all of it.
+        model_check(life, &state, bounds, false);
+    } else if (status == TDBPLUS_E_CORRUPT) {
+        life->totals->lies_found++;
+    } else {
+        life_fail(life, err.text);
+    }
+}
+
+void damage_by_lie(struct life *life, void (*boot)(void *arg))
+{
+    struct damage damage = {.life = life};
+    static const char *const parts[] = {"segment-", "manifest-", "deletes-"};
+    bool lost = life_below(life, 2) == 0;
+    enum sim_fault fault = lost ? SIM_FAULT_LOST_WRITE : SIM_FAULT_MISDIRECTED_WRITE;
+    // Any write may be lost. The log's last mark, misdirected onto a record that only it proves, is
+    // two damages at once and looks like a torn tail; so none of the log's is misdirected.
+    struct sim_fault_rule rule = {.op = SIM_OP_WRITE,
+                                  .fault = fault,
+                                  .nth = 1 + life_below(life, lost ? 200 : 40),
+                                  .path_part = lost ? NULL : parts[life_below(life, 3)]};
+    uint64_t hits = sim_fault_hits(life->sim, SIM_OP_WRITE, fault);
+    sim_fault_add(life->sim, rule);
+    enum sim_result result = sim_run(life->sim, boot, life);
+    sim_fault_clear(life->sim);
+    if (result != SIM_DONE) {
+        life_fail(life, sim_report(life->sim));
+    }
+    sim_reboot(life->sim);
+    if (life->broken[0] != '\0' || sim_fault_hits(life->sim, SIM_OP_WRITE, fault) == hits) {
+        return;
+    }
+    life->totals->lies++;
+    life->doing = fault == SIM_FAULT_LOST_WRITE ? "lost write" : "misdirected write";
+    if (sim_run(life->sim, look_after_lie, &damage) != SIM_DONE) {
+        life_fail(life, sim_report(life->sim));
     }
 }

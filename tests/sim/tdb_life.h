@@ -59,7 +59,7 @@ struct watcher {
 
 struct totals {
     uint64_t lives, boots, crashes, commits, operations, flushes, merges, backups, alters, stops;
-    uint64_t snapshots, read_only_opens, damages, damages_found;
+    uint64_t snapshots, read_only_opens, damages, damages_found, lies, lies_found;
     uint64_t faults[SIM_OP_COUNT][SIM_FAULT_COUNT];
 };
 
@@ -141,8 +141,12 @@ void keeper_step(struct life *life);
 
 /* ---- tdb_damage.c ---- */
 
-/* Flips bits of the closed database's files: right data or TDBPLUS_E_CORRUPT, nothing else. */
-void damage_run(struct life *life);
+/* Flips bits of the closed database's files: right data or TDBPLUS_E_CORRUPT, nothing else. With
+ * `for_good` the last flips stay. */
+void damage_run(struct life *life, bool for_good);
+/* One boot on a disk that acknowledges a write and does not do it, or does it elsewhere; the same
+ * must hold after it. */
+void damage_by_lie(struct life *life, void (*boot)(void *arg));
 
 /* ---- tdb_plant.c ---- */
 

@@ -301,8 +301,13 @@ bool life_run(uint64_t seed, bool verbose, struct totals *totals)
     if (life.broken[0] == '\0') {
         one_boot(&life);
     }
+    bool lie = seed % 2 == 0;
     if (life.broken[0] == '\0') {
-        damage_run(&life);
+        damage_run(&life, !lie);
+    }
+    life.final = false;
+    if (life.broken[0] == '\0' && lie) {
+        damage_by_lie(&life, boot_main);
     }
     for (uint32_t op = 0; op < SIM_OP_COUNT; op++) {
         for (uint32_t fault = 0; fault < SIM_FAULT_COUNT; fault++) {
@@ -345,6 +350,8 @@ static void print_totals(const struct totals *totals)
         {totals->read_only_opens, "read-only openings"},
         {totals->damages, "damages"},
         {totals->damages_found, "of them noticed, the rest harmless"},
+        {totals->lies, "writes lost or misdirected"},
+        {totals->lies_found, "of them noticed, the rest harmless"},
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         printf("%10llu %s\n", (unsigned long long)lines[i].count, lines[i].what);
