@@ -342,3 +342,88 @@ TEST(errors_tell_state_and_position)
     CHECK(run(&f, "SELECT count(*) FROM generate_series(1, 1000000000)") == TDBPLUS_E_TIMEOUT);
     fixture_deinit(&f);
 }
+
+/* ---- memory ---- */
+
+static void *host_allocate(void *context, size_t size, size_t align)
+{
+    struct fault_alloc *fault = context;
+    return fault->alloc.resize(fault->alloc.ctx, NULL, 0, size, align);
+}
+
+static void *host_reallocate(void *context, void *memory, size_t size_old, size_t size_new)
+{
+    struct fault_alloc *fault = context;
+    return fault->alloc.resize(fault->alloc.ctx, memory, size_old, size_new, 16);
+}
+
+static void host_release(void *context, void *memory, size_t size)
+{
+    struct fault_alloc *fault = context;
+    (void)fault->alloc.resize(fault->alloc.ctx, memory, size, 0, 16);
+}
+
+/* A query read in parts between changes in one transaction, with parameters from its own rows. */
+static tdbplus_status mix(tdbplus_session *session)
+{
+    static const char query[] = "SELECT a, b FROM t ORDER BY a";
+    static const char change[] = "UPDATE t SET b = $1 || '!' WHERE a = $2 RETURNING b";
+    tdbplus_result *rows = NULL;
+    tdbplus_result *other = NULL;
+    tdbplus_value parameters[2];
+    const tdbplus_value *values = NULL;
+    tdbplus_status status;
+    TRY_OR(done, tdbplus_execute(session, "BEGIN", 5, NULL, 0, NULL, &other, NULL));
+    tdbplus_result_close(other);
+    other = NULL;
+    TRY_OR(done, tdbplus_execute(session, "SAVEPOINT s", 11, NULL, 0, NULL, &other, NULL));
+    tdbplus_result_close(other);
+    other = NULL;
+    TRY_OR(done, tdbplus_execute(session, query, sizeof query - 1, NULL, 0, NULL, &rows, NULL));
+    TRY_OR(done, tdbplus_result_next(rows, &values, NULL));
+    parameters[0] = values[1];
+    parameters[1] = values[0];
+    TRY_OR(done,
+           tdbplus_execute(session, change, sizeof change - 1, parameters, 2, NULL, &other, NULL));
+    TRY_OR(done, tdbplus_result_next(other, NULL, NULL));
+    TRY_OR(done, tdbplus_result_next(rows, &values, NULL));
+    CHECK(values[0].as.integer == 2);
+done:
+    tdbplus_result_close(other);
+    tdbplus_result_close(rows);
+    other = NULL;
+    tdbplus_status ended = tdbplus_execute(session, "ROLLBACK", 8, NULL, 0, NULL, &other, NULL);
+    tdbplus_result_close(other);
+    return status != TDBPLUS_OK ? status : ended;
+}
+
+TEST(a_session_survives_every_failed_allocation)
+{
+    struct fault_alloc fault;
+    fault_alloc_init(&fault, UINT32_MAX);
+    tdbplus_allocator allocator = {host_allocate, host_reallocate, host_release, &fault};
+    tdbplus_options options = {.struct_size = sizeof options, .allocator = &allocator};
+    struct fixture f = {.call = TDBPLUS_CALL_INIT};
+    CHECK(tdbplus_open(NULL, &options, &f.db, &f.call) == TDBPLUS_OK);
+    CHECK(tdbplus_session_open(f.db, &f.session, &f.call) == TDBPLUS_OK);
+    CHECK(gives(&f, "CREATE TABLE t (a int PRIMARY KEY, b text)", "CREATE TABLE", ""));
+    CHECK(gives(&f,
+                "INSERT INTO t SELECT n, 'a text of more than twelve bytes' "
+                "FROM generate_series(1, 20) AS s (n)",
+                "INSERT 0 20", ""));
+    uint32_t failures = 0;
+    tdbplus_status status = TDBPLUS_E_NOMEM;
+    while (status == TDBPLUS_E_NOMEM) {
+        fault.fail_at = atomic_load(&fault.calls) + failures;
+        status = mix(f.session);
+        fault.fail_at = UINT32_MAX;
+        CHECK(status == TDBPLUS_OK || status == TDBPLUS_E_NOMEM);
+        // A ROLLBACK without memory leaves the transaction; the next one ends it.
+        CHECK(run(&f, "ROLLBACK") == TDBPLUS_OK && !tdbplus_session_in_transaction(f.session));
+        failures++;
+    }
+    CHECK(failures > 30);
+    CHECK(gives(&f, "SELECT count(*) FROM t WHERE b LIKE '%!'", "SELECT 1", "0\n"));
+    fixture_deinit(&f);
+    CHECK(atomic_load(&fault.live_bytes) == 0);
+}
