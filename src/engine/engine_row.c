@@ -66,9 +66,48 @@ static tdbplus_status write_in_txn(void *arg, struct txn *txn, const struct call
     return status;
 }
 
+/* One row written blindly needs no transaction, only the catalog for as long as it takes. */
+static tdbplus_status upsert_once(const struct row_args *args, const struct call *call)
+{
+    struct store *store = args->collection->db->store;
+    struct catalog *catalog = catalog_acquire(store);
+    const struct object *object = catalog_by_id(catalog, args->collection->id);
+    struct arena arena = {0};
+    arena_init(&arena, call->alloc, 1024);
+    tdbplus_status status = TDBPLUS_OK;
+    struct datum *data = NULL;
+    if (object == NULL) {
+        status = engine_dropped(args->collection, call->err);
+    } else {
+        data = arena_alloc(&arena, object->schema->column_count * sizeof *data);
+        status = data != NULL
+                     ? make_row(object, args->values, args->value_count, data, &arena, call->err)
+                     : err_set(call->err, TDBPLUS_E_NOMEM, "a row does not fit the memory limit");
+    }
+    if (status == TDBPLUS_OK) {
+        status = txn_upsert_now(store, object, data, call);
+    }
+    arena_deinit(&arena);
+    catalog_release(catalog);
+    return status;
+}
+
+static tdbplus_status upsert_now(const struct row_args *args, const struct call *call)
+{
+    tdbplus_status status = TDBPLUS_E_CONFLICT;
+    for (uint32_t i = 0; i < ENGINE_RETRY_COUNT_MAX && status == TDBPLUS_E_CONFLICT; i++) {
+        err_clear(call->err);
+        status = upsert_once(args, call);
+    }
+    return status;
+}
+
 static tdbplus_status write_work(void *arg, const struct call *call)
 {
     struct row_args *args = arg;
+    if (args->txn == NULL && args->mode == TXN_UPSERT && args->row_count == 1) {
+        return upsert_now(args, call);
+    }
     return engine_with_txn(args->collection->db, args->txn, false, write_in_txn, args, call);
 }
 

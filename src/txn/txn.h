@@ -159,6 +159,14 @@ TDBPLUS_CHECKED tdbplus_status txn_get_now(struct store *store, const struct obj
                                            struct batch *batch, struct datum *values_out,
                                            bool *found_out, struct err *err);
 
+/*
+ * Upserts one row as a transaction of its own with the store's durability would, without making
+ * one. `collection` must be held by a catalog. [waits] As txn_write() and txn_commit();
+ * TDBPLUS_E_CONFLICT says to take the collection from a newer catalog and try again.
+ */
+TDBPLUS_CHECKED tdbplus_status txn_upsert_now(struct store *store, const struct object *collection,
+                                              const struct datum *values, const struct call *call);
+
 /* ---- scans ---- */
 
 enum scan_order {

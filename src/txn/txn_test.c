@@ -476,6 +476,24 @@ static void run_transaction(struct fixture *fixture, struct model *model, uint32
     *model = now;
 }
 
+/* A write without a transaction. */
+static tdbplus_status upsert_now(struct fixture *fixture, int64_t number, int32_t value)
+{
+    char text[32];
+    key_text(number, text);
+    err_clear(&fixture->err);
+    struct datum values[] = {
+        {.type = {.id = TYPE_INT8}, .integer = number},
+        {.type = {.id = TYPE_INT4}, .is_null = value < 0, .integer = value},
+        {.type = {.id = TYPE_TEXT}, .bytes = span_from_text(text)},
+    };
+    struct catalog *catalog = catalog_acquire(fixture->store);
+    const struct object *object = catalog_find(catalog, OBJECT_COLLECTION, "t");
+    tdbplus_status status = txn_upsert_now(fixture->store, object, values, &fixture->call);
+    catalog_release(catalog);
+    return status;
+}
+
 static void maintain(struct fixture *fixture, uint32_t *state)
 {
     uint32_t dice = (uint32_t)rand_r(state) % 12;
@@ -498,6 +516,11 @@ static void scans_against_model(bool text_key)
     uint32_t state = text_key ? 5 : 3;
     for (uint32_t round = 0; round < 300; round++) {
         run_transaction(fixture, &model, &state);
+        for (int i = 0; i < rand_r(&state) % 4; i++) {
+            int64_t number = rand_r(&state) % (int)KEY_COUNT;
+            model.values[number] = rand_r(&state) % 1000 - 1;
+            OK(upsert_now(fixture, number, model.values[number]));
+        }
         maintain(fixture, &state);
         if (round % 5 == 0) {
             struct txn *txn = begin(fixture, TXN_READ_COMMITTED);
@@ -506,6 +529,28 @@ static void scans_against_model(bool text_key)
             txn_abort(txn);
         }
     }
+    end_fixture(fixture);
+}
+
+TEST(an_upsert_without_a_transaction_waits_for_the_lock_of_the_row)
+{
+    struct fixture self;
+    struct fixture *fixture = &self;
+    begin_fixture(fixture, false);
+    struct txn *txn = begin(fixture, TXN_READ_COMMITTED);
+    OK(put(fixture, txn, TXN_INSERT, 1, 10));
+    fixture->call.deadline_us = env_clock_mono_us(fixture->env) + 20000;
+    CHECK(upsert_now(fixture, 1, 11) == TDBPLUS_E_TIMEOUT);
+    OK(upsert_now(fixture, 2, 20)); // Past the deadline, but nothing to wait for.
+    fixture->call.deadline_us = 0;
+    commit(fixture, txn);
+    OK(upsert_now(fixture, 1, 12));
+    txn = begin(fixture, TXN_REPEATABLE_READ);
+    CHECK(get(fixture, txn, 1) == 12);
+    OK(upsert_now(fixture, 1, 13));
+    CHECK(get(fixture, txn, 1) == 12);
+    CHECK(put(fixture, txn, TXN_UPDATE, 1, 14) == TDBPLUS_E_CONFLICT);
+    txn_abort(txn);
     end_fixture(fixture);
 }
 

@@ -457,3 +457,71 @@ tdbplus_status txn_get_now(struct store *store, const struct object *collection,
     *found_out = found;
     return TDBPLUS_OK;
 }
+
+/* ---- writing one row without a transaction ---- */
+
+#define ROW_SIZE_USUAL 512u
+
+/* Key, then row, in one buffer. */
+static tdbplus_status encode_op(const struct object *collection, const struct datum *values,
+                                struct buffer *buffer, struct commit_op *op_out, struct err *err)
+{
+    struct datum key_values[SCHEMA_KEY_COUNT_MAX];
+    gather_key(collection->schema, values, key_values);
+    (void)buffer_reserve(buffer, ROW_SIZE_USUAL); // A failure is remembered.
+    TRY(append_key(collection, key_values, buffer, err));
+    size_t key_size = buffer->size;
+    row_encode(collection->schema, values, buffer);
+    if (buffer->failed) {
+        return err_set(err, TDBPLUS_E_NOMEM, "a row does not fit the memory limit");
+    }
+    struct span key = {.data = buffer->data, .size = key_size};
+    *op_out = (struct commit_op){
+        .kind = COMMIT_PUT,
+        .key = key,
+        .code = key_code(key),
+        .hash = key_hash(key),
+        .row = {.data = buffer->data + key_size, .size = buffer->size - key_size},
+    };
+    return TDBPLUS_OK;
+}
+
+/* A blind write reads nothing, so it needs the row's lock (X4) but no snapshot. */
+static tdbplus_status lock_and_commit(struct store *store, const struct object *collection,
+                                      const struct commit_op *op, const struct call *call)
+{
+    struct lock_owner owner;
+    lock_owner_init(&owner, store_locks(store), store_next_txn_id(store));
+    struct lock_request request = {
+        .table = collection->id, .hash = op->hash, .mode = LOCK_ROW_UPDATE};
+    struct commit_group group = {.collection = collection->collection,
+                                 .schema = collection->schema,
+                                 .ops = op,
+                                 .op_count = 1};
+    struct store_commit commit = {
+        .groups = &group, .group_count = 1, .durability = store_durability(store)};
+    tdbplus_status status = lock_table_acquire(&owner, &request, call);
+    if (status == TDBPLUS_OK) {
+        status = store_commit(store, &commit, NULL, call);
+    }
+    lock_owner_release_all(&owner);
+    lock_owner_deinit(&owner);
+    return status;
+}
+
+tdbplus_status txn_upsert_now(struct store *store, const struct object *collection,
+                              const struct datum *values, const struct call *call)
+{
+    if (store_read_only(store)) {
+        return err_set(call->err, TDBPLUS_E_READ_ONLY, "the database is read-only");
+    }
+    TRY(check_values(collection, values, call->err));
+    struct buffer buffer = {.alloc = call->alloc};
+    struct commit_op op = {0};
+    tdbplus_status status = encode_op(collection, values, &buffer, &op, call->err);
+    if (status == TDBPLUS_OK) {
+        status = lock_and_commit(store, collection, &op, call);
+    }
+    buffer_deinit(&buffer);
+    return status;
+}
