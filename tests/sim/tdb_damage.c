@@ -10,6 +10,7 @@
 
 #define FILE_COUNT_MAX 256u
 #define DAMAGE_COUNT   12u
+#define EDIT_SIZE_MAX  1024u /* Of the manifest, with so few objects and segments. */
 #define FLIP_COUNT_MAX 3u
 
 struct damage {
@@ -19,6 +20,7 @@ struct damage {
     uint64_t used[FILE_COUNT_MAX]; /* Behind it are only zeros. */
     uint32_t file_count;
     uint32_t struck; /* The file that is damaged. */
+    uint64_t last;   /* The last byte that is damaged. */
     bool whole;      /* It is opened for writing. */
 };
 
@@ -90,7 +92,8 @@ static tdbplus_status look(struct damage *damage, struct store *store, struct st
 static bool names_file(const struct damage *damage, const char *text)
 {
     const char *name = damage->names[damage->struck];
-    bool manifest = strncmp(name, "manifest-", 9) == 0;
+    bool manifest = strncmp(name, "manifest-", 9) == 0 &&
+                    damage->last + EDIT_SIZE_MAX >= damage->used[damage->struck];
     return strstr(text, strncmp(name, "log-", 4) == 0 ? "/log-" : name) != NULL ||
            (manifest && strstr(text, "missing") != NULL);
 }
@@ -140,6 +143,7 @@ static void strike(struct damage *damage)
     for (uint32_t i = 0; i < count; i++) {
         offsets[i] = life_below(life, limit);
         bits[i] = (uint32_t)life_below(life, 8);
+        damage->last = i == 0 || offsets[i] > damage->last ? offsets[i] : damage->last;
         (void)sim_file_flip_bit(life->sim, path, offsets[i], bits[i]);
     }
     enum sim_result result = sim_run(life->sim, look_main, damage);
