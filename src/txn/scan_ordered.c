@@ -91,7 +91,9 @@ static void fill_from_table(struct scan *scan, struct stream *stream)
         }
         uint8_t scratch[8];
         struct span key = memtable_key(memtable, newest, scratch);
-        bool below = scan->range.has_lower && span_compare(key, scan->range.lower.key) < 0;
+        // An ascending walk begins at the lower bound.
+        bool below = ordered->descending && scan->range.has_lower &&
+                     span_compare(key, scan->range.lower.key) < 0;
         bool above = scan->range.has_upper && span_compare(key, scan->range.upper.key) >= 0;
         if (ordered->descending ? below : above) {
             stream->done = true;

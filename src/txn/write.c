@@ -375,6 +375,9 @@ static tdbplus_status get_portion(struct txn *txn, const struct object *collecti
     struct version *version = version_acquire(collection->collection);
     tdbplus_status status =
         version_find_batch(version, keys, count, txn->snapshot.timestamp, places, err);
+    if (status == TDBPLUS_OK) {
+        version_prefetch(version, places, count, schema);
+    }
     for (uint32_t i = 0; status == TDBPLUS_OK && i < count; i++) {
         found_out[i] = places[i].found;
         if (places[i].found) {

@@ -96,6 +96,11 @@ struct span memtable_key(const struct memtable *memtable, uint32_t row, uint8_t 
 void memtable_value(const struct memtable *memtable, uint32_t row, uint32_t position,
                     struct datum *datum_out);
 
+/* Bring a row's values into the cache, and then, once those are there, the bytes they point to: for
+ * coming calls of memtable_value(), some rows ahead. */
+void memtable_row_prefetch(const struct memtable *memtable, uint32_t row);
+void memtable_bytes_prefetch(const struct memtable *memtable, uint32_t row);
+
 /* Rows appended so far; all below are complete for readers as described above. */
 uint32_t memtable_row_count(const struct memtable *memtable);
 size_t memtable_size_bytes(const struct memtable *memtable); /* Memory held. */

@@ -116,6 +116,22 @@ static void prefetch_bytes(const uint8_t *place)
     __builtin_prefetch(bytes + (view.size < 64 ? 0 : 64));
 }
 
+void memtable_row_prefetch(const struct memtable *memtable, uint32_t row)
+{
+    for (uint32_t i = 0; i < memtable->schema->column_count; i++) {
+        __builtin_prefetch(place_of(memtable, row, i, memtable->layout[i].width));
+    }
+}
+
+void memtable_bytes_prefetch(const struct memtable *memtable, uint32_t row)
+{
+    for (uint32_t i = 0; i < memtable->schema->column_count; i++) {
+        if (memtable->layout[i].physical == PHYSICAL_VIEW) {
+            prefetch_bytes(place_of(memtable, row, i, memtable->layout[i].width));
+        }
+    }
+}
+
 static bool gather_column(const struct memtable *memtable, const uint32_t *rows, uint32_t row_count,
                           uint32_t position, struct column *column_out, struct arena *arena)
 {

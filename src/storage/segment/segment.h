@@ -170,6 +170,10 @@ TDBPLUS_CHECKED tdbplus_status segment_value(struct segment *segment, uint64_t r
                                              uint32_t column_position, struct batch *batch,
                                              struct datum *datum_out, struct err *err);
 
+/* Brings what a coming segment_value() reads into the cache, if its page is in memory. Never waits.
+ * Call it some values ahead. */
+void segment_value_prefetch(struct segment *segment, uint64_t row, uint32_t column_position);
+
 /*
  * Decodes rows [first_row, first_row + row_count), all within one window of 2,048, of the columns
  * at `positions` into `columns_out`: flat, constant or dictionary form in the batch's arena, views

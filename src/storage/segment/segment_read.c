@@ -73,6 +73,18 @@ tdbplus_status segment_value(struct segment *segment, uint64_t row, uint32_t col
     return TDBPLUS_OK;
 }
 
+void segment_value_prefetch(struct segment *segment, uint64_t row, uint32_t column_position)
+{
+    ASSERT(row < segment->row_count && column_position < segment->column_count);
+    struct segment_place place = segment_locate(segment, row, column_position);
+    struct epoch_ticket ticket = epoch_enter(segment->epoch);
+    const struct page *page = page_cache_peek(&segment->slots[place.page]);
+    if (page != NULL) {
+        page_prefetch(page, place.row);
+    }
+    epoch_exit(segment->epoch, ticket);
+}
+
 tdbplus_status segment_begin(struct segment *segment, uint64_t row, uint64_t *timestamp_out,
                              struct err *err)
 {

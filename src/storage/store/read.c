@@ -131,6 +131,39 @@ tdbplus_status version_find_batch(struct version *version, const struct segment_
     return TDBPLUS_OK;
 }
 
+#define PREFETCH_COLUMN_COUNT_MAX 8u /* Of wider rows the first; more would only push them out. */
+
+static void prefetch_from_segment(struct segment *segment, uint64_t row,
+                                  const struct schema *schema)
+{
+    for (uint32_t i = 0; i < schema->column_count && i < PREFETCH_COLUMN_COUNT_MAX; i++) {
+        int32_t at = segment_find_column(segment, schema->columns[i].id);
+        if (at >= 0) {
+            segment_value_prefetch(segment, row, (uint32_t)at);
+        }
+    }
+}
+
+void version_prefetch(struct version *version, const struct row_place *places, uint32_t count,
+                      const struct schema *schema)
+{
+    bool is_wide = schema->column_count > PREFETCH_COLUMN_COUNT_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct row_place *place = &places[i];
+        if (place->found && !place->in_table) {
+            prefetch_from_segment(version->segments[place->source]->segment, place->row, schema);
+        } else if (place->found && !is_wide) {
+            memtable_row_prefetch(version->tables[place->source]->memtable, (uint32_t)place->row);
+        }
+    }
+    for (uint32_t i = 0; i < count && !is_wide; i++) {
+        const struct row_place *place = &places[i];
+        if (place->found && place->in_table) {
+            memtable_bytes_prefetch(version->tables[place->source]->memtable, (uint32_t)place->row);
+        }
+    }
+}
+
 /* Latest change among a segment's versions of the key. */
 static tdbplus_status newest_in_segment(const struct segment_ref *ref, uint64_t first,
                                         uint32_t count, uint64_t *changed, bool *open,

@@ -78,6 +78,10 @@ TDBPLUS_CHECKED tdbplus_status version_find_batch(struct version *version,
                                                   uint64_t snapshot, struct row_place *places_out,
                                                   struct err *err);
 
+/* Asks the memory for those rows' values, for version_row() one after another. Never waits. */
+void version_prefetch(struct version *version, const struct row_place *places, uint32_t count,
+                      const struct schema *schema);
+
 /* Begin timestamp of the key's newest version and whether it is still open; 0 and false when the
  * key was never there (or so long ago that nobody can tell). */
 TDBPLUS_CHECKED tdbplus_status version_newest(struct version *version,
