@@ -94,19 +94,17 @@ void txn_abort(struct txn *txn)
 
 tdbplus_status txn_statement(struct txn *txn, struct err *err)
 {
-    if (txn->broken) {
-        return err_set(err, TDBPLUS_E_ABORTED, "the transaction failed before; roll it back");
-    }
     txn->statement++;
-    if (txn->options.isolation == TXN_READ_COMMITTED) {
-        bool has_changes = txn_has_changes(txn);
-        store_snapshot_release(txn->store, &txn->snapshot);
-        store_snapshot_acquire(txn->store, &txn->snapshot);
-        // Own changes refer to objects of the catalog they were made by.
-        if (!has_changes) {
-            catalog_release(txn->catalog);
-            txn->catalog = catalog_acquire(txn->store);
-        }
+    if (txn->options.isolation == TXN_REPEATABLE_READ) {
+        return store_snapshot_check(&txn->snapshot, err);
+    }
+    bool has_changes = txn_has_changes(txn);
+    store_snapshot_release(txn->store, &txn->snapshot);
+    store_snapshot_acquire(txn->store, &txn->snapshot);
+    // Own changes refer to objects of the catalog they were made by.
+    if (!has_changes) {
+        catalog_release(txn->catalog);
+        txn->catalog = catalog_acquire(txn->store);
     }
     return TDBPLUS_OK;
 }
@@ -126,7 +124,6 @@ void txn_savepoint_rollback(struct txn *txn, struct txn_savepoint savepoint)
     changes_rollback(&txn->changes, savepoint.change_count);
     release_objects(txn, savepoint.catalog_change_count);
     lock_owner_release_to(&txn->locks, savepoint.lock_mark);
-    txn->broken = false;
 }
 
 uint64_t txn_snapshot_timestamp(const struct txn *txn)
@@ -261,10 +258,6 @@ static tdbplus_status collect_groups(struct txn *txn, struct arena *arena,
 
 static tdbplus_status commit_changes(struct txn *txn, const struct call *call)
 {
-    if (txn->broken) {
-        return err_set(call->err, TDBPLUS_E_ABORTED,
-                       "the transaction failed before; it was rolled back");
-    }
     if (!txn_has_changes(txn)) {
         return TDBPLUS_OK;
     }
@@ -378,14 +371,11 @@ const struct object *txn_object_next(struct txn *txn, uint8_t kind, const struct
     return best;
 }
 
-static tdbplus_status check_writable(const struct txn *txn, struct err *err)
+tdbplus_status txn_check_writable(const struct txn *txn, struct err *err)
 {
     if (txn->options.read_only) {
         return err_set(err, TDBPLUS_E_READ_ONLY, "the %s is read-only",
                        store_read_only(txn->store) ? "database" : "transaction");
-    }
-    if (txn->broken) {
-        return err_set(err, TDBPLUS_E_ABORTED, "the transaction failed before; roll it back");
     }
     return TDBPLUS_OK;
 }
@@ -404,7 +394,7 @@ tdbplus_status txn_object_create(struct txn *txn, uint8_t kind, const char *name
                                  const struct schema *schema, struct span properties,
                                  uint64_t *id_out, struct err *err)
 {
-    TRY(check_writable(txn, err));
+    TRY(txn_check_writable(txn, err));
     if (txn_object(txn, kind, name) != NULL) {
         return err_set_state(err, TDBPLUS_E_EXISTS, kind == OBJECT_COLLECTION ? "42P07" : "42710",
                              "\"%s\" already exists", name);
@@ -434,7 +424,7 @@ bool txn_columns_changed(const struct txn *txn, const struct object *collection)
 static tdbplus_status find_own(struct txn *txn, uint64_t id, const struct object **object_out,
                                struct err *err)
 {
-    TRY(check_writable(txn, err));
+    TRY(txn_check_writable(txn, err));
     *object_out = txn_object_by_id(txn, id);
     if (*object_out == NULL) {
         return err_set(err, TDBPLUS_E_NOT_FOUND, "there is no object number %llu",

@@ -47,7 +47,8 @@ TDBPLUS_CHECKED tdbplus_status txn_commit(struct txn *txn, const struct call *ca
 /* Rolls back and destroys. NULL is fine. Never fails. */
 void txn_abort(struct txn *txn);
 
-/* Begins the next statement: a new statement id and, in READ COMMITTED, a new snapshot. */
+/* Begins the next statement: a new statement id and, in READ COMMITTED, a new snapshot.
+ * TDBPLUS_E_SNAPSHOT when a REPEATABLE READ transaction has been open too long. */
 TDBPLUS_CHECKED tdbplus_status txn_statement(struct txn *txn, struct err *err);
 
 /* Names a moment to roll back to; keeps locks taken since as PostgreSQL does not: they go too. */

@@ -38,7 +38,6 @@ struct txn {
     struct buffer row;   /* Scratch for encoded rows. */
     uint64_t statement;
     struct scan_link *scans; /* Open ones. */
-    bool broken;             /* A write failed halfway; only rolling back is left. */
 };
 
 /* True when this transaction gave the collection other columns: its rows come after the commit. */
@@ -48,6 +47,9 @@ bool txn_columns_changed(const struct txn *txn, const struct object *collection)
 TDBPLUS_CHECKED tdbplus_status txn_key(struct txn *txn, const struct object *collection,
                                        const struct datum *key_values, struct segment_key *key_out,
                                        struct err *err);
+
+/* TDBPLUS_E_READ_ONLY when the transaction or its database is. */
+TDBPLUS_CHECKED tdbplus_status txn_check_writable(const struct txn *txn, struct err *err);
 
 /* Locks one row of the collection for this transaction. [waits] */
 TDBPLUS_CHECKED tdbplus_status txn_lock_key(struct txn *txn, const struct object *collection,

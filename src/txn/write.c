@@ -41,18 +41,6 @@ tdbplus_status txn_key(struct txn *txn, const struct object *collection,
     return make_key(collection, key_values, &txn->key, key_out, err);
 }
 
-static tdbplus_status check_writable(const struct txn *txn, struct err *err)
-{
-    if (txn->options.read_only) {
-        return err_set(err, TDBPLUS_E_READ_ONLY, "the %s is read-only",
-                       store_read_only(txn->store) ? "database" : "transaction");
-    }
-    if (txn->broken) {
-        return err_set(err, TDBPLUS_E_ABORTED, "the transaction failed before; roll it back");
-    }
-    return TDBPLUS_OK;
-}
-
 static tdbplus_status check_values(const struct object *collection, const struct datum *values,
                                    struct err *err)
 {
@@ -173,7 +161,7 @@ tdbplus_status txn_write(struct txn *txn, const struct object *collection, uint8
                          const struct datum *values, bool *existed_out, const struct call *call)
 {
     struct err *err = call->err;
-    TRY(check_writable(txn, err));
+    TRY(txn_check_writable(txn, err));
     TRY(check_values(collection, values, err));
     struct datum key_values[SCHEMA_KEY_COUNT_MAX];
     gather_key(collection->schema, values, key_values);
@@ -245,7 +233,7 @@ tdbplus_status txn_delete(struct txn *txn, const struct object *collection,
                           const struct call *call)
 {
     struct err *err = call->err;
-    TRY(check_writable(txn, err));
+    TRY(txn_check_writable(txn, err));
     struct segment_key key = {0};
     TRY(txn_key(txn, collection, key_values, &key, err));
     TRY(txn_lock_key(txn, collection, &key, LOCK_ROW_UPDATE, false, call));
@@ -266,7 +254,7 @@ tdbplus_status txn_lock_row(struct txn *txn, const struct object *collection,
                             const struct call *call)
 {
     struct err *err = call->err;
-    TRY(check_writable(txn, err));
+    TRY(txn_check_writable(txn, err));
     struct segment_key key = {0};
     TRY(txn_key(txn, collection, key_values, &key, err));
     TRY(txn_lock_key(txn, collection, &key, mode, no_wait, call));

@@ -176,6 +176,11 @@ static void unlock_commit(void *ctx)
     latch_unlock(&((struct store *)ctx)->commit);
 }
 
+tdbplus_status background_mark_log(struct store *store)
+{
+    return log_mark_idle(store->log, lock_commit, unlock_commit, store, NULL);
+}
+
 /* Syncs what INTERVAL commits left behind; when nothing is, marks the log as synced (S2). */
 static void syncer_main(void *arg)
 {
@@ -197,7 +202,7 @@ static void syncer_main(void *arg)
             status = log_write_out(store->log, NULL);
         }
         if (status == TDBPLUS_OK) {
-            status = log_mark_idle(store->log, lock_commit, unlock_commit, store, NULL);
+            status = background_mark_log(store);
         }
         if (status == TDBPLUS_E_STOPPED || status == TDBPLUS_E_IO) {
             break; // Every commit from now on reports it.

@@ -265,23 +265,6 @@ static void set_tracking(struct compaction *work, bool tracking)
 
 /* ---- building and publishing ---- */
 
-static tdbplus_status open_result(struct compaction *work, uint64_t id, const char *path)
-{
-    struct store *store = work->store;
-    struct segment *segment = NULL;
-    struct segment_options options = {.env = store->env,
-                                      .alloc = store->alloc,
-                                      .cache = store->cache,
-                                      .path = path,
-                                      .segment_id = id};
-    TRY(segment_open(&options, &segment, work->call->err));
-    tdbplus_status status = segment_ref_create(store, id, segment, &work->segment, work->call->err);
-    if (status != TDBPLUS_OK) {
-        segment_close(segment);
-    }
-    return status;
-}
-
 /* Decides what may be left behind. [waits] */
 static tdbplus_status decide_horizon(struct compaction *work)
 {
@@ -316,7 +299,7 @@ static tdbplus_status build(struct compaction *work)
         return status;
     }
     TRY(segment_writer_finish(writer, &work->summary, work->call->err));
-    status = open_result(work, id, path);
+    status = segment_ref_open(store, id, path, &work->segment, work->call->err);
     if (status != TDBPLUS_OK) {
         (void)!env_unlink(store->env, path, NULL);
         return status;

@@ -98,7 +98,6 @@ struct flush {
     bool published;
     struct segment_ref *segment; /* Referenced; NULL when no row is left to write. */
     struct segment_summary summary;
-    uint64_t written_bytes;
 };
 
 static tdbplus_status no_memory(struct err *err)
@@ -200,26 +199,6 @@ done:
     }
     batch_deinit(&batch);
     return status;
-}
-
-static tdbplus_status open_segment(struct flush *flush, uint64_t id, const char *path,
-                                   struct err *err)
-{
-    struct store *store = flush->store;
-    struct segment *segment = NULL;
-    struct segment_options options = {.env = store->env,
-                                      .alloc = store->alloc,
-                                      .cache = store->cache,
-                                      .path = path,
-                                      .segment_id = id};
-    TRY(segment_open(&options, &segment, err));
-    tdbplus_status status = segment_ref_create(store, id, segment, &flush->segment, err);
-    if (status != TDBPLUS_OK) {
-        segment_close(segment);
-        return status;
-    }
-    flush->written_bytes = flush->segment->size;
-    return TDBPLUS_OK;
 }
 
 /* Marks the row's end in the new segment, if it has one. */
@@ -337,7 +316,7 @@ static tdbplus_status build(struct flush *flush, struct err *err)
     uint64_t id = store_new_file_id(store);
     TRY(store_path(store, path, "segment", id, err));
     TRY(write_segment(flush, id, path, err));
-    tdbplus_status status = open_segment(flush, id, path, err);
+    tdbplus_status status = segment_ref_open(store, id, path, &flush->segment, err);
     if (status != TDBPLUS_OK) {
         (void)!env_unlink(store->env, path, NULL);
         return status;
@@ -414,7 +393,8 @@ tdbplus_status collection_flush(struct collection *collection, bool *found_out, 
     }
     if (flush.published) {
         atomic_fetch_add(&store->flush_count, 1);
-        atomic_fetch_add(&store->flush_written_bytes, flush.written_bytes);
+        atomic_fetch_add(&store->flush_written_bytes,
+                         flush.segment == NULL ? 0 : flush.segment->size);
     } else if (flush.segment != NULL && status != TDBPLUS_E_STOPPED) {
         atomic_store(&flush.segment->obsolete, true);
     }

@@ -225,16 +225,6 @@ tdbplus_status store_open(const struct store_options *options, struct store **st
     return TDBPLUS_OK;
 }
 
-static void lock_commit(void *ctx)
-{
-    latch_lock(&((struct store *)ctx)->commit);
-}
-
-static void unlock_commit(void *ctx)
-{
-    latch_unlock(&((struct store *)ctx)->commit);
-}
-
 void store_close(struct store *store)
 {
     if (store == NULL) {
@@ -245,7 +235,7 @@ void store_close(struct store *store)
     if (store->log != NULL && !store->options.read_only) {
         // A failure here loses nothing: what was acknowledged as FULL is synced.
         (void)!log_sync(store->log, log_end(store->log), NULL);
-        (void)!log_mark_idle(store->log, lock_commit, unlock_commit, store, NULL);
+        (void)!background_mark_log(store);
     }
     const struct alloc *source = store->budget.source;
     destroy_parts(store);

@@ -206,6 +206,10 @@ TDBPLUS_CHECKED tdbplus_status segment_ref_create(struct store *store, uint64_t 
                                                   struct segment_ref **ref_out, struct err *err);
 void segment_ref_release(struct segment_ref *ref);
 
+/* Opens a segment that this process has just written. [waits] */
+TDBPLUS_CHECKED tdbplus_status segment_ref_open(struct store *store, uint64_t id, const char *path,
+                                                struct segment_ref **ref_out, struct err *err);
+
 /* A version with references of its own to all parts. */
 TDBPLUS_CHECKED tdbplus_status version_create(struct collection *collection,
                                               struct table_ref *const *tables, uint32_t table_count,
@@ -286,6 +290,8 @@ void collection_discard(struct collection *collection);
 void background_wake(struct store *store);
 TDBPLUS_CHECKED tdbplus_status background_start(struct store *store, struct err *err);
 void background_stop(struct store *store);
+/* Proves in the log that what it holds is synced (S2). [waits] */
+TDBPLUS_CHECKED tdbplus_status background_mark_log(struct store *store);
 
 /* ---- persist.c: what goes into the manifest ---- */
 

@@ -56,6 +56,23 @@ tdbplus_status segment_ref_create(struct store *store, uint64_t id, struct segme
     return TDBPLUS_OK;
 }
 
+tdbplus_status segment_ref_open(struct store *store, uint64_t id, const char *path,
+                                struct segment_ref **ref_out, struct err *err)
+{
+    struct segment *segment = NULL;
+    struct segment_options options = {.env = store->env,
+                                      .alloc = store->alloc,
+                                      .cache = store->cache,
+                                      .path = path,
+                                      .segment_id = id};
+    TRY(segment_open(&options, &segment, err));
+    tdbplus_status status = segment_ref_create(store, id, segment, ref_out, err);
+    if (status != TDBPLUS_OK) {
+        segment_close(segment);
+    }
+    return status;
+}
+
 void segment_ref_release(struct segment_ref *ref)
 {
     if (ref == NULL || atomic_fetch_sub_explicit(&ref->refs, 1, memory_order_acq_rel) != 1) {
