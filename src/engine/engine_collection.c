@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "catalog/catalog.h"
 #include "engine/engine_internal.h"
 
 tdbplus_status engine_dropped(const tdbplus_collection *collection, struct err *err)
@@ -22,7 +23,7 @@ static tdbplus_status find_named(struct txn *txn, const char *name,
         return err_set(err, TDBPLUS_E_INVALID, "a collection needs a name");
     }
     *object_out = txn_object(txn, OBJECT_COLLECTION, name);
-    if (*object_out == NULL) {
+    if (*object_out == NULL || catalog_hidden(*object_out)) {
         return err_set_state(err, TDBPLUS_E_NOT_FOUND, "42P01", "there is no collection \"%s\"",
                              name);
     }
@@ -315,7 +316,7 @@ static tdbplus_status list_in_txn(void *arg, struct txn *txn, const struct call 
     const struct collection_args *args = arg;
     const struct object *object = NULL;
     while ((object = txn_object_next(txn, OBJECT_COLLECTION, object)) != NULL) {
-        if (!args->report(args->report_context, object->name)) {
+        if (!catalog_hidden(object) && !args->report(args->report_context, object->name)) {
             break;
         }
     }

@@ -336,6 +336,45 @@ const struct object *txn_object_by_id(struct txn *txn, uint64_t id)
     return catalog_by_id(txn->catalog, id);
 }
 
+static bool names_collection(const struct object *object, uint64_t collection)
+{
+    return object_kind_is_part(object->kind) &&
+           (object->parent == collection ||
+            (object->kind == OBJECT_FOREIGN_KEY && object->other == collection));
+}
+
+const struct object *txn_part_at(struct txn *txn, uint64_t collection, uint32_t number)
+{
+    const struct object *object = NULL;
+    uint32_t left = number;
+    for (uint32_t i = 0; (object = catalog_part_at(txn->catalog, collection, i)) != NULL; i++) {
+        if (txn->objects.count > 0 && find_change(txn, object->id) != NULL) {
+            continue;
+        }
+        if (left == 0) {
+            return object;
+        }
+        left--;
+    }
+    for (size_t i = 0; i < txn->objects.count; i++) {
+        const struct object_change *change = list_at(&txn->objects, i);
+        if (change->after == NULL || find_change(txn, change->id) != change ||
+            !names_collection(store_object_get(change->after), collection)) {
+            continue;
+        }
+        if (left == 0) {
+            return store_object_get(change->after);
+        }
+        left--;
+    }
+    return NULL;
+}
+
+uint64_t txn_catalog_version(const struct txn *txn)
+{
+    return txn->objects.count > 0 ? 0 : catalog_version(txn->catalog);
+}
+
 static bool comes_before(const struct object *left, const struct object *right)
 {
     return strcmp(left->name, right->name) < 0;

@@ -72,6 +72,14 @@ bool txn_has_changes(const struct txn *txn);
 const struct object *txn_object(struct txn *txn, uint8_t kind, const char *name);
 const struct object *txn_object_by_id(struct txn *txn, uint64_t id);
 
+/* Part number `number` of a collection (see struct object), as this transaction sees it; NULL when
+ * there are no more. */
+const struct object *txn_part_at(struct txn *txn, uint64_t collection, uint32_t number);
+
+/* What this transaction sees of the catalog: two equal numbers other than 0 are one content, in
+ * which objects are the same pointers. 0 once it has changed the catalog itself. */
+uint64_t txn_catalog_version(const struct txn *txn);
+
 /* Walks the objects of a kind in order of name: NULL begins; NULL ends. */
 const struct object *txn_object_next(struct txn *txn, uint8_t kind, const struct object *previous);
 

@@ -50,6 +50,18 @@ tdbplus_status bind_no_memory(struct binder *binder)
     return err_set(binder->err, TDBPLUS_E_NOMEM, "out of memory while binding");
 }
 
+tdbplus_status bind_depends_on(struct binder *binder, const struct object *object)
+{
+    struct bound_dependency *dependency = arena_array(binder->arena, 1, sizeof *dependency);
+    if (dependency == NULL) {
+        return bind_no_memory(binder);
+    }
+    *dependency = (struct bound_dependency){
+        .oid = object->id, .revision = object->revision, .next = binder->dependencies};
+    binder->dependencies = dependency;
+    return TDBPLUS_OK;
+}
+
 tdbplus_status bind_enter(struct binder *binder)
 {
     if (binder->depth >= BIND_DEPTH_MAX) {
@@ -197,6 +209,7 @@ tdbplus_status bind_statement(const struct parse_statement *statement,
     bound.parameters = binder.parameters;
     bound.parameter_count = binder.parameter_count;
     bound.next_id = binder.next_id;
+    bound.dependencies = binder.dependencies;
     *bound_out = bound;
     return TDBPLUS_OK;
 }

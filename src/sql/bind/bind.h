@@ -37,6 +37,13 @@ struct bound_drop {
     uint32_t missing_count; /* IF EXISTS, and they do not. */
 };
 
+/* An object of the catalog that what was bound holds on to, in the content it had. */
+struct bound_dependency {
+    uint64_t oid;
+    uint64_t revision;
+    struct bound_dependency *next;
+};
+
 /* A statement ready to be planned. Everything is in the arena, or lives as long as the
  * transaction's view of the catalog (`struct object`). */
 struct bound {
@@ -47,7 +54,8 @@ struct bound {
     struct bound_drop drop;
     struct type *parameters; /* What $1 and so on must be. */
     uint32_t parameter_count;
-    uint32_t next_id; /* Column ids from here on are free. */
+    uint32_t next_id;                      /* Column ids from here on are free. */
+    struct bound_dependency *dependencies; /* Beside the tables that the plan names. */
 };
 
 struct bind_options {

@@ -22,6 +22,7 @@ struct binder {
     uint32_t next_id;
     uint32_t next_cte;
     uint32_t depth;
+    struct bound_dependency *dependencies;
 };
 
 /* A column that a name may mean. */
@@ -86,6 +87,8 @@ TDBPLUS_CHECKED tdbplus_status bind_fail(struct binder *binder, tdbplus_status s
 TDBPLUS_CHECKED tdbplus_status bind_unsupported(struct binder *binder, uint32_t position,
                                                 const char *what);
 TDBPLUS_CHECKED tdbplus_status bind_no_memory(struct binder *binder);
+/* What is being bound is valid only while the object (a view, a type, an index) stays as it is. */
+TDBPLUS_CHECKED tdbplus_status bind_depends_on(struct binder *binder, const struct object *object);
 TDBPLUS_CHECKED tdbplus_status bind_enter(struct binder *binder);
 void bind_leave(struct binder *binder);
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "catalog/catalog.h"
 #include "sql/bind/bind_internal.h"
 
 tdbplus_status bind_add_column(struct binder *binder, struct bind_query *query,
@@ -137,6 +138,7 @@ tdbplus_status bind_find_table(struct binder *binder, const struct ast_table_ref
                          "relation \"%s.%s\" does not exist", table->schema, table->name);
     }
     const struct object *object = txn_object(binder->txn, OBJECT_COLLECTION, table->name);
+    object = object != NULL && catalog_hidden(object) ? NULL : object;
     if (object != NULL) {
         *object_out = object;
         return TDBPLUS_OK;
@@ -147,7 +149,7 @@ tdbplus_status bind_find_table(struct binder *binder, const struct ast_table_ref
     uint32_t nearest = UINT32_MAX;
     const struct object *other = NULL;
     while ((other = txn_object_next(binder->txn, OBJECT_COLLECTION, other)) != NULL) {
-        if (func_name_similar(table->name, other->name, &nearest)) {
+        if (!catalog_hidden(other) && func_name_similar(table->name, other->name, &nearest)) {
             best = other;
         }
     }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "catalog/catalog.h"
 #include "sql/bind/bind.h"
 #include "sql/exec/definition.h"
 #include "sql/exec/exec_internal.h"
@@ -91,28 +92,21 @@ uint8_t sql_statement_kind(const struct sql_script *script, uint32_t number)
 
 /* ---- prepared statements ---- */
 
-/* A table that the plan holds on to, and the version of it. */
-struct dependency {
-    uint64_t id;
-    uint32_t version;
-    struct dependency *next;
-};
-
 struct sql_prepared {
     const struct txn *txn; /* In which a definition was bound, which only that one may run. */
     struct arena arena;
     struct bound bound;
     const char *tag;
-    struct dependency *dependencies;
-    struct plan_column text_column; /* Of EXPLAIN. */
+    struct bound_dependency *dependencies; /* The binder's, and the tables of the plan. */
+    struct plan_column text_column;        /* Of EXPLAIN. */
 };
 
 static bool add_dependency(struct sql_prepared *prepared, const struct object *object)
 {
-    struct dependency *dependency = arena_alloc(&prepared->arena, sizeof *dependency);
+    struct bound_dependency *dependency = arena_alloc(&prepared->arena, sizeof *dependency);
     if (dependency != NULL) {
         *dependency =
-            (struct dependency){object->id, object->schema->version, prepared->dependencies};
+            (struct bound_dependency){object->id, object->revision, prepared->dependencies};
         prepared->dependencies = dependency;
     }
     return dependency != NULL;
@@ -157,6 +151,7 @@ static tdbplus_status prepare(const struct sql_script *script, uint32_t number, 
     TRY(bind_statement(&script->parsed.statements[number], &options, &prepared->arena,
                        &prepared->bound, call->err));
     struct bound *bound = &prepared->bound;
+    prepared->dependencies = bound->dependencies;
     if (bound->kind == BOUND_SESSION) {
         return err_set(call->err, TDBPLUS_E_STATE, "%s is not for the SQL engine to run",
                        bound->tag);
@@ -208,9 +203,8 @@ void sql_prepared_destroy(struct sql_prepared *prepared)
 
 bool sql_prepared_valid(const struct sql_prepared *prepared, struct txn *txn)
 {
-    for (const struct dependency *d = prepared->dependencies; d != NULL; d = d->next) {
-        const struct object *object = txn_object_by_id(txn, d->id);
-        if (object == NULL || object->schema->version != d->version) {
+    for (const struct bound_dependency *d = prepared->dependencies; d != NULL; d = d->next) {
+        if (!catalog_entry_unchanged(txn, d->oid, d->revision)) {
             return false;
         }
     }

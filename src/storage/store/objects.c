@@ -1,5 +1,6 @@
 /* Catalog objects: values that are shared, never changed, and swapped as a whole. */
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -10,9 +11,28 @@ static tdbplus_status no_memory(struct err *err)
     return err_set(err, TDBPLUS_E_NOMEM, "catalog: an object does not fit the memory limit");
 }
 
+/* Reads what stands in front of a part's properties. */
+static tdbplus_status read_part_header(struct object *object, struct err *err)
+{
+    object->parent = 0;
+    object->other = 0;
+    if (!object_kind_is_part(object->kind)) {
+        return TDBPLUS_OK;
+    }
+    if (object->properties.size < OBJECT_PART_HEADER_SIZE) {
+        return err_set(err, TDBPLUS_E_CORRUPT, "catalog: object \"%s\" names no collection",
+                       object->name);
+    }
+    object->parent = load_u64(object->properties.data);
+    object->other = load_u64(object->properties.data + 8);
+    return TDBPLUS_OK;
+}
+
 tdbplus_status object_create(struct store *store, const struct object *description,
                              struct object_ref **object_out, struct err *err)
 {
+    struct object object = *description;
+    TRY(read_part_header(&object, err));
     struct object_ref *ref = alloc_array(store->alloc, 1, sizeof *ref);
     if (ref == NULL) {
         return no_memory(err);
@@ -30,7 +50,8 @@ tdbplus_status object_create(struct store *store, const struct object *descripti
     }
     atomic_init(&ref->refs, 1);
     ref->store = store;
-    ref->object = *description;
+    ref->object = object;
+    ref->object.revision = atomic_fetch_add(&store->object_revision_next, 1);
     ref->object.name = name;
     ref->object.properties.data = properties;
     if (description->collection != NULL) {
@@ -165,12 +186,41 @@ const struct object *catalog_find(const struct catalog *catalog, uint8_t kind, c
 
 struct object_ref *catalog_find_id(const struct catalog *catalog, uint64_t id)
 {
-    for (uint32_t i = 0; i < catalog->object_count; i++) {
-        if (catalog->objects[i]->object.id == id) {
-            return catalog->objects[i];
+    uint32_t low = 0;
+    uint32_t high = catalog->object_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (catalog->by_id[middle]->object.id < id) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
     }
-    return NULL;
+    return low < catalog->object_count && catalog->by_id[low]->object.id == id ? catalog->by_id[low]
+                                                                               : NULL;
+}
+
+uint64_t catalog_version(const struct catalog *catalog)
+{
+    return catalog->version;
+}
+
+const struct object *catalog_part_at(const struct catalog *catalog, uint64_t collection,
+                                     uint32_t number)
+{
+    uint32_t low = 0;
+    uint32_t high = catalog->part_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (catalog->parts[middle].collection < collection) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    bool there =
+        number < catalog->part_count - low && catalog->parts[low + number].collection == collection;
+    return there ? catalog->parts[low + number].object : NULL;
 }
 
 const struct object *catalog_by_id(const struct catalog *catalog, uint64_t id)
@@ -196,7 +246,8 @@ static void catalog_free(struct catalog *catalog)
         object_release(catalog->objects[i]);
     }
     const struct alloc *alloc = catalog->store->alloc;
-    alloc_free(alloc, catalog->objects, catalog->object_count, sizeof(void *));
+    alloc_free(alloc, catalog->objects, 2 * (size_t)catalog->object_count, sizeof(void *));
+    alloc_free(alloc, catalog->parts, catalog->part_count, sizeof *catalog->parts);
     alloc_free(alloc, catalog, 1, sizeof *catalog);
 }
 
@@ -274,15 +325,86 @@ static tdbplus_status insert_sorted(struct object_ref **objects, uint32_t count,
     return TDBPLUS_OK;
 }
 
+static int compare_ids(const void *left, const void *right)
+{
+    const struct object_ref *const *one = left;
+    const struct object_ref *const *other = right;
+    return ((*one)->object.id > (*other)->object.id) - ((*one)->object.id < (*other)->object.id);
+}
+
+static int compare_parts(const void *left, const void *right)
+{
+    const struct catalog_part *one = left;
+    const struct catalog_part *other = right;
+    if (one->collection != other->collection) {
+        return one->collection > other->collection ? 1 : -1;
+    }
+    return (one->object->id > other->object->id) - (one->object->id < other->object->id);
+}
+
+/* A part of a collection that refers to itself is listed once. */
+static uint32_t places_of(const struct object *object)
+{
+    if (!object_kind_is_part(object->kind)) {
+        return 0;
+    }
+    return object->kind == OBJECT_FOREIGN_KEY && object->other != object->parent ? 2 : 1;
+}
+
+/* The orders of the catalog beside that by name. */
+static tdbplus_status sort_catalog(struct catalog *catalog, struct err *err)
+{
+    uint32_t parts = 0;
+    for (uint32_t i = 0; i < catalog->object_count; i++) {
+        catalog->by_id[i] = catalog->objects[i];
+        parts += places_of(&catalog->objects[i]->object);
+    }
+    if (catalog->object_count > 0) {
+        qsort(catalog->by_id, catalog->object_count, sizeof(void *), compare_ids);
+    }
+    if (parts == 0) {
+        return TDBPLUS_OK;
+    }
+    catalog->parts = alloc_array(catalog->store->alloc, parts, sizeof *catalog->parts);
+    if (catalog->parts == NULL) {
+        return no_memory(err);
+    }
+    catalog->part_count = parts;
+    parts = 0;
+    for (uint32_t i = 0; i < catalog->object_count; i++) {
+        const struct object *object = &catalog->objects[i]->object;
+        uint32_t places = places_of(object);
+        for (uint32_t p = 0; p < places; p++) {
+            catalog->parts[parts++] = (struct catalog_part){
+                .collection = p == 0 ? object->parent : object->other, .object = object};
+        }
+    }
+    qsort(catalog->parts, parts, sizeof *catalog->parts, compare_parts);
+    return TDBPLUS_OK;
+}
+
+static uint32_t count_after(const struct catalog *base, const struct catalog_change *changes,
+                            uint32_t change_count)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; base != NULL && i < base->object_count; i++) {
+        count += find_change(changes, change_count, base->objects[i]->object.id) == NULL;
+    }
+    for (uint32_t i = 0; i < change_count; i++) {
+        count += changes[i].after != NULL;
+    }
+    return count;
+}
+
 tdbplus_status catalog_create(struct store *store, const struct catalog *base,
                               const struct catalog_change *changes, uint32_t change_count,
                               struct catalog **catalog_out, struct err *err)
 {
     uint32_t base_count = base == NULL ? 0 : base->object_count;
-    uint32_t capacity = base_count + change_count;
+    uint32_t capacity = count_after(base, changes, change_count);
     struct catalog *catalog = alloc_array(store->alloc, 1, sizeof *catalog);
     struct object_ref **objects =
-        capacity == 0 ? NULL : alloc_array(store->alloc, capacity, sizeof(void *));
+        capacity == 0 ? NULL : alloc_array(store->alloc, 2 * (size_t)capacity, sizeof(void *));
     tdbplus_status status = TDBPLUS_OK;
     uint32_t count = 0;
     if (catalog == NULL || (capacity > 0 && objects == NULL)) {
@@ -301,25 +423,13 @@ tdbplus_status catalog_create(struct store *store, const struct catalog *base,
             count++;
         }
     }
-    // The array's size is what catalog_free() gives back, so cut it to what is used.
-    if (count < capacity) {
-        struct object_ref **fitting =
-            count == 0 ? NULL : alloc_array(store->alloc, count, sizeof(void *));
-        if (count > 0 && fitting == NULL) {
-            status = no_memory(err);
-            goto done;
-        }
-        for (uint32_t i = 0; i < count; i++) {
-            fitting[i] = objects[i];
-        }
-        alloc_free(store->alloc, objects, capacity, sizeof(void *));
-        objects = fitting;
-        capacity = count;
-    }
     atomic_init(&catalog->refs, 1);
     catalog->store = store;
+    catalog->version = atomic_fetch_add(&store->object_revision_next, 1);
     catalog->object_count = count;
     catalog->objects = objects;
+    catalog->by_id = objects + count;
+    TRY_OR(done, sort_catalog(catalog, err));
     *catalog_out = catalog;
     return TDBPLUS_OK;
 
@@ -327,7 +437,7 @@ done:
     for (uint32_t i = 0; i < count; i++) {
         object_release(objects[i]);
     }
-    alloc_free(store->alloc, objects, capacity, sizeof(void *));
+    alloc_free(store->alloc, objects, 2 * (size_t)capacity, sizeof(void *));
     alloc_free(store->alloc, catalog, 1, sizeof *catalog);
     return status;
 }

@@ -158,6 +158,7 @@ static void init_counters(struct store *store)
     atomic_init(&store->object_id_next, 1);
     atomic_init(&store->file_id_next, 1);
     atomic_init(&store->txn_id_next, 1);
+    atomic_init(&store->object_revision_next, 1);
     store->timestamp_last = 1; // So that no snapshot has timestamp 0.
     atomic_init(&store->visible_timestamp, 1);
 }

@@ -76,19 +76,37 @@ const struct alloc *store_alloc(const struct store *store);
  * above, which choose kinds from OBJECT_KIND_FIRST_FREE on. Numbers reach disk. */
 enum object_kind {
     OBJECT_COLLECTION = 1,
+    OBJECT_INDEX = 2,       /* A part of a collection, kept in another one: see below. */
+    OBJECT_FOREIGN_KEY = 3, /* A part of a collection that names rows of another one. */
     OBJECT_KIND_FIRST_FREE = 16,
     OBJECT_KIND_MAX = 255,
 };
 
-/* A catalog object at one moment; shared, never changed. */
+/*
+ * A catalog object at one moment; shared, never changed.
+ *
+ * The properties of the kinds that are parts of a collection begin with two ids of 8 bytes: the
+ * collection it is a part of (`parent`) and the one that it refers to (`other`: where an index
+ * keeps its entries, whose rows a foreign key names).
+ */
 struct object {
-    uint64_t id; /* Never used twice in a database. */
+    uint64_t id;       /* Never used twice in a database. */
+    uint64_t revision; /* Never used twice in a process: another revision is another content. */
+    uint64_t parent;   /* Parts only. */
+    uint64_t other;    /* Parts only. */
     uint8_t kind;
     const char *name;              /* Unique within the kind. */
     struct span properties;        /* Of the layers above; opaque here. */
     const struct schema *schema;   /* OBJECT_COLLECTION only. */
     struct collection *collection; /* OBJECT_COLLECTION only: what scans and commits work on. */
 };
+
+#define OBJECT_PART_HEADER_SIZE 16u /* `parent` and `other`, in front of a part's properties. */
+
+static inline bool object_kind_is_part(uint8_t kind)
+{
+    return kind == OBJECT_INDEX || kind == OBJECT_FOREIGN_KEY;
+}
 
 /* ---- maintenance ---- */
 

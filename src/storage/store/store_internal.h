@@ -112,13 +112,23 @@ struct collection {
     _Atomic bool dropped; /* Set under `structure` and the commit latch. */
 };
 
-/* All objects at one moment. Immutable. Sorted by kind, then name. */
+/* A part of a collection, found from either collection that it names. */
+struct catalog_part {
+    uint64_t collection;
+    const struct object *object;
+};
+
+/* All objects at one moment. Immutable. */
 struct catalog {
     _Atomic uint32_t refs;
     struct epoch_garbage garbage;
     struct store *store;
+    uint64_t version; /* Never used twice in a process. */
     uint32_t object_count;
-    struct object_ref **objects;
+    uint32_t part_count;
+    struct object_ref **objects; /* Sorted by kind, then name. */
+    struct object_ref **by_id;   /* The same sorted by id; behind `objects` in one array. */
+    struct catalog_part *parts;  /* Sorted by collection, then id. */
 };
 
 struct object_ref {
@@ -153,6 +163,7 @@ struct store {
     _Atomic uint64_t visible_timestamp;
     _Atomic(struct catalog *) catalog; /* Swapped under `commit`. */
     _Atomic uint64_t object_id_next;
+    _Atomic uint64_t object_revision_next;
     _Atomic uint64_t file_id_next;
     _Atomic uint64_t txn_id_next;
     _Atomic bool stopped;

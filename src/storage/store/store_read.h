@@ -114,3 +114,9 @@ const struct object *catalog_at(const struct catalog *catalog, uint32_t number);
 uint32_t catalog_lower_bound(const struct catalog *catalog, uint8_t kind, const char *name);
 const struct object *catalog_find(const struct catalog *catalog, uint8_t kind, const char *name);
 const struct object *catalog_by_id(const struct catalog *catalog, uint64_t id);
+/* Two catalogs of one version are the same one. */
+uint64_t catalog_version(const struct catalog *catalog);
+/* Part number `number` of those that name the collection as parent or as other (foreign keys only),
+ * in the order they were made; NULL when there are no more. */
+const struct object *catalog_part_at(const struct catalog *catalog, uint64_t collection,
+                                     uint32_t number);
