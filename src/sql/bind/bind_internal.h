@@ -56,6 +56,7 @@ enum bind_clause {
     CLAUSE_DEFAULT,
     CLAUSE_CHECK,
     CLAUSE_FROM_FUNCTION,
+    CLAUSE_WINDOW, /* PARTITION BY, ORDER BY and frame of a window. */
 };
 
 /* An aggregate found while binding, and the column it becomes. */
@@ -65,15 +66,37 @@ struct bind_aggregate {
     struct type type;
 };
 
+/* What stands in OVER or WINDOW. */
+struct bind_window {
+    const char *name; /* NULL: written in OVER. */
+    struct expr **partition;
+    uint32_t partition_count;
+    struct plan_key *keys;
+    uint32_t key_count;
+    struct plan_frame frame;
+    bool framed; /* Says more than the default frame. */
+};
+
+/* A window function's call, and the column it becomes. */
+struct bind_window_call {
+    struct plan_window_call call;
+    struct bind_window *window;
+    uint32_t id;
+    struct type type;
+};
+
 /* One level of SELECT (or of UPDATE and the like): what names mean there. */
 struct bind_query {
     struct bind_query *outer;
     struct pointers columns;    /* struct bind_column */
     struct pointers aggregates; /* struct bind_aggregate */
+    struct pointers windows;    /* struct bind_window */
+    struct pointers calls;      /* struct bind_window_call */
     struct bind_cte *ctes;
     struct pointers *outer_ids; /* Ids read from outside (as uintptr_t); NULL: no outside. */
     uint8_t clause;
     bool in_aggregate;
+    bool in_window; /* Inside of a window function's call or of a window. */
 };
 
 /* ---- helpers: bind.c ---- */
@@ -110,6 +133,9 @@ TDBPLUS_CHECKED tdbplus_status bind_find_column(struct binder *binder, struct bi
 const struct bind_column *bind_peek_column(const struct bind_query *query, const char *table,
                                            const char *name, bool *ambiguous_out);
 
+/* True when the expression reads a column, aggregate or window function of this level. */
+bool bind_reads_level(const struct bind_query *query, const struct expr *expr);
+
 /* The collection of that name: 42P01 with a hint if there is none. */
 TDBPLUS_CHECKED tdbplus_status bind_find_table(struct binder *binder,
                                                const struct ast_table_ref *table,
@@ -131,6 +157,37 @@ TDBPLUS_CHECKED tdbplus_status bind_operator(struct binder *binder, struct bind_
 TDBPLUS_CHECKED tdbplus_status bind_subquery(struct binder *binder, struct bind_query *query,
                                              const struct ast_subquery *ast,
                                              struct expr **expr_out);
+
+/* 42883 naming the function and the types that it was given. */
+TDBPLUS_CHECKED tdbplus_status bind_function_missing(struct binder *binder, const char *name,
+                                                     struct expr **arguments, uint32_t count,
+                                                     uint32_t position, enum func_found found);
+
+/* ---- aggregates and window functions: aggregate.c, window.c, window_frame.c ---- */
+
+/* The clause where aggregates are not allowed, or NULL where they are. */
+const char *bind_clause_name(uint8_t clause);
+TDBPLUS_CHECKED tdbplus_status bind_aggregate(struct binder *binder, struct bind_query *query,
+                                              const struct ast_function *ast, const char *name,
+                                              struct expr **expr_out);
+TDBPLUS_CHECKED tdbplus_status bind_aggregate_call(struct binder *binder, struct bind_query *query,
+                                                   const struct ast_function *ast, const char *name,
+                                                   struct plan_aggregate *aggregate,
+                                                   struct type *type_out);
+bool bind_is_window_function(const char *name);
+TDBPLUS_CHECKED tdbplus_status bind_window_call(struct binder *binder, struct bind_query *query,
+                                                const struct ast_function *ast, const char *name,
+                                                struct expr **expr_out);
+
+/* The windows of a WINDOW clause. */
+TDBPLUS_CHECKED tdbplus_status bind_window_clause(struct binder *binder, struct bind_query *query,
+                                                  const struct ast_list *windows);
+TDBPLUS_CHECKED tdbplus_status bind_frame(struct binder *binder, struct bind_query *query,
+                                          const struct ast_window *ast, struct bind_window *window);
+
+/* Puts the query's window functions on top of the plan. */
+TDBPLUS_CHECKED tdbplus_status bind_window_plan(struct binder *binder, struct bind_query *query,
+                                                struct plan **plan);
 
 /* A call of a function or operator with bound arguments, cast as it wants them. */
 TDBPLUS_CHECKED tdbplus_status bind_call(struct binder *binder, const char *name, bool is_operator,
@@ -226,6 +283,10 @@ TDBPLUS_CHECKED tdbplus_status bind_aggregate_plan(struct binder *binder, struct
 TDBPLUS_CHECKED tdbplus_status bind_over_groups(struct binder *binder, struct bind_query *query,
                                                 const struct bind_grouping *grouping,
                                                 struct expr **expr);
+/* The same for what the query's windows and window functions read. */
+TDBPLUS_CHECKED tdbplus_status bind_windows_over_groups(struct binder *binder,
+                                                        struct bind_query *query,
+                                                        const struct bind_grouping *grouping);
 
 /* ---- statements: change.c, table.c ---- */
 

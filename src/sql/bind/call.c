@@ -1,4 +1,4 @@
-/* Operators, functions and aggregates. */
+/* Operators and functions. */
 
 #include <stdio.h>
 #include <string.h>
@@ -37,9 +37,9 @@ static tdbplus_status operator_missing(struct binder *binder, const char *name,
     return status;
 }
 
-static tdbplus_status function_missing(struct binder *binder, const char *name,
-                                       struct expr **arguments, uint32_t count, uint32_t position,
-                                       enum func_found found)
+tdbplus_status bind_function_missing(struct binder *binder, const char *name,
+                                     struct expr **arguments, uint32_t count, uint32_t position,
+                                     enum func_found found)
 {
     char types[256];
     print_types(arguments, count, types, sizeof types);
@@ -82,7 +82,7 @@ static tdbplus_status resolve(struct binder *binder, const char *name, bool is_o
     if (is_operator) {
         return operator_missing(binder, name, arguments, count, position, found == FUNC_AMBIGUOUS);
     }
-    return function_missing(binder, name, arguments, count, position, found);
+    return bind_function_missing(binder, name, arguments, count, position, found);
 }
 
 static tdbplus_status fit_argument(struct binder *binder, const struct func_match *match,
@@ -307,129 +307,6 @@ tdbplus_status bind_operator(struct binder *binder, struct bind_query *query,
     return bind_unsupported(binder, ast->ast.position, "this operator");
 }
 
-/* ---- aggregates ---- */
-
-static const char *clause_name(uint8_t clause)
-{
-    static const char *const names[] = {
-        [CLAUSE_SELECT] = NULL,
-        [CLAUSE_WHERE] = "WHERE",
-        [CLAUSE_ON] = "JOIN conditions",
-        [CLAUSE_GROUP] = "GROUP BY",
-        [CLAUSE_HAVING] = NULL,
-        [CLAUSE_ORDER] = NULL,
-        [CLAUSE_LIMIT] = "LIMIT",
-        [CLAUSE_VALUES] = "VALUES",
-        [CLAUSE_RETURNING] = "RETURNING",
-        [CLAUSE_UPDATE] = "UPDATE",
-        [CLAUSE_DEFAULT] = "DEFAULT expressions",
-        [CLAUSE_CHECK] = "check constraints",
-        [CLAUSE_FROM_FUNCTION] = "functions in FROM",
-    };
-    return names[clause];
-}
-
-static bool same_aggregate(const struct plan_aggregate *left, const struct plan_aggregate *right)
-{
-    if (left->aggregate != right->aggregate || left->distinct != right->distinct ||
-        left->argument_count != right->argument_count ||
-        (left->filter == NULL) != (right->filter == NULL) ||
-        (left->filter != NULL && !expr_equal(left->filter, right->filter))) {
-        return false;
-    }
-    for (uint32_t i = 0; i < left->argument_count; i++) {
-        if (!expr_equal(left->arguments[i], right->arguments[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* The column that the aggregate becomes; equal ones are computed once. */
-static tdbplus_status add_aggregate(struct binder *binder, struct bind_query *query,
-                                    const struct plan_aggregate *aggregate, struct type type,
-                                    struct expr **expr_out)
-{
-    struct bind_aggregate *found = NULL;
-    for (uint32_t i = 0; i < query->aggregates.count && found == NULL; i++) {
-        struct bind_aggregate *other = query->aggregates.items[i];
-        found = same_aggregate(&other->aggregate, aggregate) ? other : NULL;
-    }
-    if (found == NULL) {
-        found = arena_array(binder->arena, 1, sizeof *found);
-        if (found == NULL || !pointers_push(binder->arena, &query->aggregates, found)) {
-            return bind_no_memory(binder);
-        }
-        *found = (struct bind_aggregate){*aggregate, binder->next_id++, type};
-    }
-    *expr_out = expr_column(binder->arena, found->id, type);
-    return *expr_out == NULL ? bind_no_memory(binder) : TDBPLUS_OK;
-}
-
-static tdbplus_status check_aggregate(struct binder *binder, const struct bind_query *query,
-                                      const struct ast_function *ast)
-{
-    uint32_t position = ast->ast.position;
-    if (query->in_aggregate) {
-        return bind_fail(binder, TDBPLUS_E_SQL, "42803", position,
-                         "aggregate function calls cannot be nested");
-    }
-    if (clause_name(query->clause) != NULL) {
-        return bind_fail(binder, TDBPLUS_E_SQL, "42803", position,
-                         "aggregate functions are not allowed in %s", clause_name(query->clause));
-    }
-    if (ast->order.count > 0) {
-        return bind_unsupported(binder, position, "ORDER BY in an aggregate");
-    }
-    if (ast->within_group) {
-        return bind_unsupported(binder, position, "WITHIN GROUP");
-    }
-    return TDBPLUS_OK;
-}
-
-static tdbplus_status bind_aggregate(struct binder *binder, struct bind_query *query,
-                                     const struct ast_function *ast, const char *name,
-                                     struct expr **expr_out)
-{
-    TRY(check_aggregate(binder, query, ast));
-    struct plan_aggregate aggregate = {.distinct = ast->distinct,
-                                       .argument_count = ast->arguments.count};
-    struct type types[2] = {0};
-    struct type wanted[2] = {0};
-    struct type result = {0};
-    query->in_aggregate = true;
-    for (uint32_t i = 0; i < ast->arguments.count; i++) {
-        struct expr *argument = NULL;
-        TRY(bind_expression(binder, query, ast->arguments.items[i], &argument));
-        if (i < 2) {
-            aggregate.arguments[i] = argument;
-            types[i] = argument->type;
-        }
-    }
-    if (ast->filter != NULL) {
-        TRY(bind_condition(binder, query, ast->filter, "FILTER", &aggregate.filter));
-    }
-    query->in_aggregate = false;
-    if (!ast->star && ast->arguments.count == 0) {
-        return bind_fail(binder, TDBPLUS_E_SQL, "42809", ast->ast.position,
-                         "%s(*) must be used to call a parameterless aggregate function", name);
-    }
-    enum func_found found = FUNC_NOT_FOUND;
-    if (ast->arguments.count <= 2) {
-        found = aggregate_resolve(name, types, ast->arguments.count, &aggregate.aggregate, wanted,
-                                  &result);
-    }
-    if (found != FUNC_FOUND) {
-        uint32_t count = ast->arguments.count > 2 ? 2 : ast->arguments.count;
-        return function_missing(binder, name, aggregate.arguments, count, ast->ast.position,
-                                FUNC_NOT_FOUND);
-    }
-    for (uint32_t i = 0; i < aggregate.argument_count; i++) {
-        TRY(bind_coerce(binder, &aggregate.arguments[i], wanted[i], FUNC_CAST_IMPLICIT));
-    }
-    return add_aggregate(binder, query, &aggregate, result, expr_out);
-}
-
 /* ---- functions ---- */
 
 static tdbplus_status bind_plain_function(struct binder *binder, struct bind_query *query,
@@ -466,14 +343,14 @@ tdbplus_status bind_function(struct binder *binder, struct bind_query *query,
     if (ast->name.count > 1 && strcmp(ast->name.items[0], "pg_catalog") != 0) {
         return bind_unsupported(binder, position, "a function with a schema's name");
     }
-    if (ast->over != NULL) {
-        return bind_unsupported(binder, position, "a window function");
-    }
     if (ast->variadic) {
         return bind_unsupported(binder, position, "VARIADIC");
     }
     if (strcmp(name, "generate_series") == 0 || strcmp(name, "unnest") == 0) {
         return bind_unsupported(binder, position, "a function that gives rows, outside of FROM");
+    }
+    if (ast->over != NULL || bind_is_window_function(name)) {
+        return bind_window_call(binder, query, ast, name, expr_out);
     }
     if (aggregate_known(name)) {
         return bind_aggregate(binder, query, ast, name, expr_out);

@@ -71,6 +71,21 @@ static bool has_aggregate(const struct bind_query *query, const struct expr *exp
     return false;
 }
 
+static bool has_window(const struct bind_query *query, const struct expr *expr)
+{
+    for (uint32_t i = 0; expr->kind == EXPR_COLUMN && i < query->calls.count; i++) {
+        if (((const struct bind_window_call *)query->calls.items[i])->id == expr->number) {
+            return true;
+        }
+    }
+    for (uint32_t i = 0; i < expr->argument_count; i++) {
+        if (has_window(query, expr->arguments[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 tdbplus_status bind_group_keys(struct binder *binder, struct bind_query *query,
                                const struct ast_select *ast, struct bind_targets *targets,
                                struct bind_grouping *grouping)
@@ -90,6 +105,10 @@ tdbplus_status bind_group_keys(struct binder *binder, struct bind_query *query,
         if (has_aggregate(query, key)) {
             return bind_fail(binder, TDBPLUS_E_SQL, "42803", item->position,
                              "aggregate functions are not allowed in GROUP BY");
+        }
+        if (has_window(query, key)) {
+            return bind_fail(binder, TDBPLUS_E_SQL, "42P20", item->position,
+                             "window functions are not allowed in GROUP BY");
         }
         TRY(add_key(binder, grouping, key));
     }

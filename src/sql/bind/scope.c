@@ -130,6 +130,44 @@ tdbplus_status bind_find_column(struct binder *binder, struct bind_query *query,
     return column_missing(binder, query, table, name, ref->ast.position);
 }
 
+static bool is_of_level(const struct bind_query *query, uint32_t id)
+{
+    for (uint32_t i = 0; i < query->columns.count; i++) {
+        if (((const struct bind_column *)query->columns.items[i])->id == id) {
+            return true;
+        }
+    }
+    for (uint32_t i = 0; i < query->aggregates.count; i++) {
+        if (((const struct bind_aggregate *)query->aggregates.items[i])->id == id) {
+            return true;
+        }
+    }
+    for (uint32_t i = 0; i < query->calls.count; i++) {
+        if (((const struct bind_window_call *)query->calls.items[i])->id == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool bind_reads_level(const struct bind_query *query, const struct expr *expr)
+{
+    if (expr->kind == EXPR_COLUMN && is_of_level(query, expr->number)) {
+        return true;
+    }
+    for (uint32_t i = 0; expr->subquery != NULL && i < expr->subquery->outer_count; i++) {
+        if (is_of_level(query, expr->subquery->outer_ids[i])) {
+            return true;
+        }
+    }
+    for (uint32_t i = 0; i < expr->argument_count; i++) {
+        if (bind_reads_level(query, expr->arguments[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 tdbplus_status bind_find_table(struct binder *binder, const struct ast_table_ref *table,
                                const struct object **object_out)
 {

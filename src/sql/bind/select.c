@@ -388,9 +388,6 @@ static tdbplus_status check_select(struct binder *binder, const struct ast_selec
     if (ast->into) {
         return bind_unsupported(binder, 0, "SELECT INTO");
     }
-    if (ast->windows.count > 0) {
-        return bind_unsupported(binder, ast->windows.items[0]->position, "WINDOW");
-    }
     if (ast->locking.count > 0) {
         return bind_unsupported(binder, 0, "FOR UPDATE and FOR SHARE");
     }
@@ -416,6 +413,24 @@ static tdbplus_status settle_targets(struct binder *binder, struct bind_targets 
     return TDBPLUS_OK;
 }
 
+/* Everything above the groups is said in terms of their keys and aggregates. */
+static tdbplus_status group_select(struct binder *binder, struct bind_query *query,
+                                   const struct bind_grouping *grouping,
+                                   struct bind_targets *targets, struct ordering *ordering,
+                                   struct expr **having)
+{
+    struct pointers *lists[2] = {&targets->exprs, &ordering->exprs};
+    for (uint32_t l = 0; l < 2; l++) {
+        for (uint32_t i = 0; i < lists[l]->count; i++) {
+            TRY(bind_over_groups(binder, query, grouping, (struct expr **)&lists[l]->items[i]));
+        }
+    }
+    if (*having != NULL) {
+        TRY(bind_over_groups(binder, query, grouping, having));
+    }
+    return bind_windows_over_groups(binder, query, grouping);
+}
+
 static tdbplus_status bind_plain_select(struct binder *binder, struct bind_query *query,
                                         const struct ast_select *ast, bool keep_unknown,
                                         struct plan **plan_out)
@@ -430,6 +445,7 @@ static tdbplus_status bind_plain_select(struct binder *binder, struct bind_query
         TRY(bind_filter(binder, plan, where, &plan));
     }
     query->clause = CLAUSE_SELECT;
+    TRY(bind_window_clause(binder, query, &ast->windows));
     struct bind_targets targets = {0};
     TRY(bind_target_list(binder, query, &ast->targets, &targets));
     // Above a projection, nobody could give the literal another type.
@@ -448,20 +464,13 @@ static tdbplus_status bind_plain_select(struct binder *binder, struct bind_query
     struct ordering ordering = {0};
     TRY(bind_ordering(binder, query, &ast->order, &targets, &ordering));
     if (grouping.needed || query->aggregates.count > 0) {
+        TRY(group_select(binder, query, &grouping, &targets, &ordering, &having));
         TRY(bind_aggregate_plan(binder, query, &grouping, &plan));
-        for (uint32_t i = 0; i < targets.exprs.count; i++) {
-            TRY(bind_over_groups(binder, query, &grouping,
-                                 (struct expr **)&targets.exprs.items[i]));
-        }
-        for (uint32_t i = 0; i < ordering.exprs.count; i++) {
-            TRY(bind_over_groups(binder, query, &grouping,
-                                 (struct expr **)&ordering.exprs.items[i]));
-        }
-        if (having != NULL) {
-            TRY(bind_over_groups(binder, query, &grouping, &having));
-            TRY(bind_filter(binder, plan, having, &plan));
-        }
     }
+    if (having != NULL) {
+        TRY(bind_filter(binder, plan, having, &plan));
+    }
+    TRY(bind_window_plan(binder, query, &plan));
     TRY(finish_select(binder, query, ast, &targets, &ordering, &plan));
     *plan_out = plan;
     return TDBPLUS_OK;

@@ -194,6 +194,21 @@ TDBPLUS_CHECKED tdbplus_status sort_keys_make(struct exec *exec, const struct co
                                               uint32_t column_count, const struct func_rows *rows,
                                               struct arena *arena, struct span *keys_out);
 
+/* ---- rows in order: exec_order.c ---- */
+
+/* A row and its key, which compares by memcmp. */
+struct order_entry {
+    uint64_t prefix; /* First bytes of the key: most comparisons end here. */
+    struct span key;
+    uint32_t row;
+};
+
+struct order_entry order_entry_of(struct span key, uint32_t row);
+
+/* A stable sort. */
+TDBPLUS_CHECKED tdbplus_status order_sort(struct exec *exec, struct order_entry *entries,
+                                          size_t count);
+
 /* A hash table from keys to the numbers 0, 1, 2, ... in order of arrival. */
 struct key_table {
     struct arena *arena; /* Keys are copied into it. */
@@ -243,5 +258,7 @@ TDBPLUS_CHECKED tdbplus_status make_set(struct exec *exec, const struct plan *pl
                                         struct pipeline *pipeline);
 TDBPLUS_CHECKED tdbplus_status make_cte(struct exec *exec, const struct plan *plan,
                                         struct pipeline *pipeline);
+TDBPLUS_CHECKED tdbplus_status make_window(struct exec *exec, const struct plan *plan,
+                                           struct pipeline *pipeline);
 TDBPLUS_CHECKED tdbplus_status make_change_source(struct exec *exec, const struct plan *plan,
                                                   struct pipeline *pipeline);

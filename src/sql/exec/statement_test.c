@@ -261,6 +261,9 @@ static const char *const swept[] = {
     "DELETE FROM t WHERE a = 4 RETURNING c",
     "CREATE TABLE made AS SELECT * FROM t",
     "EXPLAIN SELECT * FROM t WHERE a = 1",
+    "SELECT x, row_number() OVER (PARTITION BY x % 2 ORDER BY x), "
+    "sum(x::numeric) OVER (ORDER BY x RANGE BETWEEN 1 PRECEDING AND 1 FOLLOWING), "
+    "max(x) OVER (ROWS 1 PRECEDING) FROM generate_series(1, 5) x",
 };
 
 TEST(statements_survive_every_failed_allocation)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/codec.h"
 #include "sql/func/cast_internal.h"
 #include "sql/func/kernel.h"
 #include "types/numeric.h"
@@ -32,6 +33,17 @@ static tdbplus_status count_update(const struct aggregate_update *update)
     return TDBPLUS_OK;
 }
 
+static tdbplus_status count_remove(const struct aggregate_update *update)
+{
+    for (uint32_t i = 0; i < update->count; i++) {
+        if (update->argument_count == 0 ||
+            !column_is_null(&update->arguments[0], row_of(update, i))) {
+            *(int64_t *)(void *)update->states[i] -= 1;
+        }
+    }
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status count_finish(const uint8_t *state, struct arena *arena,
                                    struct datum *result_out, struct err *err)
 {
@@ -54,7 +66,7 @@ struct float_sum {
     int64_t count;
 };
 
-#define SUM_UPDATE(NAME, CTYPE, STATE, SUM)                           \
+#define SUM_CHANGE(NAME, CTYPE, STATE, SUM, SIGN)                     \
     static tdbplus_status NAME(const struct aggregate_update *update) \
     {                                                                 \
         const struct column *column = &update->arguments[0];          \
@@ -67,24 +79,27 @@ struct float_sum {
                 continue;                                             \
             }                                                         \
             STATE *state = (void *)update->states[i];                 \
-            state->sum += (SUM)values[row & mask];                    \
-            state->count++;                                           \
+            state->sum SIGN(SUM) values[row & mask];                  \
+            state->count SIGN 1;                                      \
         }                                                             \
         return TDBPLUS_OK;                                            \
     }
 
-SUM_UPDATE(sum_int2_update, int16_t, struct integer_sum, int64_t)
-SUM_UPDATE(sum_int4_update, int32_t, struct integer_sum, int64_t)
-SUM_UPDATE(sum_int8_update, int64_t, struct integer_sum, int64_t)
-SUM_UPDATE(sum_float8_update, double, struct float_sum, double)
+SUM_CHANGE(sum_int2_update, int16_t, struct integer_sum, int64_t, +=)
+SUM_CHANGE(sum_int4_update, int32_t, struct integer_sum, int64_t, +=)
+SUM_CHANGE(sum_int8_update, int64_t, struct integer_sum, int64_t, +=)
+SUM_CHANGE(sum_int2_remove, int16_t, struct integer_sum, int64_t, -=)
+SUM_CHANGE(sum_int4_remove, int32_t, struct integer_sum, int64_t, -=)
+SUM_CHANGE(sum_int8_remove, int64_t, struct integer_sum, int64_t, -=)
+SUM_CHANGE(sum_float8_update, double, struct float_sum, double, +=)
 
 /* float4 sums in float4, as PostgreSQL does. */
 struct single_sum {
     float sum;
     int64_t count;
 };
-SUM_UPDATE(sum_float4_update, float, struct single_sum, float)
-SUM_UPDATE(average_float4_update, float, struct float_sum, double)
+SUM_CHANGE(sum_float4_update, float, struct single_sum, float, +=)
+SUM_CHANGE(average_float4_update, float, struct float_sum, double, +=)
 
 static tdbplus_status sum_int8_finish(const uint8_t *state, struct arena *arena,
                                       struct datum *result_out, struct err *err)
@@ -223,7 +238,24 @@ struct numeric_sum {
     size_t size;
     size_t capacity;
     int64_t count;
+    int64_t widest_count; /* How many values have the display scale that the sum has. */
+    uint16_t scale;
 };
+
+static uint16_t display_scale(struct span number)
+{
+    return load_u16(number.data + 2);
+}
+
+static void count_scale(struct numeric_sum *sum, struct span number)
+{
+    uint16_t scale = display_scale(number);
+    if (sum->count == 0 || scale > sum->scale) {
+        sum->scale = scale;
+        sum->widest_count = 0;
+    }
+    sum->widest_count += scale == sum->scale;
+}
 
 static tdbplus_status keep_sum(struct numeric_sum *sum, const struct buffer *buffer,
                                const struct aggregate_update *update)
@@ -266,9 +298,48 @@ static tdbplus_status sum_numeric_update(const struct aggregate_update *update)
             goto done;
         }
         TRY_OR(done, keep_sum(sum, &buffer, update));
+        count_scale(sum, value.bytes);
         sum->count++;
     }
 done:
+    buffer_deinit(&buffer);
+    return status;
+}
+
+/* The sum shows as many digits as its widest value. Without the last of those, and without NaN and
+ * the infinities, it must be made anew. */
+static tdbplus_status remove_numeric(struct numeric_sum *sum, struct span value,
+                                     struct buffer *buffer, const struct aggregate_update *update)
+{
+    bool widest = display_scale(value) == sum->scale;
+    if (value.data[0] > NUMERIC_NEGATIVE || sum->data[0] > NUMERIC_NEGATIVE ||
+        (widest && sum->widest_count == 1 && sum->count > 1)) {
+        return TDBPLUS_END;
+    }
+    struct span before = {.data = sum->data, .size = sum->size};
+    buffer_clear(buffer);
+    TRY(numeric_subtract(before, value, buffer, update->err));
+    if (buffer->failed) {
+        return no_memory(update->err);
+    }
+    TRY(keep_sum(sum, buffer, update));
+    sum->widest_count -= widest;
+    sum->count--;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status sum_numeric_remove(const struct aggregate_update *update)
+{
+    tdbplus_status status = TDBPLUS_OK;
+    struct buffer buffer;
+    buffer_init(&buffer, update->arena->alloc);
+    for (uint32_t i = 0; i < update->count && status == TDBPLUS_OK; i++) {
+        struct datum value;
+        column_get(&update->arguments[0], row_of(update, i), &value);
+        if (!value.is_null) {
+            status = remove_numeric((void *)update->states[i], value.bytes, &buffer, update);
+        }
+    }
     buffer_deinit(&buffer);
     return status;
 }
@@ -604,232 +675,81 @@ static tdbplus_status join_finish(const uint8_t *state, struct arena *arena,
     return TDBPLUS_OK;
 }
 
-#define SUM_SIZE sizeof(struct integer_sum)
+/* Name, arguments, result; what a state is; what to do with it; what it is. */
+#define AGGREGATE(NAME, COUNT, FIRST, SECOND, RESULT, STATE, UPDATE, FINISH, REMOVE, SUMMARY) \
+    {                                                                                         \
+        NAME, COUNT, {FIRST, SECOND}, RESULT, sizeof(STATE), UPDATE, FINISH, SUMMARY, REMOVE  \
+    }
 
 static const struct aggregate table[] = {
-    {"count", 0, {0}, TYPE_INT8, 8, count_update, count_finish, "Number of rows."},
-    {"count",
-     1,
-     {FUNC_ANY},
-     TYPE_INT8,
-     8,
-     count_update,
-     count_finish,
-     "Number of values that are not null."},
-    {"sum", 1, {TYPE_INT2}, TYPE_INT8, SUM_SIZE, sum_int2_update, sum_int8_finish, "Sum."},
-    {"sum", 1, {TYPE_INT4}, TYPE_INT8, SUM_SIZE, sum_int4_update, sum_int8_finish, "Sum."},
-    {"sum",
-     1,
-     {TYPE_FLOAT4},
-     TYPE_FLOAT4,
-     sizeof(struct single_sum),
-     sum_float4_update,
-     sum_float4_finish,
-     "Sum."},
-    {"sum",
-     1,
-     {TYPE_FLOAT8},
-     TYPE_FLOAT8,
-     sizeof(struct float_sum),
-     sum_float8_update,
-     sum_float8_finish,
-     "Sum."},
-    {"avg",
-     1,
-     {TYPE_FLOAT4},
-     TYPE_FLOAT8,
-     sizeof(struct float_sum),
-     average_float4_update,
-     average_float8_finish,
-     "Mean."},
-    {"avg",
-     1,
-     {TYPE_FLOAT8},
-     TYPE_FLOAT8,
-     sizeof(struct float_sum),
-     sum_float8_update,
-     average_float8_finish,
-     "Mean."},
-    {"sum", 1, {TYPE_INT8}, TYPE_NUMERIC, SUM_SIZE, sum_int8_update, sum_wide_finish, "Sum."},
-    {"sum",
-     1,
-     {TYPE_NUMERIC},
-     TYPE_NUMERIC,
-     sizeof(struct numeric_sum),
-     sum_numeric_update,
-     sum_numeric_finish,
-     "Sum."},
-    {"avg", 1, {TYPE_INT2}, TYPE_NUMERIC, SUM_SIZE, sum_int2_update, average_wide_finish, "Mean."},
-    {"avg", 1, {TYPE_INT4}, TYPE_NUMERIC, SUM_SIZE, sum_int4_update, average_wide_finish, "Mean."},
-    {"avg", 1, {TYPE_INT8}, TYPE_NUMERIC, SUM_SIZE, sum_int8_update, average_wide_finish, "Mean."},
-    {"avg",
-     1,
-     {TYPE_NUMERIC},
-     TYPE_NUMERIC,
-     sizeof(struct numeric_sum),
-     sum_numeric_update,
-     average_numeric_finish,
-     "Mean."},
-    {"var_samp",
-     1,
-     {TYPE_FLOAT8},
-     TYPE_FLOAT8,
-     sizeof(struct spread),
-     spread_update,
-     variance_sample_finish,
-     "Variance of a sample."},
-    {"variance",
-     1,
-     {TYPE_FLOAT8},
-     TYPE_FLOAT8,
-     sizeof(struct spread),
-     spread_update,
-     variance_sample_finish,
-     "Variance of a sample."},
-    {"var_pop",
-     1,
-     {TYPE_FLOAT8},
-     TYPE_FLOAT8,
-     sizeof(struct spread),
-     spread_update,
-     variance_all_finish,
-     "Variance of all."},
-    {"stddev_samp",
-     1,
-     {TYPE_FLOAT8},
-     TYPE_FLOAT8,
-     sizeof(struct spread),
-     spread_update,
-     deviation_sample_finish,
-     "Standard deviation of a sample."},
-    {"stddev",
-     1,
-     {TYPE_FLOAT8},
-     TYPE_FLOAT8,
-     sizeof(struct spread),
-     spread_update,
-     deviation_sample_finish,
-     "Standard deviation of a sample."},
-    {"stddev_pop",
-     1,
-     {TYPE_FLOAT8},
-     TYPE_FLOAT8,
-     sizeof(struct spread),
-     spread_update,
-     deviation_all_finish,
-     "Standard deviation of all."},
-    {"min",
-     1,
-     {FUNC_SAME},
-     FUNC_SAME,
-     sizeof(struct extreme),
-     min_update,
-     extreme_finish,
-     "Smallest value."},
-    {"max",
-     1,
-     {FUNC_SAME},
-     FUNC_SAME,
-     sizeof(struct extreme),
-     max_update,
-     extreme_finish,
-     "Largest value."},
-    {"bool_and",
-     1,
-     {TYPE_BOOL},
-     TYPE_BOOL,
-     sizeof(struct truth),
-     truth_update,
-     all_finish,
-     "True if all are."},
-    {"every",
-     1,
-     {TYPE_BOOL},
-     TYPE_BOOL,
-     sizeof(struct truth),
-     truth_update,
-     all_finish,
-     "True if all are."},
-    {"bool_or",
-     1,
-     {TYPE_BOOL},
-     TYPE_BOOL,
-     sizeof(struct truth),
-     truth_update,
-     any_finish,
-     "True if any is."},
-    {"bit_and",
-     1,
-     {TYPE_INT2},
-     TYPE_INT2,
-     sizeof(struct bits),
-     bit_and_update,
-     bits_finish,
-     "Bits in all."},
-    {"bit_and",
-     1,
-     {TYPE_INT4},
-     TYPE_INT4,
-     sizeof(struct bits),
-     bit_and_update,
-     bits_finish,
-     "Bits in all."},
-    {"bit_and",
-     1,
-     {TYPE_INT8},
-     TYPE_INT8,
-     sizeof(struct bits),
-     bit_and_update,
-     bits_finish,
-     "Bits in all."},
-    {"bit_or",
-     1,
-     {TYPE_INT2},
-     TYPE_INT2,
-     sizeof(struct bits),
-     bit_or_update,
-     bits_finish,
-     "Bits in any."},
-    {"bit_or",
-     1,
-     {TYPE_INT4},
-     TYPE_INT4,
-     sizeof(struct bits),
-     bit_or_update,
-     bits_finish,
-     "Bits in any."},
-    {"bit_or",
-     1,
-     {TYPE_INT8},
-     TYPE_INT8,
-     sizeof(struct bits),
-     bit_or_update,
-     bits_finish,
-     "Bits in any."},
-    {"bit_xor",
-     1,
-     {TYPE_INT4},
-     TYPE_INT4,
-     sizeof(struct bits),
-     bit_xor_update,
-     bits_finish,
-     "Bits in an odd number."},
-    {"bit_xor",
-     1,
-     {TYPE_INT8},
-     TYPE_INT8,
-     sizeof(struct bits),
-     bit_xor_update,
-     bits_finish,
-     "Bits in an odd number."},
-    {"string_agg",
-     2,
-     {TYPE_TEXT, TYPE_TEXT},
-     TYPE_TEXT,
-     sizeof(struct joined),
-     join_update,
-     join_finish,
-     "All texts, the second argument between them."},
+    AGGREGATE("count", 0, 0, 0, TYPE_INT8, int64_t, count_update, count_finish, count_remove,
+              "Number of rows."),
+    AGGREGATE("count", 1, FUNC_ANY, 0, TYPE_INT8, int64_t, count_update, count_finish, count_remove,
+              "Number of values that are not null."),
+    AGGREGATE("sum", 1, TYPE_INT2, 0, TYPE_INT8, struct integer_sum, sum_int2_update,
+              sum_int8_finish, sum_int2_remove, "Sum."),
+    AGGREGATE("sum", 1, TYPE_INT4, 0, TYPE_INT8, struct integer_sum, sum_int4_update,
+              sum_int8_finish, sum_int4_remove, "Sum."),
+    AGGREGATE("sum", 1, TYPE_FLOAT4, 0, TYPE_FLOAT4, struct single_sum, sum_float4_update,
+              sum_float4_finish, NULL, "Sum."),
+    AGGREGATE("sum", 1, TYPE_FLOAT8, 0, TYPE_FLOAT8, struct float_sum, sum_float8_update,
+              sum_float8_finish, NULL, "Sum."),
+    AGGREGATE("avg", 1, TYPE_FLOAT4, 0, TYPE_FLOAT8, struct float_sum, average_float4_update,
+              average_float8_finish, NULL, "Mean."),
+    AGGREGATE("avg", 1, TYPE_FLOAT8, 0, TYPE_FLOAT8, struct float_sum, sum_float8_update,
+              average_float8_finish, NULL, "Mean."),
+    AGGREGATE("sum", 1, TYPE_INT8, 0, TYPE_NUMERIC, struct integer_sum, sum_int8_update,
+              sum_wide_finish, sum_int8_remove, "Sum."),
+    AGGREGATE("sum", 1, TYPE_NUMERIC, 0, TYPE_NUMERIC, struct numeric_sum, sum_numeric_update,
+              sum_numeric_finish, sum_numeric_remove, "Sum."),
+    AGGREGATE("avg", 1, TYPE_INT2, 0, TYPE_NUMERIC, struct integer_sum, sum_int2_update,
+              average_wide_finish, sum_int2_remove, "Mean."),
+    AGGREGATE("avg", 1, TYPE_INT4, 0, TYPE_NUMERIC, struct integer_sum, sum_int4_update,
+              average_wide_finish, sum_int4_remove, "Mean."),
+    AGGREGATE("avg", 1, TYPE_INT8, 0, TYPE_NUMERIC, struct integer_sum, sum_int8_update,
+              average_wide_finish, sum_int8_remove, "Mean."),
+    AGGREGATE("avg", 1, TYPE_NUMERIC, 0, TYPE_NUMERIC, struct numeric_sum, sum_numeric_update,
+              average_numeric_finish, sum_numeric_remove, "Mean."),
+    AGGREGATE("var_samp", 1, TYPE_FLOAT8, 0, TYPE_FLOAT8, struct spread, spread_update,
+              variance_sample_finish, NULL, "Variance of a sample."),
+    AGGREGATE("variance", 1, TYPE_FLOAT8, 0, TYPE_FLOAT8, struct spread, spread_update,
+              variance_sample_finish, NULL, "Variance of a sample."),
+    AGGREGATE("var_pop", 1, TYPE_FLOAT8, 0, TYPE_FLOAT8, struct spread, spread_update,
+              variance_all_finish, NULL, "Variance of all."),
+    AGGREGATE("stddev_samp", 1, TYPE_FLOAT8, 0, TYPE_FLOAT8, struct spread, spread_update,
+              deviation_sample_finish, NULL, "Standard deviation of a sample."),
+    AGGREGATE("stddev", 1, TYPE_FLOAT8, 0, TYPE_FLOAT8, struct spread, spread_update,
+              deviation_sample_finish, NULL, "Standard deviation of a sample."),
+    AGGREGATE("stddev_pop", 1, TYPE_FLOAT8, 0, TYPE_FLOAT8, struct spread, spread_update,
+              deviation_all_finish, NULL, "Standard deviation of all."),
+    AGGREGATE("min", 1, FUNC_SAME, 0, FUNC_SAME, struct extreme, min_update, extreme_finish, NULL,
+              "Smallest value."),
+    AGGREGATE("max", 1, FUNC_SAME, 0, FUNC_SAME, struct extreme, max_update, extreme_finish, NULL,
+              "Largest value."),
+    AGGREGATE("bool_and", 1, TYPE_BOOL, 0, TYPE_BOOL, struct truth, truth_update, all_finish, NULL,
+              "True if all are."),
+    AGGREGATE("every", 1, TYPE_BOOL, 0, TYPE_BOOL, struct truth, truth_update, all_finish, NULL,
+              "True if all are."),
+    AGGREGATE("bool_or", 1, TYPE_BOOL, 0, TYPE_BOOL, struct truth, truth_update, any_finish, NULL,
+              "True if any is."),
+    AGGREGATE("bit_and", 1, TYPE_INT2, 0, TYPE_INT2, struct bits, bit_and_update, bits_finish, NULL,
+              "Bits in all."),
+    AGGREGATE("bit_and", 1, TYPE_INT4, 0, TYPE_INT4, struct bits, bit_and_update, bits_finish, NULL,
+              "Bits in all."),
+    AGGREGATE("bit_and", 1, TYPE_INT8, 0, TYPE_INT8, struct bits, bit_and_update, bits_finish, NULL,
+              "Bits in all."),
+    AGGREGATE("bit_or", 1, TYPE_INT2, 0, TYPE_INT2, struct bits, bit_or_update, bits_finish, NULL,
+              "Bits in any."),
+    AGGREGATE("bit_or", 1, TYPE_INT4, 0, TYPE_INT4, struct bits, bit_or_update, bits_finish, NULL,
+              "Bits in any."),
+    AGGREGATE("bit_or", 1, TYPE_INT8, 0, TYPE_INT8, struct bits, bit_or_update, bits_finish, NULL,
+              "Bits in any."),
+    AGGREGATE("bit_xor", 1, TYPE_INT4, 0, TYPE_INT4, struct bits, bit_xor_update, bits_finish, NULL,
+              "Bits in an odd number."),
+    AGGREGATE("bit_xor", 1, TYPE_INT8, 0, TYPE_INT8, struct bits, bit_xor_update, bits_finish, NULL,
+              "Bits in an odd number."),
+    AGGREGATE("string_agg", 2, TYPE_TEXT, TYPE_TEXT, TYPE_TEXT, struct joined, join_update,
+              join_finish, NULL, "All texts, the second argument between them."),
 };
 
 #define TABLE_COUNT (sizeof table / sizeof *table)
@@ -837,6 +757,11 @@ static const struct aggregate table[] = {
 const struct aggregate *aggregate_at(uint32_t number)
 {
     return number < TABLE_COUNT ? &table[number] : NULL;
+}
+
+int aggregate_extreme(const struct aggregate *aggregate)
+{
+    return aggregate->update == min_update ? -1 : aggregate->update == max_update ? 1 : 0;
 }
 
 bool aggregate_known(const char *name)

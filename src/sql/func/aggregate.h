@@ -30,7 +30,13 @@ struct aggregate {
     tdbplus_status (*finish)(const uint8_t *state, struct arena *arena, struct datum *result_out,
                              struct err *err);
     const char *summary;
+    /* Takes rows away that were added before; NULL: that cannot be done exactly. TDBPLUS_END: not
+     * this time, the state must be made anew. */
+    tdbplus_status (*remove)(const struct aggregate_update *update);
 };
+
+/* -1 for min, 1 for max of any type, 0 for other aggregates. */
+int aggregate_extreme(const struct aggregate *aggregate);
 
 /* Chooses an aggregate by name and types, as func_resolve(). count(*) has no arguments. */
 enum func_found aggregate_resolve(const char *name, const struct type *types, uint32_t count,

@@ -7,28 +7,26 @@ tdbplus_status opt_no_memory(struct optimizer *optimizer)
     return err_set(optimizer->err, TDBPLUS_E_NOMEM, "out of memory while planning");
 }
 
+struct expr_visit {
+    struct optimizer *optimizer;
+    tdbplus_status (*visit)(struct optimizer *optimizer, struct expr **expr);
+    tdbplus_status status;
+};
+
+static bool visit_slot(void *ctx, struct expr **slot)
+{
+    struct expr_visit *visit = ctx;
+    visit->status = visit->visit(visit->optimizer, slot);
+    return visit->status == TDBPLUS_OK;
+}
+
 tdbplus_status opt_each_expr(struct optimizer *optimizer, struct plan *plan,
                              tdbplus_status (*visit)(struct optimizer *optimizer,
                                                      struct expr **expr))
 {
-    for (uint32_t i = 0; i < plan->expr_count; i++) {
-        if (plan->exprs[i] != NULL) {
-            TRY(visit(optimizer, &plan->exprs[i]));
-        }
-    }
-    for (uint32_t i = 0; plan->kind == PLAN_AGGREGATE && i < plan->aggregate_count; i++) {
-        struct plan_aggregate *aggregate = &plan->aggregates[i];
-        for (uint32_t a = 0; a < aggregate->argument_count; a++) {
-            TRY(visit(optimizer, &aggregate->arguments[a]));
-        }
-        if (aggregate->filter != NULL) {
-            TRY(visit(optimizer, &aggregate->filter));
-        }
-    }
-    for (uint32_t i = 0; plan->kind == PLAN_SORT && i < plan->key_count; i++) {
-        TRY(visit(optimizer, &plan->keys[i].value));
-    }
-    return TDBPLUS_OK;
+    struct expr_visit each = {optimizer, visit, TDBPLUS_OK};
+    (void)plan_each_slot(plan, visit_slot, &each);
+    return each.status;
 }
 
 static tdbplus_status optimize_tree(struct optimizer *optimizer, struct plan **plan);

@@ -94,6 +94,27 @@ static bool prune_aggregate(struct map *used, struct plan *plan)
     return good;
 }
 
+static bool use_slot(void *ctx, struct expr *expr)
+{
+    return use_expr(ctx, expr);
+}
+
+static bool prune_window(struct map *used, struct plan *plan)
+{
+    struct plan_window *window = plan->window;
+    uint32_t first = plan->column_count - window->call_count;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < window->call_count; i++) {
+        if (is_used(used, &plan->columns[first + i])) {
+            plan->columns[first + kept] = plan->columns[first + i];
+            window->calls[kept++] = window->calls[i];
+        }
+    }
+    window->call_count = kept;
+    plan->column_count = first + kept;
+    return plan_each_expr(plan, use_slot, used);
+}
+
 /* What a node reads itself, added to what is read above it. */
 static bool use_node(struct map *used, struct plan *plan)
 {
@@ -114,6 +135,8 @@ static bool use_node(struct map *used, struct plan *plan)
             good = use_expr(used, plan->keys[i].value);
         }
         return good;
+    case PLAN_WINDOW:
+        return prune_window(used, plan);
     case PLAN_DISTINCT:
     case PLAN_INSERT:
     case PLAN_UPDATE:
@@ -139,9 +162,15 @@ static tdbplus_status take_columns(struct optimizer *optimizer, struct plan *pla
             ? plan->right
             : NULL;
     uint32_t count = left->column_count + (right != NULL ? right->column_count : 0);
-    struct plan_column *columns = arena_array(optimizer->arena, count + 1u, sizeof *columns);
+    uint32_t calls = plan->kind == PLAN_WINDOW ? plan->window->call_count : 0;
+    struct plan_column *columns =
+        arena_array(optimizer->arena, (size_t)count + calls + 1u, sizeof *columns);
     if (columns == NULL) {
         return opt_no_memory(optimizer);
+    }
+    if (calls > 0) {
+        memcpy(columns + count, plan->columns + plan->column_count - calls,
+               calls * sizeof *columns);
     }
     memcpy(columns, left->columns, left->column_count * sizeof *columns);
     if (right != NULL) {
@@ -153,7 +182,7 @@ static tdbplus_status take_columns(struct optimizer *optimizer, struct plan *pla
         columns[i].name = named != NULL && named->name != NULL ? named->name : columns[i].name;
     }
     plan->columns = columns;
-    plan->column_count = count;
+    plan->column_count = count + calls;
     return TDBPLUS_OK;
 }
 
@@ -173,6 +202,7 @@ static tdbplus_status prune(struct optimizer *optimizer, struct map *used, struc
     case PLAN_SORT:
     case PLAN_LIMIT:
     case PLAN_DISTINCT:
+    case PLAN_WINDOW:
         return take_columns(optimizer, plan);
     default:
         return TDBPLUS_OK;

@@ -9,34 +9,24 @@
 
 static bool expr_reads(const struct expr *expr, const struct plan *input);
 
+struct reads_ctx {
+    const struct plan *input;
+};
+
+static bool reads_nothing(void *ctx, struct expr *expr)
+{
+    return !expr_reads(expr, ((const struct reads_ctx *)ctx)->input);
+}
+
 /* True when an expression somewhere in the plan reads a column of `input`. */
-static bool plan_reads(const struct plan *plan, const struct plan *input)
+static bool plan_reads(struct plan *plan, const struct plan *input)
 {
     if (plan == NULL) {
         return false;
     }
-    for (uint32_t i = 0; i < plan->expr_count; i++) {
-        if (plan->exprs[i] != NULL && expr_reads(plan->exprs[i], input)) {
-            return true;
-        }
-    }
-    for (uint32_t i = 0; plan->kind == PLAN_AGGREGATE && i < plan->aggregate_count; i++) {
-        const struct plan_aggregate *aggregate = &plan->aggregates[i];
-        for (uint32_t a = 0; a < aggregate->argument_count; a++) {
-            if (expr_reads(aggregate->arguments[a], input)) {
-                return true;
-            }
-        }
-        if (aggregate->filter != NULL && expr_reads(aggregate->filter, input)) {
-            return true;
-        }
-    }
-    for (uint32_t i = 0; plan->kind == PLAN_SORT && i < plan->key_count; i++) {
-        if (expr_reads(plan->keys[i].value, input)) {
-            return true;
-        }
-    }
-    return (plan->kind == PLAN_CTE && plan_reads(plan->cte->plan, input)) ||
+    struct reads_ctx ctx = {input};
+    return !plan_each_expr(plan, reads_nothing, &ctx) ||
+           (plan->kind == PLAN_CTE && plan_reads(plan->cte->plan, input)) ||
            plan_reads(plan->left, input) || plan_reads(plan->right, input);
 }
 

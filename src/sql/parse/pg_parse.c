@@ -150,7 +150,11 @@ static tdbplus_status report_grammar(const PgQueryError *error, struct err *err)
     if (strstr(message, "memory exhausted") != NULL || strstr(message, "stack depth") != NULL) {
         return err_set_state(err, TDBPLUS_E_LIMIT, "54001", "statement too complex: %s", message);
     }
-    tdbplus_status status = err_set(err, TDBPLUS_E_SYNTAX, "%s", message);
+    // The grammar's own checks of frames have a SQLSTATE of their own, which the error does not
+    // tell.
+    bool frame = strncmp(message, "frame ", 6) == 0;
+    tdbplus_status status =
+        err_set_state(err, TDBPLUS_E_SYNTAX, frame ? "42P20" : "42601", "%s", message);
     // The grammar counts characters already; parse_text() leaves such positions alone.
     if (err != NULL && error->cursorpos > 0) {
         err->position = (uint32_t)error->cursorpos;

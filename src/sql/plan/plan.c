@@ -27,45 +27,76 @@ const struct plan_column *plan_find_column(const struct plan *plan, uint32_t id)
     return NULL;
 }
 
-static bool visit_list(struct expr *const *exprs, uint32_t count,
-                       bool (*visit)(void *ctx, struct expr *expr), void *ctx)
+struct slot_visit {
+    bool (*visit)(void *ctx, struct expr **slot);
+    void *ctx;
+};
+
+static bool visit_list(const struct slot_visit *visit, struct expr **exprs, uint32_t count)
 {
     bool good = true;
     for (uint32_t i = 0; good && exprs != NULL && i < count; i++) {
-        good = exprs[i] == NULL || visit(ctx, exprs[i]);
+        good = exprs[i] == NULL || visit->visit(visit->ctx, &exprs[i]);
     }
     return good;
 }
 
-static bool visit_change(const struct plan_change *change,
-                         bool (*visit)(void *ctx, struct expr *expr), void *ctx)
+static bool visit_keys(const struct slot_visit *visit, struct plan_key *keys, uint32_t count)
 {
-    return visit_list(change->checks, change->check_count, visit, ctx) &&
-           visit_list(change->updates, change->update_count, visit, ctx) &&
-           visit_list(&change->where, 1, visit, ctx);
+    bool good = true;
+    for (uint32_t i = 0; good && i < count; i++) {
+        good = visit_list(visit, &keys[i].value, 1);
+    }
+    return good;
 }
 
-bool plan_each_expr(struct plan *plan, bool (*visit)(void *ctx, struct expr *expr), void *ctx)
+static bool visit_aggregates(const struct slot_visit *visit, struct plan *plan)
 {
-    bool good = visit_list(plan->exprs, plan->expr_count, visit, ctx);
+    bool good = true;
+    for (uint32_t i = 0; good && i < plan->aggregate_count; i++) {
+        struct plan_aggregate *aggregate = &plan->aggregates[i];
+        good = visit_list(visit, aggregate->arguments, aggregate->argument_count) &&
+               visit_list(visit, &aggregate->filter, 1);
+    }
+    return good;
+}
+
+static bool visit_window(const struct slot_visit *visit, struct plan_window *window)
+{
+    bool good = visit_list(visit, window->partition, window->partition_count) &&
+                visit_keys(visit, window->keys, window->key_count);
+    for (uint32_t i = 0; good && i < window->call_count; i++) {
+        struct plan_window_call *call = &window->calls[i];
+        good = visit_list(visit, call->arguments, call->argument_count) &&
+               visit_list(visit, &call->filter, 1) &&
+               visit_list(visit, &call->frame.start_offset, 1) &&
+               visit_list(visit, &call->frame.end_offset, 1);
+    }
+    return good;
+}
+
+static bool visit_change(const struct slot_visit *visit, struct plan_change *change)
+{
+    return visit_list(visit, change->checks, change->check_count) &&
+           visit_list(visit, change->updates, change->update_count) &&
+           visit_list(visit, &change->where, 1);
+}
+
+bool plan_each_slot(struct plan *plan, bool (*visit)(void *ctx, struct expr **slot), void *ctx)
+{
+    struct slot_visit slots = {visit, ctx};
+    bool good = visit_list(&slots, plan->exprs, plan->expr_count);
     switch ((enum plan_kind)plan->kind) {
     case PLAN_AGGREGATE:
-        for (uint32_t i = 0; good && i < plan->aggregate_count; i++) {
-            const struct plan_aggregate *aggregate = &plan->aggregates[i];
-            good = visit_list(aggregate->arguments, aggregate->argument_count, visit, ctx) &&
-                   visit_list(&aggregate->filter, 1, visit, ctx);
-        }
-        break;
+        return good && visit_aggregates(&slots, plan);
     case PLAN_SORT:
-        for (uint32_t i = 0; good && i < plan->key_count; i++) {
-            good = visit(ctx, plan->keys[i].value);
-        }
-        break;
+        return good && visit_keys(&slots, plan->keys, plan->key_count);
+    case PLAN_WINDOW:
+        return good && visit_window(&slots, plan->window);
     case PLAN_INSERT:
     case PLAN_UPDATE:
     case PLAN_DELETE:
-        good = good && visit_change(&plan->change, visit, ctx);
-        break;
+        return good && visit_change(&slots, &plan->change);
     case PLAN_VALUES:
     case PLAN_SCAN:
     case PLAN_SERIES:
@@ -79,6 +110,23 @@ bool plan_each_expr(struct plan *plan, bool (*visit)(void *ctx, struct expr *exp
         break;
     }
     return good;
+}
+
+struct look_visit {
+    bool (*visit)(void *ctx, struct expr *expr);
+    void *ctx;
+};
+
+static bool look_slot(void *ctx, struct expr **slot)
+{
+    const struct look_visit *look = ctx;
+    return look->visit(look->ctx, *slot);
+}
+
+bool plan_each_expr(struct plan *plan, bool (*visit)(void *ctx, struct expr *expr), void *ctx)
+{
+    struct look_visit look = {visit, ctx};
+    return plan_each_slot(plan, look_slot, &look);
 }
 
 static void print_expr(const struct expr *expr, struct buffer *buffer, uint32_t depth);
@@ -174,7 +222,8 @@ static void print_head(const struct plan *plan, struct buffer *buffer)
         [PLAN_FILTER] = "Filter",   [PLAN_PROJECT] = "Project",   [PLAN_AGGREGATE] = "Aggregate",
         [PLAN_JOIN] = "Join",       [PLAN_SORT] = "Sort",         [PLAN_LIMIT] = "Limit",
         [PLAN_DISTINCT] = "Unique", [PLAN_SET] = "Set Operation", [PLAN_CTE] = "CTE Scan",
-        [PLAN_INSERT] = "Insert",   [PLAN_UPDATE] = "Update",     [PLAN_DELETE] = "Delete",
+        [PLAN_WINDOW] = "Window",   [PLAN_INSERT] = "Insert",     [PLAN_UPDATE] = "Update",
+        [PLAN_DELETE] = "Delete",
     };
     buffer_put_text(buffer,
                     plan->kind == PLAN_JOIN ? join_name(plan->join_kind) : names[plan->kind]);

@@ -22,6 +22,7 @@ enum plan_kind {
     PLAN_DISTINCT,
     PLAN_SET,
     PLAN_CTE, /* Reads the rows of a materialised WITH query. */
+    PLAN_WINDOW,
     PLAN_INSERT,
     PLAN_UPDATE,
     PLAN_DELETE,
@@ -49,6 +50,68 @@ struct plan_aggregate {
     uint32_t argument_count;
     struct expr *filter;
     bool distinct;
+};
+
+enum plan_window_kind {
+    WINDOW_AGGREGATE = 0,
+    WINDOW_ROW_NUMBER,
+    WINDOW_RANK,
+    WINDOW_DENSE_RANK,
+    WINDOW_PERCENT_RANK,
+    WINDOW_CUME_DIST,
+    WINDOW_NTILE,
+    WINDOW_LAG,
+    WINDOW_LEAD,
+    WINDOW_FIRST_VALUE,
+    WINDOW_LAST_VALUE,
+    WINDOW_NTH_VALUE,
+};
+
+enum plan_frame_mode { FRAME_RANGE = 0, FRAME_ROWS, FRAME_GROUPS };
+
+enum plan_frame_bound {
+    FRAME_UNBOUNDED_PRECEDING = 0,
+    FRAME_PRECEDING,
+    FRAME_CURRENT,
+    FRAME_FOLLOWING,
+    FRAME_UNBOUNDED_FOLLOWING,
+};
+
+enum plan_frame_exclude {
+    FRAME_EXCLUDE_NONE = 0,
+    FRAME_EXCLUDE_CURRENT,
+    FRAME_EXCLUDE_GROUP,
+    FRAME_EXCLUDE_TIES,
+};
+
+/* Which rows around the current one a window function sees. Offsets read no row. */
+struct plan_frame {
+    uint8_t mode;    /* enum plan_frame_mode. */
+    uint8_t start;   /* enum plan_frame_bound. */
+    uint8_t end;     /* The same. */
+    uint8_t exclude; /* enum plan_frame_exclude. */
+    struct expr *start_offset;
+    struct expr *end_offset;
+};
+
+struct plan_window_call {
+    uint8_t kind; /* enum plan_window_kind. */
+    const struct aggregate *aggregate;
+    struct expr *arguments[3];
+    uint32_t argument_count;
+    struct expr *filter;
+    struct plan_frame frame;
+};
+
+/* Calls that share PARTITION BY and ORDER BY. The output is the input's columns, then one a call.
+ */
+struct plan_window {
+    struct expr **partition;
+    uint32_t partition_count;
+    struct plan_key *keys;
+    uint32_t key_count;
+    struct plan_window_call *calls;
+    uint32_t call_count;
 };
 
 /* A comparison of a stored column with a value that is known when the scan begins. */
@@ -148,6 +211,7 @@ struct plan {
             bool set_all;
         };
         struct plan_cte *cte;
+        struct plan_window *window;
         struct plan_change change;
     };
 };
@@ -157,7 +221,11 @@ struct plan *plan_make(struct arena *arena, enum plan_kind kind, uint32_t column
 /* The column with that id, or NULL. */
 const struct plan_column *plan_find_column(const struct plan *plan, uint32_t id);
 
-/* Calls `visit` for every expression of the node itself; stops and returns false when it does. */
+/* Calls `visit` for every expression of the node itself, through the pointer to it, so that it may
+ * be replaced; stops and returns false when `visit` does. */
+bool plan_each_slot(struct plan *plan, bool (*visit)(void *ctx, struct expr **slot), void *ctx);
+
+/* The same for those that only look. */
 bool plan_each_expr(struct plan *plan, bool (*visit)(void *ctx, struct expr *expr), void *ctx);
 
 /* Prints the plan as EXPLAIN shows it, a line an operator, two blanks a level. */
