@@ -189,6 +189,25 @@ TDBPLUS_CHECKED tdbplus_status bind_frame(struct binder *binder, struct bind_que
 TDBPLUS_CHECKED tdbplus_status bind_window_plan(struct binder *binder, struct bind_query *query,
                                                 struct plan **plan);
 
+/* Arrays: array.c. With an element type, items are cast to it; TYPE_NONE: their common type. */
+TDBPLUS_CHECKED tdbplus_status bind_array(struct binder *binder, struct bind_query *query,
+                                          const struct ast_array *ast, struct type element,
+                                          struct expr **expr_out);
+/* The subquery's only column as an array. */
+TDBPLUS_CHECKED tdbplus_status bind_array_subquery(struct binder *binder, struct expr *subquery,
+                                                   struct expr **expr_out);
+TDBPLUS_CHECKED tdbplus_status bind_indirection(struct binder *binder, struct bind_query *query,
+                                                const struct ast_indirection *ast,
+                                                struct expr **expr_out);
+TDBPLUS_CHECKED tdbplus_status bind_quantified_array(struct binder *binder,
+                                                     struct bind_query *query,
+                                                     const struct ast_operator *ast,
+                                                     struct expr **expr_out);
+/* *array becomes itself with the part that `steps` name set to `value`. */
+TDBPLUS_CHECKED tdbplus_status bind_put(struct binder *binder, struct bind_query *query,
+                                        const struct ast_list *steps, struct expr *value,
+                                        struct expr **array);
+
 /* A call of a function or operator with bound arguments, cast as it wants them. */
 TDBPLUS_CHECKED tdbplus_status bind_call(struct binder *binder, const char *name, bool is_operator,
                                          struct expr **arguments, uint32_t count, uint32_t position,

@@ -79,6 +79,10 @@ static tdbplus_status resolve(struct binder *binder, const char *name, bool is_o
     if (found == FUNC_FOUND) {
         return TDBPLUS_OK;
     }
+    if (found == FUNC_INDETERMINATE) {
+        return bind_fail(binder, TDBPLUS_E_TYPE, "42804", position,
+                         "could not determine polymorphic type because input has type unknown");
+    }
     if (is_operator) {
         return operator_missing(binder, name, arguments, count, position, found == FUNC_AMBIGUOUS);
     }
@@ -302,7 +306,7 @@ tdbplus_status bind_operator(struct binder *binder, struct bind_query *query,
         return bind_unsupported(binder, ast->ast.position, "SIMILAR TO");
     case AST_OP_ANY:
     case AST_OP_ALL:
-        return bind_unsupported(binder, ast->ast.position, "ANY and ALL of an array");
+        return bind_quantified_array(binder, query, ast, expr_out);
     }
     return bind_unsupported(binder, ast->ast.position, "this operator");
 }

@@ -27,9 +27,6 @@ static tdbplus_status find_target(struct binder *binder, const struct ast_table_
 static tdbplus_status find_position(struct binder *binder, const struct target *target,
                                     const struct ast_target *ast, uint32_t *position_out)
 {
-    if (ast->indirection.count > 0) {
-        return bind_unsupported(binder, ast->ast.position, "changing a part of a column");
-    }
     int32_t position = schema_find_name(target->schema, ast->name);
     if (position < 0 || (uint32_t)position >= target->visible_count) {
         return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42703", ast->ast.position,
@@ -177,6 +174,9 @@ static tdbplus_status map_columns(struct binder *binder, const struct target *ta
         const struct ast_target *column = (const struct ast_target *)ast->columns.items[i];
         uint32_t position = 0;
         TRY(find_position(binder, target, column, &position));
+        if (column->indirection.count > 0) {
+            return bind_unsupported(binder, column->ast.position, "inserting a part of a column");
+        }
         if (map[position] != UINT32_MAX) {
             return bind_fail(binder, TDBPLUS_E_SQL, "42701", column->ast.position,
                              "column \"%s\" specified more than once", column->name);
@@ -329,12 +329,15 @@ static tdbplus_status check_conflict_target(struct binder *binder, const struct 
     return TDBPLUS_OK;
 }
 
+/* What was assigned to a column: several parts may be, or all of it once. */
+enum { WHOLE_SET = 1, PART_SET = 2 };
+
 static tdbplus_status bind_assignments(struct binder *binder, struct bind_query *query,
                                        const struct target *target, const struct ast_list *targets,
                                        struct expr **row)
 {
     query->clause = CLAUSE_UPDATE;
-    bool *set = arena_array(binder->arena, target->schema->column_count + 1u, sizeof *set);
+    uint8_t *set = arena_array(binder->arena, target->schema->column_count + 1u, sizeof *set);
     if (set == NULL) {
         return bind_no_memory(binder);
     }
@@ -342,11 +345,12 @@ static tdbplus_status bind_assignments(struct binder *binder, struct bind_query 
         const struct ast_target *item = (const struct ast_target *)targets->items[i];
         uint32_t position = 0;
         TRY(find_position(binder, target, item, &position));
-        if (set[position]) {
+        bool part = item->indirection.count > 0;
+        if (set[position] != 0 && !(part && set[position] == PART_SET)) {
             return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", item->ast.position,
                              "multiple assignments to same column \"%s\"", item->name);
         }
-        set[position] = true;
+        set[position] = part ? PART_SET : WHOLE_SET;
         const struct ast *value = item->value;
         if (item->multi_count > 0) {
             if (value->kind != AST_ROW) {
@@ -364,7 +368,13 @@ static tdbplus_status bind_assignments(struct binder *binder, struct bind_query 
             TRY(default_of(binder, target, position, &row[position]));
             continue;
         }
-        TRY(bind_expression(binder, query, value, &row[position]));
+        struct expr *given = NULL;
+        TRY(bind_expression(binder, query, value, &given));
+        if (part) {
+            TRY(bind_put(binder, query, &item->indirection, given, &row[position]));
+        } else {
+            row[position] = given;
+        }
         TRY(assign(binder, &target->schema->columns[position], &row[position]));
     }
     return TDBPLUS_OK;

@@ -140,9 +140,6 @@ tdbplus_status bind_condition(struct binder *binder, struct bind_query *query,
 tdbplus_status bind_type(struct binder *binder, const struct ast *ast, struct type *type_out)
 {
     const struct ast_type_name *name = (const struct ast_type_name *)ast;
-    if (name->array_depth > 0) {
-        return bind_unsupported(binder, ast->position, "an array type");
-    }
     if (name->set_of || name->names.count != 1) {
         return bind_unsupported(binder, ast->position, "this type");
     }
@@ -165,6 +162,9 @@ tdbplus_status bind_type(struct binder *binder, const struct ast *ast, struct ty
                                            type_out, binder->err);
     if (status != TDBPLUS_OK && binder->err != NULL && binder->err->position == 0) {
         binder->err->position = parse_character(binder->text, ast->position);
+    }
+    if (status == TDBPLUS_OK && name->array_depth > 0) {
+        *type_out = func_array_of(*type_out);
     }
     return status;
 }

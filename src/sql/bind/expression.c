@@ -172,7 +172,12 @@ static tdbplus_status bind_cast(struct binder *binder, struct bind_query *query,
     struct type type = {0};
     TRY(bind_type(binder, ast->type, &type));
     struct expr *expr = NULL;
-    TRY(bind_expression(binder, query, ast->argument, &expr));
+    if (ast->argument->kind == AST_ARRAY && type.id == TYPE_ARRAY) {
+        TRY(bind_array(binder, query, (const struct ast_array *)ast->argument, type_element(type),
+                       &expr));
+    } else {
+        TRY(bind_expression(binder, query, ast->argument, &expr));
+    }
     TRY(bind_coerce(binder, &expr, type, FUNC_CAST_EXPLICIT));
     *expr_out = expr;
     return TDBPLUS_OK;
@@ -327,13 +332,14 @@ static tdbplus_status bind_node(struct binder *binder, struct bind_query *query,
         return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", ast->position,
                          "DEFAULT is not allowed in this context");
     case AST_ARRAY:
-        return bind_unsupported(binder, ast->position, "an array");
+        return bind_array(binder, query, (const struct ast_array *)ast, type_of(TYPE_NONE),
+                          expr_out);
     case AST_ROW:
         return bind_unsupported(binder, ast->position, "a row as a value");
     case AST_COLLATE:
         return bind_unsupported(binder, ast->position, "COLLATE");
     case AST_INDIRECTION:
-        return bind_unsupported(binder, ast->position, "a subscript or field");
+        return bind_indirection(binder, query, (const struct ast_indirection *)ast, expr_out);
     case AST_NAMED_ARGUMENT:
         return bind_unsupported(binder, ast->position, "an argument by name");
     default:

@@ -166,6 +166,10 @@ static const char *default_name(const struct ast *ast)
             choice->otherwise != NULL ? default_name(choice->otherwise) : "?column?";
         return strcmp(inner, "?column?") == 0 ? "case" : inner;
     }
+    case AST_ARRAY:
+        return "array";
+    case AST_INDIRECTION:
+        return default_name(((const struct ast_indirection *)ast)->argument);
     case AST_COALESCE:
         return "coalesce";
     case AST_MIN_MAX:
@@ -175,8 +179,9 @@ static const char *default_name(const struct ast *ast)
                                                                                   : "?column?";
     case AST_SUBQUERY: {
         const struct ast_subquery *subquery = (const struct ast_subquery *)ast;
-        if (subquery->subquery_kind == AST_EXISTS) {
-            return "exists";
+        if (subquery->subquery_kind == AST_EXISTS ||
+            subquery->subquery_kind == AST_SUBQUERY_ARRAY) {
+            return subquery->subquery_kind == AST_EXISTS ? "exists" : "array";
         }
         const struct ast_select *select = (const struct ast_select *)subquery->query;
         if (subquery->subquery_kind == AST_SCALAR && select->targets.count == 1) {

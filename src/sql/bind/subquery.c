@@ -56,14 +56,10 @@ tdbplus_status bind_subquery(struct binder *binder, struct bind_query *query,
                              const struct ast_subquery *ast, struct expr **expr_out)
 {
     static const uint8_t kinds[] = {
-        [AST_EXISTS] = EXPR_EXISTS,
-        [AST_SUBQUERY_ALL] = EXPR_ALL,
-        [AST_SUBQUERY_ANY] = EXPR_ANY,
-        [AST_SCALAR] = EXPR_SCALAR,
+        [AST_EXISTS] = EXPR_EXISTS,         [AST_SUBQUERY_ALL] = EXPR_ALL,
+        [AST_SUBQUERY_ANY] = EXPR_ANY,      [AST_SCALAR] = EXPR_SCALAR,
+        [AST_SUBQUERY_ARRAY] = EXPR_SCALAR,
     };
-    if (ast->subquery_kind == AST_SUBQUERY_ARRAY) {
-        return bind_unsupported(binder, ast->ast.position, "ARRAY of a subquery");
-    }
     bool quantified =
         ast->subquery_kind == AST_SUBQUERY_ANY || ast->subquery_kind == AST_SUBQUERY_ALL;
     struct expr *expr =
@@ -83,6 +79,9 @@ tdbplus_status bind_subquery(struct binder *binder, struct bind_query *query,
     }
     if (quantified) {
         TRY(bind_quantified(binder, query, ast, expr));
+    }
+    if (ast->subquery_kind == AST_SUBQUERY_ARRAY) {
+        return bind_array_subquery(binder, expr, expr_out);
     }
     if (subquery->kind == EXPR_SCALAR) {
         expr->type = subquery->plan->columns[0].type;

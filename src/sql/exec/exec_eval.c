@@ -407,6 +407,8 @@ tdbplus_status eval_expr(const struct eval *eval, const struct expr *expr,
         return eval_any_of(eval, expr, rows, column_out);
     case EXPR_SUBQUERY:
         return eval_subquery(eval, expr, rows, column_out);
+    case EXPR_ARRAY_ANY:
+        return eval_array_any(eval, expr, rows, column_out);
     case EXPR_COLUMN:
         break;
     }

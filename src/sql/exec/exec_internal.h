@@ -136,6 +136,11 @@ TDBPLUS_CHECKED tdbplus_status eval_subquery(const struct eval *eval, const stru
                                              const struct func_rows *rows,
                                              struct column *column_out);
 
+/* x op ANY (array) and ALL: exec_array.c. */
+TDBPLUS_CHECKED tdbplus_status eval_array_any(const struct eval *eval, const struct expr *expr,
+                                              const struct func_rows *rows,
+                                              struct column *column_out);
+
 /* ---- rows kept: exec_rows.c ---- */
 
 /* Rows in chunks of BATCH_ROW_COUNT_MAX, copied with their bytes. A row's number never changes. */
@@ -208,6 +213,11 @@ struct order_entry order_entry_of(struct span key, uint32_t row);
 /* A stable sort. */
 TDBPLUS_CHECKED tdbplus_status order_sort(struct exec *exec, struct order_entry *entries,
                                           size_t count);
+
+/* Appends one value's key; false for a type without an order. order_nested() (exec_nested.c) is for
+ * values that have others inside. */
+bool order_value(const struct datum *value, struct buffer *buffer);
+bool order_nested(const struct datum *value, struct buffer *buffer);
 
 /* A hash table from keys to the numbers 0, 1, 2, ... in order of arrival. */
 struct key_table {

@@ -306,7 +306,7 @@ static void order_wide(wide_int value, struct buffer *buffer)
     order_integer((uint64_t)bits, buffer);
 }
 
-static bool order_value(const struct datum *value, struct buffer *buffer)
+bool order_value(const struct datum *value, struct buffer *buffer)
 {
     switch ((enum type_id)value->type.id) {
     case TYPE_BOOL:
@@ -345,10 +345,11 @@ static bool order_value(const struct datum *value, struct buffer *buffer)
     case TYPE_ENUM:
         order_integer((uint64_t)value->integer ^ (uint64_t)1 << 63, buffer);
         return true;
-    case TYPE_NONE:
     case TYPE_JSON:
     case TYPE_ARRAY:
     case TYPE_VECTOR:
+        return order_nested(value, buffer);
+    case TYPE_NONE:
         break;
     }
     return false;

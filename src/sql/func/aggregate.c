@@ -1,4 +1,4 @@
-#include "sql/func/aggregate.h"
+#include "sql/func/aggregate_internal.h"
 
 #include <math.h>
 #include <string.h>
@@ -9,16 +9,8 @@
 #include "sql/func/kernel.h"
 #include "types/numeric.h"
 
-/* The i-th row of an update, and whether an argument is null in it. */
-static uint32_t row_of(const struct aggregate_update *update, uint32_t i)
-{
-    return update->rows == NULL ? i : update->rows[i];
-}
-
-static tdbplus_status no_memory(struct err *err)
-{
-    return err_set(err, TDBPLUS_E_NOMEM, "out of memory in an aggregate");
-}
+#define row_of    aggregate_row
+#define no_memory aggregate_no_memory
 
 /* ---- count ---- */
 
@@ -675,12 +667,6 @@ static tdbplus_status join_finish(const uint8_t *state, struct arena *arena,
     return TDBPLUS_OK;
 }
 
-/* Name, arguments, result; what a state is; what to do with it; what it is. */
-#define AGGREGATE(NAME, COUNT, FIRST, SECOND, RESULT, STATE, UPDATE, FINISH, REMOVE, SUMMARY) \
-    {                                                                                         \
-        NAME, COUNT, {FIRST, SECOND}, RESULT, sizeof(STATE), UPDATE, FINISH, SUMMARY, REMOVE  \
-    }
-
 static const struct aggregate table[] = {
     AGGREGATE("count", 0, 0, 0, TYPE_INT8, int64_t, count_update, count_finish, count_remove,
               "Number of rows."),
@@ -750,13 +736,23 @@ static const struct aggregate table[] = {
               "Bits in an odd number."),
     AGGREGATE("string_agg", 2, TYPE_TEXT, TYPE_TEXT, TYPE_TEXT, struct joined, join_update,
               join_finish, NULL, "All texts, the second argument between them."),
+    AGGREGATE_END,
 };
 
-#define TABLE_COUNT (sizeof table / sizeof *table)
+static const struct aggregate *const tables[] = {table, aggregates_collect};
+
+#define TABLE_COUNT (sizeof tables / sizeof *tables)
 
 const struct aggregate *aggregate_at(uint32_t number)
 {
-    return number < TABLE_COUNT ? &table[number] : NULL;
+    for (size_t t = 0; t < TABLE_COUNT; t++) {
+        for (const struct aggregate *line = tables[t]; line->name != NULL; line++) {
+            if (number-- == 0) {
+                return line;
+            }
+        }
+    }
+    return NULL;
 }
 
 int aggregate_extreme(const struct aggregate *aggregate)
@@ -766,8 +762,9 @@ int aggregate_extreme(const struct aggregate *aggregate)
 
 bool aggregate_known(const char *name)
 {
-    for (size_t i = 0; i < TABLE_COUNT; i++) {
-        if (strcmp(table[i].name, name) == 0) {
+    const struct aggregate *line = NULL;
+    for (uint32_t i = 0; (line = aggregate_at(i)) != NULL; i++) {
+        if (strcmp(line->name, name) == 0) {
             return true;
         }
     }
@@ -804,16 +801,30 @@ static uint32_t fitness(const struct aggregate *aggregate, const struct type *ty
     return points;
 }
 
+static struct type result_type(const struct aggregate *aggregate, const struct type *arguments)
+{
+    if (aggregate->result == FUNC_SAME) {
+        return arguments[0];
+    }
+    if (aggregate->result == FUNC_ANY_ARRAY) {
+        // Arrays become an array of one dimension more.
+        return arguments[0].id == TYPE_ARRAY ? arguments[0]
+                                             : func_array_of(func_type_base(arguments[0]));
+    }
+    return type_of((enum type_id)aggregate->result);
+}
+
 enum func_found aggregate_resolve(const char *name, const struct type *types, uint32_t count,
                                   const struct aggregate **aggregate_out,
                                   struct type *arguments_out, struct type *result_out)
 {
     const struct aggregate *best = NULL;
     uint32_t points = 0;
-    for (size_t i = 0; i < TABLE_COUNT; i++) {
-        if (strcmp(table[i].name, name) == 0 && fitness(&table[i], types, count) > points) {
-            best = &table[i];
-            points = fitness(&table[i], types, count);
+    const struct aggregate *line = NULL;
+    for (uint32_t i = 0; (line = aggregate_at(i)) != NULL; i++) {
+        if (strcmp(line->name, name) == 0 && fitness(line, types, count) > points) {
+            best = line;
+            points = fitness(line, types, count);
         }
     }
     if (best == NULL) {
@@ -825,8 +836,7 @@ enum func_found aggregate_resolve(const char *name, const struct type *types, ui
                            : types[i].id == TYPE_NONE ? type_of(TYPE_TEXT)
                                                       : types[i];
     }
-    *result_out =
-        best->result == FUNC_SAME ? arguments_out[0] : type_of((enum type_id)best->result);
+    *result_out = result_type(best, arguments_out);
     *aggregate_out = best;
     return FUNC_FOUND;
 }

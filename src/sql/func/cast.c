@@ -48,8 +48,10 @@ bool func_type_preferred(struct type type)
 struct type func_type_base(struct type type)
 {
     struct type base = type;
-    if (type.id == TYPE_NUMERIC || type.id == TYPE_TEXT) {
+    uint8_t item = type.id == TYPE_ARRAY ? type.element : type.id;
+    if (item == TYPE_NUMERIC || item == TYPE_TEXT) {
         base = type_of((enum type_id)type.id);
+        base.element = type.element;
     }
     return base;
 }
@@ -78,6 +80,13 @@ bool cast_find(struct type from, struct type to, enum func_cast_context context,
     if (same_base(from, to)) {
         return true;
     }
+    if (from.id == TYPE_ARRAY && to.id == TYPE_ARRAY) {
+        bool found = cast_find(type_element(from), type_element(to), context, func_out);
+        *func_out = *func_out == NULL               ? NULL
+                    : context == FUNC_CAST_EXPLICIT ? &cast_array_explicit
+                                                    : &cast_array_assigned;
+        return found;
+    }
     static const struct cast_line *const tables[] = {table_casts, table_casts_numeric,
                                                      table_casts_time};
     for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
@@ -99,6 +108,20 @@ bool cast_find(struct type from, struct type to, enum func_cast_context context,
     return false;
 }
 
+/* Items go their own path; the array's is one call that takes all of them along it. */
+static int32_t array_path(struct type from, struct type to, enum func_cast_context context,
+                          struct func_cast_step steps[FUNC_CAST_STEPS_MAX])
+{
+    struct func_cast_step inner[FUNC_CAST_STEPS_MAX];
+    int32_t count = func_cast_path(type_element(from), type_element(to), context, inner);
+    if (count > 0) {
+        steps[0] = (struct func_cast_step){
+            context == FUNC_CAST_EXPLICIT ? &cast_array_explicit : &cast_array_assigned, to};
+        count = 1;
+    }
+    return count;
+}
+
 int32_t func_cast_path(struct type from, struct type to, enum func_cast_context context,
                        struct func_cast_step steps[FUNC_CAST_STEPS_MAX])
 {
@@ -109,6 +132,9 @@ int32_t func_cast_path(struct type from, struct type to, enum func_cast_context 
     }
     if (type_equal(from, to)) {
         return 0;
+    }
+    if (from.id == TYPE_ARRAY && to.id == TYPE_ARRAY) {
+        return array_path(from, to, context, steps);
     }
     struct type base = func_type_base(to);
     const struct func *func = cast_unfit_find(from);
@@ -154,6 +180,10 @@ void func_type_name(struct type type, char text[64])
     }
     if (type.id == TYPE_TEXT && type.parameter > 0) {
         (void)snprintf(text, 64, "character varying(%u)", type.parameter);
+    } else if (type.id == TYPE_ARRAY) {
+        char item[64];
+        func_type_name(type_element(type), item);
+        (void)snprintf(text, 64, "%.60s[]", item);
     } else {
         type_name(type, text);
     }

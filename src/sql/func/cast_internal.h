@@ -19,6 +19,10 @@ extern const struct cast_line table_casts_time[];
 extern const struct func cast_from_text;
 extern const struct func cast_to_text;
 
+/* From array to array, item by item; they differ in what does not fit a length. */
+extern const struct func cast_array_assigned;
+extern const struct func cast_array_explicit;
+
 /* Between the stored form of numbers and the one that expressions have. */
 extern const struct func cast_numeric_fit;
 extern const struct func cast_numeric_unfit;

@@ -23,10 +23,16 @@
 enum func_pseudo {
     FUNC_ANY = 200,       /* Any type, unknown literals as text. */
     FUNC_SAME = 201,      /* Any type, the same wherever it stands ("anyelement"). */
-    FUNC_ANY_ARRAY = 202, /* An array of any type. */
-    FUNC_AS_TEXT = 203,   /* Any type, cast to text. */
+    FUNC_ANY_ARRAY = 202, /* An array of the type that FUNC_SAME is ("anyarray"). */
+    FUNC_AS_TEXT = 203,   /* Any type but arrays, cast to text. */
     FUNC_PRINTED = 204,   /* Any type, as its output function prints it. */
+    FUNC_COMMON = 205,    /* Any types, cast to their common one ("anycompatible"). */
+    FUNC_COMMON_ARRAY = 206,
 };
+
+/* In declarations, an array of a type: FUNC_ARRAY_OF(TYPE_TEXT) is text[]. */
+#define FUNC_ARRAY_BASE   128
+#define FUNC_ARRAY_OF(id) ((uint8_t)(FUNC_ARRAY_BASE + (id)))
 
 enum func_flag {
     FUNC_OPERATOR = 1,       /* The name is an operator's. */
@@ -35,6 +41,9 @@ enum func_flag {
     FUNC_VARIADIC = 8,       /* The last argument may be repeated. */
     FUNC_STABLE = 16,        /* The same within one statement; not folded when planning. */
     FUNC_VOLATILE = 32,      /* Every call is its own. */
+    /* Gives rows. The kernel gives an array of them; where `result` is an array itself, the
+     * kernel's array has one dimension more. */
+    FUNC_SET = 64,
 };
 
 /* What stable functions ask about the statement. */
@@ -108,6 +117,7 @@ enum func_found {
     FUNC_NOT_FOUND,    /* No such name, or none that these types can be given to. */
     FUNC_NAME_UNKNOWN, /* No function has that name. */
     FUNC_AMBIGUOUS,
+    FUNC_INDETERMINATE, /* Found, but only unknown literals decide its types. */
 };
 
 /*
@@ -149,6 +159,9 @@ int32_t func_cast_path(struct type from, struct type to, enum func_cast_context 
 
 /* What prints a value of any type for FUNC_PRINTED. */
 const struct func *func_output(void);
+
+/* The array type of an element type; of arrays there are none. */
+struct type func_array_of(struct type element);
 
 /* The type without precision or length, as functions take it. */
 struct type func_type_base(struct type type);

@@ -39,6 +39,10 @@ static const char *sample(struct type type)
     static const char *const intervals[] = {"1 day", "-1 month", "0", "1 year 2 days 03:04:05"};
     static const char *const documents[] = {"null", "1.5", "\"s\"", "[1,2,[3]]",
                                             "{\"a\":1,\"b\":{\"c\":\"x\"}}"};
+    static const char *const text_arrays[] = {"{}", "{a}", "{a,NULL,\"\"}", "{{a,b},{c,d}}",
+                                              "[0:1]={x,\"a text beyond twelve bytes\"}"};
+    static const char *const integer_arrays[] = {"{}", "{1}", "{1,NULL,3}", "{{1,2},{3,4}}",
+                                                 "[5:6]={2,1}"};
 #define PICK(list) list[chance(sizeof(list) / sizeof *(list))]
     switch (type.id) {
     case TYPE_BOOL:
@@ -65,6 +69,12 @@ static const char *sample(struct type type)
         return "00000000-0000-0000-0000-00000000000a";
     case TYPE_JSON:
         return PICK(documents);
+    case TYPE_ARRAY:
+        return type.element == TYPE_TEXT    ? PICK(text_arrays)
+               : type.element == TYPE_BOOL  ? "{t,f,NULL}"
+               : type.element == TYPE_JSON  ? "{1,null,NULL}"
+               : type.element == TYPE_BYTEA ? "{}"
+                                            : PICK(integer_arrays);
     case TYPE_BYTEA:
         return chance(2) == 0 ? "\\x" : "\\x00ff10";
     default:
@@ -75,7 +85,22 @@ static const char *sample(struct type type)
 
 static struct type type_for(uint8_t declared)
 {
-    return type_of(declared >= FUNC_ANY ? TYPE_TEXT : (enum type_id)declared);
+    if (declared == FUNC_ANY_ARRAY || declared == FUNC_COMMON_ARRAY) {
+        return func_array_of(type_of(TYPE_TEXT));
+    }
+    if (declared >= FUNC_ANY) {
+        return type_of(TYPE_TEXT);
+    }
+    return declared > FUNC_ARRAY_BASE
+               ? func_array_of(type_of((enum type_id)(declared - FUNC_ARRAY_BASE)))
+               : type_of((enum type_id)declared);
+}
+
+/* What the kernel gives: rows come as an array of them. */
+static struct type result_type_for(const struct func *func)
+{
+    struct type type = type_for(func->result);
+    return (func->flags & FUNC_SET) != 0 && type.id != TYPE_ARRAY ? func_array_of(type) : type;
 }
 
 /* A column of samples: flat, constant or a dictionary of the flat one, with some nulls. */
@@ -148,7 +173,7 @@ static uint32_t check_function(const struct func *func)
     struct func_rows chosen = {all ? NULL : rows, all ? ROWS : listed, ROWS};
     struct func_call call = {.arena = &arena, .context = &context};
     struct column result = {0};
-    struct type type = type_for(func->result);
+    struct type type = result_type_for(func);
     tdbplus_status status =
         func_apply(func, type, arguments, func->argument_count, &chosen, &call, &result);
     bool any_failed = false;

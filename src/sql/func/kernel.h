@@ -36,6 +36,8 @@ extern const struct func table_system[];
 extern const struct func table_numeric[];
 extern const struct func table_time[];
 extern const struct func table_json[];
+extern const struct func table_array[];
+extern const struct func table_array_text[];
 
 #define FUNC_END                       \
     {                                  \

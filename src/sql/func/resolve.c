@@ -5,14 +5,15 @@
 #include "base/assert.h"
 #include "sql/func/cast_internal.h"
 #include "sql/func/kernel.h"
+#include "sql/func/polymorph.h"
 
 static const struct func *const tables[] = {
-    table_arithmetic, table_comparison, table_math, table_text, table_pattern,
-    table_system,     table_numeric,    table_time, table_json,
+    table_arithmetic, table_comparison, table_math, table_text,  table_pattern,    table_system,
+    table_numeric,    table_time,       table_json, table_array, table_array_text,
 };
 
 #define TABLE_COUNT    (sizeof tables / sizeof *tables)
-#define CANDIDATES_MAX 64u
+#define CANDIDATES_MAX 128u
 
 const struct func *func_at(uint32_t number)
 {
@@ -47,44 +48,21 @@ static bool takes_count(const struct func *func, uint32_t count)
     return count == func->argument_count;
 }
 
-static bool is_pseudo(uint8_t id)
-{
-    return id >= FUNC_ANY;
-}
-
-/* The type that FUNC_SAME stands for in a call. */
-static struct type same_type(const struct func *func, const struct type *types, uint32_t count)
-{
-    struct type found = type_of(TYPE_NONE);
-    for (uint32_t i = 0; i < count; i++) {
-        if (declared(func, i) == FUNC_SAME && types[i].id != TYPE_NONE) {
-            found = types[i];
-            break;
-        }
-    }
-    return found.id == TYPE_NONE ? type_of(TYPE_TEXT) : found;
-}
-
 static bool reachable(const struct func *func, const struct type *types, uint32_t count)
 {
-    struct type same = same_type(func, types, count);
+    struct poly poly;
+    if (!poly_solve(func, types, count, &poly)) {
+        return false;
+    }
     for (uint32_t i = 0; i < count; i++) {
         uint8_t want = declared(func, i);
         const struct func *cast = NULL;
-        if (types[i].id == TYPE_NONE || want == FUNC_ANY || want >= FUNC_AS_TEXT) {
+        if (types[i].id == TYPE_NONE || want == FUNC_ANY || want == FUNC_AS_TEXT ||
+            want == FUNC_PRINTED) {
             continue;
         }
-        if (want == FUNC_ANY_ARRAY) {
-            if (types[i].id != TYPE_ARRAY) {
-                return false;
-            }
-            continue;
-        }
-        struct type target = want == FUNC_SAME ? same : type_of((enum type_id)want);
-        if (types[i].id != target.id && !cast_find(types[i], target, FUNC_CAST_IMPLICIT, &cast)) {
-            return false;
-        }
-        if (want == FUNC_SAME && types[i].id != target.id) {
+        struct type target = poly_type(want, types[i], &poly);
+        if (!cast_find(types[i], target, FUNC_CAST_IMPLICIT, &cast)) {
             return false;
         }
     }
@@ -110,6 +88,11 @@ static uint32_t keep_best(struct candidate *candidates, uint32_t count, bool by_
     return left;
 }
 
+static bool is_exactly(uint8_t want, struct type type)
+{
+    return want == type.id || (type.id == TYPE_ARRAY && want == FUNC_ARRAY_OF(type.element));
+}
+
 static void score(struct candidate *candidate, const struct type *types, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -117,12 +100,11 @@ static void score(struct candidate *candidate, const struct type *types, uint32_
         if (types[i].id == TYPE_NONE) {
             continue;
         }
-        bool exact = want == types[i].id;
+        struct type type = poly_declared_type(want);
+        bool exact = is_exactly(want, types[i]);
         candidate->exact += exact;
-        candidate->preferred +=
-            exact ||
-            (!is_pseudo(want) && func_type_preferred(type_of((enum type_id)want)) &&
-             func_type_category(type_of((enum type_id)want)) == func_type_category(types[i]));
+        candidate->preferred += exact || (!poly_is_open(want) && func_type_preferred(type) &&
+                                          func_type_category(type) == func_type_category(types[i]));
     }
 }
 
@@ -130,13 +112,13 @@ static void score(struct candidate *candidate, const struct type *types, uint32_
 static char declared_category(const struct func *func, uint32_t argument)
 {
     uint8_t want = declared(func, argument);
-    return is_pseudo(want) ? 'P' : func_type_category(type_of((enum type_id)want));
+    return poly_is_open(want) ? 'P' : func_type_category(poly_declared_type(want));
 }
 
 static bool declared_preferred(const struct func *func, uint32_t argument)
 {
     uint8_t want = declared(func, argument);
-    return is_pseudo(want) || func_type_preferred(type_of((enum type_id)want));
+    return !poly_is_open(want) && func_type_preferred(poly_declared_type(want));
 }
 
 /* The category that the candidates agree on for an unknown argument, strings first; 0: none. */
@@ -205,34 +187,35 @@ static uint32_t assume_same(struct candidate *candidates, uint32_t count, const 
     if (known.id == TYPE_NONE) {
         return 2;
     }
+    struct type assumed[FUNC_ARGUMENT_COUNT_MAX];
+    for (uint32_t a = 0; a < argument_count; a++) {
+        assumed[a] = known;
+    }
     uint32_t left = 0;
     for (uint32_t i = 0; i < count; i++) {
-        bool fits = true;
-        for (uint32_t a = 0; a < argument_count; a++) {
-            fits = fits && declared(candidates[i].func, a) == known.id;
-        }
-        candidates[i].alive = fits;
-        left += fits;
+        candidates[i].alive =
+            candidates[i].alive && reachable(candidates[i].func, assumed, argument_count);
+        left += candidates[i].alive;
     }
     return left;
 }
 
-static void fill_match(const struct func *func, const struct type *types, uint32_t count,
-                       struct func_match *match)
+static enum func_found fill_match(const struct func *func, const struct type *types, uint32_t count,
+                                  struct func_match *match)
 {
-    match->func = func;
-    struct type same = same_type(func, types, count);
-    for (uint32_t i = 0; i < count; i++) {
-        uint8_t want = declared(func, i);
-        struct type unknown_as = types[i].id == TYPE_NONE ? type_of(TYPE_TEXT) : types[i];
-        match->arguments[i] = want == FUNC_SAME      ? same
-                              : want >= FUNC_AS_TEXT ? type_of(TYPE_TEXT)
-                              : is_pseudo(want)      ? unknown_as
-                                                     : type_of((enum type_id)want);
+    struct poly poly;
+    if (!poly_solve(func, types, count, &poly)) {
+        return FUNC_NOT_FOUND;
     }
-    match->result = func->result == FUNC_SAME ? same
-                    : is_pseudo(func->result) ? same
-                                              : type_of((enum type_id)func->result);
+    if (!poly_is_settled(&poly)) {
+        return FUNC_INDETERMINATE;
+    }
+    match->func = func;
+    for (uint32_t i = 0; i < count; i++) {
+        match->arguments[i] = poly_type(declared(func, i), types[i], &poly);
+    }
+    match->result = poly_type(func->result, type_of(TYPE_NONE), &poly);
+    return FUNC_FOUND;
 }
 
 static uint32_t collect(const char *name, bool is_operator, const struct type *types,
@@ -275,8 +258,7 @@ enum func_found func_resolve(const char *name, bool is_operator, const struct ty
         uint32_t found = collect(name, is_operator, assumed, count, candidates, &known);
         for (uint32_t i = 0; i < found; i++) {
             if (candidates[i].exact == 2) {
-                fill_match(candidates[i].func, assumed, count, match_out);
-                return FUNC_FOUND;
+                return fill_match(candidates[i].func, assumed, count, match_out);
             }
         }
     }
@@ -291,12 +273,11 @@ enum func_found func_resolve(const char *name, bool is_operator, const struct ty
     if (left != 1) {
         return FUNC_AMBIGUOUS;
     }
-    for (uint32_t i = 0; i < found; i++) {
-        if (candidates[i].alive) {
-            fill_match(candidates[i].func, types, count, match_out);
-        }
+    uint32_t chosen = 0;
+    while (!candidates[chosen].alive) {
+        chosen++;
     }
-    return FUNC_FOUND;
+    return fill_match(candidates[chosen].func, types, count, match_out);
 }
 
 /* Edits (insert, delete, change, swap) between two short names, at most `limit`. */

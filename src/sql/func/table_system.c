@@ -45,6 +45,18 @@ static tdbplus_status version(struct func_call *call)
     return text_for_all(call, "PostgreSQL 15.0 (TDB+)");
 }
 
+static tdbplus_status type_name_of(struct func_call *call)
+{
+    char name[64];
+    func_type_name(call->arguments[0].type, name);
+    uint8_t *copy = arena_bytes(call->arena, sizeof name);
+    if (copy == NULL) {
+        return kernel_no_memory(call);
+    }
+    memcpy(copy, name, sizeof name);
+    return text_for_all(call, (const char *)copy);
+}
+
 /* xoroshiro128+ (Blackman, Vigna, 2018); 52 bits of it make a double in [0, 1). */
 static uint64_t next_random(uint64_t state[2])
 {
@@ -84,6 +96,7 @@ const struct func table_system[] = {
     {"current_database", 0, {0}, TYPE_TEXT, FUNC_STABLE, current_database, "Of which database."},
     {"current_schema", 0, {0}, TYPE_TEXT, FUNC_STABLE, current_schema, "Where names are found."},
     {"version", 0, {0}, TYPE_TEXT, FUNC_STABLE, version, "Which release this is."},
+    {"pg_typeof", 1, {FUNC_ANY}, TYPE_TEXT, FUNC_CALLED_ON_NULL, type_name_of, "Name of the type."},
     {"random",
      0,
      {0},

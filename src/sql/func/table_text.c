@@ -679,7 +679,7 @@ const struct func table_text[] = {
     {"concat", 1, {FUNC_PRINTED}, TX, CN, concat, "All arguments joined, nulls left out."},
     {"concat_ws",
      2,
-     {TX, TX},
+     {TX, FUNC_PRINTED},
      TX,
      CN | FUNC_NULLABLE,
      concat_ws,

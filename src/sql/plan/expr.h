@@ -26,12 +26,13 @@ enum expr_kind {
     EXPR_COALESCE,
     EXPR_LEAST,
     EXPR_GREATEST,
-    EXPR_NULLIF,   /* `func` is the equality. */
-    EXPR_IS_NULL,  /* `negated`: IS NOT NULL. */
-    EXPR_TRUTH,    /* `number` is an enum ast_truth_kind. */
-    EXPR_DISTINCT, /* `func` is the equality; `negated`: IS NOT DISTINCT FROM. */
-    EXPR_ANY_OF,   /* The first equals any of the others, three-valued; `func` is the equality. */
-    EXPR_SUBQUERY, /* See struct expr_subquery. */
+    EXPR_NULLIF,    /* `func` is the equality. */
+    EXPR_IS_NULL,   /* `negated`: IS NOT NULL. */
+    EXPR_TRUTH,     /* `number` is an enum ast_truth_kind. */
+    EXPR_DISTINCT,  /* `func` is the equality; `negated`: IS NOT DISTINCT FROM. */
+    EXPR_ANY_OF,    /* The first equals any of the others, three-valued; `func` is the equality. */
+    EXPR_SUBQUERY,  /* See struct expr_subquery. */
+    EXPR_ARRAY_ANY, /* The first compared with each item of the second by `func`; `negated`: ALL. */
 };
 
 enum expr_subquery_kind { EXPR_EXISTS = 0, EXPR_SCALAR, EXPR_ANY, EXPR_ALL };
