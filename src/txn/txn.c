@@ -11,9 +11,8 @@ static const struct txn_options options_default = {.durability = -1};
 static void take_snapshot(struct txn *txn)
 {
     store_snapshot_release(txn->store, &txn->snapshot);
-    store_snapshot_acquire(txn->store, &txn->snapshot);
     catalog_release(txn->catalog);
-    txn->catalog = catalog_acquire(txn->store);
+    txn->catalog = store_snapshot_acquire_catalog(txn->store, &txn->snapshot);
 }
 
 tdbplus_status txn_begin(struct store *store, const struct txn_options *options,
@@ -98,14 +97,13 @@ tdbplus_status txn_statement(struct txn *txn, struct err *err)
     if (txn->options.isolation == TXN_REPEATABLE_READ) {
         return store_snapshot_check(&txn->snapshot, err);
     }
-    bool has_changes = txn_has_changes(txn);
+    if (!txn_has_changes(txn)) {
+        take_snapshot(txn);
+        return TDBPLUS_OK;
+    }
+    // Own changes refer to objects of the catalog they were made by.
     store_snapshot_release(txn->store, &txn->snapshot);
     store_snapshot_acquire(txn->store, &txn->snapshot);
-    // Own changes refer to objects of the catalog they were made by.
-    if (!has_changes) {
-        catalog_release(txn->catalog);
-        txn->catalog = catalog_acquire(txn->store);
-    }
     return TDBPLUS_OK;
 }
 

@@ -103,6 +103,8 @@ TDBPLUS_CHECKED tdbplus_status txn_object_drop(struct txn *txn, uint64_t id, str
 
 /* ---- rows ---- */
 
+/* Wherever a key is asked for, values of other types than the key columns' are TDBPLUS_E_TYPE. */
+
 enum txn_write_mode {
     TXN_INSERT = 0, /* TDBPLUS_E_UNIQUE if the key exists; the text names the key. */
     TXN_UPSERT = 1, /* Replaces the row if the key exists. */

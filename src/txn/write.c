@@ -35,6 +35,25 @@ static tdbplus_status make_key(const struct object *collection, const struct dat
     return TDBPLUS_OK;
 }
 
+/* Keys of values of other types would be other bytes, and their rows never found. */
+static tdbplus_status check_key(const struct object *collection, const struct datum *key_values,
+                                struct err *err)
+{
+    const struct schema *schema = collection->schema;
+    for (uint32_t i = 0; i < schema->key_count; i++) {
+        const struct schema_column *column = &schema->columns[schema->key_columns[i]];
+        if (!key_values[i].is_null && !type_equal(key_values[i].type, column->type)) {
+            char have[64];
+            char want[64];
+            type_name(key_values[i].type, have);
+            type_name(column->type, want);
+            return err_set(err, TDBPLUS_E_TYPE, "key column \"%s\" of \"%s\" is of type %s, not %s",
+                           column->name, collection->name, want, have);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
 tdbplus_status txn_key(struct txn *txn, const struct object *collection,
                        const struct datum *key_values, struct segment_key *key_out, struct err *err)
 {
@@ -235,6 +254,7 @@ tdbplus_status txn_delete(struct txn *txn, const struct object *collection,
     struct err *err = call->err;
     TRY(txn_check_writable(txn, err));
     struct segment_key key = {0};
+    TRY(check_key(collection, key_values, err));
     TRY(txn_key(txn, collection, key_values, &key, err));
     TRY(txn_lock_key(txn, collection, &key, LOCK_ROW_UPDATE, false, call));
     const struct change_table *table = changes_find_table(&txn->changes, collection->id);
@@ -256,6 +276,7 @@ tdbplus_status txn_lock_row(struct txn *txn, const struct object *collection,
     struct err *err = call->err;
     TRY(txn_check_writable(txn, err));
     struct segment_key key = {0};
+    TRY(check_key(collection, key_values, err));
     TRY(txn_key(txn, collection, key_values, &key, err));
     TRY(txn_lock_key(txn, collection, &key, mode, no_wait, call));
     const struct change_table *table = changes_find_table(&txn->changes, collection->id);
@@ -305,6 +326,7 @@ tdbplus_status txn_get(struct txn *txn, const struct object *collection,
     const struct schema *schema = collection->schema;
     uint32_t count = positions == NULL ? schema->column_count : position_count;
     struct segment_key key = {0};
+    TRY(check_key(collection, key_values, err));
     TRY(txn_key(txn, collection, key_values, &key, err));
     const struct change_table *table = changes_find_table(&txn->changes, collection->id);
     if (table != NULL) {
@@ -338,6 +360,7 @@ static tdbplus_status make_keys(struct txn *txn, const struct object *collection
     size_t ends[VERSION_FIND_MAX];
     buffer_clear(&txn->key);
     for (uint32_t i = 0; i < count; i++) {
+        TRY(check_key(collection, key_values[i], err));
         TRY(append_key(collection, key_values[i], &txn->key, err));
         ends[i] = txn->key.size;
     }
@@ -433,6 +456,7 @@ tdbplus_status txn_get_now(struct store *store, const struct object *collection,
                            struct err *err)
 {
     struct segment_key key = {0};
+    TRY(check_key(collection, key_values, err));
     TRY(make_key(collection, key_values, scratch, &key, err));
     bool found = false;
     uint64_t now = store_visible_timestamp(store);

@@ -134,9 +134,7 @@ static void strike(struct damage *damage)
     char path[128];
     uint64_t offsets[FLIP_COUNT_MAX];
     uint32_t bits[FLIP_COUNT_MAX];
-    // Two in a log may hit the last mark and a record only the mark proves: then it is a torn tail.
-    bool single = strncmp(damage->names[damage->struck], "log-", 4) == 0;
-    uint32_t count = single ? 1 : 1 + (uint32_t)life_below(life, FLIP_COUNT_MAX);
+    uint32_t count = 1 + (uint32_t)life_below(life, FLIP_COUNT_MAX);
     make_path(damage, damage->struck, path);
     uint64_t limit =
         life_below(life, 8) == 0 ? damage->sizes[damage->struck] : damage->used[damage->struck];
@@ -222,15 +220,13 @@ static void look_after_lie(void *arg)
 void damage_by_lie(struct life *life, void (*boot)(void *arg))
 {
     struct damage damage = {.life = life};
-    static const char *const parts[] = {"segment-", "manifest-", "deletes-"};
+    static const char *const parts[] = {"segment-", "manifest-", "deletes-", "log-"};
     bool lost = life_below(life, 2) == 0;
     enum sim_fault fault = lost ? SIM_FAULT_LOST_WRITE : SIM_FAULT_MISDIRECTED_WRITE;
-    // Any write may be lost. The log's last mark, misdirected onto a record that only it proves, is
-    // two damages at once and looks like a torn tail; so none of the log's is misdirected.
     struct sim_fault_rule rule = {.op = SIM_OP_WRITE,
                                   .fault = fault,
                                   .nth = 1 + life_below(life, lost ? 200 : 40),
-                                  .path_part = lost ? NULL : parts[life_below(life, 3)]};
+                                  .path_part = lost ? NULL : parts[life_below(life, 4)]};
     uint64_t hits = sim_fault_hits(life->sim, SIM_OP_WRITE, fault);
     sim_fault_add(life->sim, rule);
     enum sim_result result = sim_run(life->sim, boot, life);

@@ -122,7 +122,9 @@ TDBPLUS_CHECKED tdbplus_status log_sync(struct log *log, uint64_t lsn, struct er
 TDBPLUS_CHECKED tdbplus_status log_write_out(struct log *log, struct err *err);
 
 /* Appends and syncs a MARK if the newest record does not yet prove that everything before it is
- * synced. [waits] Called when the database falls idle and at close. Must not overlap with
+ * synced, and notes the same in a file of its own ("log-proof"), so that damage to the mark and to
+ * what it proves is still noticed. [waits] Called when the database falls idle and at close, by one
+ * task at a time. Must not overlap with
  * log_append(): the caller passes its commit latch through `lock`/`unlock`. */
 TDBPLUS_CHECKED tdbplus_status log_mark_idle(struct log *log, void (*lock)(void *ctx),
                                              void (*unlock)(void *ctx), void *ctx, struct err *err);

@@ -77,6 +77,7 @@ done:
 static tdbplus_status copy_files(const struct copy *copy, struct log_file *file, struct err *err)
 {
     TRY(log_streams_save(copy->log, copy->directory, copy->from, err));
+    TRY(log_proof_save(copy->log, copy->directory, copy->to, err));
     for (; file != NULL; file = atomic_load_explicit(&file->next, memory_order_acquire)) {
         TRY(copy_file(copy, file, err));
         if (copy->to <= file->end_lsn) {

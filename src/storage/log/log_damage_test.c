@@ -20,11 +20,13 @@
 static struct log_model model;
 static uint8_t image[IMAGE_SIZE]; /* The records' space of all files, by position. */
 static uint64_t file_count;
+static uint64_t proof; /* What the file beside the log says. */
 
 /* Records in groups, each synced or not, the last ones not. */
 static struct env *make_log(uint64_t seed, size_t records, bool mark)
 {
     log_model_reset(&model, seed);
+    proof = 0;
     struct env *env = log_model_ram();
     struct log_options options = log_model_options(env, &alloc_system);
     struct log *log = log_model_open(&model, &options, 0);
@@ -37,6 +39,7 @@ static struct env *make_log(uint64_t seed, size_t records, bool mark)
     }
     if (mark) {
         CHECK(log_model_mark(&model, log, NULL) == TDBPLUS_OK);
+        proof = model.records[model.count - 1].lsn;
     }
     log_close(log);
     file_count = (model.records[model.count - 1].lsn_end + CAPACITY - 1) / CAPACITY;
@@ -65,7 +68,7 @@ static size_t verdict(const bool *damaged)
     while (prefix < model.count && !damaged[prefix]) {
         prefix++;
     }
-    uint64_t proven = 0;
+    uint64_t proven = proof;
     for (size_t i = 0; i < model.count; i++) {
         if (!damaged[i] && model.records[i].synced > proven) {
             proven = model.records[i].synced;
@@ -153,6 +156,72 @@ TEST(a_mark_protects_every_record_before_it)
     uint64_t lsn = model.records[model.count - 2].lsn + 3;
     poke_lsn(env, lsn, image[lsn] ^ 1);
     check_open(env, SIZE_MAX);
+    env_ram_destroy(env);
+}
+
+/* Once this looked torn: nothing that was left told of the record. */
+TEST(damage_to_the_mark_and_to_records_before_it_is_noticed)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct env *env = make_log(seed, 40, true);
+        size_t mark = model.count - 1;
+        for (size_t victim = mark - 3; victim < mark; victim++) {
+            for (size_t at = victim; at <= mark; at++) {
+                uint64_t lsn = model.records[at].lsn + 5;
+                poke_lsn(env, lsn, image[lsn] ^ 4);
+            }
+            check_open(env, SIZE_MAX);
+            for (size_t at = victim; at <= mark; at++) {
+                poke_lsn(env, model.records[at].lsn + 5, image[model.records[at].lsn + 5]);
+            }
+        }
+        // The mark alone is no loss.
+        uint64_t lsn = model.records[mark].lsn + 5;
+        poke_lsn(env, lsn, image[lsn] ^ 4);
+        check_open(env, mark);
+        poke_lsn(env, lsn, image[lsn]);
+        // Nor are all files of a log that ended: they are missing, by name.
+        for (uint64_t i = 1; i <= file_count + 1; i++) {
+            char path[ENV_PATH_SIZE_MAX];
+            log_model_path(path, i);
+            (void)!env_unlink(env, path, NULL);
+        }
+        struct log_options options = log_model_options(env, &alloc_system);
+        struct log *log = NULL;
+        struct err err = {0};
+        CHECK(log_model_try_open(&model, &options, 0, &log, &err) == TDBPLUS_E_CORRUPT);
+        CHECK(strstr(err.text, "there is no file") != NULL);
+        env_ram_destroy(env);
+    }
+}
+
+TEST(a_damaged_proof_proves_less_and_harms_nothing)
+{
+    struct env *env = make_log(3, 40, false);
+    struct log_options options = log_model_options(env, &alloc_system);
+    struct log *log = log_model_open(&model, &options, 0);
+    for (int i = 0; i < 3; i++) { // Both slots are in use.
+        (void)log_model_append(&model, log, 100);
+        CHECK(log_model_mark(&model, log, NULL) == TDBPLUS_OK);
+    }
+    log_close(log);
+    char path[ENV_PATH_SIZE_MAX];
+    CHECK(env_join(path, options.directory, "log-proof", NULL) == TDBPLUS_OK);
+    struct bytes content = {0};
+    CHECK(env_read_file(env, path, 1 << 20, &alloc_system, &content, NULL) == TDBPLUS_OK);
+    CHECK(content.size == 8192);
+    for (size_t bit = 0; bit < content.size * 8; bit += bit % 4096 < 40 ? 1 : 97) {
+        content.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        CHECK(env_write_file(env, path, (struct span){content.data, content.size}, NULL) ==
+              TDBPLUS_OK);
+        check_open(env, model.count);
+        content.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    for (size_t size = 0; size <= 64; size++) {
+        CHECK(env_write_file(env, path, (struct span){content.data, size}, NULL) == TDBPLUS_OK);
+        check_open(env, model.count);
+    }
+    bytes_deinit(&content);
     env_ram_destroy(env);
 }
 

@@ -35,7 +35,8 @@ void log_discard(const struct env *env, const char *path)
 
 struct listing {
     struct list numbers[3]; /* By enum log_name. */
-    bool streams_temporary; /* Writing the numbers of streams was interrupted. */
+    bool streams_temporary; /* Writing the numbers of streams was interrupted, */
+    bool proof_temporary;   /* or the first proof. */
     bool failed;
 };
 
@@ -68,6 +69,7 @@ static tdbplus_status note_name(void *ctx, const char *name, bool is_directory)
     uint64_t number = 0;
     enum log_name kind = LOG_NAME_FILE;
     listing->streams_temporary |= strcmp(name, LOG_STREAMS_NAME ENV_TEMPORARY_SUFFIX) == 0;
+    listing->proof_temporary |= strcmp(name, LOG_PROOF_NAME ENV_TEMPORARY_SUFFIX) == 0;
     if (is_directory || !parse_name(name, &number, &kind)) {
         return TDBPLUS_OK;
     }
@@ -500,17 +502,20 @@ static tdbplus_status remove_leftovers(struct log *log, struct err *err)
     struct listing listing;
     TRY(listing_init(&listing, log, err));
     tdbplus_status status = TDBPLUS_OK;
+    char path[ENV_PATH_SIZE_MAX];
     for (enum log_name name = LOG_NAME_TMP; name <= LOG_NAME_SPARE; name++) {
         for (size_t i = 0; i < listing.numbers[name].count; i++) {
             uint64_t number = *(uint64_t *)list_at(&listing.numbers[name], i);
-            char path[ENV_PATH_SIZE_MAX];
             TRY_OR(done, log_path(path, log->directory, number, name, err));
             TRY_OR(done, env_unlink(log->env, path, err));
         }
     }
     if (listing.streams_temporary) {
-        char path[ENV_PATH_SIZE_MAX];
         TRY_OR(done, env_join(path, log->directory, LOG_STREAMS_NAME ENV_TEMPORARY_SUFFIX, err));
+        TRY_OR(done, env_unlink(log->env, path, err));
+    }
+    if (listing.proof_temporary) {
+        TRY_OR(done, env_join(path, log->directory, LOG_PROOF_NAME ENV_TEMPORARY_SUFFIX, err));
         TRY_OR(done, env_unlink(log->env, path, err));
     }
 

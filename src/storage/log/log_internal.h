@@ -247,6 +247,12 @@ struct log {
     struct log_waiter *waiter_first;
     struct log_waiter *waiter_last;
 
+    /* The proof: this much of the log is known, from outside of it, to be synced. */
+    struct mutex proof_mutex;
+    uint64_t proof_lsn;
+    uint64_t proof_sequence;
+    uint64_t proof_wanted; /* Where the mark that is the newest record begins. */
+
     /* The helper: writes ahead of the buffer's end and makes files ahead of their need. */
     struct env_task *task;
     struct env_event work;
@@ -289,10 +295,12 @@ TDBPLUS_CHECKED tdbplus_status log_pass_error(struct err *err, const struct err 
 /* log_scan.c */
 struct log_scan_result {
     uint64_t end;       /* After the last intact record (or `from`). */
-    uint64_t proven;    /* The highest synced_lsn of any intact record, also beyond `end`. */
+    uint64_t proven;    /* The highest synced_lsn of any intact record, also beyond `end`, or
+                           what the proof says. */
     uint64_t leftovers; /* After the last byte beyond `end` that looks like ours; 0: none. */
     struct log_file *end_file;
     bool newest_proves;
+    uint64_t newest_mark; /* Where the newest record begins, if it proves all before it. */
     uint64_t record_count;
 };
 
@@ -327,6 +335,15 @@ TDBPLUS_CHECKED tdbplus_status log_streams_note(struct log *log, uint32_t stream
 TDBPLUS_CHECKED tdbplus_status log_streams_save(struct log *log, const char *directory,
                                                 uint64_t lsn, struct err *err);
 TDBPLUS_CHECKED tdbplus_status log_streams_load(struct log *log, struct err *err);
+
+/* log_proof.c */
+#define LOG_PROOF_NAME "log-proof"
+TDBPLUS_CHECKED tdbplus_status log_proof_load(struct log *log, struct err *err);
+/* Remembers beside the log that everything below `lsn` is synced; it must be. [waits] */
+void log_proof_note(struct log *log, uint64_t lsn);
+/* The same for a copy of the log in another directory. [waits] */
+TDBPLUS_CHECKED tdbplus_status log_proof_save(const struct log *log, const char *directory,
+                                              uint64_t lsn, struct err *err);
 
 /* log_append.c */
 void log_limit_update(struct log *log);

@@ -187,6 +187,7 @@ static void set_positions(struct log *log, const struct log_scan_result *result)
     log->write_file = result->end_file;
     log->sync_file = result->end_file;
     log->newest_proves = result->newest_proves;
+    log->proof_wanted = result->newest_mark;
     log->start = log->first == NULL ? end : log->first->first_lsn;
     log->end = end;
     log->promised = end;
@@ -228,6 +229,7 @@ tdbplus_status log_open(const struct log_options *options, uint64_t from, log_re
     struct log_scan_result result = {0};
     TRY_OR(done, log_files_load(log, from, false, err));
     TRY_OR(done, log_streams_load(log, err));
+    TRY_OR(done, log_proof_load(log, err));
     TRY_OR(done, log_scan(log, from, replay, replay_ctx, NULL, &result, err));
     if (log->read_only) {
         set_positions(log, &result);
@@ -259,6 +261,7 @@ tdbplus_status log_salvage(
     struct log_scan_result result = {0};
     struct log_damage listener = {.fn = damage, .ctx = replay_ctx};
     TRY_OR(done, log_files_load(log, from, true, err));
+    TRY_OR(done, log_proof_load(log, err));
     TRY_OR(done, log_scan(log, from, replay, replay_ctx, &listener, &result, err));
 
 done:

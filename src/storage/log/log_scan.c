@@ -377,11 +377,22 @@ static tdbplus_status judge(const struct scan *scan, const struct log_scan_resul
     }
     tdbplus_status status = err_set(
         err, TDBPLUS_E_CORRUPT,
-        "log: %s/log-%016llx: the record at offset %llu (position %llu) is damaged, but a later "
-        "one proves that everything below %llu was synced",
+        "log: %s/log-%016llx: the record at offset %llu (position %llu) is damaged, but it is "
+        "proven that everything below %llu was synced",
         scan->log->directory, (unsigned long long)file->number,
         (unsigned long long)log_file_offset(file, lsn), (unsigned long long)lsn,
         (unsigned long long)result->proven);
+    err_hint(err, "restore a backup, or salvage what is left with: tdb recover");
+    return status;
+}
+
+static tdbplus_status missing_files(const struct log *log, uint64_t from, struct err *err)
+{
+    tdbplus_status status = err_set(
+        err, TDBPLUS_E_CORRUPT,
+        "log: %s/log-*: there is no file from position %llu (offset 0) on, but it is proven "
+        "that everything below %llu was synced",
+        log->directory, (unsigned long long)from, (unsigned long long)log->proof_lsn);
     err_hint(err, "restore a backup, or salvage what is left with: tdb recover");
     return status;
 }
@@ -408,6 +419,7 @@ static tdbplus_status take_record(struct scan *scan, const struct found *found,
     result->end = record->lsn_end;
     result->end_file = found->end_file;
     result->newest_proves = mark && found->synced_lsn == record->lsn;
+    result->newest_mark = record->lsn;
     result->proven = result->proven < found->synced_lsn ? found->synced_lsn : result->proven;
     result->record_count++;
     if (mark) {
@@ -502,9 +514,13 @@ tdbplus_status log_scan(struct log *log, uint64_t from, log_replay_fn replay, vo
 {
     if (log->first == NULL) {
         *result_out = (struct log_scan_result){.end = from, .newest_proves = true};
-        return TDBPLUS_OK;
+        if (log->proof_lsn > from && damage != NULL) {
+            damage->fn(damage->ctx, from, log->proof_lsn, "synced records are missing");
+        }
+        return log->proof_lsn > from && damage == NULL ? missing_files(log, from, err) : TDBPLUS_OK;
     }
-    struct log_scan_result result = {.end_file = file_of(log, from), .newest_proves = true};
+    struct log_scan_result result = {
+        .end_file = file_of(log, from), .proven = log->proof_lsn, .newest_proves = true};
     result.end = result.end_file->first_lsn < from ? from : result.end_file->first_lsn;
     struct scan scan = {.log = log};
     tdbplus_status status = TDBPLUS_OK;

@@ -274,7 +274,9 @@ tdbplus_status log_mark_idle(struct log *log, void (*lock)(void *ctx), void (*un
     }
     uint64_t end = log_end(log);
     if (atomic_load_explicit(&log->newest_proves, memory_order_relaxed) && !log_stopped(log)) {
-        return log_sync(log, end, err);
+        TRY(log_sync(log, end, err));
+        log_proof_note(log, log->proof_wanted);
+        return TDBPLUS_OK;
     }
     TRY(log_sync(log, end, err));
     TRY(log_prepare(log, 0, err));
@@ -283,6 +285,7 @@ tdbplus_status log_mark_idle(struct log *log, void (*lock)(void *ctx), void (*un
     bool idle = log_end(log) == log_synced(log);
     if (idle) {
         struct log_entry mark = {.kind = LOG_KIND_MARK};
+        log->proof_wanted = log_end(log);
         end = log_append(log, &mark);
     }
     unlock(ctx);
@@ -290,7 +293,10 @@ tdbplus_status log_mark_idle(struct log *log, void (*lock)(void *ctx), void (*un
         log_unprepare(log, 0);
         return TDBPLUS_OK;
     }
-    return log_sync(log, end, err);
+    TRY(log_sync(log, end, err));
+    // Not the mark itself: rot in it alone loses nothing, and shall stop nobody.
+    log_proof_note(log, log->proof_wanted);
+    return TDBPLUS_OK;
 }
 
 /* ---- the helper ---- */

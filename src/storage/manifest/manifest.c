@@ -340,6 +340,81 @@ static tdbplus_status check_edit(const struct manifest *manifest, const struct m
     return TDBPLUS_OK;
 }
 
+void manifest_cancel(struct manifest *manifest, struct manifest_pending *pending)
+{
+    if (pending->record == NULL) {
+        return;
+    }
+    manifest_table_abort(&manifest->table, &pending->undo);
+    list_deinit(&pending->undo);
+    alloc_free(manifest->alloc, pending->record, pending->record_size, 1);
+    *pending = (struct manifest_pending){0};
+}
+
+tdbplus_status manifest_prepare(struct manifest *manifest, const struct manifest_edit *edit,
+                                struct manifest_pending *pending_out, struct err *err)
+{
+    TRY(check_edit(manifest, edit, err));
+    TRY(remove_stale(manifest, err));
+    size_t size = manifest_record_size(edit->body.size);
+    TRY(reserve(manifest, size, err));
+    struct manifest_pending pending = {.record_size = size, .body_size = edit->body.size};
+    pending.record = alloc_raw(manifest->alloc, size);
+    if (pending.record == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "manifest: an edit of %zu bytes", size);
+    }
+    list_init(&pending.undo, manifest->alloc, sizeof(struct manifest_undo));
+    memcpy(pending.record + MANIFEST_RECORD_HEAD_SIZE, edit->body.data, edit->body.size);
+    tdbplus_status status =
+        manifest_table_apply(&manifest->table, buffer_span(&edit->body), &pending.undo, err);
+    if (status != TDBPLUS_OK) {
+        manifest_cancel(manifest, &pending);
+        return status;
+    }
+    *pending_out = pending;
+    return TDBPLUS_OK;
+}
+
+void manifest_pending_set(struct manifest *manifest, struct manifest_pending *pending, uint8_t kind,
+                          uint64_t id, struct span value)
+{
+    struct reader reader =
+        reader_of((struct span){pending->record + MANIFEST_RECORD_HEAD_SIZE, pending->body_size});
+    struct manifest_entry *entry = manifest_table_find(&manifest->table, kind, id);
+    ASSERT(entry != NULL);
+    ASSERT(entry->present);
+    ASSERT(entry->size == value.size);
+    memcpy(entry->value, value.data, value.size);
+    while (reader.rest.size > 0) {
+        struct manifest_change change = {0};
+        tdbplus_status status = manifest_change_decode(&reader, &change, NULL);
+        ASSERT(status == TDBPLUS_OK); // Our own edit.
+        if (change.change == MANIFEST_CHANGE_PUT && change.kind == kind && change.id == id) {
+            ASSERT(change.value.size == value.size);
+            memcpy(pending->record + (size_t)(change.value.data - pending->record), value.data,
+                   value.size);
+        }
+    }
+}
+
+tdbplus_status manifest_finish(struct manifest *manifest, struct manifest_pending *pending,
+                               struct err *err)
+{
+    manifest_record_seal(pending->record, MANIFEST_RECORD_EDIT, pending->body_size, manifest->key,
+                         manifest->end);
+    tdbplus_status status = write_record(manifest, pending->record, pending->record_size, err);
+    if (status == TDBPLUS_OK) {
+        manifest_table_commit(&manifest->table, &pending->undo);
+        manifest->statistics.edit_count++;
+        manifest->unsealed = true;
+        if (manifest->end > manifest->rotate_at) {
+            rotate(manifest);
+        }
+    }
+    manifest_cancel(manifest, pending);
+    return status;
+}
+
 tdbplus_status manifest_commit(struct manifest *manifest, const struct manifest_edit *edit,
                                struct err *err)
 {
@@ -347,35 +422,9 @@ tdbplus_status manifest_commit(struct manifest *manifest, const struct manifest_
     if (edit->body.size == 0) {
         return TDBPLUS_OK;
     }
-    TRY(remove_stale(manifest, err));
-    size_t size = manifest_record_size(edit->body.size);
-    TRY(reserve(manifest, size, err));
-
-    tdbplus_status status = TDBPLUS_OK;
-    struct list undo;
-    list_init(&undo, manifest->alloc, sizeof(struct manifest_undo));
-    uint8_t *record = alloc_raw(manifest->alloc, size);
-    if (record == NULL) {
-        status = err_set(err, TDBPLUS_E_NOMEM, "manifest: an edit of %zu bytes", size);
-        goto done;
-    }
-    memcpy(record + MANIFEST_RECORD_HEAD_SIZE, edit->body.data, edit->body.size);
-    manifest_record_seal(record, MANIFEST_RECORD_EDIT, edit->body.size, manifest->key,
-                         manifest->end);
-    TRY_OR(done, manifest_table_apply(&manifest->table, buffer_span(&edit->body), &undo, err));
-    TRY_OR(done, write_record(manifest, record, size, err));
-    manifest_table_commit(&manifest->table, &undo);
-    manifest->statistics.edit_count++;
-    manifest->unsealed = true;
-    if (manifest->end > manifest->rotate_at) {
-        rotate(manifest);
-    }
-
-done:
-    manifest_table_abort(&manifest->table, &undo);
-    list_deinit(&undo);
-    alloc_free(manifest->alloc, record, size, 1);
-    return status;
+    struct manifest_pending pending = {0};
+    TRY(manifest_prepare(manifest, edit, &pending, err));
+    return manifest_finish(manifest, &pending, err);
 }
 
 /* Writes the record that proves the last edit (M4). Nobody can be told of a failure, and nothing

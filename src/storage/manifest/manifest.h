@@ -17,6 +17,7 @@
  */
 
 #include "base/buffer.h"
+#include "base/list.h"
 #include "os/env.h"
 
 #define MANIFEST_ENTRY_SIZE_MAX ((size_t)64 << 20)
@@ -69,6 +70,31 @@ void manifest_close(struct manifest *manifest);
  */
 TDBPLUS_CHECKED tdbplus_status manifest_commit(struct manifest *manifest,
                                                const struct manifest_edit *edit, struct err *err);
+
+/*
+ * The same in two steps, for whoever must not fail in between. manifest_prepare() does all that may
+ * run out of memory or space; the change is in memory then and the disk knows nothing. Exactly one
+ * manifest_finish() or manifest_cancel() follows, and no other call that changes the manifest in
+ * between. Finishing can fail only by the disk (TDBPLUS_E_STOPPED from then on). [waits]
+ */
+struct manifest_pending {
+    uint8_t *record;
+    size_t record_size;
+    size_t body_size;
+    struct list undo; /* struct manifest_undo. */
+};
+
+TDBPLUS_CHECKED tdbplus_status manifest_prepare(struct manifest *manifest,
+                                                const struct manifest_edit *edit,
+                                                struct manifest_pending *pending_out,
+                                                struct err *err);
+/* Overwrites the value that the prepared edit puts there by another of the same size. */
+void manifest_pending_set(struct manifest *manifest, struct manifest_pending *pending, uint8_t kind,
+                          uint64_t id, struct span value);
+TDBPLUS_CHECKED tdbplus_status manifest_finish(struct manifest *manifest,
+                                               struct manifest_pending *pending, struct err *err);
+/* A zeroed one, or one that was finished, is fine. */
+void manifest_cancel(struct manifest *manifest, struct manifest_pending *pending);
 
 /* The entry's bytes, valid until the next commit; false when there is none. */
 bool manifest_get(const struct manifest *manifest, uint8_t kind, uint64_t id,

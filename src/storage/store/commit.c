@@ -26,6 +26,8 @@ struct commit_state {
     uint32_t value_count;
     struct apply_group group_one;
     struct catalog *catalog; /* The one to publish; NULL without catalog changes. */
+    struct version *
+        *versions; /* Per change: what begins with the new schema's memtable, or NULL. */
     uint64_t timestamp;
     uint64_t sync_lsn; /* What must be durable before the commit may be seen. */
     struct datum values_few[VALUE_COUNT_FEW]; /* Last, and not initialised. */
@@ -223,6 +225,34 @@ static uint64_t next_timestamp(struct store *store, uint64_t wall_us)
     return forward ? wall : store->timestamp_last + 1;
 }
 
+/* Under `commit`, in the moment of the commit: whoever comes next finds the new schema's memtable,
+ * or that the collection was dropped. Everything was reserved by prepare_changes(). */
+static void publish_changes(struct commit_state *state)
+{
+    const struct store_commit *commit = state->commit;
+    for (uint32_t i = 0; i < commit->change_count; i++) {
+        const struct catalog_change *change = &commit->changes[i];
+        if (change->after == NULL && change->before->collection != NULL) {
+            atomic_store(&change->before->collection->dropped, true);
+        }
+        if (state->versions[i] == NULL) {
+            continue;
+        }
+        struct collection *collection = change->after->object.collection;
+        struct retired_schema old = {.schema = collection_schema(collection, 0),
+                                     .until = state->timestamp};
+        void *pushed = list_push(&collection->schemas, &change->after->schema_pending);
+        ASSERT(pushed != NULL);
+        change->after->schema_pending = NULL;
+        pushed = list_push(&collection->retired, &old);
+        ASSERT(pushed != NULL);
+        collection_freeze_publish(collection, state->versions[i]);
+        state->versions[i] = NULL;
+    }
+    catalog_publish_pending(state->store, state->catalog, state->timestamp);
+    state->catalog = NULL;
+}
+
 /* Under `commit`, after everything that can fail. */
 static void number_and_apply(struct commit_state *state, uint64_t wall_us)
 {
@@ -253,8 +283,7 @@ static void number_and_apply(struct commit_state *state, uint64_t wall_us)
         apply_rows(&state->groups[i], lsn, state->timestamp, state->values);
     }
     if (state->catalog != NULL) {
-        catalog_publish(store, state->catalog);
-        state->catalog = NULL;
+        publish_changes(state);
     }
 }
 
@@ -339,6 +368,10 @@ static void state_deinit(struct commit_state *state)
     if (state->values != state->values_few) {
         alloc_free(state->alloc, state->values, state->value_count, sizeof *state->values);
     }
+    for (uint32_t i = 0; state->versions != NULL && i < state->commit->change_count; i++) {
+        version_release(state->versions[i]);
+    }
+    alloc_free(state->alloc, state->versions, state->commit->change_count, sizeof(void *));
     catalog_release(state->catalog);
     buffer_deinit(&state->payload);
 }
@@ -391,38 +424,24 @@ static tdbplus_status check_changes(struct store *store, const struct store_comm
     return TDBPLUS_OK;
 }
 
-/* Makes room for new schemas now, so that taking them over cannot fail after the commit. */
-static tdbplus_status reserve_schemas(const struct store_commit *commit, struct err *err)
+/* Makes the new schemas' memtables, and room for the schemas, so that publishing cannot fail. */
+static tdbplus_status prepare_changes(struct commit_state *state, struct err *err)
 {
-    for (uint32_t i = 0; i < commit->change_count; i++) {
-        const struct catalog_change *change = &commit->changes[i];
-        if (change->before == NULL || change->before->collection == NULL) {
-            continue;
-        }
-        struct collection *collection = change->before->collection;
-        if (change->after != NULL && change->after->schema_pending != NULL &&
-            !list_reserve(&collection->schemas, 1)) {
-            return err_set(err, TDBPLUS_E_NOMEM, "alter: no memory for the schema");
-        }
+    const struct store_commit *commit = state->commit;
+    state->versions = alloc_array(state->alloc, commit->change_count, sizeof(void *));
+    if (state->versions == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "commit: the changes do not fit the memory limit");
     }
-    return TDBPLUS_OK;
-}
-
-/* After the commit: the new schema's memtable takes over, dropped collections lose their data. */
-static tdbplus_status install_changes(const struct store_commit *commit, struct err *err)
-{
     for (uint32_t i = 0; i < commit->change_count; i++) {
-        const struct catalog_change *change = &commit->changes[i];
-        struct object_ref *after = change->after;
+        struct object_ref *after = commit->changes[i].after;
         if (after == NULL || after->schema_pending == NULL) {
             continue;
         }
         struct collection *collection = after->object.collection;
-        const struct schema *schema = after->schema_pending;
-        void *pushed = list_push(&collection->schemas, &after->schema_pending);
-        ASSERT(pushed != NULL); // reserve_schemas() made room.
-        after->schema_pending = NULL;
-        TRY(collection_freeze(collection, schema, err));
+        if (!list_reserve(&collection->schemas, 1) || !list_reserve(&collection->retired, 1)) {
+            return err_set(err, TDBPLUS_E_NOMEM, "alter: no memory for the schema");
+        }
+        TRY(collection_freeze_prepare(collection, after->schema_pending, &state->versions[i], err));
     }
     return TDBPLUS_OK;
 }
@@ -448,7 +467,8 @@ static void persist_changes(struct store *store, const struct store_commit *comm
     persist_counters(store, edit);
 }
 
-static void mark_dropped(const struct store_commit *commit)
+/* Once the manifest has forgotten them, dropped collections lose their data. */
+static void discard_dropped(const struct store_commit *commit)
 {
     for (uint32_t i = 0; i < commit->change_count; i++) {
         const struct catalog_change *change = &commit->changes[i];
@@ -460,35 +480,40 @@ static void mark_dropped(const struct store_commit *commit)
 
 /*
  * A commit with catalog changes: rare, always FULL, and alone with the structure mutex, so that the
- * manifest names an object before any flush names its segments. [waits]
+ * manifest names an object before any flush names its segments. All that may run out of memory or
+ * disk is done before the log has the record; after it only the disk itself can fail. [waits]
  */
 static tdbplus_status run_with_changes(struct commit_state *state, const struct call *call)
 {
     struct store *store = state->store;
     const struct store_commit *commit = state->commit;
     struct manifest_edit edit = {0};
+    struct manifest_pending pending = {0};
+    struct err why = {0};
     manifest_edit_init(&edit, store->alloc);
     mutex_lock(store->env, &store->structure);
     tdbplus_status status = TDBPLUS_OK;
     TRY_OR(done, check_changes(store, commit, call->err));
-    TRY_OR(done, reserve_schemas(commit, call->err));
+    TRY_OR(done, prepare_changes(state, call->err));
     TRY_OR(done, catalog_create(store, atomic_load(&store->catalog), commit->changes,
                                 commit->change_count, &state->catalog, call->err));
-    TRY_OR(done, run(state, call));
-    // From here on it is committed; what fails now stops the database, and the log has it all.
-    store->catalog_lsn = state->sync_lsn;
-    struct err why = {0};
-    status = install_changes(commit, &why);
-    if (status == TDBPLUS_OK) {
-        persist_changes(store, commit, &edit, store->alloc);
-        status = manifest_commit(store->manifest, &edit, &why);
-    }
+    persist_changes(store, commit, &edit, store->alloc);
+    status = manifest_prepare(store->manifest, &edit, &pending, &why);
     if (status != TDBPLUS_OK) {
+        status = err_set(call->err, status, "%s", why.text);
+        goto done;
+    }
+    TRY_OR(done, run(state, call));
+    catalog_settle(store);
+    store->catalog_lsn = state->sync_lsn;
+    persist_counters_again(store, &pending);
+    if (manifest_finish(store->manifest, &pending, &why) != TDBPLUS_OK) {
         status = stop(store, &why, call->err);
         goto done;
     }
-    mark_dropped(commit);
+    discard_dropped(commit);
 done:
+    manifest_cancel(store->manifest, &pending);
     mutex_unlock(store->env, &store->structure);
     manifest_edit_deinit(&edit);
     return status;

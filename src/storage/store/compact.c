@@ -7,6 +7,7 @@
  * no lock; rows that end meanwhile are followed as in a flush.
  */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -35,7 +36,8 @@ struct compaction {
     struct collection *collection;
     const struct call *call;
     const struct schema *schema;
-    struct chosen *chosen; /* MERGE_SOURCE_COUNT_MAX. */
+    struct schema *schema_wide; /* Owned: `schema` and columns that old snapshots read; or NULL. */
+    struct chosen *chosen;      /* MERGE_SOURCE_COUNT_MAX. */
     uint32_t count;
     uint64_t drop; /* Rows that ended at or before it are left behind. */
     uint64_t horizon;
@@ -283,6 +285,78 @@ static tdbplus_status decide_horizon(struct compaction *work)
     return TDBPLUS_OK;
 }
 
+/* Appends those of the retired schema's columns that the description lacks, under names that no
+ * column can have. Returns the new number of columns; 0 when memory is out. */
+static uint32_t add_retired(const struct schema *retired, struct schema_column *columns,
+                            uint32_t count, struct arena *names)
+{
+    for (uint32_t i = 0; i < retired->column_count && count < SCHEMA_COLUMN_COUNT_MAX; i++) {
+        bool known = false;
+        for (uint32_t k = 0; k < count && !known; k++) {
+            known = columns[k].id == retired->columns[i].id;
+        }
+        char name[24];
+        (void)snprintf(name, sizeof name, "\001%u", retired->columns[i].id);
+        if (known) {
+            continue;
+        }
+        columns[count] = retired->columns[i];
+        columns[count].not_null = false; // Younger rows have none.
+        columns[count].name = arena_text(names, span_from_text(name));
+        if (columns[count].name == NULL) {
+            return 0;
+        }
+        count++;
+    }
+    return count;
+}
+
+/*
+ * A snapshot below a schema change reads by the schema before, so the columns which that one
+ * dropped go on into the result until the horizon has passed. Under `structure`, after
+ * decide_horizon(): no snapshot is below the horizon from here on.
+ */
+static tdbplus_status widen_schema(struct compaction *work)
+{
+    const struct alloc *alloc = work->store->alloc;
+    struct list *retired = &work->collection->retired;
+    while (retired->count > 0 &&
+           ((struct retired_schema *)list_at(retired, 0))->until <= work->horizon) {
+        list_remove(retired, 0);
+    }
+    if (retired->count == 0) {
+        return TDBPLUS_OK;
+    }
+    struct arena names = {0};
+    arena_init(&names, alloc, 0);
+    size_t capacity = SCHEMA_COLUMN_COUNT_MAX;
+    struct schema_column *columns = alloc_array(alloc, capacity, sizeof *columns);
+    tdbplus_status status = TDBPLUS_OK;
+    if (columns == NULL) {
+        status = no_memory(work->call->err);
+        goto done;
+    }
+    uint32_t count = work->schema->column_count;
+    memcpy(columns, work->schema->columns, count * sizeof *columns);
+    for (size_t i = 0; i < retired->count && count > 0; i++) {
+        const struct retired_schema *old = list_at(retired, i);
+        count = add_retired(old->schema, columns, count, &names);
+    }
+    if (count == 0) {
+        status = no_memory(work->call->err);
+        goto done;
+    }
+    struct schema description = *work->schema;
+    description.columns = columns;
+    description.column_count = count;
+    TRY_OR(done, schema_create(&description, alloc, &work->schema_wide, work->call->err));
+    work->schema = work->schema_wide;
+done:
+    alloc_free(alloc, columns, capacity, sizeof *columns);
+    arena_deinit(&names);
+    return status;
+}
+
 static tdbplus_status build(struct compaction *work)
 {
     struct store *store = work->store;
@@ -291,9 +365,13 @@ static tdbplus_status build(struct compaction *work)
     struct segment_writer *writer = NULL;
     TRY(store_path(store, path, "segment", id, work->call->err));
     TRY(decide_horizon(work));
+    mutex_lock(store->env, &store->structure);
+    tdbplus_status status = widen_schema(work);
+    mutex_unlock(store->env, &store->structure);
+    TRY(status);
     TRY(create_merge(work));
     TRY(create_writer(work, id, path, &writer));
-    tdbplus_status status = write_rows(work, writer);
+    status = write_rows(work, writer);
     if (status != TDBPLUS_OK || merge_rows_written(work->merge) == 0) {
         segment_writer_abandon(writer);
         return status;
@@ -405,6 +483,7 @@ static void compaction_deinit(struct compaction *work)
     alloc_free(alloc, work->chosen, MERGE_SOURCE_COUNT_MAX, sizeof *work->chosen);
     segment_ref_release(work->segment);
     segment_summary_deinit(&work->summary);
+    schema_destroy(work->schema_wide);
     list_deinit(&work->ends);
 }
 

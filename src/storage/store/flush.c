@@ -53,6 +53,26 @@ done:
     return status;
 }
 
+tdbplus_status collection_freeze_prepare(struct collection *collection, const struct schema *schema,
+                                         struct version **version_out, struct err *err)
+{
+    struct table_ref *fresh = NULL;
+    TRY(table_ref_create(collection->store, schema, &fresh, err));
+    tdbplus_status status = replace_tables(collection, fresh, NULL, NULL, version_out, err);
+    table_ref_release(fresh);
+    return status;
+}
+
+void collection_freeze_publish(struct collection *collection, struct version *version)
+{
+    struct store *store = collection->store;
+    struct table_ref *active = atomic_load(&collection->version)->tables[0];
+    active->lsn_last = store_log_end(store);
+    active->timestamp_last = store->timestamp_last;
+    memtable_trim(active->memtable); // No put comes any more.
+    version_publish(collection, version);
+}
+
 tdbplus_status collection_freeze(struct collection *collection, const struct schema *schema,
                                  struct err *err)
 {
@@ -68,20 +88,12 @@ tdbplus_status collection_freeze(struct collection *collection, const struct sch
     if (!needed) {
         return TDBPLUS_OK;
     }
-    struct table_ref *fresh = NULL;
     struct version *version = NULL;
-    TRY(table_ref_create(store, schema, &fresh, err));
-    tdbplus_status status = replace_tables(collection, fresh, NULL, NULL, &version, err);
-    if (status == TDBPLUS_OK) {
-        latch_lock(&store->commit);
-        active->lsn_last = store_log_end(store);
-        active->timestamp_last = store->timestamp_last;
-        memtable_trim(active->memtable); // No put comes any more.
-        version_publish(collection, version);
-        latch_unlock(&store->commit);
-    }
-    table_ref_release(fresh);
-    return status;
+    TRY(collection_freeze_prepare(collection, schema, &version, err));
+    latch_lock(&store->commit);
+    collection_freeze_publish(collection, version);
+    latch_unlock(&store->commit);
+    return TDBPLUS_OK;
 }
 
 /* ---- the flush ---- */

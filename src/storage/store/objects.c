@@ -242,6 +242,7 @@ const struct object *catalog_at(const struct catalog *catalog, uint32_t number)
 
 static void catalog_free(struct catalog *catalog)
 {
+    catalog_release(atomic_load(&catalog->before)); // One that never became visible.
     for (uint32_t i = 0; i < catalog->object_count; i++) {
         object_release(catalog->objects[i]);
     }
@@ -255,9 +256,25 @@ struct catalog *catalog_acquire(struct store *store)
 {
     struct epoch_ticket ticket = epoch_enter(&store->epoch);
     struct catalog *catalog = atomic_load_explicit(&store->catalog, memory_order_acquire);
+    if (catalog->timestamp > store_visible_timestamp(store)) {
+        // NULL: it has become visible meanwhile.
+        struct catalog *before = atomic_load_explicit(&catalog->before, memory_order_acquire);
+        catalog = before == NULL ? catalog : before;
+    }
     atomic_fetch_add_explicit(&catalog->refs, 1, memory_order_relaxed);
     epoch_exit(&store->epoch, ticket);
     return catalog;
+}
+
+struct catalog *catalog_at_timestamp(struct store *store, uint64_t timestamp)
+{
+    // The latch keeps both in place: publishing and settling take it.
+    struct catalog *catalog = atomic_load_explicit(&store->catalog, memory_order_acquire);
+    if (catalog->timestamp > timestamp) {
+        catalog = atomic_load_explicit(&catalog->before, memory_order_acquire);
+        ASSERT(catalog != NULL); // It settles after its timestamp is visible.
+    }
+    return catalog_retain(catalog);
 }
 
 struct catalog *catalog_retain(struct catalog *catalog)
@@ -285,6 +302,29 @@ void catalog_publish(struct store *store, struct catalog *catalog)
 {
     struct catalog *before =
         atomic_exchange_explicit(&store->catalog, catalog, memory_order_acq_rel);
+    if (before != NULL) {
+        epoch_retire(&store->epoch, &before->garbage, release_retired);
+    }
+}
+
+void catalog_publish_pending(struct store *store, struct catalog *catalog, uint64_t timestamp)
+{
+    latch_lock(&store->snapshot_latch);
+    catalog->timestamp = timestamp;
+    struct catalog *before = atomic_load_explicit(&store->catalog, memory_order_relaxed);
+    ASSERT(atomic_load_explicit(&before->before, memory_order_relaxed) == NULL);
+    atomic_store_explicit(&catalog->before, before, memory_order_release);
+    atomic_store_explicit(&store->catalog, catalog, memory_order_release);
+    latch_unlock(&store->snapshot_latch);
+}
+
+void catalog_settle(struct store *store)
+{
+    latch_lock(&store->snapshot_latch);
+    struct catalog *catalog = atomic_load_explicit(&store->catalog, memory_order_relaxed);
+    ASSERT(store_visible_timestamp(store) >= catalog->timestamp);
+    struct catalog *before = atomic_exchange(&catalog->before, NULL);
+    latch_unlock(&store->snapshot_latch);
     if (before != NULL) {
         epoch_retire(&store->epoch, &before->garbage, release_retired);
     }

@@ -10,17 +10,30 @@
 #define COUNTERS_LAYOUT 1u
 #define COUNTERS_SIZE   41u
 
-void persist_counters(struct store *store, struct manifest_edit *edit)
+static void encode_counters(struct store *store, uint8_t value[COUNTERS_SIZE])
 {
-    uint8_t value[COUNTERS_SIZE];
     value[0] = COUNTERS_LAYOUT;
     store_u64(value + 1, atomic_load(&store->object_id_next));
     store_u64(value + 9, atomic_load(&store->file_id_next));
     store_u64(value + 17, store_visible_timestamp(store));
     store_u64(value + 25, store_replay_position(store));
     store_u64(value + 33, store->catalog_lsn);
+}
+
+void persist_counters(struct store *store, struct manifest_edit *edit)
+{
+    uint8_t value[COUNTERS_SIZE];
+    encode_counters(store, value);
     manifest_edit_put(edit, MANIFEST_COUNTERS, 0,
                       (struct span){.data = value, .size = sizeof value});
+}
+
+void persist_counters_again(struct store *store, struct manifest_pending *pending)
+{
+    uint8_t value[COUNTERS_SIZE];
+    encode_counters(store, value);
+    manifest_pending_set(store->manifest, pending, MANIFEST_COUNTERS, 0,
+                         (struct span){.data = value, .size = sizeof value});
 }
 
 static tdbplus_status get_counters(const struct store *store, struct span *value_out,

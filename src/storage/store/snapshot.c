@@ -20,16 +20,33 @@ static void add_snapshot(struct store *store, struct store_snapshot *snapshot, u
     store->snapshot_count++;
 }
 
-void store_snapshot_acquire(struct store *store, struct store_snapshot *snapshot)
+/* `with_catalog` NULL: nobody asks for the catalog. */
+static void acquire(struct store *store, struct store_snapshot *snapshot,
+                    struct catalog **with_catalog)
 {
     snapshot->acquired_us = env_clock_mono_us(store->env);
     atomic_store_explicit(&snapshot->expired, false, memory_order_relaxed);
     latch_lock(&store->snapshot_latch);
     // Read inside the latch: whoever computes the horizon later finds this snapshot in the list.
+    uint64_t now = store_visible_timestamp(store);
     bool clock = planted(PLANT_SNAPSHOT_FROM_CLOCK);
-    uint64_t wall = clock ? env_clock_wall_us(store->env) << 12 : 0;
-    add_snapshot(store, snapshot, clock ? wall : store_visible_timestamp(store));
+    add_snapshot(store, snapshot, clock ? env_clock_wall_us(store->env) << 12 : now);
+    if (with_catalog != NULL) {
+        *with_catalog = catalog_at_timestamp(store, now);
+    }
     latch_unlock(&store->snapshot_latch);
+}
+
+void store_snapshot_acquire(struct store *store, struct store_snapshot *snapshot)
+{
+    acquire(store, snapshot, NULL);
+}
+
+struct catalog *store_snapshot_acquire_catalog(struct store *store, struct store_snapshot *snapshot)
+{
+    struct catalog *catalog = NULL;
+    acquire(store, snapshot, &catalog);
+    return catalog;
 }
 
 void store_snapshot_share(struct store *store, const struct store_snapshot *from,

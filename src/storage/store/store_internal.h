@@ -107,9 +107,17 @@ struct collection {
     uint64_t id;
     _Atomic(struct version *) version; /* Swapped under the commit latch. */
     struct list schemas;  /* struct schema *, oldest first; under `structure`; freed at the end. */
+    struct list retired;  /* struct retired_schema, oldest first; under `structure`. */
     uint64_t flushed_lsn; /* Records before it are in segments. Under `structure`. */
     uint64_t flushed_timestamp;
     _Atomic bool dropped; /* Set under `structure` and the commit latch. */
+};
+
+/* A schema that is not the newest, and the commit that replaced it: snapshots before that one still
+ * read by it, so merges keep its columns until the horizon has passed. */
+struct retired_schema {
+    const struct schema *schema;
+    uint64_t until;
 };
 
 /* A part of a collection, found from either collection that it names. */
@@ -121,6 +129,8 @@ struct catalog_part {
 /* All objects at one moment. Immutable. */
 struct catalog {
     _Atomic uint32_t refs;
+    uint64_t timestamp; /* Of the commit that made it; it counts once that is visible. */
+    _Atomic(struct catalog *) before; /* Owned until then: what counts meanwhile. */
     struct epoch_garbage garbage;
     struct store *store;
     uint64_t version; /* Never used twice in a process. */
@@ -161,7 +171,7 @@ struct store {
     uint64_t replay_lsn;     /* Position of the record being replayed. */
     uint64_t catalog_lsn;    /* The manifest has all catalog changes before it. `structure`. */
     _Atomic uint64_t visible_timestamp;
-    _Atomic(struct catalog *) catalog; /* Swapped under `commit`. */
+    _Atomic(struct catalog *) catalog; /* Swapped under `commit` and the snapshots' latch. */
     _Atomic uint64_t object_id_next;
     _Atomic uint64_t object_revision_next;
     _Atomic uint64_t file_id_next;
@@ -252,7 +262,15 @@ TDBPLUS_CHECKED tdbplus_status catalog_create(struct store *store, const struct 
                                               const struct catalog_change *changes,
                                               uint32_t change_count, struct catalog **catalog_out,
                                               struct err *err);
+/* Makes it count at once; for recovery. */
 void catalog_publish(struct store *store, struct catalog *catalog);
+/* Makes it the newest; readers get the one before until `timestamp` is visible. Under `commit`.
+ * Call catalog_settle() afterwards, before the next one. */
+void catalog_publish_pending(struct store *store, struct catalog *catalog, uint64_t timestamp);
+void catalog_settle(struct store *store);
+/* The one that counts at a timestamp just read from store_visible_timestamp(). Under
+ * `snapshot_latch`. */
+struct catalog *catalog_at_timestamp(struct store *store, uint64_t timestamp);
 struct object_ref *catalog_find_id(const struct catalog *catalog, uint64_t id);
 
 /* ---- apply.c: shared by commit and recovery ---- */
@@ -289,6 +307,13 @@ void apply_group_deinit(struct apply_group *group, const struct alloc *alloc);
  * given. Under `structure`. */
 TDBPLUS_CHECKED tdbplus_status collection_freeze(struct collection *collection,
                                                  const struct schema *schema, struct err *err);
+/* The same in two steps: a version that begins with an empty memtable, under `structure`, and its
+ * publication, under `commit` too, which cannot fail. */
+TDBPLUS_CHECKED tdbplus_status collection_freeze_prepare(struct collection *collection,
+                                                         const struct schema *schema,
+                                                         struct version **version_out,
+                                                         struct err *err);
+void collection_freeze_publish(struct collection *collection, struct version *version);
 /* Flushes the oldest frozen memtable; *found_out false if there is none. [waits] */
 TDBPLUS_CHECKED tdbplus_status collection_flush(struct collection *collection, bool *found_out,
                                                 struct err *err);
@@ -307,6 +332,8 @@ TDBPLUS_CHECKED tdbplus_status background_mark_log(struct store *store);
 /* ---- persist.c: what goes into the manifest ---- */
 
 void persist_counters(struct store *store, struct manifest_edit *edit);
+/* Brings the counters in a prepared edit up to date. Under `structure`. */
+void persist_counters_again(struct store *store, struct manifest_pending *pending);
 void persist_segment(struct manifest_edit *edit, const struct collection *collection,
                      const struct segment_summary *summary);
 void persist_collection(struct manifest_edit *edit, const struct collection *collection,

@@ -29,6 +29,10 @@ struct store_snapshot {
 };
 
 void store_snapshot_acquire(struct store *store, struct store_snapshot *snapshot);
+struct catalog;
+/* The same, with the catalog of that very moment; release both. */
+struct catalog *store_snapshot_acquire_catalog(struct store *store,
+                                               struct store_snapshot *snapshot);
 /* The same snapshot once more, for work that may outlive the first; `from` is acquired. */
 void store_snapshot_share(struct store *store, const struct store_snapshot *from,
                           struct store_snapshot *snapshot);

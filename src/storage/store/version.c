@@ -101,6 +101,7 @@ static void release_part(struct collection *collection)
         schema_destroy(*(struct schema **)list_at(&collection->schemas, i));
     }
     list_deinit(&collection->schemas);
+    list_deinit(&collection->retired);
     alloc_free(collection->store->alloc, collection, 1, sizeof *collection);
 }
 
@@ -234,6 +235,7 @@ tdbplus_status collection_create(struct store *store, uint64_t id,
     collection->store = store;
     collection->id = id;
     list_init(&collection->schemas, store->alloc, sizeof(struct schema *));
+    list_init(&collection->retired, store->alloc, sizeof(struct retired_schema));
     *collection_out = collection;
     return TDBPLUS_OK;
 }
