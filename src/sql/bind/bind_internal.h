@@ -11,6 +11,8 @@ struct pointers {
     uint32_t capacity;
 };
 
+struct bind_grouping;
+
 struct binder {
     struct arena *arena;
     struct err *err;
@@ -85,11 +87,21 @@ struct bind_window_call {
     struct type type;
 };
 
+/* A function that gives rows, found in the select list, and the column it becomes. */
+struct bind_expansion {
+    struct expr *array;
+    uint32_t id;
+    struct type type;
+    uint32_t level; /* 0, or one more than those it is made from. */
+    bool below;     /* A group key reads it. */
+};
+
 /* One level of SELECT (or of UPDATE and the like): what names mean there. */
 struct bind_query {
     struct bind_query *outer;
     struct pointers columns;    /* struct bind_column */
     struct pointers aggregates; /* struct bind_aggregate */
+    struct pointers expansions; /* struct bind_expansion */
     struct pointers windows;    /* struct bind_window */
     struct pointers calls;      /* struct bind_window_call */
     struct bind_cte *ctes;
@@ -188,6 +200,39 @@ TDBPLUS_CHECKED tdbplus_status bind_frame(struct binder *binder, struct bind_que
 /* Puts the query's window functions on top of the plan. */
 TDBPLUS_CHECKED tdbplus_status bind_window_plan(struct binder *binder, struct bind_query *query,
                                                 struct plan **plan);
+
+/* A call that may give rows, as what it is: for FROM. */
+TDBPLUS_CHECKED tdbplus_status bind_function_rows(struct binder *binder, struct bind_query *query,
+                                                  const struct ast_function *ast,
+                                                  struct expr **expr_out);
+
+/* ---- functions that give rows: expand.c ---- */
+
+/* True when the expression has the column of that id inside. */
+bool bind_reads_id(struct expr *expr, uint32_t id);
+
+/* The type of such a call's rows. */
+struct type bind_row_type(const struct expr *call);
+
+/* Turns a call in the select list into the column that its rows will be. */
+TDBPLUS_CHECKED tdbplus_status bind_expansion(struct binder *binder, struct bind_query *query,
+                                              struct expr **expr);
+
+/* Expands on top of the plan: those that group keys read (`below`), or the others. */
+TDBPLUS_CHECKED tdbplus_status bind_expand_plan(struct binder *binder, struct bind_query *query,
+                                                const struct bind_grouping *grouping, bool below,
+                                                struct plan **plan);
+TDBPLUS_CHECKED tdbplus_status bind_expansions_over_groups(struct binder *binder,
+                                                           struct bind_query *query,
+                                                           const struct bind_grouping *grouping);
+
+/* A function in FROM. It sees the query's columns; if it reads columns of `left` (may be NULL), the
+ * plan is over `left` and *joined_out says so. */
+TDBPLUS_CHECKED tdbplus_status bind_rows_of_function(struct binder *binder,
+                                                     struct bind_query *query,
+                                                     const struct ast_table_function *ast,
+                                                     struct plan *left, struct plan **plan_out,
+                                                     bool *joined_out);
 
 /* Arrays: array.c. With an element type, items are cast to it; TYPE_NONE: their common type. */
 TDBPLUS_CHECKED tdbplus_status bind_array(struct binder *binder, struct bind_query *query,

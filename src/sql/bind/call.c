@@ -132,6 +132,9 @@ tdbplus_status bind_call(struct binder *binder, const char *name, bool is_operat
         call->arguments[i] = arguments[i];
         TRY(fit_argument(binder, match, i, &call->arguments[i]));
     }
+    if ((match->func->flags & FUNC_SET) != 0 && call->type.id != TYPE_ARRAY) {
+        call->type = func_array_of(func_type_base(call->type));
+    }
     call->position = position;
     *expr_out = call;
     return TDBPLUS_OK;
@@ -350,14 +353,23 @@ tdbplus_status bind_function(struct binder *binder, struct bind_query *query,
     if (ast->variadic) {
         return bind_unsupported(binder, position, "VARIADIC");
     }
-    if (strcmp(name, "generate_series") == 0 || strcmp(name, "unnest") == 0) {
-        return bind_unsupported(binder, position, "a function that gives rows, outside of FROM");
-    }
     if (ast->over != NULL || bind_is_window_function(name)) {
         return bind_window_call(binder, query, ast, name, expr_out);
     }
     if (aggregate_known(name)) {
         return bind_aggregate(binder, query, ast, name, expr_out);
+    }
+    TRY(bind_plain_function(binder, query, ast, name, expr_out));
+    bool rows = (*expr_out)->kind == EXPR_CALL && ((*expr_out)->func->flags & FUNC_SET) != 0;
+    return rows ? bind_expansion(binder, query, expr_out) : TDBPLUS_OK;
+}
+
+tdbplus_status bind_function_rows(struct binder *binder, struct bind_query *query,
+                                  const struct ast_function *ast, struct expr **expr_out)
+{
+    const char *name = ast->name.items[ast->name.count - 1];
+    if (ast->over != NULL || bind_is_window_function(name) || aggregate_known(name)) {
+        return bind_function(binder, query, ast, expr_out);
     }
     return bind_plain_function(binder, query, ast, name, expr_out);
 }

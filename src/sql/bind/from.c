@@ -208,7 +208,8 @@ static tdbplus_status bind_table_subquery(struct binder *binder, struct bind_que
 }
 
 static tdbplus_status bind_series(struct binder *binder, struct bind_query *query,
-                                  const struct ast_table_function *ast, struct plan **plan_out)
+                                  const struct ast_table_function *ast, struct plan **plan_out,
+                                  bool *done_out)
 {
     const struct ast_function *call = (const struct ast_function *)ast->function;
     uint32_t count = call->arguments.count;
@@ -218,20 +219,30 @@ static tdbplus_status bind_series(struct binder *binder, struct bind_query *quer
     if (plan == NULL || exprs == NULL || slots == NULL) {
         return bind_no_memory(binder);
     }
-    struct bind_query around = {.outer = query->outer,
-                                .ctes = query->ctes,
-                                .outer_ids = query->outer_ids,
-                                .clause = CLAUSE_FROM_FUNCTION};
+    uint8_t clause = query->clause;
+    bool reads_others = false;
+    query->clause = CLAUSE_FROM_FUNCTION;
     for (uint32_t i = 0; i < count; i++) {
-        TRY(bind_expression(binder, &around, call->arguments.items[i], &exprs[i]));
+        TRY(bind_expression(binder, query, call->arguments.items[i], &exprs[i]));
         slots[i] = &exprs[i];
+        for (uint32_t c = 0; c < query->columns.count && !reads_others; c++) {
+            const struct bind_column *column = query->columns.items[c];
+            reads_others = bind_reads_id(exprs[i], column->id);
+        }
     }
+    query->clause = clause;
     struct type type = {0};
-    TRY(bind_unify(binder, slots, count, "generate_series", &type));
-    if (type.id != TYPE_INT4 && type.id != TYPE_INT8) {
-        return bind_unsupported(binder, call->ast.position,
-                                "generate_series of other types than integer and bigint");
+    struct type types[3];
+    uint32_t conflict = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        types[i] = exprs[i]->type;
     }
+    bool good = func_common_type(types, count, &type, &conflict);
+    *done_out = good && !reads_others && (type.id == TYPE_INT4 || type.id == TYPE_INT8);
+    if (!*done_out) {
+        return TDBPLUS_OK;
+    }
+    TRY(bind_unify(binder, slots, count, "generate_series", &type));
     plan->exprs = exprs;
     plan->expr_count = count;
     const char *name = alias_name(ast->alias, "generate_series");
@@ -241,28 +252,31 @@ static tdbplus_status bind_series(struct binder *binder, struct bind_query *quer
 }
 
 static tdbplus_status bind_table_function(struct binder *binder, struct bind_query *query,
-                                          const struct ast_table_function *ast,
-                                          struct plan **plan_out)
+                                          const struct ast_table_function *ast, struct plan *left,
+                                          struct plan **plan_out, bool *joined_out)
 {
     if (ast->function->kind != AST_FUNCTION) {
         return bind_unsupported(binder, ast->ast.position, "this kind of function in FROM");
     }
     const struct ast_function *call = (const struct ast_function *)ast->function;
     const char *name = call->name.items[call->name.count - 1];
-    if (ast->ordinality) {
-        return bind_unsupported(binder, call->ast.position, "WITH ORDINALITY");
+    *joined_out = false;
+    if (strcmp(name, "generate_series") == 0 && !ast->ordinality && !ast->lateral &&
+        call->arguments.count >= 2 && call->arguments.count <= 3) {
+        bool done = false;
+        TRY(bind_series(binder, query, ast, plan_out, &done));
+        if (done) {
+            return TDBPLUS_OK;
+        }
     }
-    if (strcmp(name, "generate_series") == 0 && call->arguments.count >= 2 &&
-        call->arguments.count <= 3) {
-        return bind_series(binder, query, ast, plan_out);
-    }
-    return bind_unsupported(binder, call->ast.position, "this function in FROM");
+    return bind_rows_of_function(binder, query, ast, left, plan_out, joined_out);
 }
 
 /* ---- joins ---- */
 
 static tdbplus_status bind_item(struct binder *binder, struct bind_query *query,
-                                const struct ast *ast, struct plan **plan_out);
+                                const struct ast *ast, struct plan *left, struct plan **plan_out,
+                                bool *joined_out);
 
 tdbplus_status bind_join_plan(struct binder *binder, struct plan *left, struct plan *right,
                               enum plan_join kind, struct plan **plan_out)
@@ -458,10 +472,17 @@ static tdbplus_status bind_join(struct binder *binder, struct bind_query *query,
     struct plan *left = NULL;
     struct plan *right = NULL;
     struct sides sides = {.left_begin = query->columns.count};
-    TRY(bind_item(binder, query, ast->left, &left));
+    bool joined = false;
+    TRY(bind_item(binder, query, ast->left, NULL, &left, &joined));
     sides.left_end = query->columns.count;
-    TRY(bind_item(binder, query, ast->right, &right));
+    bool cross = ast->join_kind == AST_JOIN_INNER && !ast->natural && ast->condition == NULL &&
+                 ast->using_columns.count == 0;
+    TRY(bind_item(binder, query, ast->right, cross ? left : NULL, &right, &joined));
     sides.end = query->columns.count;
+    if (joined) {
+        *plan_out = right;
+        return TDBPLUS_OK;
+    }
     TRY(bind_join_plan(binder, left, right, kinds[ast->join_kind], plan_out));
     TRY(bind_join_condition(binder, query, ast, &sides, plan_out));
     if (ast->alias != NULL) {
@@ -487,10 +508,13 @@ static tdbplus_status check_alias(struct binder *binder, const struct bind_query
     return TDBPLUS_OK;
 }
 
+/* An item may be over `left`, what stands before it in the list: then *joined_out is true. */
 static tdbplus_status bind_item(struct binder *binder, struct bind_query *query,
-                                const struct ast *ast, struct plan **plan_out)
+                                const struct ast *ast, struct plan *left, struct plan **plan_out,
+                                bool *joined_out)
 {
     TRY(bind_enter(binder));
+    bool joined = false;
     uint32_t before = query->columns.count;
     switch (ast->kind) {
     case AST_TABLE_REF:
@@ -500,7 +524,8 @@ static tdbplus_status bind_item(struct binder *binder, struct bind_query *query,
         TRY(bind_table_subquery(binder, query, (const struct ast_table_subquery *)ast, plan_out));
         break;
     case AST_TABLE_FUNCTION:
-        TRY(bind_table_function(binder, query, (const struct ast_table_function *)ast, plan_out));
+        TRY(bind_table_function(binder, query, (const struct ast_table_function *)ast, left,
+                                plan_out, &joined));
         break;
     case AST_JOIN:
         TRY(bind_join(binder, query, (const struct ast_join *)ast, plan_out));
@@ -509,6 +534,7 @@ static tdbplus_status bind_item(struct binder *binder, struct bind_query *query,
         return bind_unsupported(binder, ast->position, "this item in FROM");
     }
     bind_leave(binder);
+    *joined_out = joined;
     return check_alias(binder, query, before, ast);
 }
 
@@ -527,8 +553,9 @@ tdbplus_status bind_from(struct binder *binder, struct bind_query *query,
     struct plan *all = NULL;
     for (uint32_t i = 0; i < from->count; i++) {
         struct plan *one = NULL;
-        TRY(bind_item(binder, query, from->items[i], &one));
-        if (all == NULL) {
+        bool joined = false;
+        TRY(bind_item(binder, query, from->items[i], all, &one, &joined));
+        if (all == NULL || joined) {
             all = one;
         } else {
             TRY(bind_join_plan(binder, all, one, JOIN_INNER, &all));

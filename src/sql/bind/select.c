@@ -433,6 +433,7 @@ static tdbplus_status group_select(struct binder *binder, struct bind_query *que
     if (*having != NULL) {
         TRY(bind_over_groups(binder, query, grouping, having));
     }
+    TRY(bind_expansions_over_groups(binder, query, grouping));
     return bind_windows_over_groups(binder, query, grouping);
 }
 
@@ -468,6 +469,7 @@ static tdbplus_status bind_plain_select(struct binder *binder, struct bind_query
     }
     struct ordering ordering = {0};
     TRY(bind_ordering(binder, query, &ast->order, &targets, &ordering));
+    TRY(bind_expand_plan(binder, query, &grouping, true, &plan));
     if (grouping.needed || query->aggregates.count > 0) {
         TRY(group_select(binder, query, &grouping, &targets, &ordering, &having));
         TRY(bind_aggregate_plan(binder, query, &grouping, &plan));
@@ -476,6 +478,7 @@ static tdbplus_status bind_plain_select(struct binder *binder, struct bind_query
         TRY(bind_filter(binder, plan, having, &plan));
     }
     TRY(bind_window_plan(binder, query, &plan));
+    TRY(bind_expand_plan(binder, query, &grouping, false, &plan));
     TRY(finish_select(binder, query, ast, &targets, &ordering, &plan));
     *plan_out = plan;
     return TDBPLUS_OK;

@@ -115,6 +115,9 @@ tdbplus_status exec_compile(struct exec *exec, const struct plan *plan,
     case PLAN_CTE:
         TRY(make_cte(exec, plan, &pipeline));
         break;
+    case PLAN_EXPAND:
+        TRY(make_expand(exec, plan, &pipeline));
+        break;
     case PLAN_WINDOW:
         TRY(make_window(exec, plan, &pipeline));
         break;

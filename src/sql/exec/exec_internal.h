@@ -270,5 +270,7 @@ TDBPLUS_CHECKED tdbplus_status make_cte(struct exec *exec, const struct plan *pl
                                         struct pipeline *pipeline);
 TDBPLUS_CHECKED tdbplus_status make_window(struct exec *exec, const struct plan *plan,
                                            struct pipeline *pipeline);
+TDBPLUS_CHECKED tdbplus_status make_expand(struct exec *exec, const struct plan *plan,
+                                           struct pipeline *pipeline);
 TDBPLUS_CHECKED tdbplus_status make_change_source(struct exec *exec, const struct plan *plan,
                                                   struct pipeline *pipeline);

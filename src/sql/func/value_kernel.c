@@ -95,9 +95,9 @@ tdbplus_status kernel_items(struct func_call *call, const struct array *array, u
 tdbplus_status kernel_push(struct func_call *call, struct kernel_items *items,
                            const struct datum *item)
 {
-    if (items->count == ARRAY_ITEM_COUNT_MAX) {
+    if (items->count == KERNEL_ITEMS_MAX) {
         return err_set_state(call->err, TDBPLUS_E_LIMIT, "54000",
-                             "array size exceeds the maximum allowed (%u)", ARRAY_ITEM_COUNT_MAX);
+                             "array size exceeds the maximum allowed (%u)", KERNEL_ITEMS_MAX);
     }
     if (items->count == items->capacity) {
         uint32_t capacity = items->capacity * 2 + 16;

@@ -63,6 +63,8 @@ TDBPLUS_CHECKED tdbplus_status kernel_list_result(struct func_call *call, const 
 TDBPLUS_CHECKED tdbplus_status kernel_items(struct func_call *call, const struct array *array,
                                             uint32_t more, struct datum **items_out);
 
+#define KERNEL_ITEMS_MAX (1u << 24)
+
 /* Items that are collected one by one, in the call's arena. Zeroed is empty. */
 struct kernel_items {
     struct datum *items;

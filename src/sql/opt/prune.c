@@ -129,6 +129,7 @@ static bool use_node(struct map *used, struct plan *plan)
         return prune_aggregate(used, plan);
     case PLAN_FILTER:
     case PLAN_JOIN:
+    case PLAN_EXPAND:
         return use_exprs(used, plan->exprs, plan->expr_count);
     case PLAN_SORT:
         for (uint32_t i = 0; i < plan->key_count && good; i++) {
@@ -162,7 +163,9 @@ static tdbplus_status take_columns(struct optimizer *optimizer, struct plan *pla
             ? plan->right
             : NULL;
     uint32_t count = left->column_count + (right != NULL ? right->column_count : 0);
-    uint32_t calls = plan->kind == PLAN_WINDOW ? plan->window->call_count : 0;
+    uint32_t calls = plan->kind == PLAN_WINDOW   ? plan->window->call_count
+                     : plan->kind == PLAN_EXPAND ? plan->expr_count + plan->ordinality
+                                                 : 0;
     struct plan_column *columns =
         arena_array(optimizer->arena, (size_t)count + calls + 1u, sizeof *columns);
     if (columns == NULL) {
@@ -203,6 +206,7 @@ static tdbplus_status prune(struct optimizer *optimizer, struct map *used, struc
     case PLAN_LIMIT:
     case PLAN_DISTINCT:
     case PLAN_WINDOW:
+    case PLAN_EXPAND:
         return take_columns(optimizer, plan);
     default:
         return TDBPLUS_OK;

@@ -107,6 +107,7 @@ bool plan_each_slot(struct plan *plan, bool (*visit)(void *ctx, struct expr **sl
     case PLAN_DISTINCT:
     case PLAN_SET:
     case PLAN_CTE:
+    case PLAN_EXPAND:
         break;
     }
     return good;
@@ -222,8 +223,8 @@ static void print_head(const struct plan *plan, struct buffer *buffer)
         [PLAN_FILTER] = "Filter",   [PLAN_PROJECT] = "Project",   [PLAN_AGGREGATE] = "Aggregate",
         [PLAN_JOIN] = "Join",       [PLAN_SORT] = "Sort",         [PLAN_LIMIT] = "Limit",
         [PLAN_DISTINCT] = "Unique", [PLAN_SET] = "Set Operation", [PLAN_CTE] = "CTE Scan",
-        [PLAN_WINDOW] = "Window",   [PLAN_INSERT] = "Insert",     [PLAN_UPDATE] = "Update",
-        [PLAN_DELETE] = "Delete",
+        [PLAN_EXPAND] = "Expand",   [PLAN_WINDOW] = "Window",     [PLAN_INSERT] = "Insert",
+        [PLAN_UPDATE] = "Update",   [PLAN_DELETE] = "Delete",
     };
     buffer_put_text(buffer,
                     plan->kind == PLAN_JOIN ? join_name(plan->join_kind) : names[plan->kind]);

@@ -23,6 +23,7 @@ enum plan_kind {
     PLAN_SET,
     PLAN_CTE, /* Reads the rows of a materialised WITH query. */
     PLAN_WINDOW,
+    PLAN_EXPAND, /* Rows of arrays: the input's columns, then an item of each array. */
     PLAN_INSERT,
     PLAN_UPDATE,
     PLAN_DELETE,
@@ -189,6 +190,8 @@ struct plan {
     uint32_t column_count;
     /* FILTER: conditions, all of which must hold. PROJECT: one a column. VALUES: row after row.
      * AGGREGATE: group keys, which are the first columns. JOIN: conditions. SERIES: arguments.
+     * EXPAND: arrays, whose items are columns of the arrays' element type, or of their own type
+     * where each part along the first dimension is a row's value.
      * DISTINCT: what ON says; none: all columns. LIMIT: count and offset, either may be NULL. */
     struct expr **exprs;
     uint32_t expr_count;
@@ -212,6 +215,7 @@ struct plan {
         };
         struct plan_cte *cte;
         struct plan_window *window;
+        bool ordinality; /* EXPAND: the last column counts the rows of each input row. */
         struct plan_change change;
     };
 };

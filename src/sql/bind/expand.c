@@ -1,0 +1,352 @@
+/* Functions that give rows: in the select list, where each call becomes a column of an operator
+ * below, and in FROM. */
+
+#include <string.h>
+
+#include "sql/bind/bind_internal.h"
+
+/* ---- in the select list ---- */
+
+struct id_reader {
+    uint32_t id;
+};
+
+static bool is_other_column(void *ctx, struct expr **node)
+{
+    return (*node)->kind != EXPR_COLUMN || (*node)->number != ((struct id_reader *)ctx)->id;
+}
+
+bool bind_reads_id(struct expr *expr, uint32_t id)
+{
+    struct id_reader reader = {id};
+    return !expr_walk(&expr, is_other_column, &reader);
+}
+
+tdbplus_status bind_expansion(struct binder *binder, struct bind_query *query, struct expr **expr)
+{
+    uint32_t position = (*expr)->position;
+    const char *clause = bind_clause_name(query->clause);
+    if (query->clause == CLAUSE_HAVING) {
+        clause = "HAVING";
+    }
+    if (query->in_aggregate) {
+        return bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", position,
+                         "aggregate function calls cannot contain set-returning function calls");
+    }
+    if (clause != NULL) {
+        return bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", position,
+                         "set-returning functions are not allowed in %s", clause);
+    }
+    struct bind_expansion *expansion = arena_array(binder->arena, 1, sizeof *expansion);
+    if (expansion == NULL || !pointers_push(binder->arena, &query->expansions, expansion)) {
+        return bind_no_memory(binder);
+    }
+    *expansion = (struct bind_expansion){.array = *expr, .id = binder->next_id++};
+    expansion->type = bind_row_type(*expr);
+    for (uint32_t i = 0; i + 1 < query->expansions.count; i++) {
+        const struct bind_expansion *other = query->expansions.items[i];
+        if (other->level >= expansion->level && bind_reads_id(*expr, other->id)) {
+            expansion->level = other->level + 1;
+        }
+    }
+    *expr = expr_column(binder->arena, expansion->id, expansion->type);
+    if (*expr == NULL) {
+        return bind_no_memory(binder);
+    }
+    (*expr)->position = position;
+    return TDBPLUS_OK;
+}
+
+struct type bind_row_type(const struct expr *call)
+{
+    return call->func->result > FUNC_ARRAY_BASE && call->func->result < FUNC_ANY
+               ? call->type
+               : type_element(call->type);
+}
+
+/* An operator over `input` that adds a column for each array. */
+static tdbplus_status make_expand(struct binder *binder, struct plan *input,
+                                  struct expr *const *arrays, uint32_t count, bool ordinality,
+                                  struct plan **plan_out)
+{
+    uint32_t before = input->column_count;
+    struct plan *plan =
+        plan_make(binder->arena, PLAN_EXPAND, before + count + (ordinality ? 1u : 0u));
+    if (plan == NULL) {
+        return bind_no_memory(binder);
+    }
+    plan->exprs = arena_array(binder->arena, count + 1u, sizeof *plan->exprs);
+    if (plan->exprs == NULL) {
+        return bind_no_memory(binder);
+    }
+    memcpy(plan->columns, input->columns, before * sizeof *plan->columns);
+    memcpy(plan->exprs, arrays, count * sizeof *arrays);
+    plan->expr_count = count;
+    plan->left = input;
+    plan->ordinality = ordinality;
+    if (ordinality) {
+        plan->columns[before + count] = (struct plan_column){
+            .id = binder->next_id++, .type = type_of(TYPE_INT8), .name = "ordinality"};
+    }
+    *plan_out = plan;
+    return TDBPLUS_OK;
+}
+
+static bool is_in_key(const struct bind_grouping *grouping, uint32_t id)
+{
+    for (uint32_t k = 0; k < grouping->keys.count; k++) {
+        if (bind_reads_id(grouping->keys.items[k], id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What a group key reads is expanded below the groups, and all that it is made of. */
+static void mark_below(struct bind_query *query, const struct bind_grouping *grouping)
+{
+    for (uint32_t i = query->expansions.count; i-- > 0;) {
+        struct bind_expansion *expansion = query->expansions.items[i];
+        expansion->below = expansion->below || is_in_key(grouping, expansion->id);
+        for (uint32_t k = i + 1; k < query->expansions.count; k++) {
+            const struct bind_expansion *later = query->expansions.items[k];
+            expansion->below =
+                expansion->below || (later->below && bind_reads_id(later->array, expansion->id));
+        }
+    }
+}
+
+tdbplus_status bind_expand_plan(struct binder *binder, struct bind_query *query,
+                                const struct bind_grouping *grouping, bool below,
+                                struct plan **plan)
+{
+    uint32_t total = query->expansions.count;
+    struct expr **arrays = arena_array(binder->arena, total + 1u, sizeof *arrays);
+    struct bind_expansion **chosen = arena_array(binder->arena, total + 1u, sizeof *chosen);
+    if (arrays == NULL || chosen == NULL) {
+        return bind_no_memory(binder);
+    }
+    if (below) {
+        mark_below(query, grouping);
+    }
+    for (uint32_t level = 0; level < total; level++) {
+        uint32_t count = 0;
+        for (uint32_t i = 0; i < total; i++) {
+            struct bind_expansion *expansion = query->expansions.items[i];
+            if (expansion->level == level && expansion->below == below) {
+                chosen[count] = expansion;
+                arrays[count++] = expansion->array;
+            }
+        }
+        if (count == 0) {
+            continue;
+        }
+        uint32_t before = (*plan)->column_count;
+        TRY(make_expand(binder, *plan, arrays, count, false, plan));
+        for (uint32_t i = 0; i < count; i++) {
+            (*plan)->columns[before + i] =
+                (struct plan_column){.id = chosen[i]->id, .type = chosen[i]->type};
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status bind_expansions_over_groups(struct binder *binder, struct bind_query *query,
+                                           const struct bind_grouping *grouping)
+{
+    for (uint32_t i = 0; i < query->expansions.count; i++) {
+        struct bind_expansion *expansion = query->expansions.items[i];
+        if (!expansion->below) {
+            TRY(bind_over_groups(binder, query, grouping, &expansion->array));
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* ---- in FROM ---- */
+
+/* Functions whose rows have several columns, or a column with a name of its own. */
+static const struct {
+    const char *name;
+    const char *columns[4]; /* Their names. */
+    const char *parts[4];   /* The functions that give one column each. */
+} row_functions[] = {
+    {"json_each", {"key", "value"}, {"jsonb_object_keys", "jsonb_object values"}},
+    {"jsonb_each", {"key", "value"}, {"jsonb_object_keys", "jsonb_object values"}},
+    {"json_each_text", {"key", "value"}, {"jsonb_object_keys", "jsonb_object texts"}},
+    {"jsonb_each_text", {"key", "value"}, {"jsonb_object_keys", "jsonb_object texts"}},
+    {"json_array_elements", {"value"}, {"json_array_elements"}},
+    {"jsonb_array_elements", {"value"}, {"jsonb_array_elements"}},
+    {"json_array_elements_text", {"value"}, {"json_array_elements_text"}},
+    {"jsonb_array_elements_text", {"value"}, {"jsonb_array_elements_text"}},
+};
+
+/* The rows of one function, column by column. */
+struct row_source {
+    struct pointers arrays; /* struct expr */
+    struct pointers names;  /* const char; NULL: the alias, or the function's name. */
+    bool single;            /* No rows: one value. */
+};
+
+static tdbplus_status add_array(struct binder *binder, struct row_source *source,
+                                struct expr *array, const char *name)
+{
+    void *name_pointer = NULL;
+    memcpy(&name_pointer, &name, sizeof name_pointer);
+    if (!pointers_push(binder->arena, &source->arrays, array) ||
+        !pointers_push(binder->arena, &source->names, name_pointer)) {
+        return bind_no_memory(binder);
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status bind_arguments(struct binder *binder, struct bind_query *query,
+                                     const struct ast_function *call, struct expr ***arguments_out)
+{
+    uint32_t count = call->arguments.count;
+    struct expr **arguments = arena_array(binder->arena, (size_t)count + 1, sizeof *arguments);
+    if (arguments == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        TRY(bind_expression(binder, query, call->arguments.items[i], &arguments[i]));
+    }
+    *arguments_out = arguments;
+    return TDBPLUS_OK;
+}
+
+/* unnest(a, b, ...): a column for each array. */
+static tdbplus_status bind_unnest(struct binder *binder, struct bind_query *query,
+                                  const struct ast_function *call, struct row_source *source)
+{
+    struct expr **arguments = NULL;
+    TRY(bind_arguments(binder, query, call, &arguments));
+    for (uint32_t i = 0; i < call->arguments.count; i++) {
+        struct expr *array = NULL;
+        TRY(bind_call(binder, "unnest", false, &arguments[i], 1, call->ast.position, &array));
+        TRY(add_array(binder, source, array, NULL));
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status bind_row_source(struct binder *binder, struct bind_query *query,
+                                      const struct ast_function *call, struct row_source *source)
+{
+    const char *name = call->name.items[call->name.count - 1];
+    if (strcmp(name, "unnest") == 0 && call->arguments.count > 1) {
+        return bind_unnest(binder, query, call, source);
+    }
+    struct expr *expr = NULL;
+    for (size_t i = 0; i < sizeof row_functions / sizeof *row_functions; i++) {
+        if (strcmp(row_functions[i].name, name) != 0) {
+            continue;
+        }
+        for (uint32_t c = 0; c < 4 && row_functions[i].parts[c] != NULL; c++) {
+            struct expr **arguments = NULL;
+            TRY(bind_arguments(binder, query, call, &arguments));
+            TRY(bind_call(binder, row_functions[i].parts[c], false, arguments,
+                          call->arguments.count, call->ast.position, &expr));
+            TRY(add_array(binder, source, expr, row_functions[i].columns[c]));
+        }
+        return TDBPLUS_OK;
+    }
+    TRY(bind_function_rows(binder, query, call, &expr));
+    source->single = expr->kind != EXPR_CALL || (expr->func->flags & FUNC_SET) == 0;
+    return add_array(binder, source, expr, NULL);
+}
+
+/* True when an array is made from columns of the plan. */
+static bool reads_plan(const struct row_source *source, const struct plan *plan)
+{
+    for (uint32_t a = 0; a < source->arrays.count; a++) {
+        for (uint32_t c = 0; c < plan->column_count; c++) {
+            if (bind_reads_id(source->arrays.items[a], plan->columns[c].id)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static tdbplus_status one_row(struct binder *binder, struct plan **plan_out)
+{
+    struct plan *plan = plan_make(binder->arena, PLAN_VALUES, 0);
+    if (plan == NULL) {
+        return bind_no_memory(binder);
+    }
+    plan->row_count = 1;
+    *plan_out = plan;
+    return TDBPLUS_OK;
+}
+
+/* A value in FROM: one row. Beside other tables it is an array of one item. */
+static tdbplus_status bind_single(struct binder *binder, struct row_source *source,
+                                  struct plan **plan_out)
+{
+    struct plan *input = NULL;
+    TRY(one_row(binder, &input));
+    return bind_project(binder, input, &source->arrays, &source->names, plan_out);
+}
+
+static tdbplus_status name_rows(struct binder *binder, struct bind_query *query,
+                                const struct ast_table_function *ast, const char *function,
+                                const struct plan *plan, uint32_t first)
+{
+    const struct ast_alias *alias = ast->alias;
+    const char *table = alias != NULL ? alias->name : function;
+    uint32_t count = plan->column_count - first;
+    if (alias != NULL && alias->columns.count > count) {
+        return bind_fail(binder, TDBPLUS_E_SQL, "42P10", 0,
+                         "table \"%s\" has %u columns available but %u columns specified", table,
+                         count, alias->columns.count);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct plan_column *column = &plan->columns[first + i];
+        if (column->name == NULL) {
+            column->name =
+                count - (plan->kind == PLAN_EXPAND && plan->ordinality) == 1 ? table : function;
+        }
+        bool renamed = alias != NULL && i < alias->columns.count;
+        struct bind_column named = {.table = table,
+                                    .name = renamed ? alias->columns.items[i] : column->name,
+                                    .id = column->id,
+                                    .type = column->type};
+        TRY(bind_add_column(binder, query, &named));
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status bind_rows_of_function(struct binder *binder, struct bind_query *query,
+                                     const struct ast_table_function *ast, struct plan *left,
+                                     struct plan **plan_out, bool *joined_out)
+{
+    const struct ast_function *call = (const struct ast_function *)ast->function;
+    struct row_source source = {0};
+    uint8_t clause = query->clause;
+    query->clause = CLAUSE_FROM_FUNCTION;
+    TRY(bind_row_source(binder, query, call, &source));
+    query->clause = clause;
+    const char *name = call->name.items[call->name.count - 1];
+    *joined_out = left != NULL && reads_plan(&source, left);
+    if (source.single && (*joined_out || ast->ordinality)) {
+        return bind_unsupported(binder, call->ast.position, "this function in FROM");
+    }
+    if (source.single) {
+        TRY(bind_single(binder, &source, plan_out));
+        return name_rows(binder, query, ast, name, *plan_out, 0);
+    }
+    struct plan *input = left;
+    if (!*joined_out) {
+        TRY(one_row(binder, &input));
+    }
+    uint32_t first = input->column_count;
+    TRY(make_expand(binder, input, (struct expr *const *)source.arrays.items, source.arrays.count,
+                    ast->ordinality, plan_out));
+    for (uint32_t i = 0; i < source.arrays.count; i++) {
+        (*plan_out)->columns[first + i] =
+            (struct plan_column){.id = binder->next_id++,
+                                 .type = bind_row_type(source.arrays.items[i]),
+                                 .name = source.names.items[i]};
+    }
+    return name_rows(binder, query, ast, name, *plan_out, first);
+}
