@@ -141,6 +141,7 @@ void tdbplus_close(tdbplus_db *db)
     if (pool != NULL) {
         fiber_pool_destroy(pool);
     }
+    engine_drop_resting_scans(db);
     store_close(db->store);
     struct alloc host = db->host;
     tdbplus_allocator allocator = db->allocator;

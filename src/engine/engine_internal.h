@@ -8,7 +8,8 @@
 #include "tdbplus/tdbplus.h"
 #include "txn/txn.h"
 
-#define ENGINE_RETRY_COUNT_MAX 10u /* For calls without a transaction that meet a conflict. */
+#define ENGINE_RETRY_COUNT_MAX   10u /* For calls without a transaction that meet a conflict. */
+#define ENGINE_RESTING_SCANS_MAX 8u
 
 struct tdbplus_db {
     struct alloc host; /* The host's callbacks, or the system's allocator. */
@@ -17,6 +18,8 @@ struct tdbplus_db {
     struct fiber_pool *_Atomic pool; /* Made when the first completion form is used. */
     struct mutex pool_mutex;
     uint32_t thread_count;
+    /* Closed scans that keep some memory, so that a short one costs little to open. */
+    tdbplus_scan *_Atomic resting[ENGINE_RESTING_SCANS_MAX];
 };
 
 struct engine_savepoint {
@@ -49,8 +52,7 @@ struct tdbplus_row {
 
 struct tdbplus_scan {
     tdbplus_db *db;
-    tdbplus_txn *own_txn; /* When opened without a transaction. */
-    struct scan *scan;
+    struct scan *scan; /* May rest while the handle does. */
     struct arena arena;
     struct batch batch;
     struct arena row_arena; /* Texts made for the current row. */
@@ -88,6 +90,11 @@ typedef tdbplus_status (*engine_txn_work)(void *args, struct txn *txn, const str
 TDBPLUS_CHECKED tdbplus_status engine_with_txn(tdbplus_db *db, tdbplus_txn *txn, bool read_only,
                                                engine_txn_work work, void *args,
                                                const struct call *call);
+
+/* ---- engine_scan.c ---- */
+
+/* Destroys the handles that rest; the database is being closed. */
+void engine_drop_resting_scans(tdbplus_db *db);
 
 /* ---- engine_value.c ---- */
 

@@ -102,6 +102,7 @@ static tdbplus_status make_bound(tdbplus_scan *scan, const tdbplus_value *values
     return TDBPLUS_OK;
 }
 
+/* `txn` is NULL for a scan that needs none. */
 static tdbplus_status start_scan(tdbplus_scan *scan, const struct scan_args *args, struct txn *txn,
                                  struct err *err)
 {
@@ -109,7 +110,15 @@ static tdbplus_status start_scan(tdbplus_scan *scan, const struct scan_args *arg
     if (from->order > TDBPLUS_DESCENDING) {
         return err_set(err, TDBPLUS_E_INVALID, "scan: there is no order %d", (int)from->order);
     }
-    TRY(engine_find(txn, args->collection, &scan->object, err));
+    if (txn != NULL) {
+        TRY(engine_find(txn, args->collection, &scan->object, err));
+    } else {
+        TRY(scan_begin_now(scan->db->store, &scan->scan, err));
+        scan->object = scan_find_object(scan->scan, args->collection->id);
+        if (scan->object == NULL) {
+            return engine_dropped(args->collection, err);
+        }
+    }
     struct scan_options options = {.order = (uint8_t)from->order, .row_limit = from->limit};
     TRY(choose_columns(scan, from, err));
     options.positions = scan->positions;
@@ -118,37 +127,96 @@ static tdbplus_status start_scan(tdbplus_scan *scan, const struct scan_args *arg
     TRY(make_bound(scan, from->from, from->from_count, false, &options.lower, err));
     TRY(make_bound(scan, from->to, from->to_count, from->to_exclusive, &options.upper, err));
     scan->left = from->limit == 0 ? UINT64_MAX : from->limit;
-    return scan_open(txn, scan->object, &options, &scan->scan, err);
+    return txn != NULL ? scan_open(txn, scan->object, &options, &scan->scan, err)
+                       : scan_open_now(scan->scan, scan->object, &options, err);
+}
+
+/* ---- handles ---- */
+
+#define ARENA_BLOCK_SIZE ((size_t)1 << 10)
+#define BATCH_BLOCK_SIZE ((size_t)16 << 10)
+#define REST_SIZE_MAX    ((size_t)64 << 10) /* Of the batch. */
+
+/* A new handle, or where it `may_have_rested` one that did; NULL when memory is out. */
+static tdbplus_scan *take_handle(tdbplus_db *db, bool may_have_rested)
+{
+    for (uint32_t i = 0; may_have_rested && i < ENGINE_RESTING_SCANS_MAX; i++) {
+        if (atomic_load_explicit(&db->resting[i], memory_order_relaxed) != NULL) {
+            tdbplus_scan *scan =
+                atomic_exchange_explicit(&db->resting[i], NULL, memory_order_acquire);
+            if (scan != NULL) {
+                return scan;
+            }
+        }
+    }
+    tdbplus_scan *scan = alloc_array(&db->host, 1, sizeof *scan);
+    if (scan != NULL) {
+        scan->db = db;
+        arena_init(&scan->arena, &db->host, ARENA_BLOCK_SIZE);
+        arena_init(&scan->row_arena, &db->host, ARENA_BLOCK_SIZE);
+        batch_init(&scan->batch, store_alloc(db->store));
+        scan->batch.arena.block_size = BATCH_BLOCK_SIZE;
+    }
+    return scan;
+}
+
+static void destroy_handle(tdbplus_scan *scan)
+{
+    batch_deinit(&scan->batch);
+    scan_close(scan->scan);
+    arena_deinit(&scan->arena);
+    arena_deinit(&scan->row_arena);
+    alloc_free(&scan->db->host, scan, 1, sizeof *scan);
+}
+
+/* Puts the handle aside for the next scan; false when it is to be destroyed. */
+static bool rest_handle(tdbplus_scan *scan)
+{
+    if (scan->batch.arena.used_bytes > REST_SIZE_MAX || scan->scan == NULL ||
+        scan->row_arena.used_bytes > REST_SIZE_MAX || scan->arena.used_bytes > REST_SIZE_MAX) {
+        return false;
+    }
+    batch_reset(&scan->batch);
+    if (!scan_rest(scan->scan)) {
+        return false;
+    }
+    arena_reset(&scan->arena);
+    arena_reset(&scan->row_arena);
+    scan->at = 0;
+    tdbplus_db *db = scan->db;
+    for (uint32_t i = 0; i < ENGINE_RESTING_SCANS_MAX; i++) {
+        tdbplus_scan *none = NULL;
+        if (atomic_load_explicit(&db->resting[i], memory_order_relaxed) == NULL &&
+            atomic_compare_exchange_strong_explicit(&db->resting[i], &none, scan,
+                                                    memory_order_release, memory_order_relaxed)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void engine_drop_resting_scans(tdbplus_db *db)
+{
+    for (uint32_t i = 0; i < ENGINE_RESTING_SCANS_MAX; i++) {
+        tdbplus_scan *scan = atomic_exchange(&db->resting[i], NULL);
+        if (scan != NULL) {
+            destroy_handle(scan);
+        }
+    }
 }
 
 static tdbplus_status open_work(void *arg, const struct call *call)
 {
     const struct scan_args *args = arg;
-    tdbplus_db *db = args->collection->db;
-    const struct alloc *alloc = &db->host;
-    tdbplus_scan *scan = alloc_array(alloc, 1, sizeof *scan);
+    // A scan in a transaction is one of the transaction's and never rests.
+    tdbplus_scan *scan = take_handle(args->collection->db, args->txn == NULL);
     if (scan == NULL) {
         return no_memory(call->err);
     }
-    scan->db = db;
-    arena_init(&scan->arena, alloc, 1024);
-    arena_init(&scan->row_arena, alloc, 1024);
-    batch_init(&scan->batch, store_alloc(db->store));
-    tdbplus_status status = TDBPLUS_OK;
-    tdbplus_txn *txn = args->txn;
-    if (txn == NULL) {
-        tdbplus_call begin = TDBPLUS_CALL_INIT;
-        tdbplus_txn_options options = {.struct_size = sizeof options, .read_only = true};
-        status = tdbplus_begin(db, &options, &scan->own_txn, &begin);
-        txn = scan->own_txn;
-        if (status != TDBPLUS_OK) {
-            status = err_set(call->err, status, "%s", begin.error.message);
-        }
-    } else {
-        status = txn_statement(txn->txn, call->err);
-    }
+    struct txn *txn = args->txn == NULL ? NULL : args->txn->txn;
+    tdbplus_status status = txn == NULL ? TDBPLUS_OK : txn_statement(txn, call->err);
     if (status == TDBPLUS_OK) {
-        status = start_scan(scan, args, txn->txn, call->err);
+        status = start_scan(scan, args, txn, call->err);
     }
     if (status != TDBPLUS_OK) {
         tdbplus_scan_close(scan);
@@ -176,15 +244,46 @@ void tdbplus_scan_close(tdbplus_scan *scan)
     if (scan == NULL) {
         return;
     }
-    batch_deinit(&scan->batch);
-    scan_close(scan->scan);
-    tdbplus_rollback(scan->own_txn);
-    arena_deinit(&scan->arena);
-    arena_deinit(&scan->row_arena);
-    alloc_free(&scan->db->host, scan, 1, sizeof *scan);
+    if (!rest_handle(scan)) {
+        destroy_handle(scan);
+    }
 }
 
 /* ---- next ---- */
+
+/* The value of a flat column, not null, whose type needs no conversion; else false. */
+static inline bool quick_value(const struct column *column, uint32_t row, tdbplus_value *value_out)
+{
+    if (column->form != COLUMN_FLAT ||
+        (column->validity != NULL && (column->validity[row / 64] >> (row % 64) & 1) == 0)) {
+        return false;
+    }
+    switch (column->type.id) {
+    case TYPE_INT8:
+    case TYPE_TIMESTAMP:
+    case TYPE_TIMESTAMPTZ:
+        value_out->as.integer = ((const int64_t *)column->data)[row];
+        break;
+    case TYPE_INT4:
+        value_out->as.integer = ((const int32_t *)column->data)[row];
+        break;
+    case TYPE_FLOAT8:
+        value_out->as.real = ((const double *)column->data)[row];
+        break;
+    case TYPE_TEXT:
+    case TYPE_BYTEA: {
+        const struct view *view = (const struct view *)column->data + row;
+        value_out->as.bytes.data = view_data(view);
+        value_out->as.bytes.size = view->size;
+        break;
+    }
+    default:
+        return false;
+    }
+    value_out->type = (tdbplus_type)column->type.id;
+    value_out->is_null = false;
+    return true;
+}
 
 /* Shows the current row of the batch to the caller and goes on to the next. */
 static tdbplus_status take_row(tdbplus_scan *scan, struct err *err)
@@ -194,9 +293,12 @@ static tdbplus_status take_row(tdbplus_scan *scan, struct err *err)
         arena_reset(&scan->row_arena);
     }
     for (uint32_t i = 0; i < scan->position_count; i++) {
-        struct datum datum;
-        column_get(&scan->batch.columns[i], row, &datum);
-        TRY(engine_value(&datum, &scan->row_arena, &scan->values[i], err));
+        const struct column *column = &scan->batch.columns[i];
+        if (!quick_value(column, row, &scan->values[i])) {
+            struct datum datum;
+            column_get(column, row, &datum);
+            TRY(engine_value(&datum, &scan->row_arena, &scan->values[i], err));
+        }
     }
     scan->at++;
     scan->left--;

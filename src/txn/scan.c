@@ -3,7 +3,9 @@
 #include "base/assert.h"
 #include "txn/scan_internal.h"
 
-#define MORSEL_ROW_COUNT ((uint64_t)65536)
+#define MORSEL_ROW_COUNT  ((uint64_t)65536)
+#define REUSED_BLOCK_SIZE ((size_t)16 << 10) /* What a short scan needs, in one block. */
+#define REUSED_SIZE_MAX   ((size_t)64 << 10) /* A scan that rests holds no more memory. */
 
 static tdbplus_status no_memory(struct err *err)
 {
@@ -80,10 +82,14 @@ static tdbplus_status choose_fetch(struct scan *scan, struct err *err)
     for (uint32_t i = 0; options->filter_rows && i < options->condition_count; i++) {
         scan->condition_fetch[i] = fetch_place(scan, options->conditions[i].position);
     }
-    scan->needs_keys = scan->shadow || scan->range.has_lower || scan->range.has_upper;
+    // Ordered scans look at the keys before they fetch anything.
+    scan->needs_keys = options->order == SCAN_ANY &&
+                       (scan->shadow || scan->range.has_lower || scan->range.has_upper);
     for (uint32_t i = 0; scan->needs_keys && i < schema->key_count; i++) {
         scan->key_fetch[i] = fetch_place(scan, schema->key_columns[i]);
     }
+    scan->gather = scan->fetch;
+    scan->gather_count = scan->fetch_count;
     return TDBPLUS_OK;
 }
 
@@ -122,10 +128,10 @@ static void sort_own(const struct scan *scan, uint32_t *numbers, uint32_t count)
 /* Lists the transaction's own rows that this statement sees. */
 static tdbplus_status list_own(struct scan *scan, struct err *err)
 {
-    const struct changes *changes = &scan->txn->changes;
     if (!scan->shadow) {
         return TDBPLUS_OK;
     }
+    const struct changes *changes = &scan->txn->changes;
     const struct change_table *own = scan_changes(scan);
     uint32_t table = (uint32_t)(own - (struct change_table *)changes->tables.items);
     scan->own = arena_array(&scan->arena, changes->items.count, sizeof *scan->own);
@@ -147,17 +153,51 @@ static tdbplus_status list_own(struct scan *scan, struct err *err)
     return TDBPLUS_OK;
 }
 
-static tdbplus_status segment_rows(struct scan *scan, struct scan_source *source, struct err *err)
+/* Lower bounds of a key in all segments, their memory accesses overlapped. [waits] */
+static tdbplus_status seek_segments(struct scan *scan, const struct segment_key *key,
+                                    uint64_t *rows_out, struct err *err)
 {
-    struct segment *segment = version_segment(scan->version, source->number);
-    source->first_row = 0;
-    source->end_row = segment_row_count(segment);
+    uint32_t count = version_segment_count(scan->version);
+    struct segment_seek *seeks = arena_alloc(&scan->arena, count * sizeof *seeks);
+    if (seeks == NULL) {
+        return no_memory(err);
+    }
+    for (uint32_t s = 0; s < count; s++) {
+        segment_seek_begin(version_segment(scan->version, s), key, &seeks[s]);
+    }
+    for (uint32_t s = 0; s < count; s++) {
+        segment_seek_prefetch(version_segment(scan->version, s), &seeks[s]);
+    }
+    for (uint32_t s = 0; s < count; s++) {
+        TRY(segment_seek_end(version_segment(scan->version, s), key, &seeks[s], &rows_out[s], err));
+    }
+    return TDBPLUS_OK;
+}
+
+/* The rows of each segment that the range covers. [waits] */
+static tdbplus_status bound_segments(struct scan *scan, uint64_t **firsts_out, uint64_t **ends_out,
+                                     struct err *err)
+{
+    uint32_t count = version_segment_count(scan->version);
+    uint64_t *firsts = arena_array(&scan->arena, 2 * (size_t)count, sizeof *firsts);
+    if (firsts == NULL) {
+        return no_memory(err);
+    }
+    uint64_t *ends = firsts + count;
+    for (uint32_t s = 0; s < count; s++) {
+        ends[s] = segment_row_count(version_segment(scan->version, s));
+    }
     if (scan->range.has_lower) {
-        TRY(segment_lower_bound(segment, &scan->range.lower, &source->first_row, err));
+        for (uint32_t t = 0; t < version_table_count(scan->version); t++) {
+            memtable_prefetch(version_table(scan->version, t), scan->range.lower.code);
+        }
+        TRY(seek_segments(scan, &scan->range.lower, firsts, err));
     }
     if (scan->range.has_upper) {
-        TRY(segment_lower_bound(segment, &scan->range.upper, &source->end_row, err));
+        TRY(seek_segments(scan, &scan->range.upper, ends, err));
     }
+    *firsts_out = firsts;
+    *ends_out = ends;
     return TDBPLUS_OK;
 }
 
@@ -172,9 +212,14 @@ static tdbplus_status list_sources(struct scan *scan, struct err *err)
     if (scan->range.empty) {
         return TDBPLUS_OK;
     }
+    uint64_t *firsts = NULL;
+    uint64_t *ends = NULL;
+    TRY(bound_segments(scan, &firsts, &ends, err));
     for (uint32_t s = segments; s > 0; s--) { // Oldest first: the order rows came in.
-        struct scan_source source = {.kind = SOURCE_SEGMENT, .number = s - 1};
-        TRY(segment_rows(scan, &source, err));
+        struct scan_source source = {.kind = SOURCE_SEGMENT,
+                                     .number = s - 1,
+                                     .first_row = firsts[s - 1],
+                                     .end_row = ends[s - 1]};
         if (source.first_row < source.end_row) {
             scan->sources[scan->source_count++] = source;
         }
@@ -251,7 +296,7 @@ static void unlink_scan(struct scan *scan)
     }
     if (link->previous != NULL) {
         link->previous->next = link->next;
-    } else if (!link->alone) {
+    } else if (!link->alone && scan->txn != NULL) {
         scan->txn->scans = link->next;
     }
 }
@@ -265,14 +310,30 @@ tdbplus_status scan_check(const struct scan *scan, const struct call *call)
     return env_check_call(store_env(scan->store), call);
 }
 
-tdbplus_status scan_open(struct txn *txn, const struct object *collection,
-                         const struct scan_options *options, struct scan **scan_out,
-                         struct err *err)
+static tdbplus_status check_options(const struct object *collection,
+                                    const struct scan_options *options, struct err *err)
 {
     if (collection->collection == NULL || options->order > SCAN_DESCENDING) {
         return err_set(err, TDBPLUS_E_INVALID, "scan: \"%s\" has no rows to scan",
                        collection->name);
     }
+    return TDBPLUS_OK;
+}
+
+/* The version is taken after the snapshot, so that it has every commit up to it. */
+static void set_object(struct scan *scan, const struct object *collection)
+{
+    scan->object = collection;
+    scan->schema = collection->schema;
+    scan->collection = collection->id;
+    scan->version = version_acquire(collection->collection);
+}
+
+tdbplus_status scan_open(struct txn *txn, const struct object *collection,
+                         const struct scan_options *options, struct scan **scan_out,
+                         struct err *err)
+{
+    TRY(check_options(collection, options, err));
     struct scan *scan = alloc_array(txn->alloc, 1, sizeof *scan);
     if (scan == NULL) {
         return no_memory(err);
@@ -281,14 +342,11 @@ tdbplus_status scan_open(struct txn *txn, const struct object *collection,
     scan->store = txn->store;
     scan->alloc = txn->alloc;
     arena_init(&scan->arena, txn->alloc, 1024);
-    scan->object = collection;
-    scan->schema = collection->schema;
-    scan->version = version_acquire(collection->collection);
+    set_object(scan, collection);
     scan->catalog = catalog_retain(txn->catalog);
     store_snapshot_share(txn->store, &txn->snapshot, &scan->link.hold);
     scan->snapshot = scan->link.hold.timestamp;
     scan->statement = txn->statement;
-    scan->collection = collection->id;
     const struct change_table *changes = scan_changes(scan);
     scan->shadow = changes != NULL && changes->newest.count > 0;
     link_scan(scan);
@@ -301,16 +359,68 @@ tdbplus_status scan_open(struct txn *txn, const struct object *collection,
     return TDBPLUS_OK;
 }
 
-void scan_close(struct scan *scan)
+tdbplus_status scan_begin_now(struct store *store, struct scan **scan_inout, struct err *err)
 {
+    struct scan *scan = *scan_inout;
     if (scan == NULL) {
-        return;
+        const struct alloc *alloc = store_alloc(store);
+        scan = alloc_array(alloc, 1, sizeof *scan);
+        if (scan == NULL) {
+            return no_memory(err);
+        }
+        scan->store = store;
+        scan->alloc = alloc;
+        arena_init(&scan->arena, alloc, REUSED_BLOCK_SIZE);
+        *scan_inout = scan;
     }
+    ASSERT(scan->version == NULL && scan->store == store);
+    scan->link.alone = true;
+    store_snapshot_acquire(store, &scan->link.hold);
+    scan->snapshot = scan->link.hold.timestamp;
+    scan->catalog = catalog_acquire(store);
+    return TDBPLUS_OK;
+}
+
+const struct object *scan_find_object(const struct scan *scan, uint64_t id)
+{
+    return catalog_by_id(scan->catalog, id);
+}
+
+tdbplus_status scan_open_now(struct scan *scan, const struct object *collection,
+                             const struct scan_options *options, struct err *err)
+{
+    TRY(check_options(collection, options, err));
+    set_object(scan, collection);
+    return prepare(scan, options, err);
+}
+
+/* Lets go of everything but memory. */
+static void let_go(struct scan *scan)
+{
     unlink_scan(scan);
     ordered_close(scan);
     version_release(scan->version);
     store_snapshot_release(scan->store, &scan->link.hold);
     catalog_release(scan->catalog);
+}
+
+bool scan_rest(struct scan *scan)
+{
+    if (scan->txn != NULL || scan->arena.used_bytes > REUSED_SIZE_MAX) {
+        return false;
+    }
+    let_go(scan);
+    arena_reset(&scan->arena);
+    *scan = (struct scan){.store = scan->store, .alloc = scan->alloc, .arena = scan->arena};
+    return true;
+}
+
+void scan_close(struct scan *scan)
+{
+    if (scan == NULL) {
+        return;
+    }
+    let_go(scan);
     arena_deinit(&scan->arena);
     alloc_free(scan->alloc, scan, 1, sizeof *scan);
 }

@@ -39,8 +39,8 @@ struct scan_piece {
 };
 
 struct scan {
-    struct txn *txn;       /* Not to be looked at when `link.over`. */
-    struct scan_link link; /* In the transaction's list until it ends. */
+    struct txn *txn;       /* NULL: it needs none. Not to be looked at when `link.over`. */
+    struct scan_link link; /* In the transaction's list, if there is one, until it ends. */
     struct store *store;
     const struct alloc *alloc;
     struct arena arena; /* Everything the scan keeps for its whole life. */
@@ -54,6 +54,10 @@ struct scan {
     /* Columns read from sources: the wanted ones, then those that filters and own changes need. */
     uint32_t *fetch;
     uint32_t fetch_count;
+    /* Those of them that scan_gather() reads: all, or all but an integer key, which an ordered scan
+     * knows already. */
+    const uint32_t *gather;
+    uint32_t gather_count;
     uint32_t *key_fetch;       /* Where the key columns are in `fetch`; when `needs_keys`. */
     uint32_t *condition_fetch; /* Where each condition's column is in `fetch`; with filter_rows. */
     bool needs_keys;
@@ -89,11 +93,6 @@ TDBPLUS_CHECKED tdbplus_status scan_read_source(struct scan *scan, const struct 
 TDBPLUS_CHECKED tdbplus_status scan_filter(struct scan *scan, uint8_t source_kind,
                                            struct batch *batch, struct err *err);
 
-/* Decodes own rows `numbers` into flat columns of the batch. */
-TDBPLUS_CHECKED tdbplus_status scan_decode_own(struct scan *scan, const uint32_t *numbers,
-                                               uint32_t count, struct batch *batch,
-                                               struct err *err);
-
 /* The transaction's changes of the collection, while `shadow`. */
 static inline const struct change_table *scan_changes(const struct scan *scan)
 {
@@ -106,16 +105,16 @@ TDBPLUS_CHECKED tdbplus_status scan_check(const struct scan *scan, const struct 
 /* True when the transaction replaced or deleted the row with this key before this statement. */
 bool scan_shadowed(const struct scan *scan, const struct segment_key *key);
 
-/* Columns at `fetch` of listed rows of a source, flat. */
-TDBPLUS_CHECKED tdbplus_status scan_gather(struct scan *scan, const struct scan_source *source,
-                                           const uint64_t *rows, uint32_t count,
-                                           struct batch *batch, struct column *columns_out,
-                                           struct err *err);
+/* Rows of one source. */
+struct gather_rows {
+    const uint64_t *rows; /* Ascending where the source is a segment. */
+    uint32_t count;
+};
 
-/* Where each of the scan's `fetch` columns is in a segment, or -1. From the batch's arena. */
-TDBPLUS_CHECKED tdbplus_status scan_segment_columns(struct scan *scan, struct segment *segment,
-                                                    struct batch *batch, int32_t **at_out,
-                                                    struct err *err);
+/* Columns at `gather` of listed rows of a source, flat or constant. */
+TDBPLUS_CHECKED tdbplus_status scan_gather(struct scan *scan, const struct scan_source *source,
+                                           const struct gather_rows *rows, struct batch *batch,
+                                           struct column *columns_out, struct err *err);
 
 /* ---- scan_ordered.c ---- */
 

@@ -3,7 +3,8 @@
  *
  * A stream holds a window of visible rows of its source with their keys. A batch is planned first
  * (which rows of which streams, in order), then each stream's share is gathered at once and the
- * columns are put together. The first batch is small, so that a short range costs little.
+ * columns are put together. An integer key's column is made of the codes that were merged. The
+ * first windows and the first batch are small, so that a short range costs little.
  */
 
 #include <string.h>
@@ -11,17 +12,13 @@
 #include "base/assert.h"
 #include "txn/scan_internal.h"
 
-#define WINDOW_ROW_COUNT 256u
-#define WINDOW_ROW_FIRST 32u
-#define WINDOW_ROW_SHORT 64u /* The most for scans of few rows. */
-#define BATCH_ROW_FIRST  128u
-
-/* A visible row and its key. */
-struct entry {
-    uint64_t code;
-    struct span key; /* Integer keys: empty, the code says it all. */
-    uint64_t row;
-};
+#define WINDOW_ROW_COUNT    256u
+#define WINDOW_ROW_FIRST    32u
+#define WINDOW_ROW_SHORT    64u /* The most for scans of few rows. */
+#define WINDOW_ROW_MORE     4u
+#define BATCH_ROW_FIRST     128u
+#define KEY_BLOCK_SIZE      ((size_t)4 << 10)
+#define PREFETCH_COLUMN_MAX 4u
 
 struct stream {
     const struct scan_source *source;
@@ -29,11 +26,18 @@ struct stream {
     uint64_t next;                 /* Others: rows [next, end) are still to come (descending: */
     uint64_t end;                  /* the end moves down). */
     struct batch batch;            /* Owns the keys' bytes. */
-    struct entry *entries;         /* window_max. */
+    /* window_max visible rows and their keys. */
+    uint64_t *codes;
+    uint64_t *rows;
+    struct span *keys; /* NULL: integer keys, the codes say it all. */
     uint32_t count;
     uint32_t at;
     uint32_t window; /* Rows to look at next time; grows, so that a short range costs little. */
+    uint32_t likely; /* So many of them will probably be wanted. */
     bool done;
+    /* Where the first columns that are gathered lie in the source. */
+    uint32_t prefetch[PREFETCH_COLUMN_MAX];
+    uint32_t prefetch_count;
 };
 
 struct ordered {
@@ -41,12 +45,22 @@ struct ordered {
     uint32_t stream_count;
     bool integer;
     bool descending;
+    bool started;
+    uint64_t flip;   /* Exclusive or of it makes codes ascend in the scan's order. */
+    uint32_t *live;  /* Numbers of the streams that have a current entry, */
+    uint64_t *heads; /* and those entries' codes, flipped. */
+    uint32_t live_count;
     uint32_t batch_rows;
     uint32_t batch_rows_max;
     uint32_t window_max;
-    uint16_t *plan;  /* batch_rows_max: which stream each output row is of. */
-    uint64_t *rows;  /* batch_rows_max: and its row there. */
-    uint64_t *share; /* Scratch: one stream's rows. */
+    /* The plan, batch_rows_max: which stream each output row is of, its row there, its code. */
+    uint16_t *plan;
+    uint64_t *rows;
+    uint64_t *codes;
+    /* The same by stream: each stream's rows one after another, and where they go. */
+    uint64_t *share_rows;
+    uint16_t *share_places;
+    uint32_t *share_ends; /* A stream's share ends here, and begins where the one before ends. */
 };
 
 static tdbplus_status no_memory(struct err *err)
@@ -54,61 +68,81 @@ static tdbplus_status no_memory(struct err *err)
     return err_set(err, TDBPLUS_E_NOMEM, "scan: it does not fit the memory limit");
 }
 
-/* Takes the row into the stream unless the transaction has changed it. */
-static void push_entry(struct scan *scan, struct stream *stream, struct span key, uint64_t code,
-                       uint64_t row)
+/* ---- filling a stream's window ---- */
+
+/* Has the transaction changed the row? */
+static bool is_shadowed(struct scan *scan, struct span key, uint64_t code)
 {
-    if (scan->shadow && stream->source->kind != SOURCE_OWN) {
-        uint8_t bytes[8];
-        struct segment_key full = {.key = key, .code = code};
-        if (key.size == 0) {
-            store_u64_be(bytes, code);
-            full.key = (struct span){.data = bytes, .size = sizeof bytes};
-        }
-        full.hash = key_hash(full.key);
-        if (scan_shadowed(scan, &full)) {
-            return;
-        }
+    uint8_t bytes[8];
+    struct segment_key full = {.key = key, .code = code};
+    if (scan->ordered->integer) {
+        store_u64_be(bytes, code);
+        full.key = (struct span){.data = bytes, .size = sizeof bytes};
     }
-    struct entry *entry = &stream->entries[stream->count++];
-    entry->code = code;
-    entry->row = row;
-    entry->key = key;
+    full.hash = key_hash(full.key);
+    return scan_shadowed(scan, &full);
 }
 
-/* ---- filling a stream's window ---- */
+/* Takes the row into the stream unless the transaction has changed it. */
+static inline bool push_entry(struct scan *scan, struct stream *stream, struct span key,
+                              uint64_t code, uint64_t row)
+{
+    if (scan->shadow && is_shadowed(scan, key, code)) {
+        return false;
+    }
+    uint32_t at = stream->count++;
+    stream->codes[at] = code;
+    stream->rows[at] = row;
+    if (stream->keys != NULL) {
+        stream->keys[at] = key;
+    }
+    return true;
+}
+
+/* Orders a key against a bound: < 0, 0, > 0. */
+static inline int compare_bound(const struct ordered *ordered, struct span key, uint64_t code,
+                                const struct segment_key *bound)
+{
+    if (ordered->integer || code != bound->code) {
+        return code < bound->code ? -1 : code > bound->code;
+    }
+    return span_compare(key, bound->key);
+}
 
 static void fill_from_table(struct scan *scan, struct stream *stream)
 {
     const struct memtable *memtable = version_table(scan->version, stream->source->number);
-    struct ordered *ordered = scan->ordered;
-    while (stream->count < stream->window && !stream->done) {
-        uint32_t newest = ordered->descending ? memtable_cursor_previous(&stream->cursor)
-                                              : memtable_cursor_next(&stream->cursor);
+    const struct ordered *ordered = scan->ordered;
+    const struct key_range *range = &scan->range;
+    while (stream->count < stream->window) {
+        bool down = ordered->descending;
+        uint32_t newest = down ? memtable_cursor_previous(&stream->cursor)
+                               : memtable_cursor_next(&stream->cursor);
         if (newest == MEMTABLE_ROW_NONE) {
             stream->done = true;
             break;
         }
+        uint64_t code = down ? memtable_cursor_previous_code(&stream->cursor)
+                             : memtable_cursor_next_code(&stream->cursor);
         uint8_t scratch[8];
-        struct span key = memtable_key(memtable, newest, scratch);
-        // An ascending walk begins at the lower bound.
-        bool below = ordered->descending && scan->range.has_lower &&
-                     span_compare(key, scan->range.lower.key) < 0;
-        bool above = scan->range.has_upper && span_compare(key, scan->range.upper.key) >= 0;
-        if (ordered->descending ? below : above) {
+        struct span key = {0};
+        if (!ordered->integer) {
+            key = memtable_key(memtable, newest, scratch);
+        }
+        // An ascending walk begins at the lower bound, a descending one at or above the upper.
+        bool above = range->has_upper && compare_bound(ordered, key, code, &range->upper) >= 0;
+        bool below =
+            down && range->has_lower && compare_bound(ordered, key, code, &range->lower) < 0;
+        if (down ? below : above) {
             stream->done = true;
             break;
         }
-        uint32_t row = newest;
-        while (row != MEMTABLE_ROW_NONE && (memtable_begin(memtable, row) > scan->snapshot ||
-                                            memtable_end_of(memtable, row) <= scan->snapshot)) {
-            row = memtable_older(memtable, row);
+        uint32_t row =
+            above ? MEMTABLE_ROW_NONE : memtable_visible(memtable, newest, scan->snapshot);
+        if (row != MEMTABLE_ROW_NONE && push_entry(scan, stream, key, code, row) &&
+            stream->count <= stream->likely) {
+            memtable_values_prefetch(memtable, row, stream->prefetch, stream->prefetch_count);
         }
-        if (row == MEMTABLE_ROW_NONE || below || above) {
-            continue;
-        }
-        struct span kept = ordered->integer ? (struct span){0} : key;
-        push_entry(scan, stream, kept, key_code(key), row);
     }
 }
 
@@ -117,34 +151,18 @@ static void fill_from_own(struct scan *scan, struct stream *stream)
     while (stream->count < stream->window && stream->next < stream->end) {
         uint64_t row = scan->ordered->descending ? --stream->end : stream->next++;
         const struct change *change = changes_at(&scan->txn->changes, scan->own[row]);
-        stream->entries[stream->count++] =
-            (struct entry){.code = change->key.code,
-                           .key = scan->ordered->integer ? (struct span){0} : change->key.key,
-                           .row = row};
+        uint32_t at = stream->count++;
+        stream->codes[at] = change->key.code;
+        stream->rows[at] = row;
+        if (stream->keys != NULL) {
+            stream->keys[at] = change->key.key;
+        }
     }
     stream->done = stream->next >= stream->end;
 }
 
-/* Keys of rows [first, first + count) of a segment: codes for integer keys, else spans. */
-static tdbplus_status read_keys(struct scan *scan, struct stream *stream, struct segment *segment,
-                                uint64_t first, uint32_t count, struct column *codes_out,
-                                const struct span **keys_out, struct err *err)
-{
-    if (!scan->ordered->integer) {
-        return segment_read_keys(segment, first, count, &stream->batch, keys_out, err);
-    }
-    const struct schema_column *column = &scan->schema->columns[scan->schema->key_columns[0]];
-    int32_t at = segment_find_column(segment, column->id);
-    if (at < 0) {
-        return err_set(err, TDBPLUS_E_CORRUPT, "scan: a segment of \"%s\" lacks the key column",
-                       scan->object->name);
-    }
-    uint32_t position = (uint32_t)at;
-    return segment_read(segment, first, count, &position, 1, &stream->batch, codes_out, err);
-}
-
 /* The next rows of a segment, at most `window`, that lie in one window of WINDOW_ROW_COUNT. */
-static void next_window(struct ordered *ordered, struct stream *stream, uint64_t *first_out,
+static void next_window(const struct ordered *ordered, struct stream *stream, uint64_t *first_out,
                         uint32_t *count_out)
 {
     uint64_t first = stream->next;
@@ -169,9 +187,7 @@ static tdbplus_status row_begun(struct scan *scan, struct segment *segment, uint
                                 bool *begun_out, struct err *err)
 {
     uint64_t begin = 0;
-    if (segment_has_begin(segment)) {
-        TRY(segment_begin(segment, row, &begin, err));
-    }
+    TRY(segment_begin(segment, row, &begin, err));
     *begun_out = begin <= scan->snapshot;
     return TDBPLUS_OK;
 }
@@ -180,39 +196,55 @@ static tdbplus_status fill_from_segment(struct scan *scan, struct stream *stream
 {
     struct segment *segment = version_segment(scan->version, stream->source->number);
     const struct delete_map *deletes = version_deletes(scan->version, stream->source->number);
+    const struct ordered *ordered = scan->ordered;
     uint64_t first = 0;
     uint32_t count = 0;
     uint16_t offsets[WINDOW_ROW_COUNT];
-    batch_reset(&stream->batch);
-    next_window(scan->ordered, stream, &first, &count);
+    uint64_t codes[WINDOW_ROW_COUNT];
+    const struct span *keys = NULL;
+    next_window(ordered, stream, &first, &count);
     uint32_t live = delete_map_select(deletes, first, count, scan->snapshot, offsets);
     if (live == 0) {
         return TDBPLUS_OK;
     }
-    struct column codes = {0};
-    const struct span *keys = NULL;
-    TRY(read_keys(scan, stream, segment, first, count, &codes, &keys, err));
+    if (ordered->integer) {
+        TRY(segment_read_codes(segment, first, count, codes, err));
+    } else {
+        batch_reset(&stream->batch);
+        TRY(segment_read_keys(segment, first, count, &stream->batch, &keys, err));
+    }
+    uint32_t likely = count < stream->likely ? count : stream->likely;
+    segment_window_prefetch(segment, ordered->descending ? first + count - likely : first, likely,
+                            stream->prefetch, stream->prefetch_count);
+    bool some_later = segment_begin_max(segment) > scan->snapshot;
     for (uint32_t i = 0; i < live; i++) {
-        uint32_t turn = scan->ordered->descending ? live - 1 - i : i;
+        uint32_t turn = ordered->descending ? live - 1 - i : i;
         uint32_t offset = live == count ? turn : offsets[turn];
         bool begun = true;
-        TRY(row_begun(scan, segment, first + offset, &begun, err));
-        if (!begun) {
-            continue;
+        if (some_later) {
+            TRY(row_begun(scan, segment, first + offset, &begun, err));
         }
-        struct span key = {0};
-        uint64_t code = 0;
-        if (keys != NULL) {
-            key = keys[offset];
-            code = key_code(key);
-        } else {
-            struct datum value;
-            column_get(&codes, offset, &value);
-            code = key_code_of_integer(value.integer);
+        if (begun) {
+            struct span key = keys == NULL ? (struct span){0} : keys[offset];
+            uint64_t code = keys == NULL ? codes[offset] : key_code(key);
+            (void)push_entry(scan, stream, key, code, first + offset);
         }
-        push_entry(scan, stream, key, code, first + offset);
     }
     return TDBPLUS_OK;
+}
+
+/* Asks for the bytes of the window's values: views of a memtable lead anywhere, and by now they
+ * have been fetched. */
+static void prefetch_bytes(const struct scan *scan, const struct stream *stream)
+{
+    if (stream->source->kind != SOURCE_TABLE) {
+        return;
+    }
+    const struct memtable *memtable = version_table(scan->version, stream->source->number);
+    for (uint32_t i = 0; i < stream->count && i < stream->likely; i++) {
+        memtable_bytes_prefetch(memtable, (uint32_t)stream->rows[i], stream->prefetch,
+                                stream->prefetch_count);
+    }
 }
 
 /* Makes sure that the stream has a current entry or is at its end. [waits] */
@@ -228,69 +260,174 @@ static tdbplus_status refill(struct scan *scan, struct stream *stream, struct er
         } else {
             fill_from_own(scan, stream);
         }
-        stream->window = stream->window < scan->ordered->window_max ? 2 * stream->window
-                                                                    : scan->ordered->window_max;
+        stream->window = 2 * stream->window < scan->ordered->window_max ? 2 * stream->window
+                                                                        : scan->ordered->window_max;
     }
     return TDBPLUS_OK;
 }
 
 /* ---- opening ---- */
 
+/* Where a column of the scan's schema lies in the source, or -1. */
+static int32_t find_column(const struct scan *scan, const struct scan_source *source,
+                           uint32_t position)
+{
+    uint32_t id = scan->schema->columns[position].id;
+    if (source->kind == SOURCE_SEGMENT) {
+        return segment_find_column(version_segment(scan->version, source->number), id);
+    }
+    if (source->kind == SOURCE_TABLE) {
+        const struct memtable *memtable = version_table(scan->version, source->number);
+        return schema_find_id(memtable_schema(memtable), id);
+    }
+    return -1;
+}
+
+static void choose_prefetch(const struct scan *scan, struct stream *stream)
+{
+    for (uint32_t i = 0; i < scan->gather_count && i < PREFETCH_COLUMN_MAX; i++) {
+        int32_t at = find_column(scan, stream->source, scan->gather[i]);
+        if (at >= 0) {
+            stream->prefetch[stream->prefetch_count++] = (uint32_t)at;
+        }
+    }
+}
+
 static void begin_stream(struct scan *scan, struct stream *stream, const struct scan_source *source)
 {
+    struct span none = {0};
     stream->source = source;
     stream->next = source->first_row;
     stream->end = source->end_row;
+    choose_prefetch(scan, stream);
     if (source->kind != SOURCE_TABLE) {
         return;
     }
     const struct memtable *memtable = version_table(scan->version, source->number);
     if (scan->ordered->descending) {
-        struct span none = {0};
         memtable_cursor_seek_last(&stream->cursor, memtable,
                                   scan->range.has_upper ? scan->range.upper.key : none);
     } else {
-        struct span none = {0};
-        memtable_cursor_seek(&stream->cursor, memtable,
-                             scan->range.has_lower ? scan->range.lower.key : none);
+        memtable_cursor_seek_visible(&stream->cursor, memtable,
+                                     scan->range.has_lower ? scan->range.lower.key : none);
     }
+}
+
+static uint64_t rows_of(const struct scan *scan, const struct scan_source *source)
+{
+    if (source->kind == SOURCE_SEGMENT) {
+        return segment_row_count(version_segment(scan->version, source->number));
+    }
+    return source->end_row;
+}
+
+/* A scan of few rows asks each source for its likely share and a little more, as if keys were
+ * spread evenly, and the memory for no more than that share. */
+static void choose_windows(struct scan *scan)
+{
+    struct ordered *ordered = scan->ordered;
+    uint64_t limit = scan->options.row_limit;
+    uint64_t total = 1;
+    for (uint32_t i = 0; i < scan->source_count; i++) {
+        total += rows_of(scan, &scan->sources[i]);
+    }
+    for (uint32_t i = 0; i < scan->source_count; i++) {
+        struct stream *stream = &ordered->streams[i];
+        stream->window = WINDOW_ROW_FIRST;
+        stream->likely = WINDOW_ROW_COUNT;
+        if (ordered->window_max == WINDOW_ROW_SHORT) {
+            double part = (double)rows_of(scan, &scan->sources[i]) / (double)total;
+            uint32_t share = 1 + (uint32_t)((double)limit * part);
+            uint32_t window = share + share / 8 + WINDOW_ROW_MORE;
+            stream->likely = share;
+            stream->window = window < ordered->window_max ? window : ordered->window_max;
+        }
+    }
+}
+
+static bool make_plan_room(struct ordered *ordered, uint32_t stream_count, struct arena *arena)
+{
+    size_t rows = ordered->batch_rows_max;
+    ordered->plan = arena_alloc(arena, rows * sizeof *ordered->plan);
+    ordered->rows = arena_alloc(arena, rows * sizeof *ordered->rows);
+    ordered->codes = arena_alloc(arena, rows * sizeof *ordered->codes);
+    ordered->share_rows = arena_alloc(arena, rows * sizeof *ordered->share_rows);
+    ordered->share_places = arena_alloc(arena, rows * sizeof *ordered->share_places);
+    ordered->share_ends = arena_alloc(arena, stream_count * sizeof *ordered->share_ends);
+    ordered->live = arena_alloc(arena, stream_count * sizeof *ordered->live);
+    ordered->heads = arena_alloc(arena, stream_count * sizeof *ordered->heads);
+    return ordered->plan != NULL && ordered->rows != NULL && ordered->codes != NULL &&
+           ordered->share_rows != NULL && ordered->share_places != NULL &&
+           ordered->share_ends != NULL && ordered->live != NULL && ordered->heads != NULL;
+}
+
+static bool make_stream_room(const struct scan *scan, struct stream *stream, struct arena *arena)
+{
+    size_t rows = scan->ordered->window_max;
+    stream->codes = arena_alloc(arena, rows * sizeof *stream->codes);
+    stream->rows = arena_alloc(arena, rows * sizeof *stream->rows);
+    if (!scan->ordered->integer) {
+        stream->keys = arena_alloc(arena, rows * sizeof *stream->keys);
+    }
+    return stream->codes != NULL && stream->rows != NULL &&
+           (stream->keys != NULL || scan->ordered->integer);
+}
+
+/* All columns but an integer key are gathered. */
+static tdbplus_status choose_gather(struct scan *scan, struct err *err)
+{
+    struct ordered *ordered = scan->ordered;
+    if (ordered->integer) {
+        uint32_t *gather = arena_alloc(&scan->arena, scan->fetch_count * sizeof *gather);
+        if (gather == NULL) {
+            return no_memory(err);
+        }
+        scan->gather_count = 0;
+        for (uint32_t i = 0; i < scan->fetch_count; i++) {
+            if (scan->fetch[i] != scan->schema->key_columns[0]) {
+                gather[scan->gather_count++] = scan->fetch[i];
+            }
+        }
+        scan->gather = gather;
+    }
+    return TDBPLUS_OK;
 }
 
 tdbplus_status ordered_open(struct scan *scan, struct err *err)
 {
     struct arena *arena = &scan->arena;
     struct ordered *ordered = arena_array(arena, 1, sizeof *ordered);
-    struct stream *streams = arena_array(arena, (size_t)scan->source_count + 1, sizeof *streams);
+    struct stream *streams = arena_alloc(arena, scan->source_count * sizeof *streams);
     if (ordered == NULL || streams == NULL) {
         return no_memory(err);
     }
     ordered->streams = streams;
     ordered->integer = key_is_integer(scan->schema);
     ordered->descending = scan->options.order == SCAN_DESCENDING;
+    ordered->flip = ordered->descending ? UINT64_MAX : 0;
     uint64_t limit = scan->options.row_limit;
     bool is_short = limit > 0 && limit <= BATCH_ROW_FIRST;
     ordered->batch_rows = is_short ? (uint32_t)limit : BATCH_ROW_FIRST;
     ordered->batch_rows_max = is_short ? BATCH_ROW_FIRST : BATCH_ROW_COUNT_MAX;
     ordered->window_max = is_short ? WINDOW_ROW_SHORT : WINDOW_ROW_COUNT;
-    size_t rows_max = ordered->batch_rows_max;
-    ordered->plan = arena_alloc(arena, rows_max * sizeof *ordered->plan);
-    ordered->rows = arena_alloc(arena, rows_max * sizeof *ordered->rows);
-    ordered->share = arena_alloc(arena, rows_max * sizeof *ordered->share);
-    if (ordered->plan == NULL || ordered->rows == NULL || ordered->share == NULL) {
+    if (!make_plan_room(ordered, scan->source_count, arena)) {
         return no_memory(err);
     }
     scan->ordered = ordered;
+    TRY(choose_gather(scan, err));
     for (uint32_t i = 0; i < scan->source_count; i++) {
         struct stream *stream = &streams[i];
-        stream->entries = arena_alloc(arena, ordered->window_max * sizeof *stream->entries);
-        stream->window = WINDOW_ROW_FIRST;
-        if (stream->entries == NULL) {
+        // The cursor is large and sets itself up.
+        memset(&stream->batch, 0, sizeof *stream - offsetof(struct stream, batch));
+        if (!make_stream_room(scan, stream, arena)) {
             return no_memory(err);
         }
-        batch_init(&stream->batch, scan->alloc);
+        stream->batch = (struct batch){0};
+        arena_init(&stream->batch.arena, scan->alloc, KEY_BLOCK_SIZE);
         ordered->stream_count++;
         begin_stream(scan, stream, &scan->sources[i]);
     }
+    choose_windows(scan);
     return TDBPLUS_OK;
 }
 
@@ -304,101 +441,215 @@ void ordered_close(struct scan *scan)
 
 /* ---- merging ---- */
 
-static bool comes_first(const struct ordered *ordered, const struct entry *left,
-                        const struct entry *right)
+static tdbplus_status start_streams(struct scan *scan, struct err *err)
 {
-    if (left->code != right->code) {
-        return ordered->descending ? left->code > right->code : left->code < right->code;
+    struct ordered *ordered = scan->ordered;
+    for (uint32_t i = 0; i < ordered->stream_count; i++) {
+        struct stream *stream = &ordered->streams[i];
+        TRY(refill(scan, stream, err));
+        if (stream->at < stream->count) {
+            ordered->live[ordered->live_count] = i;
+            ordered->heads[ordered->live_count++] = stream->codes[stream->at] ^ ordered->flip;
+        }
     }
-    int order = span_compare(left->key, right->key);
+    for (uint32_t i = 0; i < ordered->stream_count; i++) {
+        prefetch_bytes(scan, &ordered->streams[i]);
+    }
+    ordered->started = true;
+    return TDBPLUS_OK;
+}
+
+/* Of two streams whose current codes are equal, does the first come first? */
+static bool wins_tie(const struct ordered *ordered, uint32_t left, uint32_t right)
+{
+    const struct stream *a = &ordered->streams[ordered->live[left]];
+    const struct stream *b = &ordered->streams[ordered->live[right]];
+    if (ordered->integer) {
+        return true; // X3: it cannot be.
+    }
+    int order = span_compare(a->keys[a->at], b->keys[b->at]);
     return ordered->descending ? order > 0 : order < 0;
 }
 
-/* The stream whose current entry is next, or -1 when all are at their end. */
-static int32_t choose_stream(const struct ordered *ordered)
+/* Position in `live` of the stream whose entry is next; its entries below *until_out come before
+ * all others. */
+static uint32_t choose_stream(const struct ordered *ordered, uint64_t *until_out)
 {
-    int32_t best = -1;
-    for (uint32_t i = 0; i < ordered->stream_count; i++) {
-        const struct stream *stream = &ordered->streams[i];
-        if (stream->at == stream->count) {
-            continue;
-        }
-        if (best < 0 || comes_first(ordered, &stream->entries[stream->at],
-                                    &ordered->streams[best].entries[ordered->streams[best].at])) {
-            best = (int32_t)i;
+    uint32_t best = 0;
+    uint64_t head = ordered->heads[0];
+    uint64_t until = UINT64_MAX;
+    for (uint32_t i = 1; i < ordered->live_count; i++) {
+        uint64_t other = ordered->heads[i];
+        if (other < head || (other == head && !wins_tie(ordered, best, i))) {
+            until = head;
+            head = other;
+            best = i;
+        } else if (other < until) {
+            until = other;
         }
     }
+    *until_out = until;
     return best;
+}
+
+/* Moves entries of a stream to the plan: the current one, and those after it below `until`. */
+static uint32_t take_run(struct ordered *ordered, uint32_t number, uint64_t until, uint32_t count)
+{
+    struct stream *stream = &ordered->streams[number];
+    uint32_t at = stream->at;
+    do {
+        ordered->plan[count] = (uint16_t)number;
+        ordered->rows[count] = stream->rows[at];
+        ordered->codes[count] = stream->codes[at];
+        count++;
+        at++;
+    } while (count < ordered->batch_rows && at < stream->count &&
+             (stream->codes[at] ^ ordered->flip) < until);
+    stream->at = at;
+    return count;
 }
 
 static tdbplus_status plan_batch(struct scan *scan, uint32_t *count_out, struct err *err)
 {
     struct ordered *ordered = scan->ordered;
-    for (uint32_t i = 0; i < ordered->stream_count; i++) {
-        TRY(refill(scan, &ordered->streams[i], err));
+    if (!ordered->started) {
+        TRY(start_streams(scan, err));
     }
     uint32_t count = 0;
-    while (count < ordered->batch_rows) {
-        int32_t best = choose_stream(ordered);
-        if (best < 0) {
-            break;
+    while (count < ordered->batch_rows && ordered->live_count > 0) {
+        uint64_t until = 0;
+        uint32_t best = choose_stream(ordered, &until);
+        struct stream *stream = &ordered->streams[ordered->live[best]];
+        count = take_run(ordered, ordered->live[best], until, count);
+        if (stream->at == stream->count) {
+            TRY(refill(scan, stream, err));
         }
-        struct stream *stream = &ordered->streams[best];
-        ordered->plan[count] = (uint16_t)best;
-        ordered->rows[count++] = stream->entries[stream->at++].row;
-        TRY(refill(scan, stream, err));
+        if (stream->at < stream->count) {
+            ordered->heads[best] = stream->codes[stream->at] ^ ordered->flip;
+        } else {
+            ordered->live_count--;
+            ordered->live[best] = ordered->live[ordered->live_count];
+            ordered->heads[best] = ordered->heads[ordered->live_count];
+        }
     }
     *count_out = count;
     return TDBPLUS_OK;
 }
 
-/* Copies values `from` one after another to the output rows that are the stream's. */
-static void spread_column(const struct ordered *ordered, uint32_t stream, uint32_t count,
-                          const struct column *from, uint32_t share_count, struct column *to)
+/* ---- putting rows together ---- */
+
+/* Sorts the plan by stream; rows ascend within a share, whatever the scan's order. */
+static void share_plan(struct ordered *ordered, uint32_t count)
 {
-    uint32_t taken = 0;
-    size_t width = type_width(to->type);
+    uint32_t *ends = ordered->share_ends;
+    memset(ends, 0, ordered->stream_count * sizeof *ends);
     for (uint32_t i = 0; i < count; i++) {
-        if (ordered->plan[i] != stream) {
-            continue;
-        }
-        uint32_t at = ordered->descending && share_count > 0 ? share_count - 1 - taken : taken;
-        taken++;
-        if (column_is_null(from, at)) {
-            to->validity[i / 64] &= ~((uint64_t)1 << (i % 64));
-        }
-        uint32_t value = from->form == COLUMN_CONSTANT ? 0 : at;
-        memcpy((uint8_t *)to->data + i * width, (const uint8_t *)from->data + value * width, width);
+        ends[ordered->plan[i]]++;
+    }
+    uint32_t sum = 0;
+    for (uint32_t i = 0; i < ordered->stream_count; i++) {
+        uint32_t share = ends[i];
+        ends[i] = sum;
+        sum += share;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t place = ordered->descending ? count - 1 - i : i;
+        uint32_t at = ends[ordered->plan[place]]++;
+        ordered->share_rows[at] = ordered->rows[place];
+        ordered->share_places[at] = (uint16_t)place;
     }
 }
 
-/* Reads one stream's rows of the plan and puts them where they belong. [waits] */
-static tdbplus_status spread_stream(struct scan *scan, uint32_t number, uint32_t count,
-                                    struct batch *batch, struct column *columns, struct err *err)
+static void spread_nulls(const struct column *from, const uint16_t *places, uint32_t count,
+                         struct column *to)
 {
-    struct ordered *ordered = scan->ordered;
-    uint32_t share = 0;
     for (uint32_t i = 0; i < count; i++) {
-        if (ordered->plan[i] == number) {
-            ordered->share[share++] = ordered->rows[i];
+        if (column_is_null(from, i)) {
+            to->validity[places[i] / 64] &= ~((uint64_t)1 << (places[i] % 64));
         }
     }
-    if (share == 0) {
+}
+
+/* Copies values `from` one after another to their places. */
+static void spread_column(const struct column *from, const uint16_t *places, uint32_t count,
+                          struct column *to)
+{
+    size_t width = type_width(to->type);
+    const uint8_t *source = from->data;
+    uint8_t *target = to->data;
+    size_t step = from->form == COLUMN_CONSTANT ? 0 : width;
+    if (width == sizeof(struct view)) {
+        for (uint32_t i = 0; i < count; i++, source += step) {
+            memcpy(target + places[i] * sizeof(struct view), source, sizeof(struct view));
+        }
+    } else if (width == sizeof(uint64_t)) {
+        for (uint32_t i = 0; i < count; i++, source += step) {
+            memcpy(target + places[i] * sizeof(uint64_t), source, sizeof(uint64_t));
+        }
+    } else {
+        for (uint32_t i = 0; i < count; i++, source += step) {
+            memcpy(target + places[i] * width, source, width);
+        }
+    }
+    if (from->validity != NULL && to->validity != NULL) {
+        spread_nulls(from, places, count, to);
+    }
+}
+
+/* The integer key's column, made of the codes. */
+static void fill_keys(const struct ordered *ordered, uint32_t count, struct column *column)
+{
+    size_t width = type_width(column->type);
+    uint8_t *to = column->data;
+    for (uint32_t i = 0; i < count; i++, to += width) {
+        int64_t value = key_integer_of_code(ordered->codes[i]);
+        memcpy(to, &value, width); // Little-endian: the low bytes come first.
+    }
+}
+
+/* Reads one stream's rows of the plan into `from`. [waits] */
+static tdbplus_status gather_share(struct scan *scan, uint32_t number, struct batch *batch,
+                                   struct column *from, struct err *err)
+{
+    const struct ordered *ordered = scan->ordered;
+    uint32_t begin = number == 0 ? 0 : ordered->share_ends[number - 1];
+    struct gather_rows rows = {.rows = ordered->share_rows + begin,
+                               .count = ordered->share_ends[number] - begin};
+    return scan_gather(scan, ordered->streams[number].source, &rows, batch, from, err);
+}
+
+/* Columns for the rows of all streams. */
+static tdbplus_status make_columns(struct scan *scan, uint32_t count, struct batch *batch,
+                                   struct column *columns, struct err *err)
+{
+    for (uint32_t c = 0; c < scan->gather_count; c++) {
+        const struct schema_column *column = &scan->schema->columns[scan->gather[c]];
+        if (!column_make(&columns[c], column->type, count, !column->not_null, &batch->arena)) {
+            return no_memory(err);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* Gathers every stream's share and puts the values where they belong. [waits] */
+static tdbplus_status merge_shares(struct scan *scan, uint32_t count, struct batch *batch,
+                                   struct column *columns, struct err *err)
+{
+    const struct ordered *ordered = scan->ordered;
+    if (scan->gather_count == 0) {
         return TDBPLUS_OK;
     }
-    for (uint32_t i = 0; ordered->descending && i < share / 2; i++) {
-        uint64_t row = ordered->share[i];
-        ordered->share[i] = ordered->share[share - 1 - i];
-        ordered->share[share - 1 - i] = row;
-    }
-    struct column *from = arena_array(&batch->arena, (size_t)scan->fetch_count + 1, sizeof *from);
-    if (from == NULL) {
-        return no_memory(err);
-    }
-    TRY(scan_gather(scan, ordered->streams[number].source, ordered->share, share, batch, from,
-                    err));
-    for (uint32_t c = 0; c < scan->fetch_count; c++) {
-        spread_column(ordered, number, count, &from[c], share, &columns[c]);
+    TRY(make_columns(scan, count, batch, columns, err));
+    struct column *from = columns + scan->gather_count;
+    for (uint32_t i = 0, begin = 0; i < ordered->stream_count; i++) {
+        uint32_t end = ordered->share_ends[i];
+        if (begin < end) {
+            TRY(gather_share(scan, i, batch, from, err));
+            for (uint32_t c = 0; c < scan->gather_count; c++) {
+                spread_column(&from[c], ordered->share_places + begin, end - begin, &columns[c]);
+            }
+        }
+        begin = end;
     }
     return TDBPLUS_OK;
 }
@@ -406,19 +657,32 @@ static tdbplus_status spread_stream(struct scan *scan, uint32_t number, uint32_t
 static tdbplus_status fill_batch(struct scan *scan, uint32_t count, struct batch *batch,
                                  struct err *err)
 {
-    struct column *columns =
-        arena_array(&batch->arena, (size_t)scan->fetch_count + 1, sizeof *columns);
+    struct ordered *ordered = scan->ordered;
+    size_t column_count = (size_t)scan->fetch_count + 2 * (size_t)scan->gather_count + 1;
+    struct column *columns = arena_alloc(&batch->arena, column_count * sizeof *columns);
     if (columns == NULL) {
         return no_memory(err);
     }
-    for (uint32_t c = 0; c < scan->fetch_count; c++) {
-        struct type type = scan->schema->columns[scan->fetch[c]].type;
-        if (!column_make(&columns[c], type, count, true, &batch->arena)) {
+    struct column *gathered = columns + scan->fetch_count;
+    share_plan(ordered, count);
+    uint32_t only = ordered->plan[0];
+    uint32_t begin = only == 0 ? 0 : ordered->share_ends[only - 1];
+    if (scan->gather_count > 0 && ordered->share_ends[only] - begin == count &&
+        !ordered->descending) {
+        TRY(gather_share(scan, only, batch, gathered, err)); // In order as it is.
+    } else {
+        TRY(merge_shares(scan, count, batch, gathered, err));
+    }
+    for (uint32_t c = 0, next = 0; c < scan->fetch_count; c++) {
+        uint32_t position = scan->fetch[c];
+        if (!ordered->integer || position != scan->schema->key_columns[0]) {
+            columns[c] = gathered[next++];
+        } else if (column_make(&columns[c], scan->schema->columns[position].type, count, false,
+                               &batch->arena)) {
+            fill_keys(ordered, count, &columns[c]);
+        } else {
             return no_memory(err);
         }
-    }
-    for (uint32_t i = 0; i < scan->ordered->stream_count; i++) {
-        TRY(spread_stream(scan, i, count, batch, columns, err));
     }
     batch->columns = columns;
     batch->column_count = scan->fetch_count;

@@ -13,24 +13,33 @@ static tdbplus_status no_memory(struct err *err)
 
 /* ---- own rows ---- */
 
-tdbplus_status scan_decode_own(struct scan *scan, const uint32_t *numbers, uint32_t count,
-                               struct batch *batch, struct err *err)
+/* Which columns of which own rows. */
+struct own_request {
+    const uint32_t *fetch; /* Positions in the scan's schema. */
+    uint32_t fetch_count;
+    const uint32_t *numbers;
+    uint32_t count;
+};
+
+/* Decodes own rows into flat columns of the batch. */
+static tdbplus_status decode_own(struct scan *scan, const struct own_request *request,
+                                 struct batch *batch, struct err *err)
 {
     const struct schema *schema = scan->schema;
     struct datum *values = arena_array(&batch->arena, schema->column_count, sizeof *values);
     struct column *columns =
-        arena_array(&batch->arena, (size_t)scan->fetch_count + 1, sizeof *columns);
+        arena_array(&batch->arena, (size_t)request->fetch_count + 1, sizeof *columns);
     if (values == NULL || columns == NULL) {
         return no_memory(err);
     }
-    for (uint32_t c = 0; c < scan->fetch_count; c++) {
-        struct type type = schema->columns[scan->fetch[c]].type;
-        if (!column_make(&columns[c], type, count, true, &batch->arena)) {
+    for (uint32_t c = 0; c < request->fetch_count; c++) {
+        struct type type = schema->columns[request->fetch[c]].type;
+        if (!column_make(&columns[c], type, request->count, true, &batch->arena)) {
             return no_memory(err);
         }
     }
-    for (uint32_t i = 0; i < count; i++) {
-        const struct change *change = changes_at(&scan->txn->changes, numbers[i]);
+    for (uint32_t i = 0; i < request->count; i++) {
+        const struct change *change = changes_at(&scan->txn->changes, request->numbers[i]);
         uint8_t *row = arena_bytes(&batch->arena, change->row.size);
         if (row == NULL) {
             return no_memory(err);
@@ -38,27 +47,39 @@ tdbplus_status scan_decode_own(struct scan *scan, const uint32_t *numbers, uint3
         memcpy(row, change->row.data, change->row.size);
         struct span bytes = {.data = row, .size = change->row.size};
         TRY(row_decode(schema, bytes, values, err));
-        for (uint32_t c = 0; c < scan->fetch_count; c++) {
-            column_set(&columns[c], i, &values[scan->fetch[c]]);
+        for (uint32_t c = 0; c < request->fetch_count; c++) {
+            column_set(&columns[c], i, &values[request->fetch[c]]);
         }
     }
     batch->columns = columns;
-    batch->column_count = scan->fetch_count;
-    batch->row_count = count;
+    batch->column_count = request->fetch_count;
+    batch->row_count = request->count;
     batch->selection = NULL;
     return TDBPLUS_OK;
 }
 
 /* ---- columns that a source does not have ---- */
 
+/* Columns of a source that are being read, as `at` has mapped them. */
+struct reading {
+    struct scan *scan;
+    const uint32_t *fetch; /* Positions in the scan's schema. */
+    uint32_t fetch_count;
+    int32_t *at;         /* Where each is in the source, or -1. */
+    uint32_t *positions; /* Those that are there, without gaps. */
+    uint32_t position_count;
+    struct batch *batch;
+};
+
 /* Puts the column's missing value where the source has none, and gives all the declared type. */
-static tdbplus_status complete_columns(struct scan *scan, const int32_t *at,
-                                       const struct column *have, uint32_t row_count,
-                                       struct batch *batch, struct column *columns, struct err *err)
+static tdbplus_status complete_columns(const struct reading *reading, const struct column *have,
+                                       uint32_t row_count, struct column *columns, struct err *err)
 {
+    struct batch *batch = reading->batch;
+    const int32_t *at = reading->at;
     uint32_t next = 0;
-    for (uint32_t c = 0; c < scan->fetch_count; c++) {
-        const struct schema_column *column = &scan->schema->columns[scan->fetch[c]];
+    for (uint32_t c = 0; c < reading->fetch_count; c++) {
+        const struct schema_column *column = &reading->scan->schema->columns[reading->fetch[c]];
         static const struct datum null = {.type = {.id = TYPE_INT4}, .is_null = true};
         if (at[c] >= 0) {
             columns[c] = have[next++];
@@ -72,106 +93,102 @@ static tdbplus_status complete_columns(struct scan *scan, const int32_t *at,
     return TDBPLUS_OK;
 }
 
-/* The positions that exist, without gaps; returns how many. */
-static uint32_t present_positions(const struct scan *scan, const int32_t *at, uint32_t *positions)
+/* Begins to read columns: room for where they are. */
+static tdbplus_status begin_reading(struct scan *scan, const uint32_t *fetch, uint32_t fetch_count,
+                                    struct batch *batch, struct reading *reading_out,
+                                    struct err *err)
 {
-    uint32_t count = 0;
-    for (uint32_t c = 0; c < scan->fetch_count; c++) {
-        if (at[c] >= 0) {
-            positions[count++] = (uint32_t)at[c];
+    size_t count = (size_t)fetch_count + 1;
+    int32_t *at = arena_alloc(&batch->arena, count * (sizeof(int32_t) + sizeof(uint32_t)));
+    if (at == NULL) {
+        return no_memory(err);
+    }
+    *reading_out = (struct reading){.scan = scan,
+                                    .fetch = fetch,
+                                    .fetch_count = fetch_count,
+                                    .at = at,
+                                    .positions = (uint32_t *)(void *)(at + count),
+                                    .batch = batch};
+    return TDBPLUS_OK;
+}
+
+/* Lists the columns that the source has. */
+static void list_present(struct reading *reading)
+{
+    reading->position_count = 0;
+    for (uint32_t c = 0; c < reading->fetch_count; c++) {
+        if (reading->at[c] >= 0) {
+            reading->positions[reading->position_count++] = (uint32_t)reading->at[c];
         }
     }
-    return count;
 }
 
-static tdbplus_status map_columns(struct scan *scan, struct batch *batch, int32_t **at_out,
-                                  uint32_t **positions_out, struct err *err)
-{
-    *at_out = arena_array(&batch->arena, (size_t)scan->fetch_count + 1, sizeof(int32_t));
-    *positions_out = arena_array(&batch->arena, (size_t)scan->fetch_count + 2, sizeof(uint32_t));
-    return *at_out == NULL || *positions_out == NULL ? no_memory(err) : TDBPLUS_OK;
-}
-
-static void find_table_columns(const struct scan *scan, const struct memtable *memtable,
-                               int32_t *at)
+static void find_table_columns(struct reading *reading, const struct memtable *memtable)
 {
     const struct schema *stored = memtable_schema(memtable);
-    for (uint32_t c = 0; c < scan->fetch_count; c++) {
-        const struct schema_column *column = &scan->schema->columns[scan->fetch[c]];
-        at[c] =
-            stored == scan->schema ? (int32_t)scan->fetch[c] : schema_find_id(stored, column->id);
+    const struct schema *schema = reading->scan->schema;
+    for (uint32_t c = 0; c < reading->fetch_count; c++) {
+        uint32_t wanted = reading->fetch[c];
+        reading->at[c] =
+            stored == schema ? (int32_t)wanted : schema_find_id(stored, schema->columns[wanted].id);
     }
+    list_present(reading);
+}
+
+static void find_segment_columns(struct reading *reading, const struct segment *segment)
+{
+    const struct schema *schema = reading->scan->schema;
+    for (uint32_t c = 0; c < reading->fetch_count; c++) {
+        reading->at[c] = segment_find_column(segment, schema->columns[reading->fetch[c]].id);
+    }
+    list_present(reading);
 }
 
 /* ---- memtables ---- */
-
-/* Rewires what a memtable filled in to the scan's columns. */
-static tdbplus_status adopt_table_batch(struct scan *scan, const int32_t *at, struct batch *batch,
-                                        struct err *err)
-{
-    const struct column *have = batch->columns;
-    struct column *columns =
-        arena_array(&batch->arena, (size_t)scan->fetch_count + 1, sizeof *columns);
-    if (columns == NULL) {
-        return no_memory(err);
-    }
-    TRY(complete_columns(scan, at, have, batch->row_count, batch, columns, err));
-    batch->columns = columns;
-    batch->column_count = scan->fetch_count;
-    return TDBPLUS_OK;
-}
 
 static tdbplus_status read_table(struct scan *scan, const struct scan_source *source,
                                  uint64_t *next_row, struct batch *batch, struct err *err)
 {
     const struct memtable *memtable = version_table(scan->version, source->number);
-    int32_t *at = NULL;
-    uint32_t *positions = NULL;
-    TRY(map_columns(scan, batch, &at, &positions, err));
-    find_table_columns(scan, memtable, at);
-    uint32_t count = present_positions(scan, at, positions);
-    TRY(memtable_scan_chunk(memtable, (uint32_t)*next_row, scan->snapshot, positions, count, batch,
-                            err));
+    struct reading reading = {0};
+    TRY(begin_reading(scan, scan->fetch, scan->fetch_count, batch, &reading, err));
+    find_table_columns(&reading, memtable);
+    TRY(memtable_scan_chunk(memtable, (uint32_t)*next_row, scan->snapshot, reading.positions,
+                            reading.position_count, batch, err));
     *next_row += MEMTABLE_CHUNK_ROW_COUNT;
-    return adopt_table_batch(scan, at, batch, err);
+    // Rewire what the memtable filled in to the scan's columns.
+    struct column *columns =
+        arena_array(&batch->arena, (size_t)scan->fetch_count + 1, sizeof *columns);
+    if (columns == NULL) {
+        return no_memory(err);
+    }
+    TRY(complete_columns(&reading, batch->columns, batch->row_count, columns, err));
+    batch->columns = columns;
+    batch->column_count = scan->fetch_count;
+    return TDBPLUS_OK;
 }
 
 static tdbplus_status gather_table(struct scan *scan, const struct scan_source *source,
-                                   const uint64_t *rows, uint32_t count, struct batch *batch,
+                                   const struct gather_rows *rows, struct batch *batch,
                                    struct column *columns_out, struct err *err)
 {
     const struct memtable *memtable = version_table(scan->version, source->number);
-    int32_t *at = NULL;
-    uint32_t *positions = NULL;
-    TRY(map_columns(scan, batch, &at, &positions, err));
-    find_table_columns(scan, memtable, at);
-    uint32_t position_count = present_positions(scan, at, positions);
-    uint32_t *narrow = arena_array(&batch->arena, count, sizeof *narrow);
+    struct reading reading = {0};
+    TRY(begin_reading(scan, scan->gather, scan->gather_count, batch, &reading, err));
+    find_table_columns(&reading, memtable);
+    uint32_t *narrow = arena_alloc(&batch->arena, rows->count * sizeof *narrow);
     if (narrow == NULL) {
         return no_memory(err);
     }
-    for (uint32_t i = 0; i < count; i++) {
-        narrow[i] = (uint32_t)rows[i];
+    for (uint32_t i = 0; i < rows->count; i++) {
+        narrow[i] = (uint32_t)rows->rows[i];
     }
-    TRY(memtable_gather(memtable, narrow, count, positions, position_count, batch, err));
-    return complete_columns(scan, at, batch->columns, count, batch, columns_out, err);
+    TRY(memtable_gather(memtable, narrow, rows->count, reading.positions, reading.position_count,
+                        batch, err));
+    return complete_columns(&reading, batch->columns, rows->count, columns_out, err);
 }
 
 /* ---- segments ---- */
-
-tdbplus_status scan_segment_columns(struct scan *scan, struct segment *segment, struct batch *batch,
-                                    int32_t **at_out, struct err *err)
-{
-    int32_t *at = arena_array(&batch->arena, (size_t)scan->fetch_count + 1, sizeof *at);
-    if (at == NULL) {
-        return no_memory(err);
-    }
-    for (uint32_t c = 0; c < scan->fetch_count; c++) {
-        at[c] = segment_find_column(segment, scan->schema->columns[scan->fetch[c]].id);
-    }
-    *at_out = at;
-    return TDBPLUS_OK;
-}
 
 /* True when a zone map shows that no row of the window can meet a condition. */
 static bool pruned(const struct scan *scan, const struct segment *segment, uint64_t first,
@@ -267,19 +284,18 @@ static tdbplus_status read_segment(struct scan *scan, const struct scan_source *
     if (batch->selection != NULL && batch->selected_count == 0) {
         return TDBPLUS_OK;
     }
-    int32_t *at = NULL;
-    uint32_t *positions = NULL;
-    TRY(map_columns(scan, batch, &at, &positions, err));
-    TRY(scan_segment_columns(scan, segment, batch, &at, err));
-    uint32_t count = present_positions(scan, at, positions);
+    struct reading reading = {0};
+    TRY(begin_reading(scan, scan->fetch, scan->fetch_count, batch, &reading, err));
+    find_segment_columns(&reading, segment);
     struct column *columns =
         arena_array(&batch->arena, 2 * (size_t)scan->fetch_count + 1, sizeof *columns);
     if (columns == NULL) {
         return no_memory(err);
     }
     struct column *have = columns + scan->fetch_count;
-    TRY(segment_read(segment, first, row_count, positions, count, batch, have, err));
-    TRY(complete_columns(scan, at, have, row_count, batch, columns, err));
+    TRY(segment_read(segment, first, row_count, reading.positions, reading.position_count, batch,
+                     have, err));
+    TRY(complete_columns(&reading, have, row_count, columns, err));
     batch->columns = columns;
     batch->column_count = scan->fetch_count;
     batch->row_count = row_count;
@@ -287,21 +303,20 @@ static tdbplus_status read_segment(struct scan *scan, const struct scan_source *
 }
 
 static tdbplus_status gather_segment(struct scan *scan, const struct scan_source *source,
-                                     const uint64_t *rows, uint32_t count, struct batch *batch,
+                                     const struct gather_rows *rows, struct batch *batch,
                                      struct column *columns_out, struct err *err)
 {
     struct segment *segment = version_segment(scan->version, source->number);
-    int32_t *at = NULL;
-    uint32_t *positions = NULL;
-    TRY(map_columns(scan, batch, &at, &positions, err));
-    TRY(scan_segment_columns(scan, segment, batch, &at, err));
-    uint32_t position_count = present_positions(scan, at, positions);
-    struct column *have = arena_array(&batch->arena, (size_t)scan->fetch_count + 1, sizeof *have);
+    struct reading reading = {0};
+    TRY(begin_reading(scan, scan->gather, scan->gather_count, batch, &reading, err));
+    find_segment_columns(&reading, segment);
+    struct column *have = arena_array(&batch->arena, (size_t)scan->gather_count + 1, sizeof *have);
     if (have == NULL) {
         return no_memory(err);
     }
-    TRY(segment_gather(segment, rows, count, positions, position_count, batch, have, err));
-    return complete_columns(scan, at, have, count, batch, columns_out, err);
+    TRY(segment_gather(segment, rows->rows, rows->count, reading.positions, reading.position_count,
+                       batch, have, err));
+    return complete_columns(&reading, have, rows->count, columns_out, err);
 }
 
 /* ---- any source ---- */
@@ -318,30 +333,38 @@ tdbplus_status scan_read_source(struct scan *scan, const struct scan_source *sou
     } else {
         uint64_t left = end_row - *next_row;
         uint32_t count = left < BATCH_ROW_COUNT_MAX ? (uint32_t)left : BATCH_ROW_COUNT_MAX;
-        TRY(scan_decode_own(scan, scan->own + *next_row, count, batch, call->err));
+        struct own_request request = {.fetch = scan->fetch,
+                                      .fetch_count = scan->fetch_count,
+                                      .numbers = scan->own + *next_row,
+                                      .count = count};
+        TRY(decode_own(scan, &request, batch, call->err));
         *next_row += count;
     }
     return scan_filter(scan, source->kind, batch, call->err);
 }
 
 tdbplus_status scan_gather(struct scan *scan, const struct scan_source *source,
-                           const uint64_t *rows, uint32_t count, struct batch *batch,
+                           const struct gather_rows *rows, struct batch *batch,
                            struct column *columns_out, struct err *err)
 {
     if (source->kind == SOURCE_TABLE) {
-        return gather_table(scan, source, rows, count, batch, columns_out, err);
+        return gather_table(scan, source, rows, batch, columns_out, err);
     }
     if (source->kind == SOURCE_SEGMENT) {
-        return gather_segment(scan, source, rows, count, batch, columns_out, err);
+        return gather_segment(scan, source, rows, batch, columns_out, err);
     }
-    uint32_t *numbers = arena_array(&batch->arena, count, sizeof *numbers);
+    uint32_t *numbers = arena_array(&batch->arena, rows->count, sizeof *numbers);
     if (numbers == NULL) {
         return no_memory(err);
     }
-    for (uint32_t i = 0; i < count; i++) {
-        numbers[i] = scan->own[rows[i]];
+    for (uint32_t i = 0; i < rows->count; i++) {
+        numbers[i] = scan->own[rows->rows[i]];
     }
-    TRY(scan_decode_own(scan, numbers, count, batch, err));
-    memcpy(columns_out, batch->columns, scan->fetch_count * sizeof *columns_out);
+    struct own_request request = {.fetch = scan->gather,
+                                  .fetch_count = scan->gather_count,
+                                  .numbers = numbers,
+                                  .count = rows->count};
+    TRY(decode_own(scan, &request, batch, err));
+    memcpy(columns_out, batch->columns, scan->gather_count * sizeof *columns_out);
     return TDBPLUS_OK;
 }

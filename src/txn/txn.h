@@ -234,6 +234,22 @@ TDBPLUS_CHECKED tdbplus_status scan_open(struct txn *txn, const struct object *c
                                          struct err *err);
 void scan_close(struct scan *scan);
 
+/*
+ * A scan of what is committed now, without a transaction. scan_begin_now() takes a snapshot and a
+ * catalog; the collection is looked up there and given to scan_open_now(), after whose failure the
+ * scan is closed like any other. *scan_inout is NULL or a scan that rests, whose memory is used
+ * again.
+ */
+TDBPLUS_CHECKED tdbplus_status scan_begin_now(struct store *store, struct scan **scan_inout,
+                                              struct err *err);
+const struct object *scan_find_object(const struct scan *scan, uint64_t id);
+TDBPLUS_CHECKED tdbplus_status scan_open_now(struct scan *scan, const struct object *collection,
+                                             const struct scan_options *options, struct err *err);
+
+/* Ends a scan of scan_begin_now() but keeps some memory for the next one; then all it is good for
+ * is scan_begin_now() and scan_close(). False when it holds too much: then it is as it was. */
+bool scan_rest(struct scan *scan);
+
 /* Fills `batch` (reset first) with the next rows; TDBPLUS_END when there are none. [waits] Check
  * batch->selection. */
 TDBPLUS_CHECKED tdbplus_status scan_next(struct scan *scan, struct batch *batch,

@@ -23,6 +23,7 @@ struct fixture {
     uint64_t snapshot_age_us; /* 0: the store's default, which no test lives to see. */
     struct err err;
     struct call call;
+    struct scan *resting; /* Between scans without a transaction. */
 };
 
 static void check_ok(struct fixture *fixture, tdbplus_status status, int line)
@@ -75,6 +76,7 @@ static void begin_fixture(struct fixture *fixture, bool text_key)
 
 static void end_fixture(struct fixture *fixture)
 {
+    scan_close(fixture->resting);
     store_close(fixture->store);
     env_ram_destroy(fixture->env);
 }
@@ -357,6 +359,35 @@ struct model {
     int32_t values[KEY_COUNT]; /* -2: no row. */
 };
 
+/* `txn` NULL: a scan that needs none, in the memory of the last one. */
+static struct scan *open_scan(struct fixture *fixture, struct txn *txn,
+                              const struct scan_options *options)
+{
+    struct scan *scan = NULL;
+    if (txn != NULL) {
+        OK(scan_open(txn, table(txn), options, &scan, &fixture->err));
+        return scan;
+    }
+    scan = fixture->resting;
+    fixture->resting = NULL;
+    OK(scan_begin_now(fixture->store, &scan, &fixture->err));
+    struct catalog *catalog = catalog_acquire(fixture->store);
+    uint64_t id = catalog_find(catalog, OBJECT_COLLECTION, "t")->id;
+    catalog_release(catalog);
+    OK(scan_open_now(scan, scan_find_object(scan, id), options, &fixture->err));
+    return scan;
+}
+
+static void end_scan(struct fixture *fixture, struct txn *txn, struct scan *scan)
+{
+    CHECK(txn == NULL || !scan_rest(scan));
+    if (txn == NULL && scan_rest(scan)) {
+        fixture->resting = scan;
+    } else {
+        scan_close(scan);
+    }
+}
+
 /* Walks a scan and compares it with the model's rows in [low, high]; `order` decides how. */
 static void check_scan(struct fixture *fixture, struct txn *txn, const struct model *model,
                        uint8_t order, int64_t low, int64_t high)
@@ -369,8 +400,8 @@ static void check_scan(struct fixture *fixture, struct txn *txn, const struct mo
     struct scan_options options = {.positions = positions, .position_count = 2, .order = order};
     options.lower = (struct scan_bound){.values = &low_key, .value_count = low > 0};
     options.upper = (struct scan_bound){.values = &high_key, .value_count = high < KEY_COUNT - 1};
-    struct scan *scan = NULL;
-    OK(scan_open(txn, table(txn), &options, &scan, &fixture->err));
+    options.row_limit = (uint64_t)(low % 3) * (uint64_t)(high % 70); // A hint, not a bound.
+    struct scan *scan = open_scan(fixture, txn, &options);
     struct batch batch;
     batch_init(&batch, &alloc_system);
     bool seen[KEY_COUNT] = {false};
@@ -400,7 +431,7 @@ static void check_scan(struct fixture *fixture, struct txn *txn, const struct mo
     }
     CHECK(count == 0);
     batch_deinit(&batch);
-    scan_close(scan);
+    end_scan(fixture, txn, scan);
 }
 
 static void check_scans(struct fixture *fixture, struct txn *txn, const struct model *model,
@@ -548,6 +579,7 @@ static void scans_against_model(bool text_key)
             check_scans(fixture, txn, &model, &state);
             check_reads(fixture, txn, &model, &model);
             txn_abort(txn);
+            check_scans(fixture, NULL, &model, &state);
         }
     }
     end_fixture(fixture);

@@ -536,6 +536,15 @@ tdbplus_status pkfilter_open(struct span bytes, struct pkfilter *filter_out, str
     return TDBPLUS_OK;
 }
 
+void pkfilter_prefetch(const struct pkfilter *filter, uint64_t hash)
+{
+    __extension__ typedef unsigned __int128 wide;
+    if (filter->kind == PKFILTER_BLOCK) {
+        uint64_t block = (uint64_t)(((wide)hash * filter->block_count) >> 64); // As the kernels do.
+        __builtin_prefetch(filter->data + block * SIMD_BLOCK_SIZE);
+    }
+}
+
 bool pkfilter_may_contain(const struct pkfilter *filter, uint64_t hash)
 {
     if (filter->kind == PKFILTER_FUSE) {

@@ -46,6 +46,8 @@ TDBPLUS_CHECKED tdbplus_status pkfilter_build(enum pkfilter_kind kind, uint64_t 
 TDBPLUS_CHECKED tdbplus_status pkfilter_open(struct span bytes, struct pkfilter *filter_out,
                                              struct err *err);
 
+/* Asks the memory for what pkfilter_may_contain() reads; nothing where that is several lines. */
+void pkfilter_prefetch(const struct pkfilter *filter, uint64_t hash);
 bool pkfilter_may_contain(const struct pkfilter *filter, uint64_t hash);
 void pkfilter_may_contain_batch(const struct pkfilter *filter, const uint64_t *hashes, size_t count,
                                 uint64_t *bitmap_out);

@@ -689,6 +689,11 @@ void pkindex_find_batch(const struct pkindex *index, const uint64_t *codes, size
 
 /* ---- the filter ---- */
 
+void pkindex_prefetch(const struct pkindex *index, uint64_t hash)
+{
+    pkfilter_prefetch(&index->filter, hash);
+}
+
 bool pkindex_may_contain(const struct pkindex *index, uint64_t hash)
 {
     return pkfilter_may_contain(&index->filter, hash);

@@ -106,6 +106,9 @@ void pkindex_close(struct pkindex *index);
 /* False only when no row has that hash (K1). */
 bool pkindex_may_contain(const struct pkindex *index, uint64_t hash);
 
+/* Asks the memory for what pkindex_may_contain() reads. */
+void pkindex_prefetch(const struct pkindex *index, uint64_t hash);
+
 /* Sets bit i of `bitmap_out` (bit i % 64 of word i / 64, `count` bits, the rest of the last word
  * zero) when the segment may hold hashes[i]. Overlaps the memory accesses of many probes. */
 void pkindex_may_contain_batch(const struct pkindex *index, const uint64_t *hashes, size_t count,

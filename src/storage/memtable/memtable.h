@@ -83,6 +83,10 @@ uint32_t memtable_newest(const struct memtable *memtable, struct span key, uint6
  * better. */
 void memtable_prefetch(const struct memtable *memtable, uint64_t code);
 
+/* The version of `newest`'s key that is visible at `snapshot`, or MEMTABLE_ROW_NONE; `newest` is
+ * what memtable_newest() or a cursor returned after the snapshot was taken. */
+uint32_t memtable_visible(const struct memtable *memtable, uint32_t newest, uint64_t snapshot);
+
 /* The next older version of the same key, or MEMTABLE_ROW_NONE. */
 uint32_t memtable_older(const struct memtable *memtable, uint32_t row);
 
@@ -96,10 +100,12 @@ struct span memtable_key(const struct memtable *memtable, uint32_t row, uint8_t 
 void memtable_value(const struct memtable *memtable, uint32_t row, uint32_t position,
                     struct datum *datum_out);
 
-/* Bring a row's values into the cache, and then, once those are there, the bytes they point to: for
- * coming calls of memtable_value(), some rows ahead. */
-void memtable_row_prefetch(const struct memtable *memtable, uint32_t row);
-void memtable_bytes_prefetch(const struct memtable *memtable, uint32_t row);
+/* Bring a row's values at `positions` into the cache, and then, once those are there, the bytes
+ * they point to: for coming calls of memtable_value() or memtable_gather(), some rows ahead. */
+void memtable_values_prefetch(const struct memtable *memtable, uint32_t row,
+                              const uint32_t *positions, uint32_t position_count);
+void memtable_bytes_prefetch(const struct memtable *memtable, uint32_t row,
+                             const uint32_t *positions, uint32_t position_count);
 
 /* Rows appended so far; all below are complete for readers as described above. */
 uint32_t memtable_row_count(const struct memtable *memtable);
@@ -133,17 +139,27 @@ TDBPLUS_CHECKED tdbplus_status memtable_gather(const struct memtable *memtable,
  */
 #define MEMTABLE_CURSOR_ROW_COUNT 64u
 
+struct memtable_entries {
+    uint32_t rows[MEMTABLE_CURSOR_ROW_COUNT];
+    uint64_t codes[MEMTABLE_CURSOR_ROW_COUNT]; /* key_code() of their keys. */
+};
+
 struct memtable_cursor {
     const struct memtable *memtable;
     const void *leaf; /* Owned by memtable_scan.c: where to go on. */
     uint32_t at;
     uint32_t count;
-    uint32_t rows[MEMTABLE_CURSOR_ROW_COUNT];
+    bool skips_stamps;
+    struct memtable_entries entries;
 };
 
 /* Goes to the first key >= `key` (all keys when `key.data` is NULL). */
 void memtable_cursor_seek(struct memtable_cursor *cursor, const struct memtable *memtable,
                           struct span key);
+
+/* The same for who asks memtable_visible() about each row: stamps are not fetched ahead. */
+void memtable_cursor_seek_visible(struct memtable_cursor *cursor, const struct memtable *memtable,
+                                  struct span key);
 
 /* Goes to the last key <= `key` (the last of all when `key.data` is NULL), for descending walks. */
 void memtable_cursor_seek_last(struct memtable_cursor *cursor, const struct memtable *memtable,
@@ -153,3 +169,14 @@ void memtable_cursor_seek_last(struct memtable_cursor *cursor, const struct memt
  * previous one); MEMTABLE_ROW_NONE at the end. */
 uint32_t memtable_cursor_next(struct memtable_cursor *cursor);
 uint32_t memtable_cursor_previous(struct memtable_cursor *cursor);
+
+/* key_code() of the key that the last call returned a row of; an integer key's says all of it. */
+static inline uint64_t memtable_cursor_next_code(const struct memtable_cursor *cursor)
+{
+    return cursor->entries.codes[cursor->at - 1];
+}
+
+static inline uint64_t memtable_cursor_previous_code(const struct memtable_cursor *cursor)
+{
+    return cursor->entries.codes[cursor->at];
+}

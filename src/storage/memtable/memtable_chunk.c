@@ -73,6 +73,7 @@ static struct chunk *make_chunk(struct memtable *memtable, uint32_t capacity)
     chunk->replaced = NULL;
     atomic_init(&chunk->begin_max, 0);
     atomic_init(&chunk->end_min, TIMESTAMP_OPEN);
+    atomic_init(&chunk->newest_end_min, TIMESTAMP_OPEN);
     for (uint32_t i = 0; i < memtable->schema->column_count; i++) {
         struct chunk_column *column = &chunk->columns[i];
         atomic_init(&column->null_count, 0);
@@ -95,6 +96,8 @@ static void copy_chunk(const struct memtable *memtable, const struct chunk *from
     }
     atomic_init(&to->begin_max, atomic_load_explicit(&from->begin_max, memory_order_relaxed));
     atomic_init(&to->end_min, atomic_load_explicit(&from->end_min, memory_order_relaxed));
+    atomic_init(&to->newest_end_min,
+                atomic_load_explicit(&from->newest_end_min, memory_order_relaxed));
     memcpy(to->older, from->older, rows * sizeof *to->older);
     if (from->keys != NULL) {
         memcpy(to->keys, from->keys, rows * sizeof *to->keys);
@@ -261,7 +264,7 @@ void chunk_fill(struct memtable *memtable, uint32_t row, struct span key,
     }
 }
 
-bool chunk_end_row(struct memtable *memtable, uint32_t row, uint64_t timestamp)
+bool chunk_end_row(struct memtable *memtable, uint32_t row, uint64_t timestamp, bool is_newest)
 {
     struct chunk *chunk = chunk_of(memtable, row);
     struct stamp *stamp = &chunk->stamps[row % MEMTABLE_CHUNK_ROW_COUNT];
@@ -271,6 +274,10 @@ bool chunk_end_row(struct memtable *memtable, uint32_t row, uint64_t timestamp)
     atomic_store_explicit(&stamp->end, timestamp, memory_order_release);
     if (timestamp < atomic_load_explicit(&chunk->end_min, memory_order_relaxed)) {
         atomic_store_explicit(&chunk->end_min, timestamp, memory_order_release);
+    }
+    if (is_newest &&
+        timestamp < atomic_load_explicit(&chunk->newest_end_min, memory_order_relaxed)) {
+        atomic_store_explicit(&chunk->newest_end_min, timestamp, memory_order_release);
     }
     return true;
 }

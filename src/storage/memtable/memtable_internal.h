@@ -32,6 +32,10 @@ struct chunk {
     struct chunk *replaced;
     _Atomic uint64_t begin_max; /* Every row's begin is at or below it. */
     _Atomic uint64_t end_min;   /* Every row's end is at or above it. */
+    /* The same of rows that ended while they were their key's newest: who comes from the tree with
+     * a snapshot below it, and not below `begin_max`, sees the row and need not look at its stamp.
+     */
+    _Atomic uint64_t newest_end_min;
     struct stamp *stamps;
     uint32_t *older;   /* Row of the key's next older version. */
     struct view *keys; /* NULL when keys are integers: the column has them. */
@@ -143,8 +147,9 @@ void chunks_deinit(struct memtable *memtable);
 void chunk_fill(struct memtable *memtable, uint32_t row, struct span key,
                 const struct datum *values, uint64_t begin, uint32_t older);
 
-/* Ends an open row; false if it had ended before. */
-bool chunk_end_row(struct memtable *memtable, uint32_t row, uint64_t timestamp);
+/* Ends an open row; false if it had ended before. `is_newest`: no newer row of the key takes its
+ * place in the tree. */
+bool chunk_end_row(struct memtable *memtable, uint32_t row, uint64_t timestamp, bool is_newest);
 
 /* The code of a row's integer key. */
 uint64_t chunk_integer_code(const struct memtable *memtable, uint32_t row);
@@ -198,13 +203,13 @@ enum tree_cut {
     TREE_BELOW, /* Entries < the probe, likewise. */
 };
 
-/* Reader: copies rows of one leaf, as it was at one moment; returns how many. *next_out (may be
+/* Reader: copies entries of one leaf, as it was at one moment; returns how many. *next_out (may be
  * NULL) is the leaf after it. */
 uint32_t tree_copy(const struct memtable *memtable, const struct probe *probe, enum tree_cut cut,
-                   uint32_t rows_out[NODE_ENTRY_COUNT], const struct node **next_out);
+                   struct memtable_entries *entries_out, const struct node **next_out);
 
-/* Reader: copies all rows of `leaf`. */
-uint32_t tree_copy_leaf(const struct node *leaf, uint32_t rows_out[NODE_ENTRY_COUNT],
+/* Reader: copies all entries of `leaf`. */
+uint32_t tree_copy_leaf(const struct node *leaf, struct memtable_entries *entries_out,
                         const struct node **next_out);
 
 /* Reader: the first leaf, or one that was the last a moment ago (go on to the right); NULL when the

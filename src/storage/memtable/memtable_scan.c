@@ -106,30 +106,70 @@ static const uint8_t *place_of(const struct memtable *memtable, uint32_t row, ui
     return chunk_of(memtable, row)->columns[position].data + row % MEMTABLE_CHUNK_ROW_COUNT * width;
 }
 
-/* Whoever gathers rows looks at their bytes next, and they lie anywhere. */
-static void prefetch_bytes(const uint8_t *place)
+/* Whoever gathers rows looks at their bytes next, and they lie anywhere. Into the second cache: the
+ * first can wait for no more than a few lines at once. */
+static inline void prefetch_bytes(const uint8_t *place)
 {
     struct view view;
     memcpy(&view, place, sizeof view);
-    const uint8_t *bytes = view_data(&view);
-    __builtin_prefetch(bytes);
-    __builtin_prefetch(bytes + (view.size < 64 ? 0 : 64));
-}
-
-void memtable_row_prefetch(const struct memtable *memtable, uint32_t row)
-{
-    for (uint32_t i = 0; i < memtable->schema->column_count; i++) {
-        __builtin_prefetch(place_of(memtable, row, i, memtable->layout[i].width));
+    if (view.size > VIEW_INLINE_SIZE_MAX) {
+        __builtin_prefetch(view.far.data);
+        __builtin_prefetch(view.far.data + (view.size < 64 ? view.size - 1 : 64));
+        __builtin_prefetch(view.far.data + (view.size < 128 ? view.size - 1 : 128));
     }
 }
 
-void memtable_bytes_prefetch(const struct memtable *memtable, uint32_t row)
+void memtable_values_prefetch(const struct memtable *memtable, uint32_t row,
+                              const uint32_t *positions, uint32_t position_count)
 {
-    for (uint32_t i = 0; i < memtable->schema->column_count; i++) {
-        if (memtable->layout[i].physical == PHYSICAL_VIEW) {
-            prefetch_bytes(place_of(memtable, row, i, memtable->layout[i].width));
+    const struct chunk *chunk = chunk_of(memtable, row);
+    uint32_t at = row % MEMTABLE_CHUNK_ROW_COUNT;
+    for (uint32_t i = 0; i < position_count; i++) {
+        __builtin_prefetch(chunk->columns[positions[i]].data +
+                               (size_t)at * memtable->layout[positions[i]].width,
+                           0, 3);
+    }
+}
+
+void memtable_bytes_prefetch(const struct memtable *memtable, uint32_t row,
+                             const uint32_t *positions, uint32_t position_count)
+{
+    const struct chunk *chunk = chunk_of(memtable, row);
+    uint32_t at = row % MEMTABLE_CHUNK_ROW_COUNT;
+    for (uint32_t i = 0; i < position_count; i++) {
+        uint32_t position = positions[i];
+        if (memtable->layout[position].physical == PHYSICAL_VIEW) {
+            prefetch_bytes(chunk->columns[position].data + (size_t)at * sizeof(struct view));
         }
     }
+}
+
+/* Clears the bits of the rows that are null. */
+static void gather_nulls(const struct memtable *memtable, const uint32_t *rows, uint32_t row_count,
+                         uint32_t position, struct column *column)
+{
+    for (uint32_t i = 0; i < row_count; i++) {
+        const struct chunk_column *source = &chunk_of(memtable, rows[i])->columns[position];
+        uint32_t at = rows[i] % MEMTABLE_CHUNK_ROW_COUNT;
+        uint64_t word =
+            atomic_load_explicit(&source->validity[at / WORD_BITS], memory_order_relaxed);
+        uint64_t is_null = ~(word >> (at % WORD_BITS)) & 1;
+        column->validity[i / WORD_BITS] &= ~(is_null << (i % WORD_BITS));
+    }
+}
+
+static bool any_nulls(const struct memtable *memtable, const uint32_t *rows, uint32_t row_count,
+                      uint32_t position)
+{
+    if (memtable->schema->columns[position].not_null) {
+        return false;
+    }
+    bool has_nulls = false;
+    for (uint32_t i = 0; i < row_count && !has_nulls; i++) {
+        const struct chunk_column *source = &chunk_of(memtable, rows[i])->columns[position];
+        has_nulls = atomic_load_explicit(&source->null_count, memory_order_relaxed) > 0;
+    }
+    return has_nulls;
 }
 
 static bool gather_column(const struct memtable *memtable, const uint32_t *rows, uint32_t row_count,
@@ -137,39 +177,29 @@ static bool gather_column(const struct memtable *memtable, const uint32_t *rows,
 {
     const struct chunk_layout_column *layout = &memtable->layout[position];
     struct column column = {0};
-    bool has_nulls = false;
-    for (uint32_t i = 0; i < row_count && !has_nulls; i++) {
-        const struct chunk_column *source = &chunk_of(memtable, rows[i])->columns[position];
-        has_nulls = atomic_load_explicit(&source->null_count, memory_order_relaxed) > 0;
-    }
+    bool has_nulls = any_nulls(memtable, rows, row_count, position);
     if (!column_make(&column, layout->type, row_count, has_nulls, arena)) {
         return false;
     }
     size_t width = layout->width;
+    bool is_view = layout->physical == PHYSICAL_VIEW;
     uint8_t *to = column.data;
     for (uint32_t i = 0; i < row_count; i++, to += width) {
-        const struct chunk_column *source = &chunk_of(memtable, rows[i])->columns[position];
-        uint32_t at = rows[i] % MEMTABLE_CHUNK_ROW_COUNT;
-        const uint8_t *from = source->data + at * width;
+        const uint8_t *from = place_of(memtable, rows[i], position, width);
         if (i + GATHER_AHEAD < row_count) {
             __builtin_prefetch(place_of(memtable, rows[i + GATHER_AHEAD], position, width));
         }
         if (width == sizeof(uint64_t)) {
             memcpy(to, from, sizeof(uint64_t));
-        } else if (width == sizeof(struct view)) {
+        } else if (is_view) {
             memcpy(to, from, sizeof(struct view));
-            if (type_physical(layout->type) == PHYSICAL_VIEW) {
-                prefetch_bytes(from);
-            }
+            prefetch_bytes(to);
         } else {
             memcpy(to, from, width);
         }
-        if (has_nulls) {
-            uint64_t word =
-                atomic_load_explicit(&source->validity[at / WORD_BITS], memory_order_relaxed);
-            uint64_t is_null = ~(word >> (at % WORD_BITS)) & 1;
-            column.validity[i / WORD_BITS] &= ~(is_null << (i % WORD_BITS));
-        }
+    }
+    if (has_nulls) {
+        gather_nulls(memtable, rows, row_count, position, &column);
     }
     *column_out = column;
     return true;
@@ -206,35 +236,53 @@ _Static_assert(MEMTABLE_CURSOR_ROW_COUNT == NODE_ENTRY_COUNT, "a cursor holds a 
 static void prefetch_rows(const struct memtable_cursor *cursor)
 {
     const struct memtable *memtable = cursor->memtable;
+    if (cursor->skips_stamps && memtable->integer_key) {
+        return; // The codes say it all.
+    }
     for (uint32_t i = 0; i < cursor->count; i++) {
-        const struct chunk *chunk = chunk_of(memtable, cursor->rows[i]);
-        uint32_t at = cursor->rows[i] % MEMTABLE_CHUNK_ROW_COUNT;
-        __builtin_prefetch(&chunk->stamps[at]);
+        uint32_t row = cursor->entries.rows[i];
+        const struct chunk *chunk = chunk_of(memtable, row);
+        uint32_t at = row % MEMTABLE_CHUNK_ROW_COUNT;
+        if (!cursor->skips_stamps) {
+            __builtin_prefetch(&chunk->stamps[at]);
+        }
         if (memtable->integer_key) {
             uint32_t position = memtable->key_position;
-            __builtin_prefetch(
-                place_of(memtable, cursor->rows[i], position, memtable->layout[position].width));
+            __builtin_prefetch(place_of(memtable, row, position, memtable->layout[position].width));
         } else {
             __builtin_prefetch(&chunk->keys[at]);
         }
     }
 }
 
-void memtable_cursor_seek(struct memtable_cursor *cursor, const struct memtable *memtable,
-                          struct span key)
+static void seek(struct memtable_cursor *cursor, const struct memtable *memtable, struct span key,
+                 bool skips_stamps)
 {
     const struct node *next = NULL;
     cursor->memtable = memtable;
     cursor->at = 0;
     cursor->count = 0;
+    cursor->skips_stamps = skips_stamps;
     if (key.data == NULL) {
         next = tree_edge(memtable, false);
     } else {
         const struct probe probe = probe_of(memtable, key, key_code(key));
-        cursor->count = tree_copy(memtable, &probe, TREE_FROM, cursor->rows, &next);
+        cursor->count = tree_copy(memtable, &probe, TREE_FROM, &cursor->entries, &next);
         prefetch_rows(cursor);
     }
     cursor->leaf = next;
+}
+
+void memtable_cursor_seek(struct memtable_cursor *cursor, const struct memtable *memtable,
+                          struct span key)
+{
+    seek(cursor, memtable, key, false);
+}
+
+void memtable_cursor_seek_visible(struct memtable_cursor *cursor, const struct memtable *memtable,
+                                  struct span key)
+{
+    seek(cursor, memtable, key, true);
 }
 
 void memtable_cursor_seek_last(struct memtable_cursor *cursor, const struct memtable *memtable,
@@ -243,15 +291,16 @@ void memtable_cursor_seek_last(struct memtable_cursor *cursor, const struct memt
     cursor->memtable = memtable;
     cursor->leaf = NULL;
     cursor->count = 0;
+    cursor->skips_stamps = false;
     if (key.data == NULL) {
         // A leaf that has a right neighbour by the time it is copied has lost its upper half to it.
         const struct node *leaf = tree_edge(memtable, true);
         while (leaf != NULL) {
-            cursor->count = tree_copy_leaf(leaf, cursor->rows, &leaf);
+            cursor->count = tree_copy_leaf(leaf, &cursor->entries, &leaf);
         }
     } else {
         const struct probe probe = probe_of(memtable, key, key_code(key));
-        cursor->count = tree_copy(memtable, &probe, TREE_UP_TO, cursor->rows, NULL);
+        cursor->count = tree_copy(memtable, &probe, TREE_UP_TO, &cursor->entries, NULL);
     }
     cursor->at = cursor->count;
 }
@@ -264,12 +313,12 @@ uint32_t memtable_cursor_next(struct memtable_cursor *cursor)
             return MEMTABLE_ROW_NONE;
         }
         const struct node *next = NULL;
-        cursor->count = tree_copy_leaf(leaf, cursor->rows, &next);
+        cursor->count = tree_copy_leaf(leaf, &cursor->entries, &next);
         prefetch_rows(cursor);
         cursor->at = 0;
         cursor->leaf = next;
     }
-    return cursor->rows[cursor->at++];
+    return cursor->entries.rows[cursor->at++];
 }
 
 uint32_t memtable_cursor_previous(struct memtable_cursor *cursor)
@@ -277,10 +326,10 @@ uint32_t memtable_cursor_previous(struct memtable_cursor *cursor)
     if (cursor->at == 0 && cursor->count > 0) {
         // Leaves have no way back; the lowest key seen leads to what is below it.
         uint8_t scratch[8];
-        struct span key = memtable_key(cursor->memtable, cursor->rows[0], scratch);
+        struct span key = memtable_key(cursor->memtable, cursor->entries.rows[0], scratch);
         const struct probe probe = probe_of(cursor->memtable, key, key_code(key));
-        cursor->count = tree_copy(cursor->memtable, &probe, TREE_BELOW, cursor->rows, NULL);
+        cursor->count = tree_copy(cursor->memtable, &probe, TREE_BELOW, &cursor->entries, NULL);
         cursor->at = cursor->count;
     }
-    return cursor->at == 0 ? MEMTABLE_ROW_NONE : cursor->rows[--cursor->at];
+    return cursor->at == 0 ? MEMTABLE_ROW_NONE : cursor->entries.rows[--cursor->at];
 }

@@ -285,6 +285,9 @@ static void check_whole_walks(const struct memtable *memtable, const struct mode
     for (uint32_t number = 0; number < KEY_COUNT_MAX; number++) {
         if (model->newest[number] != MEMTABLE_ROW_NONE) {
             CHECK(memtable_cursor_next(&cursor) == model->newest[number]);
+            uint8_t scratch[8];
+            struct span key = memtable_key(memtable, model->newest[number], scratch);
+            CHECK(memtable_cursor_next_code(&cursor) == key_code(key));
         }
     }
     CHECK(memtable_cursor_next(&cursor) == MEMTABLE_ROW_NONE);
@@ -292,6 +295,9 @@ static void check_whole_walks(const struct memtable *memtable, const struct mode
     for (uint32_t number = KEY_COUNT_MAX; number-- > 0;) {
         if (model->newest[number] != MEMTABLE_ROW_NONE) {
             CHECK(memtable_cursor_previous(&cursor) == model->newest[number]);
+            uint8_t scratch[8];
+            struct span key = memtable_key(memtable, model->newest[number], scratch);
+            CHECK(memtable_cursor_previous_code(&cursor) == key_code(key));
         }
     }
     CHECK(memtable_cursor_previous(&cursor) == MEMTABLE_ROW_NONE);

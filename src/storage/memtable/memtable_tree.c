@@ -366,17 +366,19 @@ void tree_prefetch(const struct memtable *memtable, uint64_t code)
     }
 }
 
-/* Copies rows [first, last) of a leaf. */
-static uint32_t copy_rows(const struct node *leaf, uint32_t first, uint32_t last, uint32_t *rows)
+/* Copies entries [first, last) of a leaf. */
+static uint32_t copy_entries(const struct node *leaf, uint32_t first, uint32_t last,
+                             struct memtable_entries *out)
 {
     for (uint32_t slot = first; slot < last; slot++) {
-        rows[slot - first] = node_row(leaf, slot);
+        out->rows[slot - first] = node_row(leaf, slot);
+        out->codes[slot - first] = node_code(leaf, slot);
     }
     return last > first ? last - first : 0;
 }
 
 uint32_t tree_copy(const struct memtable *memtable, const struct probe *probe, enum tree_cut cut,
-                   uint32_t rows_out[NODE_ENTRY_COUNT], const struct node **next_out)
+                   struct memtable_entries *entries_out, const struct node **next_out)
 {
     bool strictly_before = cut == TREE_BELOW;
     const struct node *leaf = find_leaf(memtable, probe, strictly_before);
@@ -390,7 +392,7 @@ uint32_t tree_copy(const struct memtable *memtable, const struct probe *probe, e
             uint32_t slot = lower_slot(memtable, leaf, 0, probe, &is_equal);
             uint32_t first = cut == TREE_FROM ? slot : 0;
             uint32_t last = cut == TREE_FROM ? node_count(leaf) : slot;
-            copied = copy_rows(leaf, first, last + (cut == TREE_UP_TO && is_equal), rows_out);
+            copied = copy_entries(leaf, first, last + (cut == TREE_UP_TO && is_equal), entries_out);
         }
         if (!end_read(leaf, version)) {
             continue;
@@ -409,13 +411,13 @@ uint32_t tree_copy(const struct memtable *memtable, const struct probe *probe, e
     return 0;
 }
 
-uint32_t tree_copy_leaf(const struct node *leaf, uint32_t rows_out[NODE_ENTRY_COUNT],
+uint32_t tree_copy_leaf(const struct node *leaf, struct memtable_entries *entries_out,
                         const struct node **next_out)
 {
     for (;;) {
         uint32_t version = begin_read(leaf);
         const struct node *next = node_next(leaf);
-        uint32_t copied = copy_rows(leaf, 0, node_count(leaf), rows_out);
+        uint32_t copied = copy_entries(leaf, 0, node_count(leaf), entries_out);
         if (end_read(leaf, version)) {
             if (next_out != NULL) {
                 *next_out = next;

@@ -160,6 +160,26 @@ TDBPLUS_CHECKED tdbplus_status segment_lower_bound(struct segment *segment,
                                                    const struct segment_key *key, uint64_t *row_out,
                                                    struct err *err);
 
+/*
+ * The same in three steps, so that many segments can be asked together: each step of all of them,
+ * then the next, and their memory accesses overlap. Only the last one waits or fails.
+ */
+struct segment_seek {
+    uint64_t first; /* The row lies in [first, end]. */
+    uint64_t end;
+};
+
+void segment_seek_begin(struct segment *segment, const struct segment_key *key,
+                        struct segment_seek *seek_out);
+void segment_seek_prefetch(struct segment *segment, const struct segment_seek *seek);
+TDBPLUS_CHECKED tdbplus_status segment_seek_end(struct segment *segment,
+                                                const struct segment_key *key,
+                                                const struct segment_seek *seek, uint64_t *row_out,
+                                                struct err *err);
+
+/* Asks the memory for what a coming segment_find() reads first. Never waits. */
+void segment_find_prefetch(const struct segment *segment, const struct segment_key *key);
+
 /* Begin timestamp of a row; 0 when the segment keeps none. [waits] */
 TDBPLUS_CHECKED tdbplus_status segment_begin(struct segment *segment, uint64_t row,
                                              uint64_t *timestamp_out, struct err *err);
@@ -195,11 +215,21 @@ TDBPLUS_CHECKED tdbplus_status segment_gather(struct segment *segment, const uin
 void segment_prefetch(struct segment *segment, uint64_t first_row, uint32_t row_count,
                       const uint32_t *positions, uint32_t position_count);
 
+/* Asks the memory for what a coming segment_gather() of these rows, all near each other, reads, as
+ * far as its pages are in memory. Never waits. */
+void segment_window_prefetch(struct segment *segment, uint64_t first_row, uint32_t row_count,
+                             const uint32_t *positions, uint32_t position_count);
+
 /* Normalised keys of the rows [first_row, first_row + row_count) of one window: spans in the
  * batch's arena, for merges. For integer keys ask segment_read() for the column instead. */
 TDBPLUS_CHECKED tdbplus_status segment_read_keys(struct segment *segment, uint64_t first_row,
                                                  uint32_t row_count, struct batch *batch,
                                                  const struct span **keys_out, struct err *err);
+
+/* key_code() of the keys of rows [first_row, first_row + row_count), of integer keys. [waits] */
+TDBPLUS_CHECKED tdbplus_status segment_read_codes(struct segment *segment, uint64_t first_row,
+                                                  uint32_t row_count, uint64_t *codes_out,
+                                                  struct err *err);
 
 /* What is known of a column in a range of rows without reading it: bounds hold for every non-null
  * value (strings may be cut: `min` rounded down, `max` up, `exact` false). */

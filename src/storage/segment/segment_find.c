@@ -11,7 +11,8 @@
 #include "base/assert.h"
 #include "storage/segment/segment_internal.h"
 
-#define BATCH_STEP 32u /* Keys whose memory accesses overlap. */
+#define BATCH_STEP          32u /* Keys whose memory accesses overlap. */
+#define PREFETCH_HEAD_COUNT 3u
 
 /* Where a key's versions are: rows [row, row + count); row is the lower bound. */
 struct position {
@@ -144,19 +145,48 @@ static uint64_t code_behind_prefix(const struct segment *segment, const struct s
                      : key_code((struct span){key->key.data + size, key->key.size - size});
 }
 
-static tdbplus_status rank_key(struct segment *segment, const struct segment_key *key,
-                               struct position *position_out, struct err *err)
+static void prefetch_packed(const struct page *page, uint32_t first, uint32_t count)
+{
+    const uint8_t *at = page->data + (size_t)first * page->width / 8;
+    const uint8_t *end = page->data + ((size_t)first + count) * page->width / 8;
+    for (; at <= end; at += 64) {
+        __builtin_prefetch(at);
+    }
+}
+
+/* Rows that may hold the key, and where it would go; both as a window of rows. */
+static struct pkrange find_window(const struct segment *segment, const struct segment_key *key)
 {
     if (segment->is_integer_key) {
-        struct pkrange range = pkindex_find(segment->index, key->code);
-        return rank_integer(segment, range, key->code, position_out, err);
+        return pkindex_find(segment->index, key->code);
     }
     int order = compare_prefix(segment, key->key);
     if (order != 0) {
-        *position_out = (struct position){.row = order < 0 ? 0 : segment->row_count};
-        return TDBPLUS_OK;
+        uint64_t row = order < 0 ? 0 : segment->row_count;
+        return (struct pkrange){.first = row, .end = row};
     }
-    struct pkrange range = pkindex_find(segment->index, code_behind_prefix(segment, key));
+    return pkindex_find(segment->index, code_behind_prefix(segment, key));
+}
+
+/* Whoever finds a row reads it next: asks for the heads of the pages of its first columns. An
+ * address is all that is taken from the slots, so no epoch is needed. */
+static void prefetch_heads(const struct segment *segment, uint64_t row)
+{
+    if (row >= segment->row_count) {
+        return;
+    }
+    for (uint32_t i = 0; i < segment->column_count && i < PREFETCH_HEAD_COUNT; i++) {
+        struct segment_place place = segment_locate(segment, row, i);
+        __builtin_prefetch(page_cache_peek(&segment->slots[place.page]));
+    }
+}
+
+static tdbplus_status rank_key(struct segment *segment, const struct segment_key *key,
+                               struct pkrange range, struct position *position_out, struct err *err)
+{
+    if (segment->is_integer_key) {
+        return rank_integer(segment, range, key->code, position_out, err);
+    }
     return rank_bytes(segment, range, key->key, position_out, err);
 }
 
@@ -165,20 +195,64 @@ tdbplus_status segment_find(struct segment *segment, const struct segment_key *k
 {
     struct position position = {0};
     if (pkindex_may_contain(segment->index, key->hash)) {
-        TRY(rank_key(segment, key, &position, err));
+        struct pkrange range = find_window(segment, key);
+        prefetch_heads(segment, range.first);
+        TRY(rank_key(segment, key, range, &position, err));
     }
     *row_out = position.count > 0 ? position.row : SEGMENT_ROW_NONE;
     *version_count_out = position.count;
     return TDBPLUS_OK;
 }
 
+void segment_find_prefetch(const struct segment *segment, const struct segment_key *key)
+{
+    pkindex_prefetch(segment->index, key->hash);
+}
+
+void segment_seek_begin(struct segment *segment, const struct segment_key *key,
+                        struct segment_seek *seek_out)
+{
+    struct pkrange range = find_window(segment, key);
+    prefetch_heads(segment, range.first);
+    *seek_out = (struct segment_seek){.first = range.first, .end = range.end};
+}
+
+void segment_seek_prefetch(struct segment *segment, const struct segment_seek *seek)
+{
+    if (seek->first >= seek->end) {
+        return;
+    }
+    uint64_t middle = seek->first + (seek->end - seek->first) / 2;
+    uint64_t row = segment->is_integer_key ? seek->first : middle;
+    struct segment_place place = segment_locate(segment, row, segment->key_column);
+    struct epoch_ticket ticket = epoch_enter(segment->epoch);
+    const struct page *page = page_cache_peek(&segment->slots[place.page]);
+    if (page != NULL && segment->is_integer_key) {
+        uint64_t left = page->row_count - place.row;
+        uint64_t count = seek->end - row < left ? seek->end - row : left;
+        prefetch_packed(page, place.row, (uint32_t)count);
+    } else if (page != NULL) {
+        page_prefetch(page, place.row);
+    }
+    epoch_exit(segment->epoch, ticket);
+}
+
+tdbplus_status segment_seek_end(struct segment *segment, const struct segment_key *key,
+                                const struct segment_seek *seek, uint64_t *row_out, struct err *err)
+{
+    struct position position = {0};
+    struct pkrange range = {.first = seek->first, .end = seek->end};
+    TRY(rank_key(segment, key, range, &position, err));
+    *row_out = position.row;
+    return TDBPLUS_OK;
+}
+
 tdbplus_status segment_lower_bound(struct segment *segment, const struct segment_key *key,
                                    uint64_t *row_out, struct err *err)
 {
-    struct position position = {0};
-    TRY(rank_key(segment, key, &position, err));
-    *row_out = position.row;
-    return TDBPLUS_OK;
+    struct segment_seek seek = {0};
+    segment_seek_begin(segment, key, &seek);
+    return segment_seek_end(segment, key, &seek, row_out, err);
 }
 
 /* ---- many keys ---- */
@@ -207,15 +281,6 @@ static void filter_group(const struct segment *segment, struct find_group *group
         kept += (uint32_t)(bitmap >> i & 1);
     }
     group->count = kept;
-}
-
-static void prefetch_packed(const struct page *page, uint32_t first, uint32_t count)
-{
-    const uint8_t *at = page->data + (size_t)first * page->width / 8;
-    const uint8_t *end = page->data + ((size_t)first + count) * page->width / 8;
-    for (; at <= end; at += 64) {
-        __builtin_prefetch(at);
-    }
 }
 
 /* Inside an epoch: ranks the keys whose window lies in one cached page. */

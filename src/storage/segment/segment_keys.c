@@ -133,3 +133,36 @@ done:
     key_reader_deinit(&reader);
     return status;
 }
+
+/* The sign bit turned over, as key_code_of_integer() does, is an addition that unpacking does too.
+ */
+#define CODE_OFFSET ((uint64_t)1 << 63)
+
+tdbplus_status segment_read_codes(struct segment *segment, uint64_t first_row, uint32_t row_count,
+                                  uint64_t *codes_out, struct err *err)
+{
+    ASSERT(segment->is_integer_key && first_row + row_count <= segment->row_count);
+    for (uint32_t done = 0; done < row_count;) {
+        struct segment_page part = segment_page_of(segment, first_row + done, segment->key_column);
+        uint32_t first = (uint32_t)(first_row + done - part.first_row);
+        uint32_t count = part.row_count - first;
+        count = count < row_count - done ? count : row_count - done;
+        struct epoch_ticket ticket = epoch_enter(segment->epoch);
+        struct page *page = page_cache_peek(&segment->slots[part.page]);
+        bool is_cached = page != NULL;
+        if (is_cached) {
+            page_touch(page);
+            simd->unpack_u64(codes_out + done, page->data, first, count, page->width,
+                             page->base + CODE_OFFSET);
+        }
+        epoch_exit(segment->epoch, ticket);
+        if (!is_cached) {
+            TRY(segment_load(segment, part.first_row, segment->key_column, &page, err));
+            simd->unpack_u64(codes_out + done, page->data, first, count, page->width,
+                             page->base + CODE_OFFSET);
+            page_release(page);
+        }
+        done += count;
+    }
+    return TDBPLUS_OK;
+}

@@ -8,6 +8,8 @@
 
 #define GATHER_STEP        32u /* Rows whose memory accesses overlap. */
 #define PREFETCH_PAGES_MAX PAGE_LOAD_COUNT_MAX
+#define PREFETCH_SIZE_MAX  ((size_t)8 << 10)
+#define DENSE_FACTOR       4u /* Decoding so many values costs no more than finding one. */
 
 static tdbplus_status no_memory(struct err *err)
 {
@@ -81,6 +83,40 @@ void segment_value_prefetch(struct segment *segment, uint64_t row, uint32_t colu
     const struct page *page = page_cache_peek(&segment->slots[place.page]);
     if (page != NULL) {
         page_prefetch(page, place.row);
+    }
+    epoch_exit(segment->epoch, ticket);
+}
+
+/* Into the second cache: the first can wait for no more than a few lines at once. */
+static void prefetch_lines(const uint8_t *at, size_t size)
+{
+    for (size_t i = 0; i < size && i < PREFETCH_SIZE_MAX; i += 64) {
+        __builtin_prefetch(at + i);
+    }
+}
+
+void segment_window_prefetch(struct segment *segment, uint64_t first_row, uint32_t row_count,
+                             const uint32_t *positions, uint32_t position_count)
+{
+    struct epoch_ticket ticket = epoch_enter(segment->epoch);
+    for (uint32_t i = 0; i < position_count; i++) {
+        struct segment_place place = segment_locate(segment, first_row, positions[i]);
+        const struct page *page = page_cache_peek(&segment->slots[place.page]);
+        if (page == NULL) {
+            continue;
+        }
+        uint32_t left = page->row_count - place.row;
+        size_t count = row_count < left ? row_count : left;
+        if (page->encoding == PAGE_BYTES && (page->flags & PAGE_FLAG_STRIDE) != 0) {
+            prefetch_lines(page->data + place.row * (size_t)page->base, count * (size_t)page->base);
+        } else if (page->encoding == PAGE_BYTES) {
+            const uint8_t *begin = page_bytes(page, place.row).data;
+            struct span last = page_bytes(page, place.row + (uint32_t)count - 1);
+            prefetch_lines(begin, (size_t)(last.data + last.size - begin));
+        } else if (page->encoding == PAGE_PACKED) {
+            prefetch_lines(page->data + (size_t)place.row * page->width / 8,
+                           count * page->width / 8);
+        }
     }
     epoch_exit(segment->epoch, ticket);
 }
@@ -512,16 +548,70 @@ static tdbplus_status gather_column(const struct request *request, const uint64_
     return TDBPLUS_OK;
 }
 
+/* Rows that lie close together are decoded with what lies between them. */
+static bool is_dense(const uint64_t *rows, uint32_t row_count)
+{
+    uint64_t extent = rows[row_count - 1] - rows[0] + 1;
+    return extent <= (uint64_t)DENSE_FACTOR * row_count && extent <= SEGMENT_WINDOW_ROW_COUNT;
+}
+
+static void move_value(uint8_t *data, size_t width, uint32_t from, uint32_t to)
+{
+    if (width == sizeof(struct view)) {
+        memcpy(data + to * sizeof(struct view), data + from * sizeof(struct view),
+               sizeof(struct view));
+    } else {
+        memcpy(data + to * width, data + from * width, width);
+    }
+}
+
+/* Keeps the listed rows of a flat column that holds all rows from the first listed one on. */
+static void pick_rows(const uint64_t *rows, uint32_t row_count, struct column *column)
+{
+    size_t width = type_width(column->type);
+    for (uint32_t i = 0; i < row_count; i++) {
+        uint32_t from = (uint32_t)(rows[i] - rows[0]);
+        if (from == i) {
+            continue;
+        }
+        move_value(column->data, width, from, i);
+        if (column->validity != NULL) {
+            uint64_t bit = (uint64_t)1 << (i % 64);
+            uint64_t is_set = column->validity[from / 64] >> (from % 64) & 1;
+            column->validity[i / 64] = (column->validity[i / 64] & ~bit) | (is_set << (i % 64));
+        }
+    }
+    column->row_count = row_count;
+}
+
+static tdbplus_status gather_dense(const struct request *request, const uint64_t *rows,
+                                   uint32_t position, struct column *column, struct err *err)
+{
+    struct request window = *request;
+    window.first_row = rows[0];
+    window.row_count = (uint32_t)(rows[request->row_count - 1] - rows[0] + 1);
+    TRY(read_pages(&window, position, column, err));
+    pick_rows(rows, request->row_count, column);
+    return TDBPLUS_OK;
+}
+
 tdbplus_status segment_gather(struct segment *segment, const uint64_t *rows, uint32_t row_count,
                               const uint32_t *positions, uint32_t position_count,
                               struct batch *batch, struct column *columns_out, struct err *err)
 {
     ASSERT(row_count <= SEGMENT_WINDOW_ROW_COUNT);
     struct request request = {.segment = segment, .row_count = row_count, .batch = batch};
+    ASSERT(row_count > 0 && rows[row_count - 1] < segment->row_count);
+    bool dense = is_dense(rows, row_count);
+    if (dense) {
+        uint32_t extent = (uint32_t)(rows[row_count - 1] - rows[0] + 1);
+        TRY(load_missing(segment, rows[0], extent, positions, position_count, err));
+    }
     for (uint32_t i = 0; i < position_count; i++) {
         ASSERT(positions[i] < segment->column_count);
-        struct column column = {0};
-        TRY(gather_column(&request, rows, positions[i], &column, err));
+        struct column column = {.type = segment->columns[positions[i]].type};
+        TRY(dense ? gather_dense(&request, rows, positions[i], &column, err)
+                  : gather_column(&request, rows, positions[i], &column, err));
         columns_out[i] = column;
     }
     return TDBPLUS_OK;

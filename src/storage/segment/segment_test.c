@@ -496,14 +496,12 @@ static void check_windows(struct segment *segment, const struct model *model)
     batch_deinit(&batch);
 }
 
-static void check_rows(struct segment *segment, const struct model *model, uint64_t *state)
+/* Gathers up to 300 rows from `row` on, at most `step` apart: close together or far. */
+static uint32_t check_gather(struct segment *segment, const struct model *model, uint64_t row,
+                             uint32_t step, uint64_t rows[300], struct batch *batch,
+                             uint64_t *state)
 {
-    struct batch batch;
-    batch_init(&batch, &alloc_system);
-    uint64_t rows[300];
     uint32_t count = 0;
-    uint64_t row = 0;
-    uint32_t step = model->row_count / 250 + 1;
     while (count < 300 && row < model->row_count) {
         rows[count++] = row;
         row += 1 + next_random(state) % step;
@@ -511,7 +509,8 @@ static void check_rows(struct segment *segment, const struct model *model, uint6
     uint32_t columns = model->schema->column_count;
     uint32_t positions[COLUMNS_MAX] = {0, 1, 2, 3, 4, 5, 6, 7};
     struct column gathered[COLUMNS_MAX];
-    CHECK(segment_gather(segment, rows, count, positions, columns, &batch, gathered, NULL) ==
+    segment_window_prefetch(segment, rows[0], count, positions, columns);
+    CHECK(segment_gather(segment, rows, count, positions, columns, batch, gathered, NULL) ==
           TDBPLUS_OK);
     for (uint32_t i = 0; i < columns; i++) {
         CHECK(gathered[i].form == COLUMN_FLAT);
@@ -519,10 +518,24 @@ static void check_rows(struct segment *segment, const struct model *model, uint6
             struct datum datum;
             column_get(&gathered[i], r, &datum);
             CHECK(same_datum(&datum, &model->rows[rows[r]].values[i]));
-            CHECK(segment_value(segment, rows[r], i, &batch, &datum, NULL) == TDBPLUS_OK);
+            CHECK(segment_value(segment, rows[r], i, batch, &datum, NULL) == TDBPLUS_OK);
             CHECK(same_datum(&datum, &model->rows[rows[r]].values[i]));
         }
     }
+    return count;
+}
+
+static void check_rows(struct segment *segment, const struct model *model, uint64_t *state)
+{
+    struct batch batch;
+    batch_init(&batch, &alloc_system);
+    uint64_t rows[300];
+    for (uint32_t step = 1; step < 9; step *= 2) {
+        (void)check_gather(segment, model, next_random(state) % model->row_count, step, rows,
+                           &batch, state);
+    }
+    uint32_t count =
+        check_gather(segment, model, 0, model->row_count / 250 + 1, rows, &batch, state);
     for (uint32_t r = 0; r < count; r++) {
         uint64_t begin = 0;
         CHECK(segment_begin(segment, rows[r], &begin, NULL) == TDBPLUS_OK);
@@ -533,6 +546,13 @@ static void check_rows(struct segment *segment, const struct model *model, uint6
     CHECK(segment_read_keys(segment, 0, window, &batch, &keys, NULL) == TDBPLUS_OK);
     for (uint32_t r = 0; r < window; r++) {
         CHECK(span_compare(keys[r], row_key(model, r)) == 0);
+    }
+    if (key_is_integer(model->schema)) {
+        uint64_t codes[500];
+        CHECK(segment_read_codes(segment, 0, window, codes, NULL) == TDBPLUS_OK);
+        for (uint32_t r = 0; r < window; r++) {
+            CHECK(codes[r] == key_code(row_key(model, r)));
+        }
     }
     batch_deinit(&batch);
 }

@@ -4,7 +4,8 @@
 #include "base/plant.h"
 #include "storage/store/store_internal.h"
 
-#define COPY_SIZE_MAX 4096u /* Longer values of a memtable are pinned instead of copied. */
+#define COPY_SIZE_MAX              4096u /* Longer values of a memtable are pinned, not copied. */
+#define PREFETCH_SEGMENT_COUNT_MAX 8u
 
 /* Among the adjacent versions of a key, the one the snapshot sees. */
 static tdbplus_status choose_version(const struct segment_ref *ref, uint64_t first, uint32_t count,
@@ -32,6 +33,10 @@ tdbplus_status version_find(struct version *version, const struct segment_key *k
                             uint64_t snapshot, struct row_place *place_out, struct err *err)
 {
     struct row_place place = {.in_table = true};
+    // The filters of the segments are on their way while the memtables are searched.
+    for (uint32_t s = 0; s < version->segment_count && s < PREFETCH_SEGMENT_COUNT_MAX; s++) {
+        segment_find_prefetch(version->segments[s]->segment, key);
+    }
     for (uint32_t t = 0; t < version->table_count; t++) {
         uint32_t row = memtable_find(version->tables[t]->memtable, key->key, key->code, snapshot);
         if (row != MEMTABLE_ROW_NONE) {
@@ -133,6 +138,12 @@ tdbplus_status version_find_batch(struct version *version, const struct segment_
 
 #define PREFETCH_COLUMN_COUNT_MAX 8u /* Of wider rows the first; more would only push them out. */
 
+static uint32_t prefetch_count(const struct schema *schema)
+{
+    return schema->column_count < PREFETCH_COLUMN_COUNT_MAX ? schema->column_count
+                                                            : PREFETCH_COLUMN_COUNT_MAX;
+}
+
 static void prefetch_from_segment(struct segment *segment, uint64_t row,
                                   const struct schema *schema)
 {
@@ -147,19 +158,23 @@ static void prefetch_from_segment(struct segment *segment, uint64_t row,
 void version_prefetch(struct version *version, const struct row_place *places, uint32_t count,
                       const struct schema *schema)
 {
-    bool is_wide = schema->column_count > PREFETCH_COLUMN_COUNT_MAX;
+    static const uint32_t all[PREFETCH_COLUMN_COUNT_MAX] = {0, 1, 2, 3, 4, 5, 6, 7};
     for (uint32_t i = 0; i < count; i++) {
         const struct row_place *place = &places[i];
         if (place->found && !place->in_table) {
             prefetch_from_segment(version->segments[place->source]->segment, place->row, schema);
-        } else if (place->found && !is_wide) {
-            memtable_row_prefetch(version->tables[place->source]->memtable, (uint32_t)place->row);
+        } else if (place->found) {
+            const struct memtable *memtable = version->tables[place->source]->memtable;
+            memtable_values_prefetch(memtable, (uint32_t)place->row, all,
+                                     prefetch_count(memtable_schema(memtable)));
         }
     }
-    for (uint32_t i = 0; i < count && !is_wide; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         const struct row_place *place = &places[i];
         if (place->found && place->in_table) {
-            memtable_bytes_prefetch(version->tables[place->source]->memtable, (uint32_t)place->row);
+            const struct memtable *memtable = version->tables[place->source]->memtable;
+            memtable_bytes_prefetch(memtable, (uint32_t)place->row, all,
+                                    prefetch_count(memtable_schema(memtable)));
         }
     }
 }
