@@ -204,8 +204,8 @@ TDBPLUS_CHECKED tdbplus_status segment_read(struct segment *segment, uint64_t fi
                                             uint32_t position_count, struct batch *batch,
                                             struct column *columns_out, struct err *err);
 
-/* The same for rows in ascending order anywhere in the segment (at most 2,048): reads only the
- * values asked for where the encoding allows. Columns come flat. */
+/* The same for rows anywhere in the segment (at most 2,048), faster when they ascend: reads only
+ * the values asked for where the encoding allows. Columns come flat. */
 TDBPLUS_CHECKED tdbplus_status segment_gather(struct segment *segment, const uint64_t *rows,
                                               uint32_t row_count, const uint32_t *positions,
                                               uint32_t position_count, struct batch *batch,

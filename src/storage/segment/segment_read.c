@@ -551,6 +551,11 @@ static tdbplus_status gather_column(const struct request *request, const uint64_
 /* Rows that lie close together are decoded with what lies between them. */
 static bool is_dense(const uint64_t *rows, uint32_t row_count)
 {
+    for (uint32_t i = 1; i < row_count; i++) {
+        if (rows[i] <= rows[i - 1]) {
+            return false; // Whoever gathers for a list of keys need not sort them.
+        }
+    }
     uint64_t extent = rows[row_count - 1] - rows[0] + 1;
     return extent <= (uint64_t)DENSE_FACTOR * row_count && extent <= SEGMENT_WINDOW_ROW_COUNT;
 }
@@ -601,7 +606,7 @@ tdbplus_status segment_gather(struct segment *segment, const uint64_t *rows, uin
 {
     ASSERT(row_count <= SEGMENT_WINDOW_ROW_COUNT);
     struct request request = {.segment = segment, .row_count = row_count, .batch = batch};
-    ASSERT(row_count > 0 && rows[row_count - 1] < segment->row_count);
+    ASSERT(row_count > 0);
     bool dense = is_dense(rows, row_count);
     if (dense) {
         uint32_t extent = (uint32_t)(rows[row_count - 1] - rows[0] + 1);
