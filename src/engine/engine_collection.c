@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "catalog/catalog.h"
 #include "engine/engine_internal.h"
+#include "index/am/index_def.h"
 
 tdbplus_status engine_dropped(const tdbplus_collection *collection, struct err *err)
 {
@@ -156,7 +157,7 @@ static tdbplus_status drop_in_txn(void *arg, struct txn *txn, const struct call 
     const struct collection_args *args = arg;
     const struct object *object = NULL;
     TRY(find_named(txn, args->name, &object, call->err));
-    return txn_object_drop(txn, object->id, call->err);
+    return catalog_entry_drop(txn, object->id, call->err);
 }
 
 static tdbplus_status drop_work(void *arg, const struct call *call)
@@ -219,6 +220,29 @@ static tdbplus_status add_column(const struct collection_args *args, struct sche
     return TDBPLUS_OK;
 }
 
+/* Indexes that read the column go with it. */
+static tdbplus_status drop_indexes_of(struct txn *txn, const struct object *object,
+                                      const struct collection_args *args, struct arena *arena,
+                                      struct err *err)
+{
+    int32_t at = args->column_name == NULL || args->new_name != NULL
+                     ? -1
+                     : schema_find_name(object->schema, args->column_name);
+    const struct object *part = NULL;
+    for (uint32_t i = 0; at >= 0 && (part = txn_part_at(txn, object->id, i)) != NULL;) {
+        struct index_def def = {0};
+        if (part->kind == OBJECT_INDEX) {
+            TRY(index_def_decode(part->properties, arena, &def, err));
+        }
+        if (part->kind == OBJECT_INDEX && index_uses_column(&def, object->schema->columns[at].id)) {
+            TRY(catalog_entry_drop(txn, part->id, err));
+        } else {
+            i++;
+        }
+    }
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status drop_column(struct schema *schema, uint32_t at, struct err *err)
 {
     for (uint32_t i = 0; i < schema->key_count; i++) {
@@ -265,6 +289,9 @@ static tdbplus_status alter_in_txn(void *arg, struct txn *txn, const struct call
     arena_init(&arena, call->alloc, 1024);
     struct schema schema = {0};
     tdbplus_status status = copy_schema(object->schema, &arena, &schema, call->err);
+    if (status == TDBPLUS_OK) {
+        status = drop_indexes_of(txn, object, args, &arena, call->err);
+    }
     if (status == TDBPLUS_OK) {
         status = change_columns(args, &schema, &arena, call->err);
     }

@@ -10,9 +10,13 @@ static const struct txn_options options_default = {.durability = -1};
 
 static void take_snapshot(struct txn *txn)
 {
+    struct catalog *before = txn->catalog;
     store_snapshot_release(txn->store, &txn->snapshot);
-    catalog_release(txn->catalog);
     txn->catalog = store_snapshot_acquire_catalog(txn->store, &txn->snapshot);
+    if (txn->catalog != before) {
+        txn_parts_reset(txn);
+    }
+    catalog_release(before);
 }
 
 tdbplus_status txn_begin(struct store *store, const struct txn_options *options,
@@ -70,6 +74,7 @@ static void leave_scans(struct txn *txn)
 static void destroy(struct txn *txn)
 {
     leave_scans(txn);
+    txn_parts_reset(txn);
     // Locks go last: whoever waits for them must find the outcome visible.
     store_snapshot_release(txn->store, &txn->snapshot);
     changes_deinit(&txn->changes);
@@ -120,7 +125,10 @@ void txn_savepoint_rollback(struct txn *txn, struct txn_savepoint savepoint)
 {
     end_scans(txn, savepoint.change_count, savepoint.catalog_change_count);
     changes_rollback(&txn->changes, savepoint.change_count);
-    release_objects(txn, savepoint.catalog_change_count);
+    if (txn->objects.count > savepoint.catalog_change_count) {
+        txn_parts_reset(txn);
+        release_objects(txn, savepoint.catalog_change_count);
+    }
     lock_owner_release_to(&txn->locks, savepoint.lock_mark);
 }
 
@@ -174,8 +182,10 @@ static tdbplus_status collect_objects(struct txn *txn, struct arena *arena,
             last = ((struct object_change *)list_at(&txn->objects, k))->id != change->id;
         }
         if (last && (change->before != NULL || change->after != NULL)) {
-            changes[count++] = (struct catalog_change){
-                .id = change->id, .before = change->before, .after = change->after};
+            changes[count++] = (struct catalog_change){.id = change->id,
+                                                       .before = change->before,
+                                                       .after = change->after,
+                                                       .unchanged_since = change->unchanged_since};
         }
     }
     commit->changes = changes;
@@ -229,7 +239,8 @@ static tdbplus_status collect_group(struct txn *txn, uint32_t number, struct are
     *group_out = (struct commit_group){.collection = table->object->collection,
                                        .schema = table->object->schema,
                                        .ops = ops,
-                                       .op_count = count};
+                                       .op_count = count,
+                                       .revision = table->object->revision};
     return TDBPLUS_OK;
 }
 
@@ -289,15 +300,29 @@ tdbplus_status txn_commit(struct txn *txn, const struct call *call)
 /* ---- catalog ---- */
 
 /* What this transaction made of the object, if anything. */
-static const struct object_change *find_change(const struct txn *txn, uint64_t id)
+static struct object_change *find_own_change(const struct txn *txn, uint64_t id)
 {
     for (size_t i = txn->objects.count; i > 0; i--) {
-        const struct object_change *change = list_at(&txn->objects, i - 1);
+        struct object_change *change = list_at(&txn->objects, i - 1);
         if (change->id == id) {
             return change;
         }
     }
     return NULL;
+}
+
+static const struct object_change *find_change(const struct txn *txn, uint64_t id)
+{
+    return find_own_change(txn, id);
+}
+
+void txn_forbid_changes(struct txn *txn, uint64_t collection)
+{
+    struct object_change *change = find_own_change(txn, collection);
+    if (change != NULL && change->before != NULL &&
+        (change->unchanged_since == 0 || change->unchanged_since > txn->snapshot.timestamp)) {
+        change->unchanged_since = txn->snapshot.timestamp;
+    }
 }
 
 static const struct object *own_object_named(const struct txn *txn, uint8_t kind, const char *name)
@@ -420,7 +445,13 @@ tdbplus_status txn_check_writable(const struct txn *txn, struct err *err)
 static tdbplus_status record_change(struct txn *txn, const struct object_change *change,
                                     struct err *err)
 {
-    if (list_push(&txn->objects, change) == NULL) {
+    struct object_change *earlier = find_own_change(txn, change->id);
+    uint64_t unchanged_since = earlier == NULL ? 0 : earlier->unchanged_since;
+    struct object_change *added = list_push(&txn->objects, change);
+    if (added != NULL) {
+        added->unchanged_since = unchanged_since;
+        txn_parts_reset(txn);
+    } else {
         store_object_release(change->after);
         return err_set(err, TDBPLUS_E_NOMEM, "the transaction's changes do not fit in memory");
     }
@@ -499,6 +530,9 @@ tdbplus_status txn_object_alter(struct txn *txn, uint64_t id, const char *name,
         }
     }
     struct object_change change = {.id = id, .before = base_of(txn, id)};
+    if (schema == NULL && txn_columns_changed(txn, object)) {
+        schema = object->schema; // The newest change carries the new columns to the commit.
+    }
     TRY(store_object_change(txn->store, object, name, schema, properties, &change.after, err));
     return record_change(txn, &change, err);
 }

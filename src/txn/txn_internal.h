@@ -2,7 +2,7 @@
 
 #include "locks/lock_table.h"
 #include "txn/changes.h"
-#include "txn/txn.h"
+#include "txn/parts.h"
 
 /* What the transaction has done to one object. */
 struct object_change {
@@ -10,6 +10,21 @@ struct object_change {
     const struct object *before; /* In the transaction's catalog; NULL: made here. */
     struct object_ref *after;    /* NULL: dropped here. */
     uint64_t number;             /* Position in the order of catalog changes. */
+    uint64_t unchanged_since;    /* As in struct catalog_change. */
+};
+
+/* The parts of one collection. */
+struct parts {
+    struct parts *next;
+    uint64_t collection;
+    uint64_t revision;        /* Of the collection's object, */
+    uint64_t catalog_version; /* of the transaction's catalog, */
+    uint64_t object_count;    /* and its own catalog changes, when this was read. */
+    struct txn_index *indexes;
+    uint32_t index_count;
+    struct arena arena;   /* Owns the definitions. */
+    struct arena scratch; /* Of one write. */
+    struct batch old_row;
 };
 
 /* An open scan as its transaction knows it; embedded in the scan. */
@@ -38,6 +53,8 @@ struct txn {
     struct buffer row;   /* Scratch for encoded rows. */
     uint64_t statement;
     struct scan_link *scans; /* Open ones. */
+    struct parts *parts;
+    uint64_t conflict_index; /* See txn_conflict_index(). */
 };
 
 /* True when this transaction gave the collection other columns: its rows come after the commit. */
@@ -48,8 +65,52 @@ TDBPLUS_CHECKED tdbplus_status txn_key(struct txn *txn, const struct object *col
                                        const struct datum *key_values, struct segment_key *key_out,
                                        struct err *err);
 
+/* The commit fails if others change rows of a collection after the statement's snapshot. It is one
+ * whose object this transaction has changed. */
+void txn_forbid_changes(struct txn *txn, uint64_t collection);
+
 /* TDBPLUS_E_READ_ONLY when the transaction or its database is. */
 TDBPLUS_CHECKED tdbplus_status txn_check_writable(const struct txn *txn, struct err *err);
+
+/* ---- write.c and parts.c ---- */
+
+/* A write of one row, all about it but the collection's parts is decided. */
+struct row_write {
+    const struct object *collection;
+    struct segment_key key;
+    const struct datum *values; /* All columns; NULL: a delete. */
+    bool existed;
+};
+
+/* The collection's parts, or NULL when it has none. */
+TDBPLUS_CHECKED tdbplus_status txn_parts(struct txn *txn, const struct object *collection,
+                                         struct parts **parts_out, struct err *err);
+void txn_parts_reset(struct txn *txn);
+
+/* Adds the row's change and those of its index entries, or none of them. The row's lock is held.
+ * [waits] */
+TDBPLUS_CHECKED tdbplus_status txn_write_with_parts(struct txn *txn, struct parts *parts,
+                                                    const struct row_write *write,
+                                                    const struct call *call);
+
+/* What the key's newest state means for this transaction: is there a row? */
+TDBPLUS_CHECKED tdbplus_status txn_look_up(struct txn *txn, const struct object *collection,
+                                           const struct segment_key *key, bool check_snapshot,
+                                           bool *exists_out, struct err *err);
+
+/* The newest row of that key, all columns; it exists and is locked. */
+TDBPLUS_CHECKED tdbplus_status txn_newest_row(struct txn *txn, const struct object *collection,
+                                              const struct segment_key *key, struct batch *batch,
+                                              struct datum *values_out, struct err *err);
+
+/* Adds one change; bytes are copied. */
+TDBPLUS_CHECKED tdbplus_status txn_add_change(struct txn *txn, const struct object *collection,
+                                              uint8_t kind, const struct segment_key *key,
+                                              struct span row, struct err *err);
+
+/* "Key (a, b)=(1, x)": names and values, for details of messages. */
+void txn_describe_key(const char *const *names, const struct datum *values, uint32_t count,
+                      char *text, size_t size, const struct alloc *alloc);
 
 /* Locks one row of the collection for this transaction. [waits] */
 TDBPLUS_CHECKED tdbplus_status txn_lock_key(struct txn *txn, const struct object *collection,

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/plant.h"
 #include "txn/txn_internal.h"
+#include "types/text.h"
 
 /* Appends the normalised key. */
 static tdbplus_status append_key(const struct object *collection, const struct datum *key_values,
@@ -92,11 +93,11 @@ static tdbplus_status check_values(const struct object *collection, const struct
     return TDBPLUS_OK;
 }
 
-/* What the key's state means for this transaction: does a row exist that it may replace? */
-static tdbplus_status look_up(struct txn *txn, const struct object *collection,
-                              const struct change_table *table, const struct segment_key *key,
-                              bool *exists_out, struct err *err)
+tdbplus_status txn_look_up(struct txn *txn, const struct object *collection,
+                           const struct segment_key *key, bool check_snapshot, bool *exists_out,
+                           struct err *err)
 {
+    const struct change_table *table = changes_find_table(&txn->changes, collection->id);
     if (table != NULL) {
         uint32_t own = changes_find(&txn->changes, table, key, UINT64_MAX);
         if (own != CHANGE_NONE) {
@@ -109,8 +110,8 @@ static tdbplus_status look_up(struct txn *txn, const struct object *collection,
     tdbplus_status status = version_newest(version, key, &changed, exists_out, err);
     version_release(version);
     TRY(status);
-    if (txn->options.isolation == TXN_REPEATABLE_READ && changed > txn->snapshot.timestamp &&
-        !planted(PLANT_CONFLICT_UNCHECKED)) {
+    if (check_snapshot && txn->options.isolation == TXN_REPEATABLE_READ &&
+        changed > txn->snapshot.timestamp && !planted(PLANT_CONFLICT_UNCHECKED)) {
         return err_set(err, TDBPLUS_E_CONFLICT,
                        "could not serialize access due to concurrent update");
     }
@@ -126,8 +127,8 @@ static struct span copy_bytes(struct arena *arena, struct span bytes)
     return (struct span){.data = copy, .size = bytes.size};
 }
 
-static tdbplus_status add_change(struct txn *txn, const struct object *collection, uint8_t kind,
-                                 const struct segment_key *key, struct span row, struct err *err)
+tdbplus_status txn_add_change(struct txn *txn, const struct object *collection, uint8_t kind,
+                              const struct segment_key *key, struct span row, struct err *err)
 {
     if (txn_columns_changed(txn, collection)) {
         return err_set(err, TDBPLUS_E_UNSUPPORTED,
@@ -147,24 +148,47 @@ static tdbplus_status add_change(struct txn *txn, const struct object *collectio
     return changes_add(&txn->changes, table, &change, err);
 }
 
+void txn_describe_key(const char *const *names, const struct datum *values, uint32_t count,
+                      char *text, size_t size, const struct alloc *alloc)
+{
+    struct buffer buffer = {.alloc = alloc};
+    for (uint32_t i = 0; i < count; i++) {
+        buffer_printf(&buffer, "%s%s", i == 0 ? "Key (" : ", ", names[i]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        buffer_put_text(&buffer, i == 0 ? ")=(" : ", ");
+        if (values[i].is_null) {
+            buffer_put_text(&buffer, "null");
+        } else {
+            text_print(&values[i], NULL, &buffer);
+        }
+    }
+    buffer_put_u8(&buffer, ')');
+    size_t used = buffer.failed ? 0 : buffer.size;
+    used = used < size ? used : size - 1;
+    if (used > 0) {
+        memcpy(text, buffer.data, used);
+    }
+    text[used] = 0;
+    buffer_deinit(&buffer);
+}
+
 static tdbplus_status duplicate_key(const struct object *collection, const struct datum *values,
-                                    struct err *err)
+                                    const struct alloc *alloc, struct err *err)
 {
     const struct schema *schema = collection->schema;
     tdbplus_status status =
         err_set(err, TDBPLUS_E_UNIQUE, "duplicate key value violates unique constraint \"%s_pkey\"",
                 collection->name);
-    const struct schema_column *column = &schema->columns[schema->key_columns[0]];
-    const struct datum *value = &values[schema->key_columns[0]];
-    if (schema->key_count == 1 && key_is_integer(schema)) {
-        err_detail(err, "Key (%s)=(%lld) already exists.", column->name, (long long)value->integer);
-    } else if (schema->key_count == 1 && column->type.id == TYPE_TEXT) {
-        err_detail(err, "Key (%s)=(%.*s) already exists.", column->name,
-                   (int)(value->bytes.size < 100 ? value->bytes.size : 100),
-                   (const char *)value->bytes.data);
-    } else {
-        err_detail(err, "Key (%s, ...) already exists.", column->name);
+    const char *names[SCHEMA_KEY_COUNT_MAX];
+    struct datum key[SCHEMA_KEY_COUNT_MAX];
+    char text[ERR_HINT_SIZE - 20];
+    for (uint32_t i = 0; i < schema->key_count; i++) {
+        names[i] = schema->columns[schema->key_columns[i]].name;
+        key[i] = values[schema->key_columns[i]];
     }
+    txn_describe_key(names, key, schema->key_count, text, sizeof text, alloc);
+    err_detail(err, "%s already exists.", text);
     return status;
 }
 
@@ -174,6 +198,27 @@ static void gather_key(const struct schema *schema, const struct datum *values,
     for (uint32_t i = 0; i < schema->key_count; i++) {
         key_values[i] = values[schema->key_columns[i]];
     }
+}
+
+/* Whether there is a row, and whether the mode allows that. A blind upsert needs no look at what
+ * was there; the commit finds and ends it. */
+static tdbplus_status check_mode(struct txn *txn, const struct object *collection, uint8_t mode,
+                                 const struct segment_key *key, bool *existed_out, struct err *err)
+{
+    if (mode != TXN_INSERT && mode != TXN_UPDATE && existed_out == NULL &&
+        txn->options.isolation != TXN_REPEATABLE_READ) {
+        return TDBPLUS_OK;
+    }
+    bool existed = false;
+    TRY(txn_look_up(txn, collection, key, true, &existed, err));
+    if (mode == TXN_UPDATE && !existed) {
+        return err_set(err, TDBPLUS_E_NOT_FOUND, "\"%s\" has no row with that key",
+                       collection->name);
+    }
+    if (existed_out != NULL) {
+        *existed_out = existed;
+    }
+    return TDBPLUS_OK;
 }
 
 tdbplus_status txn_write(struct txn *txn, const struct object *collection, uint8_t mode,
@@ -187,27 +232,26 @@ tdbplus_status txn_write(struct txn *txn, const struct object *collection, uint8
     struct segment_key key = {0};
     TRY(txn_key(txn, collection, key_values, &key, err));
     TRY(txn_lock_key(txn, collection, &key, LOCK_ROW_UPDATE, false, call));
-    // A blind upsert needs no look at what was there; the commit finds and ends it.
-    bool must_look =
-        mode != TXN_UPSERT || existed_out != NULL || txn->options.isolation == TXN_REPEATABLE_READ;
+    struct parts *parts = NULL;
+    TRY(txn_parts(txn, collection, &parts, err));
     bool existed = false;
-    if (must_look) {
-        const struct change_table *table = changes_find_table(&txn->changes, collection->id);
-        TRY(look_up(txn, collection, table, &key, &existed, err));
-    }
+    bool must_look = mode == TXN_INSERT || existed_out != NULL || parts != NULL;
+    TRY(check_mode(txn, collection, mode, &key, must_look ? &existed : NULL, err));
     if (mode == TXN_INSERT && existed && !planted(PLANT_UNIQUE_UNCHECKED)) {
-        return duplicate_key(collection, values, err);
+        txn->conflict_index = 0;
+        return duplicate_key(collection, values, call->alloc, err);
     }
-    if (mode == TXN_UPDATE && !existed) {
-        return err_set(err, TDBPLUS_E_NOT_FOUND, "\"%s\" has no row with that key",
-                       collection->name);
+    if (parts != NULL) {
+        struct row_write write = {collection, key, values, existed};
+        TRY(txn_write_with_parts(txn, parts, &write, call));
+    } else {
+        buffer_clear(&txn->row);
+        row_encode(collection->schema, values, &txn->row);
+        if (txn->row.failed) {
+            return err_set(err, TDBPLUS_E_NOMEM, "a row does not fit the memory limit");
+        }
+        TRY(txn_add_change(txn, collection, COMMIT_PUT, &key, buffer_span(&txn->row), err));
     }
-    buffer_clear(&txn->row);
-    row_encode(collection->schema, values, &txn->row);
-    if (txn->row.failed) {
-        return err_set(err, TDBPLUS_E_NOMEM, "a row does not fit the memory limit");
-    }
-    TRY(add_change(txn, collection, COMMIT_PUT, &key, buffer_span(&txn->row), err));
     if (existed_out != NULL) {
         *existed_out = existed;
     }
@@ -257,11 +301,15 @@ tdbplus_status txn_delete(struct txn *txn, const struct object *collection,
     TRY(check_key(collection, key_values, err));
     TRY(txn_key(txn, collection, key_values, &key, err));
     TRY(txn_lock_key(txn, collection, &key, LOCK_ROW_UPDATE, false, call));
-    const struct change_table *table = changes_find_table(&txn->changes, collection->id);
+    struct parts *parts = NULL;
+    TRY(txn_parts(txn, collection, &parts, err));
     bool existed = false;
-    TRY(look_up(txn, collection, table, &key, &existed, err));
-    if (existed) {
-        TRY(add_change(txn, collection, COMMIT_DELETE, &key, (struct span){0}, err));
+    TRY(txn_look_up(txn, collection, &key, true, &existed, err));
+    if (existed && parts != NULL) {
+        struct row_write write = {collection, key, NULL, true};
+        TRY(txn_write_with_parts(txn, parts, &write, call));
+    } else if (existed) {
+        TRY(txn_add_change(txn, collection, COMMIT_DELETE, &key, (struct span){0}, err));
     }
     if (existed_out != NULL) {
         *existed_out = existed;
@@ -350,6 +398,33 @@ tdbplus_status txn_get(struct txn *txn, const struct object *collection,
     TRY(store_snapshot_check(&txn->snapshot, err));
     *found_out = place.found;
     return TDBPLUS_OK;
+}
+
+tdbplus_status txn_newest_row(struct txn *txn, const struct object *collection,
+                              const struct segment_key *key, struct batch *batch,
+                              struct datum *values_out, struct err *err)
+{
+    const struct schema *schema = collection->schema;
+    const struct change_table *table = changes_find_table(&txn->changes, collection->id);
+    uint32_t own =
+        table == NULL ? CHANGE_NONE : changes_find(&txn->changes, table, key, UINT64_MAX);
+    if (own != CHANGE_NONE) {
+        return own_row(txn, collection, changes_at(&txn->changes, own), NULL, schema->column_count,
+                       batch, values_out, err);
+    }
+    struct row_place place = {0};
+    struct version *version = version_acquire(collection->collection);
+    tdbplus_status status = version_find(version, key, UINT64_MAX - 1, &place, err);
+    if (status == TDBPLUS_OK && !place.found) {
+        status = err_set(err, TDBPLUS_E_CORRUPT, "a row of \"%s\" is there and cannot be read",
+                         collection->name);
+    }
+    if (status == TDBPLUS_OK) {
+        status = version_row(version, &place, schema, NULL, schema->column_count, batch, values_out,
+                             err);
+    }
+    version_release(version);
+    return status;
 }
 
 /* Makes the keys of one portion; their bytes lie in the transaction's scratch. */
@@ -512,7 +587,8 @@ static tdbplus_status lock_and_commit(struct store *store, const struct object *
     struct commit_group group = {.collection = collection->collection,
                                  .schema = collection->schema,
                                  .ops = op,
-                                 .op_count = 1};
+                                 .op_count = 1,
+                                 .revision = collection->revision};
     struct store_commit commit = {
         .groups = &group, .group_count = 1, .durability = store_durability(store)};
     tdbplus_status status = lock_table_acquire(&owner, &request, call);
@@ -524,6 +600,23 @@ static tdbplus_status lock_and_commit(struct store *store, const struct object *
     return status;
 }
 
+static tdbplus_status upsert_in_txn(struct store *store, const struct object *collection,
+                                    const struct datum *values, const struct call *call)
+{
+    struct txn *txn = NULL;
+    TRY(txn_begin(store, NULL, call->alloc, &txn, call->err));
+    const struct object *now = txn_object_by_id(txn, collection->id);
+    tdbplus_status status =
+        now == collection
+            ? txn_write(txn, collection, TXN_UPSERT, values, NULL, call)
+            : err_set(call->err, TDBPLUS_E_CONFLICT, "the table was altered or dropped");
+    if (status != TDBPLUS_OK) {
+        txn_abort(txn);
+        return status;
+    }
+    return txn_commit(txn, call);
+}
+
 tdbplus_status txn_upsert_now(struct store *store, const struct object *collection,
                               const struct datum *values, const struct call *call)
 {
@@ -531,6 +624,9 @@ tdbplus_status txn_upsert_now(struct store *store, const struct object *collecti
         return err_set(call->err, TDBPLUS_E_READ_ONLY, "the database is read-only");
     }
     TRY(check_values(collection, values, call->err));
+    if (store_has_parts(store, collection->id)) {
+        return upsert_in_txn(store, collection, values, call);
+    }
     struct buffer buffer = {.alloc = call->alloc};
     struct commit_op op = {0};
     tdbplus_status status = encode_op(collection, values, &buffer, &op, call->err);

@@ -130,8 +130,15 @@ static tdbplus_status bind_definition(struct binder *binder, const struct ast *r
         bound->tag = "SELECT";
         return bind_create_table_as(binder, (const struct ast_create_table_as *)root,
                                     &bound->create);
+    case AST_CREATE_INDEX:
+        bound->kind = BOUND_CREATE_INDEX;
+        return bind_create_index(binder, (const struct ast_create_index *)root, &bound->index);
     case AST_DROP: {
         const struct ast_drop *drop = (const struct ast_drop *)root;
+        if (drop->object_kind == AST_OBJECT_INDEX) {
+            bound->kind = BOUND_DROP_INDEX;
+            return bind_drop_index(binder, drop, &bound->drop);
+        }
         if (drop->object_kind != AST_OBJECT_TABLE) {
             return bind_unsupported(binder, 0, parse_statement_name(root));
         }

@@ -7,6 +7,7 @@
  * Threads: everything may be called at once with different arenas and transactions.
  */
 
+#include "index/am/index_def.h"
 #include "sql/bind/table_info.h"
 #include "sql/parse/parse.h"
 #include "sql/plan/plan.h"
@@ -20,7 +21,18 @@ enum bound_kind {
     BOUND_DROP_TABLE,   /* `drop`. */
     BOUND_TRUNCATE,     /* `drop`: the tables. */
     BOUND_EXPLAIN,      /* `plan` is what is explained. */
+    BOUND_CREATE_INDEX, /* `index`. */
+    BOUND_DROP_INDEX,   /* `drop`: the indexes. */
     BOUND_SESSION,      /* Nothing for SQL to do: transactions, settings, PREPARE and the like. */
+};
+
+/* An index to be made. Columns are known by the ids they have, or will have. */
+struct bound_index {
+    const char *schema; /* Of the table, and so of the index. */
+    const char *name;
+    const struct object *table; /* NULL: made by the same statement. */
+    struct index_def def;
+    bool exists; /* IF NOT EXISTS, and it does. */
 };
 
 struct bound_create {
@@ -29,6 +41,8 @@ struct bound_create {
     struct table_info info;
     bool exists;         /* IF NOT EXISTS, and it does. */
     struct plan *source; /* CREATE TABLE AS; NULL: no rows. */
+    struct bound_index *indexes;
+    uint32_t index_count;
 };
 
 struct bound_drop {
@@ -52,6 +66,7 @@ struct bound {
     struct plan *plan;
     struct bound_create create;
     struct bound_drop drop;
+    struct bound_index index;
     struct type *parameters; /* What $1 and so on must be. */
     uint32_t parameter_count;
     uint32_t next_id;                      /* Column ids from here on are free. */
@@ -78,3 +93,9 @@ TDBPLUS_CHECKED tdbplus_status bind_statement(const struct parse_statement *stat
                                               const struct bind_options *options,
                                               struct arena *arena, struct bound *bound_out,
                                               struct err *err);
+
+/* An expression kept as text in a part of a table (an index, a check), over the table's columns,
+ * whose ids are their positions plus one. */
+TDBPLUS_CHECKED tdbplus_status bind_table_text(struct txn *txn, const struct object *table,
+                                               const char *text, struct arena *arena,
+                                               struct expr **expr_out, struct err *err);

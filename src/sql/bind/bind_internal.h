@@ -376,3 +376,36 @@ TDBPLUS_CHECKED tdbplus_status bind_stored_text(struct binder *binder, struct bi
 /* The text of an expression that begins at `begin`: up to where the definition goes on. */
 struct span bind_slice_default(struct span text, size_t begin);
 struct span bind_slice_parentheses(struct span text, size_t begin);
+
+/* The text of a CREATE INDEX's element that is an expression, and of its WHERE. */
+struct span bind_slice_index(struct span text, uint32_t number);
+struct span bind_slice_predicate(struct span text);
+
+/* ---- indexes: bind_index.c ---- */
+
+/* The columns of a table that is there or about to be made, as definitions of its parts see it. */
+struct bind_table {
+    const char *schema_name;
+    const char *name;
+    const struct schema_column *columns;
+    uint32_t column_count;
+    const struct bound_index *indexes; /* About to be made with it. */
+    uint32_t index_count;
+};
+
+TDBPLUS_CHECKED tdbplus_status bind_create_index(struct binder *binder,
+                                                 const struct ast_create_index *ast,
+                                                 struct bound_index *index_out);
+
+/* The index behind UNIQUE; `names` are its columns. */
+TDBPLUS_CHECKED tdbplus_status bind_unique(struct binder *binder, const struct bind_table *table,
+                                           const struct ast_names *names,
+                                           const struct ast_constraint *ast,
+                                           struct bound_index *index_out);
+TDBPLUS_CHECKED tdbplus_status bind_drop_index(struct binder *binder, const struct ast_drop *ast,
+                                               struct bound_drop *drop_out);
+
+/* Which unique indexes ON CONFLICT means: their ids, 0 for the primary key. */
+TDBPLUS_CHECKED tdbplus_status bind_arbiters(struct binder *binder, const struct object *table,
+                                             bool hidden_key, const struct ast_conflict *ast,
+                                             struct plan_change *change);

@@ -299,36 +299,6 @@ static tdbplus_status bind_insert_select(struct binder *binder, struct bind_quer
     return bind_project(binder, source, &exprs, &names, plan_out);
 }
 
-/* The conflict target must be the primary key: there is no other unique index yet. */
-static tdbplus_status check_conflict_target(struct binder *binder, const struct target *target,
-                                            const struct ast_conflict *ast)
-{
-    const struct schema *schema = target->schema;
-    if (ast->constraint != NULL || ast->element_where != NULL) {
-        return bind_unsupported(binder, ast->ast.position, "this conflict target");
-    }
-    if (ast->elements.count == 0) {
-        return ast->update ? bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", ast->ast.position,
-                                       "ON CONFLICT DO UPDATE requires inference specification or "
-                                       "constraint name")
-                           : TDBPLUS_OK;
-    }
-    uint32_t matched = 0;
-    for (uint32_t i = 0; i < ast->elements.count && !target->info.hidden_key; i++) {
-        const struct ast_index_element *element =
-            (const struct ast_index_element *)ast->elements.items[i];
-        for (uint32_t k = 0; k < schema->key_count && element->name != NULL; k++) {
-            matched += strcmp(schema->columns[schema->key_columns[k]].name, element->name) == 0;
-        }
-    }
-    if (matched != schema->key_count || ast->elements.count != schema->key_count) {
-        return bind_fail(binder, TDBPLUS_E_SQL, "42P10", 0,
-                         "there is no unique or exclusion constraint matching the ON CONFLICT "
-                         "specification");
-    }
-    return TDBPLUS_OK;
-}
-
 /* What was assigned to a column: several parts may be, or all of it once. */
 enum { WHOLE_SET = 1, PART_SET = 2 };
 
@@ -396,9 +366,9 @@ static tdbplus_status fresh_ids(struct binder *binder, uint32_t count, uint32_t 
 static tdbplus_status bind_conflict(struct binder *binder, const struct target *target,
                                     const struct ast_conflict *ast, struct plan *plan)
 {
-    TRY(check_conflict_target(binder, target, ast));
     const struct schema *schema = target->schema;
     struct plan_change *change = &plan->change;
+    TRY(bind_arbiters(binder, target->object, target->info.hidden_key, ast, change));
     change->conflict = ast->update ? CONFLICT_UPDATE : CONFLICT_NOTHING;
     if (!ast->update) {
         return TDBPLUS_OK;

@@ -167,3 +167,63 @@ struct span bind_slice_parentheses(struct span text, size_t begin)
     }
     return (struct span){.data = text.data + from, .size = token.end - from};
 }
+
+/* The end of the parentheses that `token` opens. */
+static size_t close_of(struct span text, struct token token)
+{
+    uint32_t depth = 0;
+    for (; token.kind != TOKEN_END; token = next_token(text, token.end)) {
+        depth += text.data[token.begin] == '(';
+        depth -= text.data[token.begin] == ')' && depth > 0;
+        if (depth == 0) {
+            return token.end;
+        }
+    }
+    return text.size;
+}
+
+static struct token find_byte(struct span text, size_t at, uint8_t byte)
+{
+    struct token token = next_token(text, at);
+    while (token.kind != TOKEN_END && text.data[token.begin] != byte) {
+        token = next_token(text, token.end);
+    }
+    return token;
+}
+
+struct span bind_slice_index(struct span text, uint32_t number)
+{
+    struct token token = find_byte(text, 0, '(');
+    uint32_t depth = 0;
+    for (token = next_token(text, token.end); token.kind != TOKEN_END && number > 0;
+         token = next_token(text, token.end)) {
+        uint8_t byte = text.data[token.begin];
+        number -= byte == ',' && depth == 0;
+        depth += byte == '(' || byte == '[';
+        depth -= (byte == ')' || byte == ']') && depth > 0;
+    }
+    // An expression in parentheses, or a call.
+    size_t begin = token.begin;
+    token = find_byte(text, begin, '(');
+    size_t end = close_of(text, token);
+    return (struct span){.data = text.data + begin, .size = end - begin};
+}
+
+struct span bind_slice_predicate(struct span text)
+{
+    static const char *const where[] = {"where", NULL};
+    struct token token = find_byte(text, 0, '(');
+    size_t at = close_of(text, token);
+    for (token = next_token(text, at);
+         token.kind != TOKEN_END && !is_any_of(text, &token, where);) {
+        bool opens = text.data[token.begin] == '(';
+        token = next_token(text, opens ? close_of(text, token) : token.end);
+    }
+    size_t begin = token.end;
+    size_t end = begin;
+    for (token = next_token(text, begin); token.kind != TOKEN_END && text.data[token.begin] != ';';
+         token = next_token(text, token.end)) {
+        end = token.end;
+    }
+    return (struct span){.data = text.data + begin, .size = end - begin};
+}

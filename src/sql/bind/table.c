@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "catalog/catalog.h"
 #include "sql/bind/bind_internal.h"
 
 tdbplus_status bind_stored_text(struct binder *binder, struct bind_query *query, const char *text,
@@ -36,7 +37,14 @@ struct table_builder {
     bool has_key;
     struct pointers defaults; /* struct table_text */
     struct pointers checks;
+    struct pointers uniques; /* struct unique_builder */
     const char *table;
+};
+
+/* UNIQUE, until the columns are known. */
+struct unique_builder {
+    struct ast_names names;
+    struct ast_constraint ast;
 };
 
 static struct schema_column *find(const struct table_builder *builder, const char *name)
@@ -128,6 +136,29 @@ static tdbplus_status add_check(struct binder *binder, struct table_builder *bui
     return add_text(binder, &builder->checks, 0, name, text);
 }
 
+static tdbplus_status add_unique(struct binder *binder, struct table_builder *builder,
+                                 const struct ast_names *names, const struct ast_constraint *ast)
+{
+    struct unique_builder *unique = arena_array(binder->arena, 1, sizeof *unique);
+    if (unique == NULL || !pointers_push(binder->arena, &builder->uniques, unique)) {
+        return bind_no_memory(binder);
+    }
+    *unique = (struct unique_builder){*names, *ast};
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status add_column_unique(struct binder *binder, struct table_builder *builder,
+                                        const char *column, const struct ast_constraint *ast)
+{
+    const char **name = arena_array(binder->arena, 1, sizeof *name);
+    if (name == NULL) {
+        return bind_no_memory(binder);
+    }
+    *name = column;
+    struct ast_names names = {.items = name, .count = 1};
+    return add_unique(binder, builder, &names, ast);
+}
+
 static tdbplus_status add_column_constraint(struct binder *binder, struct table_builder *builder,
                                             struct schema_column *column,
                                             const struct ast_constraint *constraint)
@@ -146,7 +177,7 @@ static tdbplus_status add_column_constraint(struct binder *binder, struct table_
     case AST_CONSTRAINT_PRIMARY:
         return set_key(binder, builder, &column->name, 1, position);
     case AST_CONSTRAINT_UNIQUE:
-        return bind_unsupported(binder, position, "UNIQUE");
+        return add_column_unique(binder, builder, column->name, constraint);
     case AST_CONSTRAINT_FOREIGN:
         return bind_unsupported(binder, position, "a foreign key");
     case AST_CONSTRAINT_IDENTITY:
@@ -154,6 +185,10 @@ static tdbplus_status add_column_constraint(struct binder *binder, struct table_
     case AST_CONSTRAINT_GENERATED:
         return bind_unsupported(binder, position, "a generated column");
     case AST_CONSTRAINT_OTHER:
+    case AST_CONSTRAINT_DEFERRABLE:
+    case AST_CONSTRAINT_NOT_DEFERRABLE:
+    case AST_CONSTRAINT_DEFERRED:
+    case AST_CONSTRAINT_IMMEDIATE:
         break;
     }
     return bind_unsupported(binder, position, "this constraint");
@@ -210,7 +245,7 @@ static tdbplus_status add_table_constraint(struct binder *binder, struct table_b
     case AST_CONSTRAINT_CHECK:
         return add_check(binder, builder, NULL, constraint);
     case AST_CONSTRAINT_UNIQUE:
-        return bind_unsupported(binder, position, "UNIQUE");
+        return add_unique(binder, builder, &constraint->keys, constraint);
     case AST_CONSTRAINT_FOREIGN:
         return bind_unsupported(binder, position, "a foreign key");
     default:
@@ -289,6 +324,28 @@ static tdbplus_status copy_texts(struct binder *binder, const struct pointers *l
     return TDBPLUS_OK;
 }
 
+/* After the columns are in their places. */
+static tdbplus_status finish_uniques(struct binder *binder, const struct table_builder *builder,
+                                     struct bound_create *create)
+{
+    uint32_t count = builder->uniques.count;
+    create->indexes = arena_array(binder->arena, count + 1u, sizeof *create->indexes);
+    if (create->indexes == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct unique_builder *unique = builder->uniques.items[i];
+        struct bind_table table = {.name = builder->table,
+                                   .columns = create->schema->columns,
+                                   .column_count = create->schema->column_count,
+                                   .indexes = create->indexes,
+                                   .index_count = create->index_count};
+        TRY(bind_unique(binder, &table, &unique->names, &unique->ast, &create->indexes[i]));
+        create->index_count++;
+    }
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status finish_table(struct binder *binder, struct table_builder *builder,
                                    struct bound_create *create)
 {
@@ -319,7 +376,7 @@ static tdbplus_status finish_table(struct binder *binder, struct table_builder *
     TRY(copy_texts(binder, &builder->checks, &create->info.checks, &create->info.check_count));
     create->schema = schema;
     create->name = builder->table;
-    return TDBPLUS_OK;
+    return finish_uniques(binder, builder, create);
 }
 
 /* True in *exists_out with IF NOT EXISTS; an error without it. */
@@ -421,6 +478,14 @@ tdbplus_status bind_drop(struct binder *binder, const struct ast_list *tables, b
         if (object == NULL && missing_ok) {
             drop.missing_count++;
             continue;
+        }
+        struct catalog_entry other;
+        if (object == NULL &&
+            catalog_entry_find(binder->txn, CATALOG_INDEX, table->schema, table->name, &other)) {
+            tdbplus_status status =
+                bind_fail(binder, TDBPLUS_E_SQL, "42809", 0, "\"%s\" is not a table", table->name);
+            err_hint(binder->err, "Use DROP INDEX to remove an index.");
+            return status;
         }
         if (object == NULL) {
             return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42P01", table->ast.position,

@@ -5,6 +5,7 @@
 
 #include "locks/lock_table.h"
 #include "sql/exec/exec_internal.h"
+#include "txn/parts.h"
 
 struct change_stage {
     struct stage stage;
@@ -115,37 +116,6 @@ static tdbplus_status check_checks(struct change_stage *stage, struct exec *exec
     return TDBPLUS_OK;
 }
 
-/* "Key (a, b)=(1, x) already exists." */
-static tdbplus_status duplicate_key(const struct change_stage *stage, struct exec *exec,
-                                    const struct datum *values)
-{
-    const struct schema *schema = stage->schema;
-    struct buffer names;
-    struct buffer texts;
-    buffer_init(&names, exec->call->alloc);
-    buffer_init(&texts, exec->call->alloc);
-    for (uint32_t k = 0; k < schema->key_count; k++) {
-        uint32_t position = schema->key_columns[k];
-        buffer_printf(&names, "%s%s", k == 0 ? "" : ", ", schema->columns[position].name);
-        buffer_put_text(&texts, k == 0 ? "" : ", ");
-        if (func_print(&values[position], &texts, NULL) != TDBPLUS_OK) {
-            buffer_put_text(&texts, "...");
-        }
-    }
-    err_clear(exec->call->err);
-    tdbplus_status status = err_set(exec->call->err, TDBPLUS_E_UNIQUE,
-                                    "duplicate key value violates unique constraint \"%s_pkey\"",
-                                    stage->plan->change.table_name);
-    if (!names.failed && !texts.failed) {
-        err_detail(exec->call->err, "Key (%.*s)=(%.*s) already exists.",
-                   (int)(names.size > 100 ? 100 : names.size), (const char *)names.data,
-                   (int)(texts.size > 100 ? 100 : texts.size), (const char *)texts.data);
-    }
-    buffer_deinit(&names);
-    buffer_deinit(&texts);
-    return status;
-}
-
 static void read_row(const struct column *columns, uint32_t count, uint32_t row,
                      struct datum *values)
 {
@@ -189,34 +159,62 @@ static tdbplus_status fill_hidden_key(struct change_stage *stage, struct exec *e
 }
 
 static tdbplus_status insert_plain(struct change_stage *stage, struct exec *exec,
-                                   const struct batch *rows, struct arena *arena)
+                                   const struct batch *rows)
 {
-    uint32_t failed_row = 0;
     struct func_rows live = batch_rows(rows);
-    tdbplus_status status = txn_write_batch(exec->txn, stage->plan->change.object, TXN_INSERT, rows,
-                                            &failed_row, exec->call);
-    if (status == TDBPLUS_E_UNIQUE) {
-        struct datum *values =
-            arena_array(arena, stage->schema->column_count, sizeof(struct datum));
-        if (values == NULL) {
-            return exec_no_memory(exec);
-        }
-        read_row(rows->columns, stage->schema->column_count, failed_row, values);
-        return duplicate_key(stage, exec, values);
-    }
-    TRY(status);
+    TRY(txn_write_batch(exec->txn, stage->plan->change.object, TXN_INSERT, rows, NULL, exec->call));
     exec->changed_rows += live.count;
     return keep_returned(stage, exec, rows->columns, &live);
 }
 
-/* The row that is in the way, as columns of one row. */
+/* The row that is in the way of a proposed one, by whichever unique index that counts. */
 static tdbplus_status read_existing(struct change_stage *stage, struct exec *exec,
-                                    const struct datum *key, struct batch *batch,
-                                    struct datum *values, bool *found_out)
+                                    const struct datum *values, struct batch *batch,
+                                    struct datum *old_out, bool *found_out)
 {
+    const struct plan_change *change = &stage->plan->change;
     batch_reset(batch);
-    return txn_get(exec->txn, stage->plan->change.object, key, NULL, stage->schema->column_count,
-                   batch, values, found_out, exec->call);
+    struct datum *key = arena_array(&batch->arena, stage->schema->key_count, sizeof *key);
+    if (key == NULL) {
+        return exec_no_memory(exec);
+    }
+    *found_out = false;
+    for (uint32_t i = 0; i < change->arbiter_count && !*found_out; i++) {
+        TRY(txn_find_conflict(exec->txn, change->object, change->arbiters[i], values, batch, key,
+                              found_out, exec->call));
+    }
+    return *found_out ? txn_get(exec->txn, change->object, key, NULL, stage->schema->column_count,
+                                batch, old_out, found_out, exec->call)
+                      : TDBPLUS_OK;
+}
+
+/*
+ * The row is new as far as the snapshot tells. Another transaction may have committed one like it
+ * meanwhile: DO NOTHING leaves that be, DO UPDATE begins again to see it.
+ */
+static tdbplus_status insert_proposed(struct change_stage *stage, struct exec *exec,
+                                      const struct datum *values, bool *inserted_out)
+{
+    const struct plan_change *change = &stage->plan->change;
+    tdbplus_status status =
+        txn_write(exec->txn, change->object, TXN_INSERT, values, NULL, exec->call);
+    *inserted_out = status == TDBPLUS_OK;
+    if (status != TDBPLUS_E_UNIQUE) {
+        return status;
+    }
+    bool counts = false;
+    for (uint32_t i = 0; i < change->arbiter_count; i++) {
+        counts = counts || change->arbiters[i] == txn_conflict_index(exec->txn);
+    }
+    if (!counts) {
+        return status;
+    }
+    err_clear(exec->call->err);
+    if (change->conflict == CONFLICT_NOTHING) {
+        return TDBPLUS_OK;
+    }
+    return err_set(exec->call->err, TDBPLUS_E_CONFLICT,
+                   "could not serialize access due to concurrent update");
 }
 
 static tdbplus_status touch(struct change_stage *stage, struct exec *exec,
@@ -255,11 +253,37 @@ static tdbplus_status side_by_side(struct change_stage *stage, struct exec *exec
     return TDBPLUS_OK;
 }
 
-static tdbplus_status update_existing(struct change_stage *stage, struct exec *exec,
-                                      const struct batch *pair, struct arena *arena)
+static tdbplus_status update_one(struct change_stage *stage, struct exec *exec,
+                                 const struct datum *old_key, const struct datum *values)
 {
+    const struct schema *schema = stage->schema;
+    const struct object *object = stage->plan->change.object;
+    bool same = true;
+    for (uint32_t k = 0; k < schema->key_count; k++) {
+        same = same && datum_compare(&old_key[k], &values[schema->key_columns[k]]) == 0;
+    }
+    if (same) {
+        return txn_write(exec->txn, object, TXN_UPDATE, values, NULL, exec->call);
+    }
+    bool existed = false;
+    TRY(txn_delete(exec->txn, object, old_key, &existed, exec->call));
+    return txn_write(exec->txn, object, TXN_INSERT, values, NULL, exec->call);
+}
+
+static tdbplus_status update_existing(struct change_stage *stage, struct exec *exec,
+                                      const struct batch *pair, const struct datum *old,
+                                      struct arena *arena)
+{
+    const struct schema *schema = stage->schema;
+    struct datum old_key[SCHEMA_KEY_COUNT_MAX];
     struct eval eval = {.exec = exec, .input = pair, .arena = arena};
     struct func_rows rows = {.count = 1, .row_count = 1};
+    for (uint32_t k = 0; k < schema->key_count; k++) {
+        old_key[k] = old[schema->key_columns[k]];
+    }
+    // What the new row is made from must still be the newest.
+    TRY(txn_lock_row(exec->txn, stage->plan->change.object, old_key, LOCK_ROW_UPDATE, false,
+                     exec->call));
     if (stage->where != NULL) {
         TRY(eval_filter(&eval, stage->where, &rows, &rows));
         if (rows.count == 0) {
@@ -267,7 +291,7 @@ static tdbplus_status update_existing(struct change_stage *stage, struct exec *e
         }
         rows = (struct func_rows){.count = 1, .row_count = 1};
     }
-    uint32_t count = stage->schema->column_count;
+    uint32_t count = schema->column_count;
     struct datum *values = arena_array(arena, count, sizeof *values);
     struct batch row = {.columns = arena_array(arena, count, sizeof *row.columns),
                         .column_count = count,
@@ -281,7 +305,7 @@ static tdbplus_status update_existing(struct change_stage *stage, struct exec *e
     TRY(check_nulls(stage, exec, &row));
     TRY(check_checks(stage, exec, &row, arena));
     read_row(row.columns, count, 0, values);
-    TRY(txn_write(exec->txn, stage->plan->change.object, TXN_UPDATE, values, NULL, exec->call));
+    TRY(update_one(stage, exec, old_key, values));
     exec->changed_rows++;
     return keep_returned(stage, exec, row.columns, &rows);
 }
@@ -291,25 +315,23 @@ static tdbplus_status insert_one(struct change_stage *stage, struct exec *exec,
 {
     const struct schema *schema = stage->schema;
     struct datum *values = arena_array(arena, 2u * schema->column_count, sizeof *values);
-    struct datum *key = arena_array(arena, schema->key_count, sizeof *key);
     struct batch pair = {0};
     struct batch found_row;
     bool found = false;
     bool again = false;
+    bool inserted = false;
     tdbplus_status status = TDBPLUS_OK;
-    if (values == NULL || key == NULL) {
+    if (values == NULL) {
         return exec_no_memory(exec);
     }
     struct datum *old = values + schema->column_count;
     read_row(rows->columns, schema->column_count, row, values);
-    for (uint32_t k = 0; k < schema->key_count; k++) {
-        key[k] = values[schema->key_columns[k]];
-    }
     batch_init(&found_row, exec->call->alloc);
-    TRY_OR(done, read_existing(stage, exec, key, &found_row, old, &found));
+    TRY_OR(done, read_existing(stage, exec, values, &found_row, old, &found));
     if (!found) {
-        TRY_OR(done, txn_write(exec->txn, stage->plan->change.object, TXN_INSERT, values, NULL,
-                               exec->call));
+        TRY_OR(done, insert_proposed(stage, exec, values, &inserted));
+    }
+    if (inserted) {
         exec->changed_rows++;
         uint16_t number = (uint16_t)row;
         struct func_rows one = {&number, 1, rows->row_count};
@@ -335,7 +357,7 @@ static tdbplus_status insert_one(struct change_stage *stage, struct exec *exec,
             goto done;
         }
         if (found) {
-            TRY_OR(done, update_existing(stage, exec, &pair, arena));
+            TRY_OR(done, update_existing(stage, exec, &pair, old, arena));
         }
     }
 done:
@@ -351,7 +373,7 @@ static tdbplus_status insert_batch(struct change_stage *stage, struct exec *exec
     TRY(check_nulls(stage, exec, &rows));
     TRY(check_checks(stage, exec, &rows, arena));
     if (stage->plan->change.conflict == CONFLICT_ERROR) {
-        return insert_plain(stage, exec, &rows, arena);
+        return insert_plain(stage, exec, &rows);
     }
     struct func_rows live = batch_rows(&rows);
     for (uint32_t i = 0; i < live.count; i++) {
@@ -375,24 +397,6 @@ static tdbplus_status claim_row(struct change_stage *stage, struct exec *exec,
     }
     return txn_lock_row(exec->txn, stage->plan->change.object, key, LOCK_ROW_UPDATE, false,
                         exec->call);
-}
-
-static tdbplus_status update_one(struct change_stage *stage, struct exec *exec,
-                                 const struct datum *old_key, const struct datum *values)
-{
-    const struct schema *schema = stage->schema;
-    const struct object *object = stage->plan->change.object;
-    bool same = true;
-    for (uint32_t k = 0; k < schema->key_count; k++) {
-        same = same && datum_compare(&old_key[k], &values[schema->key_columns[k]]) == 0;
-    }
-    if (same) {
-        return txn_write(exec->txn, object, TXN_UPDATE, values, NULL, exec->call);
-    }
-    bool existed = false;
-    TRY(txn_delete(exec->txn, object, old_key, &existed, exec->call));
-    tdbplus_status status = txn_write(exec->txn, object, TXN_INSERT, values, NULL, exec->call);
-    return status == TDBPLUS_E_UNIQUE ? duplicate_key(stage, exec, values) : status;
 }
 
 static tdbplus_status update_batch(struct change_stage *stage, struct exec *exec,

@@ -8,6 +8,7 @@
 #include "sql/bind/bind.h"
 #include "sql/exec/definition.h"
 #include "sql/exec/exec_internal.h"
+#include "sql/exec/index_texts.h"
 #include "sql/opt/optimize.h"
 #include "sql/parse/parse.h"
 
@@ -146,6 +147,7 @@ static tdbplus_status prepare(const struct sql_script *script, uint32_t number, 
                               const struct type *types, uint32_t type_count,
                               const struct call *call, struct sql_prepared *prepared)
 {
+    txn_set_hooks(txn_store(txn), sql_txn_hooks());
     struct bind_options options = {
         .text = script->text, .txn = txn, .parameters = types, .parameter_count = type_count};
     TRY(bind_statement(&script->parsed.statements[number], &options, &prepared->arena,

@@ -444,6 +444,10 @@ enum ast_constraint_kind {
     AST_CONSTRAINT_UNIQUE,
     AST_CONSTRAINT_FOREIGN,
     AST_CONSTRAINT_OTHER,
+    AST_CONSTRAINT_DEFERRABLE, /* These four say something of the constraint before them. */
+    AST_CONSTRAINT_NOT_DEFERRABLE,
+    AST_CONSTRAINT_DEFERRED,
+    AST_CONSTRAINT_IMMEDIATE,
 };
 
 struct ast_constraint {
@@ -454,7 +458,13 @@ struct ast_constraint {
     struct ast_names keys;
     struct ast_table_ref *table; /* Of a foreign key. */
     struct ast_names table_keys;
+    struct ast_names including;
+    struct ast_names delete_columns; /* ON DELETE SET NULL (...). */
     bool deferrable;
+    bool deferred;
+    bool nulls_not_distinct;
+    bool not_valid;
+    char match_type;
     char generated_when;
     char on_update;
     char on_delete;
@@ -573,7 +583,9 @@ struct ast_create_index {
     struct ast_list options;
     struct ast *where;
     bool unique;
+    bool nulls_not_distinct;
     bool if_not_exists;
+    bool concurrently;
 };
 
 enum ast_alter_kind {

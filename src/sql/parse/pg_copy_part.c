@@ -205,10 +205,10 @@ static struct ast *copy_constraint(struct copier *copier, const Constraint *sour
         [CONSTR_UNIQUE] = AST_CONSTRAINT_UNIQUE,
         [CONSTR_EXCLUSION] = AST_CONSTRAINT_OTHER,
         [CONSTR_FOREIGN] = AST_CONSTRAINT_FOREIGN,
-        [CONSTR_ATTR_DEFERRABLE] = AST_CONSTRAINT_OTHER,
-        [CONSTR_ATTR_NOT_DEFERRABLE] = AST_CONSTRAINT_OTHER,
-        [CONSTR_ATTR_DEFERRED] = AST_CONSTRAINT_OTHER,
-        [CONSTR_ATTR_IMMEDIATE] = AST_CONSTRAINT_OTHER,
+        [CONSTR_ATTR_DEFERRABLE] = AST_CONSTRAINT_DEFERRABLE,
+        [CONSTR_ATTR_NOT_DEFERRABLE] = AST_CONSTRAINT_NOT_DEFERRABLE,
+        [CONSTR_ATTR_DEFERRED] = AST_CONSTRAINT_DEFERRED,
+        [CONSTR_ATTR_IMMEDIATE] = AST_CONSTRAINT_IMMEDIATE,
     };
     COPY_MAKE(ast_constraint, AST_CONSTRAINT, source->location)
     node->constraint_kind = kinds[source->contype];
@@ -218,7 +218,13 @@ static struct ast *copy_constraint(struct copier *copier, const Constraint *sour
     copy_names(copier, foreign ? source->fk_attrs : source->keys, &node->keys);
     node->table = copy_table_ref(copier, source->pktable);
     copy_names(copier, source->pk_attrs, &node->table_keys);
+    copy_names(copier, source->including, &node->including);
+    copy_names(copier, source->fk_del_set_cols, &node->delete_columns);
     node->deferrable = source->deferrable;
+    node->deferred = source->initdeferred;
+    node->nulls_not_distinct = source->nulls_not_distinct;
+    node->not_valid = source->skip_validation;
+    node->match_type = source->fk_matchtype;
     node->generated_when = source->generated_when;
     node->on_update = source->fk_upd_action;
     node->on_delete = source->fk_del_action;
@@ -241,7 +247,11 @@ static struct ast *copy_index_element(struct copier *copier, const IndexElem *so
     copy_names(copier, source->opclass, &node->operator_class);
     copy_want_list(copier, source->opclassopts, &node->options);
     node->descending = source->ordering == SORTBY_DESC;
-    node->nulls_first = source->nulls_ordering == SORTBY_NULLS_FIRST;
+    node->nulls_first = source->nulls_ordering == SORTBY_NULLS_FIRST ||
+                        (source->nulls_ordering == SORTBY_NULLS_DEFAULT && node->descending);
+    if (source->collation != NULL) {
+        copy_unsupported(copier, "COLLATE in an index", -1);
+    }
     return &node->ast;
 }
 

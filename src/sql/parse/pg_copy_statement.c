@@ -140,6 +140,8 @@ static struct ast *copy_create_index(struct copier *copier, const IndexStmt *sou
     copy_want_list(copier, source->options, &node->options);
     copy_want(copier, source->whereClause, &node->where);
     node->unique = source->unique;
+    node->nulls_not_distinct = source->nulls_not_distinct;
+    node->concurrently = source->concurrent;
     node->if_not_exists = source->if_not_exists;
     return &node->ast;
 }

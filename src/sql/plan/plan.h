@@ -169,6 +169,8 @@ struct plan_change {
     uint32_t schema_version;
     const char *table_name;
     uint8_t conflict;
+    uint64_t *arbiters; /* ON CONFLICT: ids of the unique indexes that count; 0: the key. */
+    uint32_t arbiter_count;
     bool has_hidden_key;  /* The last column is the hidden row id. */
     struct expr **checks; /* On the new row's columns; false is an error. */
     const char **check_names;

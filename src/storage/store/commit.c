@@ -196,14 +196,39 @@ static bool refresh_versions(struct commit_state *state)
     return true;
 }
 
+static bool changes_object(const struct store_commit *commit, uint64_t id)
+{
+    for (uint32_t i = 0; i < commit->change_count; i++) {
+        if (commit->changes[i].id == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static tdbplus_status check_groups(struct commit_state *state, struct err *err)
 {
-    for (uint32_t i = 0; i < state->commit->group_count; i++) {
+    const struct store_commit *commit = state->commit;
+    for (uint32_t i = 0; i < commit->group_count; i++) {
         const struct apply_group *group = &state->groups[i];
+        const struct collection *collection = group->collection;
         const struct schema *now = memtable_schema(group->version->tables[0]->memtable);
-        if (atomic_load(&group->collection->dropped) || now != state->commit->groups[i].schema) {
+        uint64_t revision = commit->groups[i].revision;
+        // What this commit itself made of the object was compared with `before`.
+        bool other = revision != 0 && revision != collection->revision &&
+                     !changes_object(commit, collection->id);
+        if (atomic_load(&collection->dropped) || now != commit->groups[i].schema || other) {
             return err_set(err, TDBPLUS_E_CONFLICT,
                            "the table was altered or dropped by another transaction");
+        }
+    }
+    for (uint32_t i = 0; i < commit->change_count; i++) {
+        const struct catalog_change *change = &commit->changes[i];
+        if (change->unchanged_since != 0 && change->before != NULL &&
+            change->before->collection->changed > change->unchanged_since) {
+            return err_set(err, TDBPLUS_E_CONFLICT,
+                           "rows of \"%s\" were changed by another transaction meanwhile",
+                           change->before->name);
         }
     }
     return TDBPLUS_OK;
@@ -223,6 +248,22 @@ static uint64_t next_timestamp(struct store *store, uint64_t wall_us)
     uint64_t wall = wall_us << 12;
     bool forward = wall > store->timestamp_last || planted(PLANT_CLOCK_GOES_BACK);
     return forward ? wall : store->timestamp_last + 1;
+}
+
+/* Under `commit`: collections know their objects. */
+static void note_changes(const struct store_commit *commit, uint64_t timestamp)
+{
+    for (uint32_t i = 0; i < commit->change_count; i++) {
+        const struct catalog_change *change = &commit->changes[i];
+        if (change->after == NULL || change->after->object.collection == NULL) {
+            continue;
+        }
+        struct collection *collection = change->after->object.collection;
+        collection->revision = change->after->object.revision;
+        if (change->before == NULL) {
+            atomic_store_explicit(&collection->created, timestamp, memory_order_release);
+        }
+    }
 }
 
 /* Under `commit`, in the moment of the commit: whoever comes next finds the new schema's memtable,
@@ -281,8 +322,10 @@ static void number_and_apply(struct commit_state *state, uint64_t wall_us)
     store->timestamp_last = state->timestamp;
     for (uint32_t i = 0; i < commit->group_count; i++) {
         apply_rows(&state->groups[i], lsn, state->timestamp, state->values);
+        state->groups[i].collection->changed = state->timestamp;
     }
     if (state->catalog != NULL) {
+        note_changes(commit, state->timestamp);
         publish_changes(state);
     }
 }

@@ -240,6 +240,15 @@ const struct object *catalog_at(const struct catalog *catalog, uint32_t number)
     return &catalog->objects[number]->object;
 }
 
+bool store_has_parts(struct store *store, uint64_t collection)
+{
+    struct epoch_ticket ticket = epoch_enter(&store->epoch);
+    const struct catalog *catalog = atomic_load_explicit(&store->catalog, memory_order_acquire);
+    bool has = catalog->part_count > 0 && catalog_part_at(catalog, collection, 0) != NULL;
+    epoch_exit(&store->epoch, ticket);
+    return has;
+}
+
 static void catalog_free(struct catalog *catalog)
 {
     catalog_release(atomic_load(&catalog->before)); // One that never became visible.

@@ -77,6 +77,9 @@ static tdbplus_status add_to_catalog(struct store *store, const struct catalog_c
     struct catalog *catalog = NULL;
     TRY(catalog_create(store, atomic_load(&store->catalog), change, 1, &catalog, err));
     catalog_publish(store, catalog);
+    if (change->after != NULL && change->after->object.collection != NULL) {
+        change->after->object.collection->revision = change->after->object.revision;
+    }
     return TDBPLUS_OK;
 }
 

@@ -159,6 +159,7 @@ static void init_counters(struct store *store)
     atomic_init(&store->file_id_next, 1);
     atomic_init(&store->txn_id_next, 1);
     atomic_init(&store->object_revision_next, 1);
+    atomic_init(&store->upper, NULL);
     store->timestamp_last = 1; // So that no snapshot has timestamp 0.
     atomic_init(&store->visible_timestamp, 1);
 }
@@ -262,6 +263,16 @@ uint8_t store_durability(const struct store *store)
 const struct alloc *store_alloc(const struct store *store)
 {
     return store->alloc;
+}
+
+void store_set_upper(struct store *store, const void *upper)
+{
+    atomic_store_explicit(&store->upper, upper, memory_order_release);
+}
+
+const void *store_upper(const struct store *store)
+{
+    return atomic_load_explicit(&store->upper, memory_order_acquire);
 }
 
 struct lock_table *store_locks(const struct store *store)

@@ -65,6 +65,11 @@ uint8_t store_durability(const struct store *store); /* enum durability. */
 struct lock_table *store_locks(const struct store *store);
 uint64_t store_next_txn_id(struct store *store);
 
+/* A place for what the layers above want to find again by the store alone; not owned. NULL at
+ * first. */
+void store_set_upper(struct store *store, const void *upper);
+const void *store_upper(const struct store *store);
+
 /* Charged to the database's memory limit. */
 const struct alloc *store_alloc(const struct store *store);
 

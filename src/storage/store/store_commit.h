@@ -31,6 +31,7 @@ struct commit_group {
     const struct schema *schema; /* What the rows are encoded by. */
     const struct commit_op *ops;
     uint32_t op_count;
+    uint64_t revision; /* Of the collection's object that the ops were made by; 0: no matter. */
 };
 
 /* `after` NULL drops; `before` NULL creates. */
@@ -38,6 +39,7 @@ struct catalog_change {
     uint64_t id;
     const struct object *before;
     struct object_ref *after;
+    uint64_t unchanged_since; /* A collection whose rows may not have changed since then; 0: may. */
 };
 
 struct store_commit {
@@ -51,8 +53,9 @@ struct store_commit {
 /*
  * Makes the changes durable as asked, applies them and makes them visible. [waits]
  *
- *   TDBPLUS_E_CONFLICT  a collection's schema changed since the rows were encoded, it was dropped,
- * or an object differs from `before` TDBPLUS_E_EXISTS    a new object's name is taken
+ *   TDBPLUS_E_CONFLICT  a collection's object changed since the rows were encoded, it was dropped,
+ *                       an object differs from `before`, or rows changed that should not have
+ *   TDBPLUS_E_EXISTS    a new object's name is taken
  *   TDBPLUS_E_NOMEM, TDBPLUS_E_FULL, TDBPLUS_E_LIMIT   nothing happened
  *   TDBPLUS_E_STOPPED   the log failed: whether it happened shows at the next open
  */

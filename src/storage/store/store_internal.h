@@ -111,6 +111,10 @@ struct collection {
     uint64_t flushed_lsn; /* Records before it are in segments. Under `structure`. */
     uint64_t flushed_timestamp;
     _Atomic bool dropped; /* Set under `structure` and the commit latch. */
+    /* Under the commit latch; 0 since the open. */
+    _Atomic uint64_t created; /* Timestamp of the commit that made it, */
+    uint64_t changed;         /* and of the last one that changed rows. */
+    uint64_t revision;        /* Of the object that the committed catalog has for it. */
 };
 
 /* A schema that is not the newest, and the commit that replaced it: snapshots before that one still
@@ -174,6 +178,7 @@ struct store {
     _Atomic(struct catalog *) catalog; /* Swapped under `commit` and the snapshots' latch. */
     _Atomic uint64_t object_id_next;
     _Atomic uint64_t object_revision_next;
+    _Atomic(const void *) upper; /* See store_set_upper(). */
     _Atomic uint64_t file_id_next;
     _Atomic uint64_t txn_id_next;
     _Atomic bool stopped;

@@ -103,6 +103,13 @@ TDBPLUS_CHECKED tdbplus_status version_row(struct version *version, const struct
 const struct schema *collection_schema(const struct collection *collection, uint32_t version);
 uint64_t collection_id(const struct collection *collection);
 
+/* The timestamp of the commit that made the collection, 0 if before the open: older snapshots do
+ * not see its rows. */
+uint64_t collection_created(const struct collection *collection);
+
+/* True once it was dropped: a version acquired since then may lack rows. */
+bool collection_dropped(const struct collection *collection);
+
 /* ---- the catalog ---- */
 
 struct catalog;
@@ -118,6 +125,8 @@ const struct object *catalog_at(const struct catalog *catalog, uint32_t number);
 uint32_t catalog_lower_bound(const struct catalog *catalog, uint8_t kind, const char *name);
 const struct object *catalog_find(const struct catalog *catalog, uint8_t kind, const char *name);
 const struct object *catalog_by_id(const struct catalog *catalog, uint64_t id);
+/* True when the newest catalog has parts of that collection. */
+bool store_has_parts(struct store *store, uint64_t collection);
 /* Two catalogs of one version are the same one. */
 uint64_t catalog_version(const struct catalog *catalog);
 /* Part number `number` of those that name the collection as parent or as other (foreign keys only),

@@ -240,6 +240,16 @@ tdbplus_status collection_create(struct store *store, uint64_t id,
     return TDBPLUS_OK;
 }
 
+uint64_t collection_created(const struct collection *collection)
+{
+    return atomic_load_explicit(&collection->created, memory_order_acquire);
+}
+
+bool collection_dropped(const struct collection *collection)
+{
+    return atomic_load(&collection->dropped);
+}
+
 void collection_retain(struct collection *collection)
 {
     atomic_fetch_add_explicit(&collection->refs, 1, memory_order_relaxed);
