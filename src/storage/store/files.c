@@ -60,6 +60,9 @@ static bool is_leftover(struct sweep *sweep, const char *name)
     if (parse_name(name, "segment", &id)) {
         return !manifest_get(sweep->store->manifest, MANIFEST_SEGMENT, id, &value);
     }
+    if (parse_name(name, "values", &id)) {
+        return !manifest_get(sweep->store->manifest, MANIFEST_VALUES, id, &value);
+    }
     if (parse_name(name, "deletes", &id)) {
         return map_get(&sweep->deletes_files, id) == NULL || planted(PLANT_SWEEP_TAKES_LIVE);
     }

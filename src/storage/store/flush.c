@@ -330,7 +330,7 @@ static tdbplus_status build(struct flush *flush, struct err *err)
     TRY(write_segment(flush, id, path, err));
     tdbplus_status status = segment_ref_open(store, id, path, &flush->segment, err);
     if (status != TDBPLUS_OK) {
-        (void)!env_unlink(store->env, path, NULL);
+        segment_unlink(store->env, path, id);
         return status;
     }
     return attach_future(flush, err);
@@ -405,8 +405,9 @@ tdbplus_status collection_flush(struct collection *collection, bool *found_out, 
     }
     if (flush.published) {
         atomic_fetch_add(&store->flush_count, 1);
-        atomic_fetch_add(&store->flush_written_bytes,
-                         flush.segment == NULL ? 0 : flush.segment->size);
+        atomic_fetch_add(
+            &store->flush_written_bytes,
+            flush.segment == NULL ? 0 : flush.segment->size + flush.summary.values.file_size);
     } else if (flush.segment != NULL && status != TDBPLUS_E_STOPPED) {
         atomic_store(&flush.segment->obsolete, true);
     }

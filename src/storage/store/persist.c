@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/plant.h"
+#include "storage/store/values.h"
 
 #define COUNTERS_LAYOUT 1u
 #define COUNTERS_SIZE   41u
@@ -80,6 +81,9 @@ void persist_segment(struct manifest_edit *edit, const struct collection *collec
     edit->body.failed = edit->body.failed || value.failed;
     manifest_edit_put(edit, MANIFEST_SEGMENT, summary->segment_id, buffer_span(&value));
     buffer_deinit(&value);
+    if (summary->values.file_id != 0) {
+        values_put(edit, collection->id, &summary->values, 0);
+    }
 }
 
 tdbplus_status persist_read_segment(struct span value, struct segment_entry *entry_out,
@@ -120,6 +124,12 @@ void persist_dropped(struct manifest_edit *edit, const struct object *object)
     for (uint32_t i = 0; i < version->segment_count; i++) {
         manifest_edit_remove(edit, MANIFEST_SEGMENT, version->segments[i]->id);
         manifest_edit_remove(edit, MANIFEST_DELETES, version->segments[i]->id);
+        const struct segment *segment = version->segments[i]->segment;
+        for (uint32_t v = 0; v < segment_values_count(segment); v++) {
+            struct segment_values values;
+            segment_values_at(segment, v, &values);
+            manifest_edit_remove(edit, MANIFEST_VALUES, values.file_id);
+        }
     }
 }
 

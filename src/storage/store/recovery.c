@@ -10,6 +10,7 @@
 #include "base/plant.h"
 #include "storage/store/payload.h"
 #include "storage/store/persist.h"
+#include "storage/store/values.h"
 
 struct recovery {
     struct store *store;
@@ -148,7 +149,8 @@ static tdbplus_status load_segment(struct store *store, uint64_t id, struct span
                                       .alloc = store->alloc,
                                       .cache = store->cache,
                                       .path = path,
-                                      .segment_id = id};
+                                      .segment_id = id,
+                                      .values = store->values};
     struct segment *segment = NULL;
     struct err why = {0};
     tdbplus_status status = segment_open(&options, &segment, &why);
@@ -188,7 +190,7 @@ static tdbplus_status load_segments(struct store *store, struct err *err)
         (void)epoch_collect(&store->epoch);
         id++;
     }
-    return TDBPLUS_OK;
+    return values_check(store, err);
 }
 
 /* ---- the log's part ---- */
@@ -403,6 +405,13 @@ static void persist_replayed_drops(struct store *store, struct manifest_edit *ed
             catalog_find_id(catalog, entry.collection_id) == NULL) {
             manifest_edit_remove(edit, MANIFEST_SEGMENT, id);
             manifest_edit_remove(edit, MANIFEST_DELETES, id);
+        }
+    }
+    for (uint64_t id = 0; manifest_next(store->manifest, MANIFEST_VALUES, &id, &value); id++) {
+        struct values_entry entry = {0};
+        if (values_read_entry(value, &entry, NULL) == TDBPLUS_OK &&
+            catalog_find_id(catalog, entry.collection_id) == NULL) {
+            manifest_edit_remove(edit, MANIFEST_VALUES, id);
         }
     }
 }

@@ -40,6 +40,7 @@ enum manifest_kind {
     MANIFEST_COLLECTION = 4, /* Id of the collection: flushed position and timestamp. */
     MANIFEST_SEGMENT = 5,    /* Id of the file: struct segment_summary and its collection. */
     MANIFEST_DELETES = 6,    /* Id of the segment: where its delete map lies. */
+    MANIFEST_VALUES = 7,     /* Id of the file: struct values_entry. */
 };
 
 /* A memtable as versions share it. */
@@ -85,7 +86,7 @@ struct segment_ref {
     struct segment_ref *future;
     const struct merge *future_merge; /* Knows where its rows are in `future`, */
     uint32_t future_source;           /* being the source of that number. */
-    _Atomic bool obsolete;            /* Its file is removed with the last reference. */
+    _Atomic bool obsolete;            /* Its files are removed with the last reference. */
 };
 
 /* What a collection consists of at one moment. Immutable; newest first in both lists. */
@@ -163,6 +164,7 @@ struct store {
     struct env_file *lock_file;
     struct epoch epoch;
     struct page_cache *cache;
+    struct value_files *values; /* That are open. */
     struct lock_table *locks;
     struct log *log; /* NULL in memory and when read-only. */
     struct manifest *manifest;

@@ -64,7 +64,8 @@ tdbplus_status segment_ref_open(struct store *store, uint64_t id, const char *pa
                                       .alloc = store->alloc,
                                       .cache = store->cache,
                                       .path = path,
-                                      .segment_id = id};
+                                      .segment_id = id,
+                                      .values = store->values};
     TRY(segment_open(&options, &segment, err));
     tdbplus_status status = segment_ref_create(store, id, segment, ref_out, err);
     if (status != TDBPLUS_OK) {
@@ -79,14 +80,13 @@ void segment_ref_release(struct segment_ref *ref)
         return;
     }
     struct store *store = ref->store;
-    segment_close(ref->segment);
+    if (atomic_load(&ref->obsolete)) {
+        segment_discard(ref->segment);
+    } else {
+        segment_close(ref->segment);
+    }
     delete_map_destroy(ref->deletes);
     list_deinit(&ref->late_deletes);
-    char path[ENV_PATH_SIZE_MAX];
-    if (atomic_load(&ref->obsolete) && store_path(store, path, "segment", ref->id, NULL) == 0) {
-        // A failure leaves a file that nothing names; the next open sweeps it.
-        (void)!env_unlink(store->env, path, NULL);
-    }
     alloc_free(store->alloc, ref, 1, sizeof *ref);
 }
 
