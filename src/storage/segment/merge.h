@@ -26,10 +26,7 @@ struct merge_source {
      */
     void (*decide)(void *ctx, uint64_t first_row, uint32_t row_count, uint64_t *keep);
     void *ctx;
-
-    /* For each value file of the segment whether merge_step() writes its values again; else the
-     * result refers to it. NULL: none. Used by merge_create() only. */
-    const bool *copy_values;
+    uint64_t begin; /* When its rows began, if the segment has no begin timestamps itself. */
 };
 
 struct merge_options {
