@@ -292,6 +292,7 @@ tdbplus_status bind_operator(struct binder *binder, struct bind_query *query,
     case AST_OP_PLAIN:
     case AST_OP_LIKE:
     case AST_OP_ILIKE:
+    case AST_OP_SIMILAR:
         return bind_plain(binder, query, ast, expr_out);
     case AST_OP_IN:
         return bind_in(binder, query, ast, expr_out);
@@ -305,8 +306,6 @@ tdbplus_status bind_operator(struct binder *binder, struct bind_query *query,
         return bind_pair(binder, query, ast, EXPR_DISTINCT, expr_out);
     case AST_OP_NULLIF:
         return bind_pair(binder, query, ast, EXPR_NULLIF, expr_out);
-    case AST_OP_SIMILAR:
-        return bind_unsupported(binder, ast->ast.position, "SIMILAR TO");
     case AST_OP_ANY:
     case AST_OP_ALL:
         return bind_quantified_array(binder, query, ast, expr_out);

@@ -291,6 +291,33 @@ static tdbplus_status bind_column_ref(struct binder *binder, struct bind_query *
     return bind_coerce(binder, expr_out, func_type_base((*expr_out)->type), FUNC_CAST_IMPLICIT);
 }
 
+/* Texts compare by bytes, which is what these collations say. */
+static tdbplus_status bind_collate(struct binder *binder, struct bind_query *query,
+                                   const struct ast_collate *ast, struct expr **expr_out)
+{
+    static const char *const names[] = {"C", "POSIX", "ucs_basic", "default", "C.UTF-8", "C.utf8"};
+    const char *name = ast->name.items[ast->name.count - 1];
+    bool known = false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        known = known || strcmp(names[i], name) == 0;
+    }
+    if (!known) {
+        return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42704", ast->ast.position,
+                         "collation \"%s\" for encoding \"UTF8\" does not exist", name);
+    }
+    TRY(bind_expression(binder, query, ast->argument, expr_out));
+    if ((*expr_out)->type.id == TYPE_NONE) {
+        return bind_coerce(binder, expr_out, type_of(TYPE_TEXT), FUNC_CAST_IMPLICIT);
+    }
+    if ((*expr_out)->type.id != TYPE_TEXT) {
+        char type[64];
+        func_type_name((*expr_out)->type, type);
+        return bind_fail(binder, TDBPLUS_E_TYPE, "42804", ast->ast.position,
+                         "collations are not supported by type %s", type);
+    }
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status bind_node(struct binder *binder, struct bind_query *query,
                                 const struct ast *ast, struct expr **expr_out)
 {
@@ -337,7 +364,7 @@ static tdbplus_status bind_node(struct binder *binder, struct bind_query *query,
     case AST_ROW:
         return bind_unsupported(binder, ast->position, "a row as a value");
     case AST_COLLATE:
-        return bind_unsupported(binder, ast->position, "COLLATE");
+        return bind_collate(binder, query, (const struct ast_collate *)ast, expr_out);
     case AST_INDIRECTION:
         return bind_indirection(binder, query, (const struct ast_indirection *)ast, expr_out);
     case AST_NAMED_ARGUMENT:

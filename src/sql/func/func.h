@@ -17,7 +17,7 @@
 #include "types/column.h"
 
 #define FUNC_ARGUMENT_COUNT_MAX 100u /* As PostgreSQL. */
-#define FUNC_DECLARED_MAX       4u
+#define FUNC_DECLARED_MAX       8u
 
 /* Pseudo-types of declarations; they are no values of enum type_id. */
 enum func_pseudo {

@@ -37,6 +37,7 @@ extern const struct func table_numeric[];
 extern const struct func table_time[];
 extern const struct func table_json[];
 extern const struct func table_array[];
+extern const struct func table_regex[];
 extern const struct func table_series[];
 extern const struct func table_array_text[];
 
