@@ -70,6 +70,11 @@ static tdbplus_status check_aggregate(struct binder *binder, const struct bind_q
         return bind_fail(binder, TDBPLUS_E_SQL, "42803", position,
                          "aggregate function calls cannot be nested");
     }
+    if (query->reads_itself) {
+        return bind_fail(binder, TDBPLUS_E_SQL, "42P19", position,
+                         "aggregate functions are not allowed in a recursive query's recursive "
+                         "term");
+    }
     if (bind_clause_name(query->clause) != NULL) {
         return bind_fail(binder, TDBPLUS_E_SQL, "42803", position,
                          "aggregate functions are not allowed in %s",

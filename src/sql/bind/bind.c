@@ -83,11 +83,11 @@ static tdbplus_status bind_change_statement(struct binder *binder, const struct 
     bound->kind = BOUND_CHANGE;
     switch (root->kind) {
     case AST_INSERT:
-        return bind_insert(binder, (const struct ast_insert *)root, &bound->plan);
+        return bind_insert(binder, NULL, (const struct ast_insert *)root, &bound->plan);
     case AST_UPDATE:
-        return bind_update(binder, (const struct ast_update *)root, &bound->plan);
+        return bind_update(binder, NULL, (const struct ast_update *)root, &bound->plan);
     default:
-        return bind_delete(binder, (const struct ast_delete *)root, &bound->plan);
+        return bind_delete(binder, NULL, (const struct ast_delete *)root, &bound->plan);
     }
 }
 

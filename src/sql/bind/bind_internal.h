@@ -25,6 +25,7 @@ struct binder {
     uint32_t next_cte;
     uint32_t depth;
     struct bound_dependency *dependencies;
+    uint8_t recursion; /* enum bind_recursion. */
 };
 
 /* A column that a name may mean. */
@@ -36,13 +37,27 @@ struct bind_column {
     bool qualified_only; /* Merged by USING: found by table.column, not by itself or by *. */
 };
 
+/* How far a WITH query has been bound, which says what its name means inside of itself. */
+enum bind_cte_stage {
+    CTE_READY = 0,
+    CTE_HIDDEN,   /* Not recursive: the name means something outside. */
+    CTE_BASE,     /* The part of a recursive query that must not read it. */
+    CTE_STEP,     /* The part that may, once. */
+    CTE_FORMLESS, /* Recursive without UNION. */
+};
+
 struct bind_cte {
     const char *name;
     struct plan_cte *cte;
     struct plan_column *columns;
     uint32_t column_count;
     struct bind_cte *next;
+    uint8_t stage;       /* enum bind_cte_stage. */
+    uint32_t self_count; /* How often it reads itself. */
 };
+
+/* Where a recursive query must not read itself. */
+enum bind_recursion { RECURSION_OK = 0, RECURSION_SUBQUERY, RECURSION_OUTER, RECURSION_SET };
 
 enum bind_clause {
     CLAUSE_SELECT = 0,
@@ -106,7 +121,9 @@ struct bind_query {
     struct pointers calls;      /* struct bind_window_call */
     struct bind_cte *ctes;
     struct pointers *outer_ids; /* Ids read from outside (as uintptr_t); NULL: no outside. */
+    struct pointers lateral;    /* Ids (as uintptr_t) that the last item of FROM reads beside it. */
     uint8_t clause;
+    bool reads_itself; /* The step of a recursive query. */
     bool in_aggregate;
     bool in_window; /* Inside of a window function's call or of a window. */
 };
@@ -226,14 +243,6 @@ TDBPLUS_CHECKED tdbplus_status bind_expansions_over_groups(struct binder *binder
                                                            struct bind_query *query,
                                                            const struct bind_grouping *grouping);
 
-/* A function in FROM. It sees the query's columns; if it reads columns of `left` (may be NULL), the
- * plan is over `left` and *joined_out says so. */
-TDBPLUS_CHECKED tdbplus_status bind_rows_of_function(struct binder *binder,
-                                                     struct bind_query *query,
-                                                     const struct ast_table_function *ast,
-                                                     struct plan *left, struct plan **plan_out,
-                                                     bool *joined_out);
-
 /* Arrays: array.c. With an element type, items are cast to it; TYPE_NONE: their common type. */
 TDBPLUS_CHECKED tdbplus_status bind_array(struct binder *binder, struct bind_query *query,
                                           const struct ast_array *ast, struct type element,
@@ -299,9 +308,44 @@ TDBPLUS_CHECKED tdbplus_status bind_join_plan(struct binder *binder, struct plan
                                               struct plan **plan_out);
 TDBPLUS_CHECKED tdbplus_status bind_with(struct binder *binder, struct bind_query *query,
                                          const struct ast_with *with);
+/* Puts the owner of the query's own WITH queries on top, if there are any. */
+TDBPLUS_CHECKED tdbplus_status bind_own_ctes(struct binder *binder, const struct bind_query *query,
+                                             struct plan **plan);
+struct bind_cte *bind_find_cte(const struct bind_query *query, const char *name);
+TDBPLUS_CHECKED tdbplus_status bind_cte_reader(struct binder *binder, struct bind_query *query,
+                                               struct bind_cte *cte,
+                                               const struct ast_table_ref *table,
+                                               struct plan **plan_out);
+/* Names a plan's columns in the query: an alias may rename the first ones. */
+TDBPLUS_CHECKED tdbplus_status bind_add_named(struct binder *binder, struct bind_query *query,
+                                              const struct plan_column *columns, uint32_t count,
+                                              const struct ast_alias *alias, const char *table);
+TDBPLUS_CHECKED tdbplus_status bind_table_function(struct binder *binder, struct bind_query *query,
+                                                   const struct ast_table_function *ast,
+                                                   struct plan **plan_out);
+
+/* A join whose right side may read the left one's columns: query->lateral says which. */
+TDBPLUS_CHECKED tdbplus_status bind_lateral_join(struct binder *binder,
+                                                 const struct bind_query *query, struct plan *left,
+                                                 struct plan *right, enum plan_join kind,
+                                                 struct plan **plan_out);
+
+/* The name that PostgreSQL gives to an expression without an alias. */
+const char *bind_default_name(const struct ast *ast);
+/* Adds to what the current item of FROM reads of the items before it. */
+TDBPLUS_CHECKED tdbplus_status bind_note_lateral(struct binder *binder, struct bind_query *query,
+                                                 const struct pointers *ids);
 TDBPLUS_CHECKED tdbplus_status bind_set_operation(struct binder *binder, struct bind_query *query,
                                                   const struct ast_select *ast,
                                                   struct plan **plan_out);
+/* The set operation over two bound sides. */
+TDBPLUS_CHECKED tdbplus_status bind_set_plan(struct binder *binder, const struct ast_select *ast,
+                                             struct plan *left, struct plan *right,
+                                             struct plan **plan_out);
+/* A side with its columns cast to these types. */
+TDBPLUS_CHECKED tdbplus_status bind_cast_plan(struct binder *binder,
+                                              const struct plan_column *columns,
+                                              struct plan **plan);
 TDBPLUS_CHECKED tdbplus_status bind_values(struct binder *binder, struct bind_query *query,
                                            const struct ast_select *ast, struct plan **plan_out);
 
@@ -354,12 +398,12 @@ TDBPLUS_CHECKED tdbplus_status bind_windows_over_groups(struct binder *binder,
 
 /* ---- statements: change.c, table.c ---- */
 
-TDBPLUS_CHECKED tdbplus_status bind_insert(struct binder *binder, const struct ast_insert *ast,
-                                           struct plan **plan_out);
-TDBPLUS_CHECKED tdbplus_status bind_update(struct binder *binder, const struct ast_update *ast,
-                                           struct plan **plan_out);
-TDBPLUS_CHECKED tdbplus_status bind_delete(struct binder *binder, const struct ast_delete *ast,
-                                           struct plan **plan_out);
+TDBPLUS_CHECKED tdbplus_status bind_insert(struct binder *binder, struct bind_query *outer,
+                                           const struct ast_insert *ast, struct plan **plan_out);
+TDBPLUS_CHECKED tdbplus_status bind_update(struct binder *binder, struct bind_query *outer,
+                                           const struct ast_update *ast, struct plan **plan_out);
+TDBPLUS_CHECKED tdbplus_status bind_delete(struct binder *binder, struct bind_query *outer,
+                                           const struct ast_delete *ast, struct plan **plan_out);
 TDBPLUS_CHECKED tdbplus_status bind_create_table(struct binder *binder,
                                                  const struct ast_create_table *ast,
                                                  struct bound_create *create_out);

@@ -406,12 +406,12 @@ static tdbplus_status bind_conflict(struct binder *binder, const struct target *
     return TDBPLUS_OK;
 }
 
-tdbplus_status bind_insert(struct binder *binder, const struct ast_insert *ast,
-                           struct plan **plan_out)
+tdbplus_status bind_insert(struct binder *binder, struct bind_query *outer,
+                           const struct ast_insert *ast, struct plan **plan_out)
 {
     struct target target = {0};
     TRY(find_target(binder, ast->table, &target));
-    struct bind_query query = {0};
+    struct bind_query query = {.outer = outer};
     TRY(bind_with(binder, &query, ast->with));
     struct plan *input = NULL;
     const struct ast_select *source = (const struct ast_select *)ast->source;
@@ -430,6 +430,7 @@ tdbplus_status bind_insert(struct binder *binder, const struct ast_insert *ast,
         TRY(bind_conflict(binder, &target, ast->conflict, plan));
     }
     TRY(bind_returning(binder, &target, &ast->returning, &plan));
+    TRY(bind_own_ctes(binder, &query, &plan));
     *plan_out = plan;
     return TDBPLUS_OK;
 }
@@ -471,12 +472,12 @@ static tdbplus_status push_column(struct binder *binder, const struct plan_colum
     return TDBPLUS_OK;
 }
 
-tdbplus_status bind_update(struct binder *binder, const struct ast_update *ast,
-                           struct plan **plan_out)
+tdbplus_status bind_update(struct binder *binder, struct bind_query *outer,
+                           const struct ast_update *ast, struct plan **plan_out)
 {
     struct target target = {0};
     TRY(find_target(binder, ast->table, &target));
-    struct bind_query query = {0};
+    struct bind_query query = {.outer = outer};
     TRY(bind_with(binder, &query, ast->with));
     struct plan *scan = NULL;
     struct plan *rows = NULL;
@@ -497,16 +498,17 @@ tdbplus_status bind_update(struct binder *binder, const struct ast_update *ast,
     TRY(make_change(binder, PLAN_UPDATE, &target, rows, &plan));
     TRY(bind_checks(binder, &target, plan));
     TRY(bind_returning(binder, &target, &ast->returning, &plan));
+    TRY(bind_own_ctes(binder, &query, &plan));
     *plan_out = plan;
     return TDBPLUS_OK;
 }
 
-tdbplus_status bind_delete(struct binder *binder, const struct ast_delete *ast,
-                           struct plan **plan_out)
+tdbplus_status bind_delete(struct binder *binder, struct bind_query *outer,
+                           const struct ast_delete *ast, struct plan **plan_out)
 {
     struct target target = {0};
     TRY(find_target(binder, ast->table, &target));
-    struct bind_query query = {0};
+    struct bind_query query = {.outer = outer};
     TRY(bind_with(binder, &query, ast->with));
     struct plan *scan = NULL;
     struct plan *rows = NULL;
@@ -524,6 +526,7 @@ tdbplus_status bind_delete(struct binder *binder, const struct ast_delete *ast,
     TRY(bind_project(binder, rows, &exprs, &names, &rows));
     TRY(make_change(binder, PLAN_DELETE, &target, rows, &plan));
     TRY(bind_returning(binder, &target, &ast->returning, &plan));
+    TRY(bind_own_ctes(binder, &query, &plan));
     *plan_out = plan;
     return TDBPLUS_OK;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sql/bind/bind_internal.h"
+#include "sql/func/array_func.h"
 
 /* ---- in the select list ---- */
 
@@ -29,9 +30,15 @@ tdbplus_status bind_expansion(struct binder *binder, struct bind_query *query, s
     if (query->clause == CLAUSE_HAVING) {
         clause = "HAVING";
     }
-    if (query->in_aggregate) {
+    bool in_call = query->in_aggregate || (query->in_window && query->clause != CLAUSE_WINDOW);
+    if (query->clause == CLAUSE_FROM_FUNCTION) {
         return bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", position,
-                         "aggregate function calls cannot contain set-returning function calls");
+                         "set-returning functions must appear at top level of FROM");
+    }
+    if (in_call) {
+        return bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", position,
+                         "%s function calls cannot contain set-returning function calls",
+                         query->in_aggregate ? "aggregate" : "window");
     }
     if (clause != NULL) {
         return bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", position,
@@ -181,11 +188,11 @@ static const struct {
     {"jsonb_array_elements_text", {"value"}, {"jsonb_array_elements_text"}},
 };
 
-/* The rows of one function, column by column. */
+/* The rows of an item of FROM, column by column. */
 struct row_source {
     struct pointers arrays; /* struct expr */
-    struct pointers names;  /* const char; NULL: the alias, or the function's name. */
-    bool single;            /* No rows: one value. */
+    struct pointers names;  /* const char; NULL: the alias of the item. */
+    bool single;            /* Its only function gives a value, not rows. */
 };
 
 static tdbplus_status add_array(struct binder *binder, struct row_source *source,
@@ -224,9 +231,31 @@ static tdbplus_status bind_unnest(struct binder *binder, struct bind_query *quer
     for (uint32_t i = 0; i < call->arguments.count; i++) {
         struct expr *array = NULL;
         TRY(bind_call(binder, "unnest", false, &arguments[i], 1, call->ast.position, &array));
-        TRY(add_array(binder, source, array, NULL));
+        TRY(add_array(binder, source, array, "unnest"));
     }
     return TDBPLUS_OK;
+}
+
+/* A function that gives a value is an array of that one. */
+static tdbplus_status add_function(struct binder *binder, struct row_source *source,
+                                   struct expr *expr, const char *name)
+{
+    source->single = true;
+    if (expr->kind == EXPR_CALL && (expr->func->flags & FUNC_SET) != 0) {
+        return add_array(binder, source, expr, name);
+    }
+    struct type type = func_type_base(expr->type);
+    TRY(bind_coerce(binder, &expr, type.id == TYPE_NONE ? type_of(TYPE_TEXT) : type,
+                    FUNC_CAST_IMPLICIT));
+    bool nested = expr->type.id == TYPE_ARRAY;
+    struct expr *array = expr_call(binder->arena, &func_array_make,
+                                   nested ? expr->type : func_array_of(expr->type), 1);
+    if (array == NULL) {
+        return bind_no_memory(binder);
+    }
+    array->arguments[0] = expr;
+    array->position = expr->position;
+    return add_array(binder, source, array, name);
 }
 
 static tdbplus_status bind_row_source(struct binder *binder, struct bind_query *query,
@@ -237,6 +266,7 @@ static tdbplus_status bind_row_source(struct binder *binder, struct bind_query *
         return bind_unnest(binder, query, call, source);
     }
     struct expr *expr = NULL;
+    source->single = false;
     for (size_t i = 0; i < sizeof row_functions / sizeof *row_functions; i++) {
         if (strcmp(row_functions[i].name, name) != 0) {
             continue;
@@ -251,21 +281,16 @@ static tdbplus_status bind_row_source(struct binder *binder, struct bind_query *
         return TDBPLUS_OK;
     }
     TRY(bind_function_rows(binder, query, call, &expr));
-    source->single = expr->kind != EXPR_CALL || (expr->func->flags & FUNC_SET) == 0;
-    return add_array(binder, source, expr, NULL);
+    return add_function(binder, source, expr, name);
 }
 
-/* True when an array is made from columns of the plan. */
-static bool reads_plan(const struct row_source *source, const struct plan *plan)
+/* Anything else that the grammar takes for a function: one value. */
+static tdbplus_status bind_row_value(struct binder *binder, struct bind_query *query,
+                                     const struct ast *ast, struct row_source *source)
 {
-    for (uint32_t a = 0; a < source->arrays.count; a++) {
-        for (uint32_t c = 0; c < plan->column_count; c++) {
-            if (bind_reads_id(source->arrays.items[a], plan->columns[c].id)) {
-                return true;
-            }
-        }
-    }
-    return false;
+    struct expr *expr = NULL;
+    TRY(bind_expression(binder, query, ast, &expr));
+    return add_function(binder, source, expr, bind_default_name(ast));
 }
 
 static tdbplus_status one_row(struct binder *binder, struct plan **plan_out)
@@ -279,74 +304,90 @@ static tdbplus_status one_row(struct binder *binder, struct plan **plan_out)
     return TDBPLUS_OK;
 }
 
-/* A value in FROM: one row. Beside other tables it is an array of one item. */
-static tdbplus_status bind_single(struct binder *binder, struct row_source *source,
-                                  struct plan **plan_out)
+/* A series of integers that reads nothing beside it has an operator of its own. */
+static bool is_plain_series(const struct row_source *source, const struct pointers *ids,
+                            bool ordinality)
 {
-    struct plan *input = NULL;
-    TRY(one_row(binder, &input));
-    return bind_project(binder, input, &source->arrays, &source->names, plan_out);
+    const struct expr *call = source->arrays.items[0];
+    return source->arrays.count == 1 && ids->count == 0 && !ordinality && call->kind == EXPR_CALL &&
+           strcmp(call->func->name, "generate_series") == 0 &&
+           (bind_row_type(call).id == TYPE_INT4 || bind_row_type(call).id == TYPE_INT8);
 }
 
-static tdbplus_status name_rows(struct binder *binder, struct bind_query *query,
-                                const struct ast_table_function *ast, const char *function,
-                                const struct plan *plan, uint32_t first)
+static tdbplus_status source_plan(struct binder *binder, struct row_source *source,
+                                  const struct pointers *ids, bool ordinality,
+                                  struct plan **plan_out)
 {
-    const struct ast_alias *alias = ast->alias;
-    const char *table = alias != NULL ? alias->name : function;
-    uint32_t count = plan->column_count - first;
-    if (alias != NULL && alias->columns.count > count) {
-        return bind_fail(binder, TDBPLUS_E_SQL, "42P10", 0,
-                         "table \"%s\" has %u columns available but %u columns specified", table,
-                         count, alias->columns.count);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        struct plan_column *column = &plan->columns[first + i];
-        if (column->name == NULL) {
-            column->name =
-                count - (plan->kind == PLAN_EXPAND && plan->ordinality) == 1 ? table : function;
+    struct plan *plan = NULL;
+    if (is_plain_series(source, ids, ordinality)) {
+        const struct expr *call = source->arrays.items[0];
+        plan = plan_make(binder->arena, PLAN_SERIES, 1);
+        if (plan == NULL) {
+            return bind_no_memory(binder);
         }
-        bool renamed = alias != NULL && i < alias->columns.count;
-        struct bind_column named = {.table = table,
-                                    .name = renamed ? alias->columns.items[i] : column->name,
-                                    .id = column->id,
-                                    .type = column->type};
-        TRY(bind_add_column(binder, query, &named));
+        plan->exprs = call->arguments;
+        plan->expr_count = call->argument_count;
+    } else {
+        TRY(one_row(binder, &plan));
+        TRY(make_expand(binder, plan, (struct expr *const *)source->arrays.items,
+                        source->arrays.count, ordinality, &plan));
+    }
+    for (uint32_t i = 0; i < source->arrays.count; i++) {
+        plan->columns[i] = (struct plan_column){.id = binder->next_id++,
+                                                .type = bind_row_type(source->arrays.items[i]),
+                                                .name = source->names.items[i]};
+    }
+    *plan_out = plan;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status bind_sources(struct binder *binder, struct bind_query *query,
+                                   const struct ast_list *functions, struct row_source *source)
+{
+    for (uint32_t i = 0; i < functions->count; i++) {
+        if (functions->items[i]->kind == AST_FUNCTION) {
+            TRY(bind_row_source(binder, query, (const struct ast_function *)functions->items[i],
+                                source));
+        } else {
+            TRY(bind_row_value(binder, query, functions->items[i], source));
+        }
     }
     return TDBPLUS_OK;
 }
 
-tdbplus_status bind_rows_of_function(struct binder *binder, struct bind_query *query,
-                                     const struct ast_table_function *ast, struct plan *left,
-                                     struct plan **plan_out, bool *joined_out)
+static const char *item_name(const struct ast_table_function *ast)
 {
-    const struct ast_function *call = (const struct ast_function *)ast->function;
+    const struct ast *first = ast->functions.items[0];
+    if (ast->alias != NULL) {
+        return ast->alias->name;
+    }
+    if (first->kind != AST_FUNCTION) {
+        return bind_default_name(first);
+    }
+    const struct ast_names *names = &((const struct ast_function *)first)->name;
+    return names->items[names->count - 1];
+}
+
+/* Functions of FROM see the items before them, said LATERAL or not. */
+tdbplus_status bind_table_function(struct binder *binder, struct bind_query *query,
+                                   const struct ast_table_function *ast, struct plan **plan_out)
+{
+    if (ast->definitions.count > 0) {
+        return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", ast->definitions.items[0]->position,
+                         "a column definition list is only allowed for functions returning "
+                         "\"record\"");
+    }
+    struct pointers ids = {0};
+    struct bind_query border = {
+        .outer = query, .ctes = query->ctes, .outer_ids = &ids, .clause = CLAUSE_FROM_FUNCTION};
     struct row_source source = {0};
-    uint8_t clause = query->clause;
-    query->clause = CLAUSE_FROM_FUNCTION;
-    TRY(bind_row_source(binder, query, call, &source));
-    query->clause = clause;
-    const char *name = call->name.items[call->name.count - 1];
-    *joined_out = left != NULL && reads_plan(&source, left);
-    if (source.single && (*joined_out || ast->ordinality)) {
-        return bind_unsupported(binder, call->ast.position, "this function in FROM");
+    TRY(bind_sources(binder, &border, &ast->functions, &source));
+    TRY(bind_note_lateral(binder, query, &ids));
+    TRY(source_plan(binder, &source, &ids, ast->ordinality, plan_out));
+    // The only column of an only function that does not name it is called as the item is.
+    if (source.arrays.count == 1 && source.single) {
+        (*plan_out)->columns[0].name = item_name(ast);
     }
-    if (source.single) {
-        TRY(bind_single(binder, &source, plan_out));
-        return name_rows(binder, query, ast, name, *plan_out, 0);
-    }
-    struct plan *input = left;
-    if (!*joined_out) {
-        TRY(one_row(binder, &input));
-    }
-    uint32_t first = input->column_count;
-    TRY(make_expand(binder, input, (struct expr *const *)source.arrays.items, source.arrays.count,
-                    ast->ordinality, plan_out));
-    for (uint32_t i = 0; i < source.arrays.count; i++) {
-        (*plan_out)->columns[first + i] =
-            (struct plan_column){.id = binder->next_id++,
-                                 .type = bind_row_type(source.arrays.items[i]),
-                                 .name = source.names.items[i]};
-    }
-    return name_rows(binder, query, ast, name, *plan_out, first);
+    return bind_add_named(binder, query, (*plan_out)->columns, (*plan_out)->column_count,
+                          ast->alias, item_name(ast));
 }

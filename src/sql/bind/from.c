@@ -51,10 +51,9 @@ static const char *alias_name(const struct ast_alias *alias, const char *otherwi
     return alias != NULL ? alias->name : otherwise;
 }
 
-/* Names a plan's columns in the query: an alias may rename the first ones. */
-static tdbplus_status add_named(struct binder *binder, struct bind_query *query,
-                                const struct plan_column *columns, uint32_t count,
-                                const struct ast_alias *alias, const char *table)
+tdbplus_status bind_add_named(struct binder *binder, struct bind_query *query,
+                              const struct plan_column *columns, uint32_t count,
+                              const struct ast_alias *alias, const char *table)
 {
     uint32_t renamed = alias != NULL ? alias->columns.count : 0;
     if (renamed > count) {
@@ -73,99 +72,12 @@ static tdbplus_status add_named(struct binder *binder, struct bind_query *query,
     return TDBPLUS_OK;
 }
 
-/* ---- WITH ---- */
-
-static struct bind_cte *find_cte(const struct bind_query *query, const char *name)
-{
-    for (; query != NULL; query = query->outer) {
-        for (struct bind_cte *cte = query->ctes; cte != NULL; cte = cte->next) {
-            if (strcmp(cte->name, name) == 0) {
-                return cte;
-            }
-        }
-    }
-    return NULL;
-}
-
-static tdbplus_status bind_one_cte(struct binder *binder, struct bind_query *query,
-                                   const struct ast_cte *ast)
-{
-    if (ast->query->kind != AST_SELECT) {
-        return bind_unsupported(binder, ast->ast.position, "a change of rows in WITH");
-    }
-    for (const struct bind_cte *cte = query->ctes; cte != NULL; cte = cte->next) {
-        if (strcmp(cte->name, ast->name) == 0) {
-            return bind_fail(binder, TDBPLUS_E_SQL, "42712", ast->ast.position,
-                             "WITH query name \"%s\" specified more than once", ast->name);
-        }
-    }
-    struct bind_cte *cte = arena_array(binder->arena, 1, sizeof *cte);
-    struct plan_cte *shared = arena_array(binder->arena, 1, sizeof *shared);
-    if (cte == NULL || shared == NULL) {
-        return bind_no_memory(binder);
-    }
-    TRY(bind_select(binder, query, (const struct ast_select *)ast->query, false, &shared->plan));
-    shared->name = ast->name;
-    shared->number = binder->next_cte++;
-    uint32_t count = shared->plan->column_count;
-    if (ast->columns.count > count) {
-        return bind_fail(binder, TDBPLUS_E_SQL, "42P10", ast->ast.position,
-                         "WITH query \"%s\" has %u columns available but %u columns specified",
-                         ast->name, count, ast->columns.count);
-    }
-    cte->columns = arena_array(binder->arena, count + 1u, sizeof *cte->columns);
-    if (cte->columns == NULL) {
-        return bind_no_memory(binder);
-    }
-    memcpy(cte->columns, shared->plan->columns, count * sizeof *cte->columns);
-    for (uint32_t i = 0; i < ast->columns.count; i++) {
-        cte->columns[i].name = ast->columns.items[i];
-    }
-    *cte = (struct bind_cte){ast->name, shared, cte->columns, count, query->ctes};
-    query->ctes = cte;
-    return TDBPLUS_OK;
-}
-
-tdbplus_status bind_with(struct binder *binder, struct bind_query *query,
-                         const struct ast_with *with)
-{
-    if (with == NULL) {
-        return TDBPLUS_OK;
-    }
-    if (with->recursive) {
-        return bind_unsupported(binder, with->ast.position, "WITH RECURSIVE");
-    }
-    for (uint32_t i = 0; i < with->ctes.count; i++) {
-        TRY(bind_one_cte(binder, query, (const struct ast_cte *)with->ctes.items[i]));
-    }
-    return TDBPLUS_OK;
-}
-
-static tdbplus_status bind_cte_reader(struct binder *binder, struct bind_query *query,
-                                      struct bind_cte *cte, const struct ast_table_ref *table,
-                                      struct plan **plan_out)
-{
-    struct plan *plan = plan_make(binder->arena, PLAN_CTE, cte->column_count);
-    if (plan == NULL) {
-        return bind_no_memory(binder);
-    }
-    plan->cte = cte->cte;
-    plan->cte->reader_count++;
-    for (uint32_t i = 0; i < cte->column_count; i++) {
-        plan->columns[i] = cte->columns[i];
-        plan->columns[i].id = binder->next_id++;
-    }
-    *plan_out = plan;
-    return add_named(binder, query, plan->columns, plan->column_count, table->alias,
-                     alias_name(table->alias, table->name));
-}
-
 /* ---- single items ---- */
 
 static tdbplus_status bind_table(struct binder *binder, struct bind_query *query,
                                  const struct ast_table_ref *table, struct plan **plan_out)
 {
-    struct bind_cte *cte = table->schema == NULL ? find_cte(query, table->name) : NULL;
+    struct bind_cte *cte = table->schema == NULL ? bind_find_cte(query, table->name) : NULL;
     if (cte != NULL) {
         return bind_cte_reader(binder, query, cte, table, plan_out);
     }
@@ -186,97 +98,45 @@ static tdbplus_status bind_table(struct binder *binder, struct bind_query *query
     return TDBPLUS_OK;
 }
 
+/* LATERAL sees the items of FROM before it; *ids_out are the columns that it reads. */
+static tdbplus_status bind_lateral(struct binder *binder, struct bind_query *query,
+                                   const struct ast_select *ast, struct plan **plan_out)
+{
+    struct pointers ids = {0};
+    struct bind_query border = {.outer = query, .ctes = query->ctes, .outer_ids = &ids};
+    TRY(bind_select(binder, &border, ast, false, plan_out));
+    return bind_note_lateral(binder, query, &ids);
+}
+
 static tdbplus_status bind_table_subquery(struct binder *binder, struct bind_query *query,
                                           const struct ast_table_subquery *ast,
                                           struct plan **plan_out)
 {
-    if (ast->lateral) {
-        return bind_unsupported(binder, ast->ast.position, "LATERAL");
-    }
     if (ast->alias == NULL) {
+        bool values = ((const struct ast_select *)ast->query)->values.count > 0;
         tdbplus_status status = bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", ast->ast.position,
-                                          "subquery in FROM must have an alias");
-        err_hint(binder->err, "For example, FROM (SELECT ...) [AS] foo.");
+                                          values ? "VALUES in FROM must have an alias"
+                                                 : "subquery in FROM must have an alias");
+        err_hint(binder->err, values ? "For example, FROM (VALUES ...) [AS] foo."
+                                     : "For example, FROM (SELECT ...) [AS] foo.");
         return status;
     }
-    // It sees what is outside of this query, and this query's WITH, but not its columns.
-    struct bind_query around = {
-        .outer = query->outer, .ctes = query->ctes, .outer_ids = query->outer_ids};
-    TRY(bind_select(binder, &around, (const struct ast_select *)ast->query, false, plan_out));
-    return add_named(binder, query, (*plan_out)->columns, (*plan_out)->column_count, ast->alias,
-                     ast->alias->name);
-}
-
-static tdbplus_status bind_series(struct binder *binder, struct bind_query *query,
-                                  const struct ast_table_function *ast, struct plan **plan_out,
-                                  bool *done_out)
-{
-    const struct ast_function *call = (const struct ast_function *)ast->function;
-    uint32_t count = call->arguments.count;
-    struct plan *plan = plan_make(binder->arena, PLAN_SERIES, 1);
-    struct expr **exprs = arena_array(binder->arena, 3, sizeof *exprs);
-    struct expr ***slots = arena_array(binder->arena, 3, sizeof *slots);
-    if (plan == NULL || exprs == NULL || slots == NULL) {
-        return bind_no_memory(binder);
+    if (ast->lateral) {
+        TRY(bind_lateral(binder, query, (const struct ast_select *)ast->query, plan_out));
+    } else {
+        // It sees what is outside of this query, and this query's WITH, but not its columns.
+        struct bind_query around = {
+            .outer = query->outer, .ctes = query->ctes, .outer_ids = query->outer_ids};
+        TRY(bind_select(binder, &around, (const struct ast_select *)ast->query, false, plan_out));
     }
-    uint8_t clause = query->clause;
-    bool reads_others = false;
-    query->clause = CLAUSE_FROM_FUNCTION;
-    for (uint32_t i = 0; i < count; i++) {
-        TRY(bind_expression(binder, query, call->arguments.items[i], &exprs[i]));
-        slots[i] = &exprs[i];
-        for (uint32_t c = 0; c < query->columns.count && !reads_others; c++) {
-            const struct bind_column *column = query->columns.items[c];
-            reads_others = bind_reads_id(exprs[i], column->id);
-        }
-    }
-    query->clause = clause;
-    struct type type = {0};
-    struct type types[3];
-    uint32_t conflict = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        types[i] = exprs[i]->type;
-    }
-    bool good = func_common_type(types, count, &type, &conflict);
-    *done_out = good && !reads_others && (type.id == TYPE_INT4 || type.id == TYPE_INT8);
-    if (!*done_out) {
-        return TDBPLUS_OK;
-    }
-    TRY(bind_unify(binder, slots, count, "generate_series", &type));
-    plan->exprs = exprs;
-    plan->expr_count = count;
-    const char *name = alias_name(ast->alias, "generate_series");
-    plan->columns[0] = (struct plan_column){.id = binder->next_id++, .type = type, .name = name};
-    *plan_out = plan;
-    return add_named(binder, query, plan->columns, 1, ast->alias, name);
-}
-
-static tdbplus_status bind_table_function(struct binder *binder, struct bind_query *query,
-                                          const struct ast_table_function *ast, struct plan *left,
-                                          struct plan **plan_out, bool *joined_out)
-{
-    if (ast->function->kind != AST_FUNCTION) {
-        return bind_unsupported(binder, ast->ast.position, "this kind of function in FROM");
-    }
-    const struct ast_function *call = (const struct ast_function *)ast->function;
-    const char *name = call->name.items[call->name.count - 1];
-    *joined_out = false;
-    if (strcmp(name, "generate_series") == 0 && !ast->ordinality && !ast->lateral &&
-        call->arguments.count >= 2 && call->arguments.count <= 3) {
-        bool done = false;
-        TRY(bind_series(binder, query, ast, plan_out, &done));
-        if (done) {
-            return TDBPLUS_OK;
-        }
-    }
-    return bind_rows_of_function(binder, query, ast, left, plan_out, joined_out);
+    return bind_add_named(binder, query, (*plan_out)->columns, (*plan_out)->column_count,
+                          ast->alias, ast->alias->name);
 }
 
 /* ---- joins ---- */
 
 static tdbplus_status bind_item(struct binder *binder, struct bind_query *query,
-                                const struct ast *ast, struct plan *left, struct plan **plan_out,
-                                bool *joined_out);
+                                const struct ast *ast, struct plan **plan_out);
 
 tdbplus_status bind_join_plan(struct binder *binder, struct plan *left, struct plan *right,
                               enum plan_join kind, struct plan **plan_out)
@@ -293,6 +153,50 @@ tdbplus_status bind_join_plan(struct binder *binder, struct plan *left, struct p
     memcpy(plan->columns + left->column_count, right->columns,
            right->column_count * sizeof *plan->columns);
     *plan_out = plan;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status bind_note_lateral(struct binder *binder, struct bind_query *query,
+                                 const struct pointers *ids)
+{
+    for (uint32_t i = 0; i < ids->count; i++) {
+        if (!pointers_push(binder->arena, &query->lateral, ids->items[i])) {
+            return bind_no_memory(binder);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status bind_lateral_join(struct binder *binder, const struct bind_query *query,
+                                 struct plan *left, struct plan *right, enum plan_join kind,
+                                 struct plan **plan_out)
+{
+    const struct pointers *ids = &query->lateral;
+    uint32_t *reads = arena_array(binder->arena, ids->count + 1u, sizeof *reads);
+    uint32_t count = 0;
+    if (reads == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < ids->count; i++) {
+        uint32_t id = (uint32_t)(uintptr_t)ids->items[i];
+        if (plan_find_column(left, id) != NULL) {
+            reads[count++] = id;
+        }
+    }
+    TRY(bind_join_plan(binder, left, right, kind, plan_out));
+    if (count == 0) {
+        return TDBPLUS_OK;
+    }
+    if (kind != JOIN_INNER && kind != JOIN_LEFT) {
+        tdbplus_status status =
+            bind_fail(binder, TDBPLUS_E_SQL, "42P10", 0, "invalid reference to FROM-clause entry");
+        err_detail(binder->err,
+                   "The combining JOIN type must be INNER or LEFT for a LATERAL reference.");
+        return status;
+    }
+    (*plan_out)->kind = PLAN_APPLY;
+    (*plan_out)->apply_ids = reads;
+    (*plan_out)->apply_count = count;
     return TDBPLUS_OK;
 }
 
@@ -472,18 +376,25 @@ static tdbplus_status bind_join(struct binder *binder, struct bind_query *query,
     struct plan *left = NULL;
     struct plan *right = NULL;
     struct sides sides = {.left_begin = query->columns.count};
-    bool joined = false;
-    TRY(bind_item(binder, query, ast->left, NULL, &left, &joined));
+    struct pointers before = query->lateral;
+    uint8_t recursion = binder->recursion;
+    uint8_t kind = kinds[ast->join_kind];
+    binder->recursion =
+        kind == JOIN_RIGHT || kind == JOIN_FULL ? (uint8_t)RECURSION_OUTER : recursion;
+    query->lateral = (struct pointers){0};
+    TRY(bind_item(binder, query, ast->left, &left));
     sides.left_end = query->columns.count;
-    bool cross = ast->join_kind == AST_JOIN_INNER && !ast->natural && ast->condition == NULL &&
-                 ast->using_columns.count == 0;
-    TRY(bind_item(binder, query, ast->right, cross ? left : NULL, &right, &joined));
+    struct pointers of_left = query->lateral;
+    binder->recursion =
+        kind == JOIN_LEFT || kind == JOIN_FULL ? (uint8_t)RECURSION_OUTER : recursion;
+    query->lateral = (struct pointers){0};
+    TRY(bind_item(binder, query, ast->right, &right));
+    binder->recursion = recursion;
     sides.end = query->columns.count;
-    if (joined) {
-        *plan_out = right;
-        return TDBPLUS_OK;
-    }
-    TRY(bind_join_plan(binder, left, right, kinds[ast->join_kind], plan_out));
+    TRY(bind_lateral_join(binder, query, left, right, (enum plan_join)kind, plan_out));
+    // What the sides read further left is for the joins around this one.
+    TRY(bind_note_lateral(binder, query, &of_left));
+    TRY(bind_note_lateral(binder, query, &before));
     TRY(bind_join_condition(binder, query, ast, &sides, plan_out));
     if (ast->alias != NULL) {
         return bind_unsupported(binder, ast->ast.position, "an alias of a join");
@@ -508,13 +419,10 @@ static tdbplus_status check_alias(struct binder *binder, const struct bind_query
     return TDBPLUS_OK;
 }
 
-/* An item may be over `left`, what stands before it in the list: then *joined_out is true. */
 static tdbplus_status bind_item(struct binder *binder, struct bind_query *query,
-                                const struct ast *ast, struct plan *left, struct plan **plan_out,
-                                bool *joined_out)
+                                const struct ast *ast, struct plan **plan_out)
 {
     TRY(bind_enter(binder));
-    bool joined = false;
     uint32_t before = query->columns.count;
     switch (ast->kind) {
     case AST_TABLE_REF:
@@ -524,8 +432,7 @@ static tdbplus_status bind_item(struct binder *binder, struct bind_query *query,
         TRY(bind_table_subquery(binder, query, (const struct ast_table_subquery *)ast, plan_out));
         break;
     case AST_TABLE_FUNCTION:
-        TRY(bind_table_function(binder, query, (const struct ast_table_function *)ast, left,
-                                plan_out, &joined));
+        TRY(bind_table_function(binder, query, (const struct ast_table_function *)ast, plan_out));
         break;
     case AST_JOIN:
         TRY(bind_join(binder, query, (const struct ast_join *)ast, plan_out));
@@ -534,7 +441,6 @@ static tdbplus_status bind_item(struct binder *binder, struct bind_query *query,
         return bind_unsupported(binder, ast->position, "this item in FROM");
     }
     bind_leave(binder);
-    *joined_out = joined;
     return check_alias(binder, query, before, ast);
 }
 
@@ -553,12 +459,12 @@ tdbplus_status bind_from(struct binder *binder, struct bind_query *query,
     struct plan *all = NULL;
     for (uint32_t i = 0; i < from->count; i++) {
         struct plan *one = NULL;
-        bool joined = false;
-        TRY(bind_item(binder, query, from->items[i], all, &one, &joined));
-        if (all == NULL || joined) {
+        query->lateral = (struct pointers){0};
+        TRY(bind_item(binder, query, from->items[i], &one));
+        if (all == NULL) {
             all = one;
         } else {
-            TRY(bind_join_plan(binder, all, one, JOIN_INNER, &all));
+            TRY(bind_lateral_join(binder, query, all, one, JOIN_INNER, &all));
         }
     }
     *plan_out = all;

@@ -139,8 +139,7 @@ static tdbplus_status expand_star(struct binder *binder, struct bind_query *quer
     return TDBPLUS_OK;
 }
 
-/* The name that PostgreSQL gives to an expression without an alias. */
-static const char *default_name(const struct ast *ast)
+const char *bind_default_name(const struct ast *ast)
 {
     switch (ast->kind) {
     case AST_COLUMN_REF: {
@@ -153,7 +152,7 @@ static const char *default_name(const struct ast *ast)
     }
     case AST_CAST: {
         const struct ast_cast *cast = (const struct ast_cast *)ast;
-        const char *inner = default_name(cast->argument);
+        const char *inner = bind_default_name(cast->argument);
         if (strcmp(inner, "?column?") != 0 && strcmp(inner, "case") != 0) {
             return inner;
         }
@@ -163,13 +162,13 @@ static const char *default_name(const struct ast *ast)
     case AST_CASE: {
         const struct ast_case *choice = (const struct ast_case *)ast;
         const char *inner =
-            choice->otherwise != NULL ? default_name(choice->otherwise) : "?column?";
+            choice->otherwise != NULL ? bind_default_name(choice->otherwise) : "?column?";
         return strcmp(inner, "?column?") == 0 ? "case" : inner;
     }
     case AST_ARRAY:
         return "array";
     case AST_INDIRECTION:
-        return default_name(((const struct ast_indirection *)ast)->argument);
+        return bind_default_name(((const struct ast_indirection *)ast)->argument);
     case AST_COALESCE:
         return "coalesce";
     case AST_MIN_MAX:
@@ -186,7 +185,7 @@ static const char *default_name(const struct ast *ast)
         const struct ast_select *select = (const struct ast_select *)subquery->query;
         if (subquery->subquery_kind == AST_SCALAR && select->targets.count == 1) {
             const struct ast_target *target = (const struct ast_target *)select->targets.items[0];
-            return target->name != NULL ? target->name : default_name(target->value);
+            return target->name != NULL ? target->name : bind_default_name(target->value);
         }
         return "?column?";
     }
@@ -215,7 +214,7 @@ tdbplus_status bind_target_list(struct binder *binder, struct bind_query *query,
         struct expr *expr = NULL;
         TRY(bind_stored(binder, query, target->value, &expr));
         TRY(add_target(binder, targets_out, expr,
-                       target->name != NULL ? target->name : default_name(target->value),
+                       target->name != NULL ? target->name : bind_default_name(target->value),
                        target->value));
     }
     return TDBPLUS_OK;
@@ -437,6 +436,28 @@ static tdbplus_status group_select(struct binder *binder, struct bind_query *que
     return bind_windows_over_groups(binder, query, grouping);
 }
 
+/* Functions that give rows come after window functions, unless a window reads them. */
+static bool windows_read_expansions(const struct bind_query *query)
+{
+    for (uint32_t e = 0; e < query->expansions.count; e++) {
+        uint32_t id = ((const struct bind_expansion *)query->expansions.items[e])->id;
+        for (uint32_t i = 0; i < query->windows.count; i++) {
+            const struct bind_window *window = query->windows.items[i];
+            bool reads = false;
+            for (uint32_t k = 0; k < window->partition_count; k++) {
+                reads = reads || bind_reads_id(window->partition[k], id);
+            }
+            for (uint32_t k = 0; k < window->key_count; k++) {
+                reads = reads || bind_reads_id(window->keys[k].value, id);
+            }
+            if (reads) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static tdbplus_status bind_plain_select(struct binder *binder, struct bind_query *query,
                                         const struct ast_select *ast, bool keep_unknown,
                                         struct plan **plan_out)
@@ -477,8 +498,14 @@ static tdbplus_status bind_plain_select(struct binder *binder, struct bind_query
     if (having != NULL) {
         TRY(bind_filter(binder, plan, having, &plan));
     }
+    bool before_windows = windows_read_expansions(query);
+    if (before_windows) {
+        TRY(bind_expand_plan(binder, query, &grouping, false, &plan));
+    }
     TRY(bind_window_plan(binder, query, &plan));
-    TRY(bind_expand_plan(binder, query, &grouping, false, &plan));
+    if (!before_windows) {
+        TRY(bind_expand_plan(binder, query, &grouping, false, &plan));
+    }
     TRY(finish_select(binder, query, ast, &targets, &ordering, &plan));
     *plan_out = plan;
     return TDBPLUS_OK;
@@ -529,8 +556,9 @@ tdbplus_status bind_select(struct binder *binder, struct bind_query *outer,
         TRY(bind_set_operation(binder, &query, ast, plan_out));
         TRY(order_output(binder, &query, ast, plan_out));
     } else {
-        TRY(bind_plain_select(binder, &query, ast, keep_unknown, plan_out));
+        TRY(bind_plain_select(binder, &query, ast, keep_unknown && ast->with == NULL, plan_out));
     }
+    TRY(bind_own_ctes(binder, &query, plan_out));
     bind_leave(binder);
     return TDBPLUS_OK;
 }

@@ -121,8 +121,8 @@ static tdbplus_status unify_sides(struct binder *binder, struct plan *plan, cons
     return cast_side(binder, &plan->right, exprs[1]);
 }
 
-tdbplus_status bind_set_operation(struct binder *binder, struct bind_query *query,
-                                  const struct ast_select *ast, struct plan **plan_out)
+tdbplus_status bind_set_plan(struct binder *binder, const struct ast_select *ast, struct plan *left,
+                             struct plan *right, struct plan **plan_out)
 {
     static const struct {
         uint8_t kind;
@@ -133,10 +133,6 @@ tdbplus_status bind_set_operation(struct binder *binder, struct bind_query *quer
         [AST_EXCEPT] = {SET_EXCEPT, "EXCEPT"},
     };
     const char *what = kinds[ast->set_kind].name;
-    struct plan *left = NULL;
-    struct plan *right = NULL;
-    TRY(bind_select(binder, query, (const struct ast_select *)ast->left, true, &left));
-    TRY(bind_select(binder, query, (const struct ast_select *)ast->right, true, &right));
     if (left->column_count != right->column_count) {
         return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", 0,
                          "each %s query must have the same number of columns", what);
@@ -152,4 +148,36 @@ tdbplus_status bind_set_operation(struct binder *binder, struct bind_query *quer
     TRY(unify_sides(binder, plan, what));
     *plan_out = plan;
     return TDBPLUS_OK;
+}
+
+tdbplus_status bind_cast_plan(struct binder *binder, const struct plan_column *columns,
+                              struct plan **plan)
+{
+    struct expr **exprs = NULL;
+    TRY(side_columns(binder, *plan, &exprs));
+    for (uint32_t i = 0; i < (*plan)->column_count; i++) {
+        TRY(bind_coerce(binder, &exprs[i], columns[i].type, FUNC_CAST_IMPLICIT));
+        if ((*plan)->columns[i].type.id == TYPE_NONE) {
+            (*plan)->exprs[i] = exprs[i];
+            (*plan)->columns[i].type = columns[i].type;
+            exprs[i] = expr_column(binder->arena, (*plan)->columns[i].id, columns[i].type);
+            if (exprs[i] == NULL) {
+                return bind_no_memory(binder);
+            }
+        }
+    }
+    return cast_side(binder, plan, exprs);
+}
+
+tdbplus_status bind_set_operation(struct binder *binder, struct bind_query *query,
+                                  const struct ast_select *ast, struct plan **plan_out)
+{
+    struct plan *left = NULL;
+    struct plan *right = NULL;
+    uint8_t recursion = binder->recursion;
+    binder->recursion = ast->set_kind == AST_UNION ? recursion : RECURSION_SET;
+    TRY(bind_select(binder, query, (const struct ast_select *)ast->left, true, &left));
+    TRY(bind_select(binder, query, (const struct ast_select *)ast->right, true, &right));
+    binder->recursion = recursion;
+    return bind_set_plan(binder, ast, left, right, plan_out);
 }

@@ -8,8 +8,11 @@ static tdbplus_status bind_inner(struct binder *binder, struct bind_query *query
     struct pointers outer_ids = {0};
     // A level of its own that has no columns: it collects what is read from outside.
     struct bind_query border = {.outer = query, .ctes = query->ctes, .outer_ids = &outer_ids};
+    uint8_t recursion = binder->recursion;
+    binder->recursion = RECURSION_SUBQUERY;
     TRY(bind_select(binder, &border, (const struct ast_select *)ast->query, false,
                     &subquery->plan));
+    binder->recursion = recursion;
     subquery->outer_ids = arena_array(binder->arena, outer_ids.count + 1u, sizeof(uint32_t));
     if (subquery->outer_ids == NULL) {
         return bind_no_memory(binder);

@@ -41,6 +41,11 @@ static int64_t next_row_id(struct exec *exec)
     return next;
 }
 
+static void count_changed(const struct change_stage *stage, struct exec *exec, uint64_t rows)
+{
+    exec->changed_rows += stage->plan->change.silent ? 0 : rows;
+}
+
 /* ---- what a new row must fulfil ---- */
 
 /* "Failing row contains (1, null, x).", as PostgreSQL says it. */
@@ -163,7 +168,7 @@ static tdbplus_status insert_plain(struct change_stage *stage, struct exec *exec
 {
     struct func_rows live = batch_rows(rows);
     TRY(txn_write_batch(exec->txn, stage->plan->change.object, TXN_INSERT, rows, NULL, exec->call));
-    exec->changed_rows += live.count;
+    count_changed(stage, exec, live.count);
     return keep_returned(stage, exec, rows->columns, &live);
 }
 
@@ -306,7 +311,7 @@ static tdbplus_status update_existing(struct change_stage *stage, struct exec *e
     TRY(check_checks(stage, exec, &row, arena));
     read_row(row.columns, count, 0, values);
     TRY(update_one(stage, exec, old_key, values));
-    exec->changed_rows++;
+    count_changed(stage, exec, 1);
     return keep_returned(stage, exec, row.columns, &rows);
 }
 
@@ -332,7 +337,7 @@ static tdbplus_status insert_one(struct change_stage *stage, struct exec *exec,
         TRY_OR(done, insert_proposed(stage, exec, values, &inserted));
     }
     if (inserted) {
-        exec->changed_rows++;
+        count_changed(stage, exec, 1);
         uint16_t number = (uint16_t)row;
         struct func_rows one = {&number, 1, rows->row_count};
         TRY_OR(done, keep_returned(stage, exec, rows->columns, &one));
@@ -423,7 +428,7 @@ static tdbplus_status update_batch(struct change_stage *stage, struct exec *exec
             continue;
         }
         TRY(update_one(stage, exec, values, values + keys));
-        exec->changed_rows++;
+        count_changed(stage, exec, 1);
         uint16_t number = (uint16_t)row;
         struct func_rows one = {&number, 1, in->row_count};
         TRY(keep_returned(stage, exec, rows.columns, &one));
@@ -450,7 +455,7 @@ static tdbplus_status delete_batch(struct change_stage *stage, struct exec *exec
             continue;
         }
         TRY(txn_delete(exec->txn, stage->plan->change.object, key, &existed, exec->call));
-        exec->changed_rows += existed;
+        count_changed(stage, exec, existed);
         uint16_t number = (uint16_t)row;
         struct func_rows one = {&number, 1, in->row_count};
         TRY(keep_returned(stage, exec, in->columns + keys, &one));

@@ -113,10 +113,17 @@ tdbplus_status exec_compile(struct exec *exec, const struct plan *plan,
         TRY(make_set(exec, plan, &pipeline));
         break;
     case PLAN_CTE:
+    case PLAN_WORK:
         TRY(make_cte(exec, plan, &pipeline));
         break;
     case PLAN_EXPAND:
         TRY(make_expand(exec, plan, &pipeline));
+        break;
+    case PLAN_WITH:
+        TRY(make_with(exec, plan, &pipeline));
+        break;
+    case PLAN_APPLY:
+        TRY(make_apply(exec, plan, &pipeline));
         break;
     case PLAN_WINDOW:
         TRY(make_window(exec, plan, &pipeline));

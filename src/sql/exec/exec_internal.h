@@ -87,6 +87,9 @@ TDBPLUS_CHECKED tdbplus_status exec_no_memory(struct exec *exec);
 void exec_init(struct exec *exec, struct txn *txn, const struct call *call);
 void exec_deinit(struct exec *exec);
 
+/* An exec inside of another one, which sees these outer rows. */
+void exec_init_child(struct exec *exec, struct exec *parent, struct outer_value *outer);
+
 /* Gives a batch columns (zeroed, in its arena); false when memory is out. */
 bool batch_shape(struct batch *batch, uint32_t column_count, uint32_t row_count);
 
@@ -268,6 +271,10 @@ TDBPLUS_CHECKED tdbplus_status make_set(struct exec *exec, const struct plan *pl
                                         struct pipeline *pipeline);
 TDBPLUS_CHECKED tdbplus_status make_cte(struct exec *exec, const struct plan *plan,
                                         struct pipeline *pipeline);
+TDBPLUS_CHECKED tdbplus_status make_with(struct exec *exec, const struct plan *plan,
+                                         struct pipeline *pipeline);
+TDBPLUS_CHECKED tdbplus_status make_apply(struct exec *exec, const struct plan *plan,
+                                          struct pipeline *pipeline);
 TDBPLUS_CHECKED tdbplus_status make_window(struct exec *exec, const struct plan *plan,
                                            struct pipeline *pipeline);
 TDBPLUS_CHECKED tdbplus_status make_expand(struct exec *exec, const struct plan *plan,

@@ -11,6 +11,17 @@ void exec_init(struct exec *exec, struct txn *txn, const struct call *call)
     arena_init(&exec->arena, call->alloc, 0);
 }
 
+void exec_init_child(struct exec *exec, struct exec *parent, struct outer_value *outer)
+{
+    exec_init(exec, parent->txn, parent->call);
+    exec->context = parent->context;
+    exec->parameters = parent->parameters;
+    exec->parameter_count = parent->parameter_count;
+    exec->parent = parent;
+    exec->outer = outer;
+    exec->depth = parent->depth + 1;
+}
+
 void exec_deinit(struct exec *exec)
 {
     for (struct stage *stage = exec->stages; stage != NULL; stage = stage->next_of_all) {

@@ -1,4 +1,4 @@
-/* Where rows come from: tables, VALUES, generate_series, WITH queries. */
+/* Where rows come from: tables, VALUES, generate_series of integers. */
 
 #include <string.h>
 
@@ -256,91 +256,4 @@ tdbplus_status make_series(struct exec *exec, const struct plan *plan, struct pi
     series->plan = plan;
     pipeline->last = &series->stage;
     return compile_values(exec, plan->exprs, plan->expr_count, &series->exprs);
-}
-
-/* ---- WITH queries ---- */
-
-/* The rows of one, made by the first reader that asks. */
-struct cte_rows {
-    const struct plan_cte *cte;
-    struct exec *owner; /* Whose stages fill it. */
-    struct row_store store;
-    struct pipeline pipeline;
-    bool done;
-    struct cte_rows *next;
-};
-
-struct cte_stage {
-    struct stage stage;
-    struct cte_rows *rows;
-    uint32_t chunk;
-};
-
-static tdbplus_status cte_fill(struct cte_rows *rows)
-{
-    struct exec *exec = rows->owner;
-    tdbplus_status status = TDBPLUS_OK;
-    struct batch batch;
-    batch_init(&batch, exec->call->alloc);
-    while ((status = pipeline_next(rows->pipeline.last, exec, &batch)) == TDBPLUS_OK) {
-        struct func_rows live = batch_rows(&batch);
-        TRY_OR(done, row_store_append(&rows->store, exec, batch.columns, &live));
-    }
-    status = status == TDBPLUS_END ? TDBPLUS_OK : status;
-    rows->done = status == TDBPLUS_OK;
-done:
-    batch_deinit(&batch);
-    return status;
-}
-
-static tdbplus_status cte_next(struct stage *stage, struct exec *exec, struct batch *out)
-{
-    struct cte_stage *cte = (struct cte_stage *)stage;
-    if (!cte->rows->done) {
-        TRY(cte_fill(cte->rows));
-    }
-    tdbplus_status status = TDBPLUS_END;
-    if (row_store_chunk(&cte->rows->store, cte->chunk, out, exec, &status)) {
-        cte->chunk++;
-        return TDBPLUS_OK;
-    }
-    return status;
-}
-
-static struct cte_rows *cte_find(const struct exec *exec, const struct plan_cte *cte)
-{
-    for (; exec != NULL; exec = exec->parent) {
-        for (struct cte_rows *rows = exec->ctes; rows != NULL; rows = rows->next) {
-            if (rows->cte == cte) {
-                return rows;
-            }
-        }
-    }
-    return NULL;
-}
-
-tdbplus_status make_cte(struct exec *exec, const struct plan *plan, struct pipeline *pipeline)
-{
-    static const struct stage_ops ops = {.name = "cte", .next = cte_next};
-    struct cte_rows *rows = cte_find(exec, plan->cte);
-    struct cte_stage *stage = stage_make(exec, sizeof *stage, &ops, NULL);
-    if (stage == NULL) {
-        return exec_no_memory(exec);
-    }
-    if (rows == NULL) {
-        rows = arena_array(&exec->arena, 1, sizeof *rows);
-        if (rows == NULL) {
-            return exec_no_memory(exec);
-        }
-        const struct plan *query = plan->cte->plan;
-        row_store_init(&rows->store, &exec->arena, query->columns, query->column_count);
-        rows->cte = plan->cte;
-        rows->owner = exec;
-        rows->next = exec->ctes;
-        exec->ctes = rows;
-        TRY(exec_compile(exec, query, &rows->pipeline));
-    }
-    stage->rows = rows;
-    pipeline->last = &stage->stage;
-    return TDBPLUS_OK;
 }

@@ -75,14 +75,8 @@ static tdbplus_status run(struct exec *parent, const struct expr_subquery *subqu
         return err_set_state(parent->call->err, TDBPLUS_E_LIMIT, "54001",
                              "subqueries are nested more than %u deep", EXEC_DEPTH_MAX);
     }
-    exec_init(&answer->exec, parent->txn, parent->call);
+    exec_init_child(&answer->exec, parent, outer);
     list_init(&answer->values, parent->call->alloc, sizeof(struct datum));
-    answer->exec.context = parent->context;
-    answer->exec.parameters = parent->parameters;
-    answer->exec.parameter_count = parent->parameter_count;
-    answer->exec.parent = parent;
-    answer->exec.outer = outer;
-    answer->exec.depth = parent->depth + 1;
     struct batch batch;
     batch_init(&batch, parent->call->alloc);
     struct pipeline pipeline = {0};

@@ -67,11 +67,24 @@ const char *sql_statement_name(const struct sql_script *script, uint32_t number)
     return parse_statement_name(sql_statement_ast(script, number));
 }
 
+/* True when a WITH query changes rows. */
+static bool changes_rows(const struct ast_select *select)
+{
+    for (uint32_t i = 0; select->with != NULL && i < select->with->ctes.count; i++) {
+        if (((const struct ast_cte *)select->with->ctes.items[i])->query->kind != AST_SELECT) {
+            return true;
+        }
+    }
+    return false;
+}
+
 uint8_t sql_statement_kind(const struct sql_script *script, uint32_t number)
 {
     switch (sql_statement_ast(script, number)->kind) {
     case AST_SELECT:
-        return SQL_QUERY;
+        return changes_rows((const struct ast_select *)sql_statement_ast(script, number))
+                   ? SQL_CHANGE
+                   : SQL_QUERY;
     case AST_INSERT:
     case AST_UPDATE:
     case AST_DELETE:
@@ -98,6 +111,7 @@ struct sql_prepared {
     struct arena arena;
     struct bound bound;
     const char *tag;
+    bool changes;                          /* Rows, though it may be a SELECT. */
     struct bound_dependency *dependencies; /* The binder's, and the tables of the plan. */
     struct plan_column text_column;        /* Of EXPLAIN. */
 };
@@ -136,8 +150,10 @@ static bool visit_plans(struct sql_prepared *prepared, struct plan *plan)
         good = add_dependency(prepared, plan->scan.object);
     } else if (plan->kind >= PLAN_INSERT) {
         good = add_dependency(prepared, plan->change.object);
-    } else if (plan->kind == PLAN_CTE) {
-        good = visit_plans(prepared, plan->cte->plan);
+    }
+    for (uint32_t i = 0; plan->kind == PLAN_WITH && good && i < plan->cte_count; i++) {
+        good = visit_plans(prepared, plan->ctes[i]->plan) &&
+               visit_plans(prepared, plan->ctes[i]->step);
     }
     return good && plan_each_expr(plan, visit_expr, prepared) &&
            visit_plans(prepared, plan->left) && visit_plans(prepared, plan->right);
@@ -189,6 +205,7 @@ tdbplus_status sql_prepare(const struct sql_script *script, uint32_t number, str
         return status;
     }
     prepared->tag = prepared->bound.tag;
+    prepared->changes = sql_statement_kind(script, number) == SQL_CHANGE;
     prepared->txn = txn;
     *prepared_out = prepared;
     return TDBPLUS_OK;
@@ -284,8 +301,10 @@ static bool refresh_plan(struct refresh *refresh, struct plan *plan)
     } else if (plan->kind >= PLAN_INSERT) {
         good = refresh_object(refresh, plan->change.object_id, plan->change.schema_version,
                               &plan->change.object);
-    } else if (plan->kind == PLAN_CTE) {
-        good = refresh_plan(refresh, plan->cte->plan);
+    }
+    for (uint32_t i = 0; plan->kind == PLAN_WITH && good && i < plan->cte_count; i++) {
+        good = refresh_plan(refresh, plan->ctes[i]->plan) &&
+               refresh_plan(refresh, plan->ctes[i]->step);
     }
     return good && plan_each_expr(plan, refresh_expr, refresh) &&
            refresh_plan(refresh, plan->left) && refresh_plan(refresh, plan->right);
@@ -446,7 +465,9 @@ tdbplus_status sql_cursor_next(struct sql_cursor *cursor, struct batch *batch)
     tdbplus_status status;
     switch (cursor->prepared->bound.kind) {
     case BOUND_QUERY:
-        status = pipeline_next(cursor->pipeline.last, &cursor->exec, batch);
+        status = cursor->prepared->changes
+                     ? next_of_change(cursor, batch)
+                     : pipeline_next(cursor->pipeline.last, &cursor->exec, batch);
         break;
     case BOUND_CHANGE:
         status = next_of_change(cursor, batch);

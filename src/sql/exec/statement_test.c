@@ -261,6 +261,12 @@ static const char *const swept[] = {
     "DELETE FROM t WHERE a = 4 RETURNING c",
     "CREATE TABLE made AS SELECT * FROM t",
     "EXPLAIN SELECT * FROM t WHERE a = 1",
+    "WITH RECURSIVE r(n, s) AS (SELECT 1, 'a long text to be kept' UNION SELECT n + 1, s || 'x' "
+    "FROM r WHERE n < 4), w AS (DELETE FROM t WHERE a = 2 RETURNING a) SELECT n, s, w.a FROM r, w",
+    "SELECT t.a, x.y, s, u FROM t LEFT JOIN LATERAL (SELECT t.b || g AS y FROM generate_series(1, "
+    "t.a) g) x ON x.y <> 'b1', ROWS FROM (generate_series(1.5, 3), unnest(ARRAY['x', NULL])) "
+    "WITH ORDINALITY AS f(s, u, o)",
+    "SELECT a, generate_series(1, a), unnest(ARRAY[c, 'second']) FROM t WHERE a < 3",
     "SELECT x, row_number() OVER (PARTITION BY x % 2 ORDER BY x), "
     "sum(x::numeric) OVER (ORDER BY x RANGE BETWEEN 1 PRECEDING AND 1 FOLLOWING), "
     "max(x) OVER (ROWS 1 PRECEDING) FROM generate_series(1, 5) x",

@@ -21,6 +21,9 @@ TDBPLUS_CHECKED tdbplus_status opt_fold(struct optimizer *optimizer, struct expr
 /* semi_join.c: EXISTS and IN in filters become joins. Before anything below is planned. */
 TDBPLUS_CHECKED tdbplus_status opt_semi_join(struct optimizer *optimizer, struct plan **plan);
 
+/* lateral.c: functions in FROM that read the items before them. Before pushdown. */
+TDBPLUS_CHECKED tdbplus_status opt_lateral(struct optimizer *optimizer, struct plan **plan);
+
 /* pushdown.c: conditions move to where fewer rows have been made. */
 TDBPLUS_CHECKED tdbplus_status opt_pushdown(struct optimizer *optimizer, struct plan **plan);
 

@@ -43,8 +43,13 @@ static tdbplus_status optimize_subqueries(struct optimizer *optimizer, struct ex
     return TDBPLUS_OK;
 }
 
-/* Before the plan itself, so that its rules see finished subqueries. A WITH query is planned by its
- * first reader. */
+static tdbplus_status optimize_cte(struct optimizer *optimizer, struct plan_cte *cte)
+{
+    TRY(optimize_tree(optimizer, &cte->plan));
+    return cte->step != NULL ? optimize_tree(optimizer, &cte->step) : TDBPLUS_OK;
+}
+
+/* Before the plan itself, so that its rules see finished subqueries. */
 static tdbplus_status optimize_inner(struct optimizer *optimizer, struct plan *plan)
 {
     if (plan == NULL) {
@@ -52,9 +57,8 @@ static tdbplus_status optimize_inner(struct optimizer *optimizer, struct plan *p
     }
     TRY(opt_each_expr(optimizer, plan, opt_fold));
     TRY(opt_each_expr(optimizer, plan, optimize_subqueries));
-    if (plan->kind == PLAN_CTE && !plan->cte->planned) {
-        plan->cte->planned = true;
-        TRY(optimize_tree(optimizer, &plan->cte->plan));
+    for (uint32_t i = 0; plan->kind == PLAN_WITH && i < plan->cte_count; i++) {
+        TRY(optimize_cte(optimizer, plan->ctes[i]));
     }
     TRY(optimize_inner(optimizer, plan->left));
     return optimize_inner(optimizer, plan->right);
@@ -62,6 +66,7 @@ static tdbplus_status optimize_inner(struct optimizer *optimizer, struct plan *p
 
 static tdbplus_status optimize_tree(struct optimizer *optimizer, struct plan **plan)
 {
+    TRY(opt_lateral(optimizer, plan));
     TRY(opt_semi_join(optimizer, plan));
     TRY(optimize_inner(optimizer, *plan));
     TRY(opt_pushdown(optimizer, plan));

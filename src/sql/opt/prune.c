@@ -127,6 +127,11 @@ static bool use_node(struct map *used, struct plan *plan)
         return prune_project(used, plan);
     case PLAN_AGGREGATE:
         return prune_aggregate(used, plan);
+    case PLAN_APPLY:
+        for (uint32_t i = 0; i < plan->apply_count && good; i++) {
+            good = map_put(used, plan->apply_ids[i], 1);
+        }
+        return good && use_exprs(used, plan->exprs, plan->expr_count);
     case PLAN_FILTER:
     case PLAN_JOIN:
     case PLAN_EXPAND:
@@ -149,6 +154,8 @@ static bool use_node(struct map *used, struct plan *plan)
     case PLAN_VALUES:
     case PLAN_SERIES:
     case PLAN_CTE:
+    case PLAN_WITH:
+    case PLAN_WORK:
         break;
     }
     return true;
@@ -159,7 +166,8 @@ static tdbplus_status take_columns(struct optimizer *optimizer, struct plan *pla
 {
     const struct plan *left = plan->left;
     const struct plan *right =
-        plan->kind == PLAN_JOIN && plan->join_kind != JOIN_SEMI && plan->join_kind != JOIN_ANTI
+        plan->kind == PLAN_APPLY || (plan->kind == PLAN_JOIN && plan->join_kind != JOIN_SEMI &&
+                                     plan->join_kind != JOIN_ANTI)
             ? plan->right
             : NULL;
     uint32_t count = left->column_count + (right != NULL ? right->column_count : 0);
@@ -207,6 +215,8 @@ static tdbplus_status prune(struct optimizer *optimizer, struct map *used, struc
     case PLAN_DISTINCT:
     case PLAN_WINDOW:
     case PLAN_EXPAND:
+    case PLAN_APPLY:
+    case PLAN_WITH:
         return take_columns(optimizer, plan);
     default:
         return TDBPLUS_OK;

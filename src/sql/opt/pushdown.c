@@ -235,6 +235,25 @@ static tdbplus_status push_nothing(struct optimizer *optimizer, struct plan **pl
     return put_filter(optimizer, list, plan);
 }
 
+/* A lateral join: conditions about one side move into it, as far as LEFT lets them. */
+static tdbplus_status push_apply(struct optimizer *optimizer, struct plan **plan,
+                                 struct conditions *list)
+{
+    struct plan *apply = *plan;
+    struct conditions left = {0};
+    struct conditions right = {0};
+    struct conditions above = {0};
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct expr *condition = list->items[i];
+        bool left_only = reads_none(condition, apply->right);
+        bool right_only = reads_none(condition, apply->left) && apply->join_kind == JOIN_INNER;
+        TRY(add(optimizer, left_only ? &left : right_only ? &right : &above, condition));
+    }
+    TRY(push(optimizer, &apply->left, &left));
+    TRY(push(optimizer, &apply->right, &right));
+    return put_filter(optimizer, &above, plan);
+}
+
 static tdbplus_status push_filter(struct optimizer *optimizer, struct plan **plan,
                                   struct conditions *list)
 {
@@ -262,8 +281,11 @@ static tdbplus_status push(struct optimizer *optimizer, struct plan **plan, stru
     case PLAN_PROJECT:
     case PLAN_AGGREGATE:
         return push_project(optimizer, plan, list);
+    case PLAN_APPLY:
+        return push_apply(optimizer, plan, list);
     case PLAN_SORT:
     case PLAN_DISTINCT:
+    case PLAN_WITH:
         return push(optimizer, &(*plan)->left, list);
     default:
         return push_nothing(optimizer, plan, list);

@@ -18,6 +18,18 @@ static bool reads_nothing(void *ctx, struct expr *expr)
     return !expr_reads(expr, ((const struct reads_ctx *)ctx)->input);
 }
 
+static bool plan_reads(struct plan *plan, const struct plan *input);
+
+static bool ctes_read(const struct plan *with, const struct plan *input)
+{
+    for (uint32_t i = 0; i < with->cte_count; i++) {
+        if (plan_reads(with->ctes[i]->plan, input) || plan_reads(with->ctes[i]->step, input)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* True when an expression somewhere in the plan reads a column of `input`. */
 static bool plan_reads(struct plan *plan, const struct plan *input)
 {
@@ -26,8 +38,8 @@ static bool plan_reads(struct plan *plan, const struct plan *input)
     }
     struct reads_ctx ctx = {input};
     return !plan_each_expr(plan, reads_nothing, &ctx) ||
-           (plan->kind == PLAN_CTE && plan_reads(plan->cte->plan, input)) ||
-           plan_reads(plan->left, input) || plan_reads(plan->right, input);
+           (plan->kind == PLAN_WITH && ctes_read(plan, input)) || plan_reads(plan->left, input) ||
+           plan_reads(plan->right, input);
 }
 
 static bool expr_reads(const struct expr *expr, const struct plan *input)

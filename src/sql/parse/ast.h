@@ -376,7 +376,8 @@ struct ast_table_function {
     struct ast ast;
     bool lateral;
     bool ordinality;
-    struct ast *function; /* Mostly AST_FUNCTION. */
+    bool rows_from;            /* ROWS FROM (...). */
+    struct ast_list functions; /* At least one, mostly AST_FUNCTION. */
     struct ast_alias *alias;
     struct ast_list definitions; /* AST_COLUMN_DEFINITION. */
 };

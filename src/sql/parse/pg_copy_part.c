@@ -112,16 +112,25 @@ static struct ast *copy_table_subquery(struct copier *copier, const RangeSubsele
 
 static struct ast *copy_table_function(struct copier *copier, const RangeFunction *source)
 {
-    if (source->is_rowsfrom || source->functions->length != 1) {
-        copy_unsupported(copier, "ROWS FROM", -1);
-        return NULL;
-    }
     COPY_MAKE(ast_table_function, AST_TABLE_FUNCTION, -1)
     node->lateral = source->lateral;
     node->ordinality = source->ordinality;
-    // Each item is a pair: the call, and the column definitions of that call.
-    const List *pair = source->functions->elements[0].ptr_value;
-    copy_want(copier, pair->elements[0].ptr_value, &node->function);
+    node->rows_from = source->is_rowsfrom;
+    uint32_t count = (uint32_t)source->functions->length;
+    node->functions.items = arena_array(copier->arena, count, sizeof *node->functions.items);
+    if (node->functions.items == NULL) {
+        copier->status = TDBPLUS_E_NOMEM;
+        return NULL;
+    }
+    node->functions.count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        // Each item is a pair: the call, and the column definitions of that call.
+        const List *pair = source->functions->elements[i].ptr_value;
+        copy_want(copier, pair->elements[0].ptr_value, &node->functions.items[i]);
+        if (pair->elements[1].ptr_value != NULL) {
+            copy_unsupported(copier, "a column definition list", -1);
+        }
+    }
     copy_want_list(copier, source->coldeflist, &node->definitions);
     node->alias = copy_alias(copier, source->alias);
     return &node->ast;

@@ -108,6 +108,9 @@ bool plan_each_slot(struct plan *plan, bool (*visit)(void *ctx, struct expr **sl
     case PLAN_SET:
     case PLAN_CTE:
     case PLAN_EXPAND:
+    case PLAN_APPLY:
+    case PLAN_WITH:
+    case PLAN_WORK:
         break;
     }
     return good;
@@ -219,11 +222,12 @@ static const char *join_name(uint8_t kind)
 static void print_head(const struct plan *plan, struct buffer *buffer)
 {
     static const char *const names[] = {
-        [PLAN_VALUES] = "Values",   [PLAN_SCAN] = "Scan",         [PLAN_SERIES] = "Series",
-        [PLAN_FILTER] = "Filter",   [PLAN_PROJECT] = "Project",   [PLAN_AGGREGATE] = "Aggregate",
-        [PLAN_JOIN] = "Join",       [PLAN_SORT] = "Sort",         [PLAN_LIMIT] = "Limit",
-        [PLAN_DISTINCT] = "Unique", [PLAN_SET] = "Set Operation", [PLAN_CTE] = "CTE Scan",
-        [PLAN_EXPAND] = "Expand",   [PLAN_WINDOW] = "Window",     [PLAN_INSERT] = "Insert",
+        [PLAN_VALUES] = "Values",   [PLAN_SCAN] = "Scan",           [PLAN_SERIES] = "Series",
+        [PLAN_FILTER] = "Filter",   [PLAN_PROJECT] = "Project",     [PLAN_AGGREGATE] = "Aggregate",
+        [PLAN_JOIN] = "Join",       [PLAN_SORT] = "Sort",           [PLAN_LIMIT] = "Limit",
+        [PLAN_DISTINCT] = "Unique", [PLAN_SET] = "Set Operation",   [PLAN_CTE] = "CTE Scan",
+        [PLAN_WINDOW] = "Window",   [PLAN_APPLY] = "Lateral Join",  [PLAN_EXPAND] = "Expand",
+        [PLAN_WITH] = "With",       [PLAN_WORK] = "WorkTable Scan", [PLAN_INSERT] = "Insert",
         [PLAN_UPDATE] = "Update",   [PLAN_DELETE] = "Delete",
     };
     buffer_put_text(buffer,
@@ -233,6 +237,7 @@ static void print_head(const struct plan *plan, struct buffer *buffer)
         buffer_printf(buffer, " on %s", plan->scan.table_name);
         break;
     case PLAN_CTE:
+    case PLAN_WORK:
         buffer_printf(buffer, " on %s", plan->cte->name);
         break;
     case PLAN_INSERT:
@@ -264,19 +269,35 @@ static void print_scan(const struct plan_scan *scan, struct buffer *buffer)
     }
 }
 
+static void indent(struct buffer *buffer, uint32_t depth)
+{
+    for (uint32_t i = 0; i < depth; i++) {
+        buffer_put_text(buffer, "  ");
+    }
+}
+
+static void print_node(const struct plan *plan, struct buffer *buffer, uint32_t depth);
+
+static void print_cte(const struct plan_cte *cte, struct buffer *buffer, uint32_t depth)
+{
+    indent(buffer, depth);
+    buffer_printf(buffer, "CTE %s\n", cte->name);
+    print_node(cte->plan, buffer, depth + 1);
+    print_node(cte->step, buffer, depth + 1);
+}
+
 static void print_node(const struct plan *plan, struct buffer *buffer, uint32_t depth)
 {
     if (plan == NULL || depth > 200) {
         return;
     }
-    for (uint32_t i = 0; i < depth; i++) {
-        buffer_put_text(buffer, "  ");
-    }
+    indent(buffer, depth);
     print_head(plan, buffer);
     if (plan->kind == PLAN_SCAN) {
         print_scan(&plan->scan, buffer);
     }
-    if (plan->kind == PLAN_FILTER || plan->kind == PLAN_JOIN || plan->kind == PLAN_AGGREGATE) {
+    if (plan->kind == PLAN_FILTER || plan->kind == PLAN_JOIN || plan->kind == PLAN_AGGREGATE ||
+        plan->kind == PLAN_APPLY) {
         for (uint32_t i = 0; i < plan->expr_count; i++) {
             buffer_put_text(buffer, i == 0 ? ": " : ", ");
             print_expr(plan->exprs[i], buffer, 0);
@@ -288,8 +309,8 @@ static void print_node(const struct plan *plan, struct buffer *buffer, uint32_t 
     buffer_put_text(buffer, "\n");
     print_node(plan->left, buffer, depth + 1);
     print_node(plan->right, buffer, depth + 1);
-    if (plan->kind == PLAN_CTE && plan->cte->reader_count == 1) {
-        print_node(plan->cte->plan, buffer, depth + 1);
+    for (uint32_t i = 0; plan->kind == PLAN_WITH && i < plan->cte_count; i++) {
+        print_cte(plan->ctes[i], buffer, depth + 1);
     }
 }
 

@@ -24,6 +24,9 @@ enum plan_kind {
     PLAN_CTE, /* Reads the rows of a materialised WITH query. */
     PLAN_WINDOW,
     PLAN_EXPAND, /* Rows of arrays: the input's columns, then an item of each array. */
+    PLAN_APPLY,  /* A join whose right side reads columns of the left: LATERAL. */
+    PLAN_WITH,   /* Owns WITH queries that its input reads. */
+    PLAN_WORK,   /* Reads what the last round of a recursive WITH query has found. */
     PLAN_INSERT,
     PLAN_UPDATE,
     PLAN_DELETE,
@@ -150,7 +153,11 @@ struct plan_cte {
     const char *name;
     uint32_t number; /* Unique in the statement. */
     uint32_t reader_count;
-    bool planned; /* The optimiser has seen it. */
+    bool changes; /* INSERT, UPDATE or DELETE: runs to its end, whoever reads it. */
+    /* WITH RECURSIVE: `plan` gives the first rows, `step` more from those of the last round, until
+     * there are none; `distinct` leaves out rows that were there before. */
+    struct plan *step;
+    bool distinct;
 };
 
 /* What INSERT does when the key exists. */
@@ -171,6 +178,7 @@ struct plan_change {
     uint8_t conflict;
     uint64_t *arbiters; /* ON CONFLICT: ids of the unique indexes that count; 0: the key. */
     uint32_t arbiter_count;
+    bool silent;          /* Of a WITH query: the statement's tag does not count its rows. */
     bool has_hidden_key;  /* The last column is the hidden row id. */
     struct expr **checks; /* On the new row's columns; false is an error. */
     const char **check_names;
@@ -191,7 +199,8 @@ struct plan {
     struct plan_column *columns; /* Of the output. */
     uint32_t column_count;
     /* FILTER: conditions, all of which must hold. PROJECT: one a column. VALUES: row after row.
-     * AGGREGATE: group keys, which are the first columns. JOIN: conditions. SERIES: arguments.
+     * AGGREGATE: group keys, which are the first columns. JOIN, APPLY: conditions. SERIES:
+     * arguments.
      * EXPAND: arrays, whose items are columns of the arrays' element type, or of their own type
      * where each part along the first dimension is a row's value.
      * DISTINCT: what ON says; none: all columns. LIMIT: count and offset, either may be NULL. */
@@ -204,7 +213,15 @@ struct plan {
             struct plan_aggregate *aggregates;
             uint32_t aggregate_count;
         };
-        uint8_t join_kind;
+        struct {
+            uint8_t join_kind;   /* APPLY: JOIN_INNER or JOIN_LEFT. */
+            uint32_t *apply_ids; /* Columns of the left side that the right side reads. */
+            uint32_t apply_count;
+        };
+        struct {
+            struct plan_cte **ctes;
+            uint32_t cte_count;
+        };
         struct {
             struct plan_key *keys;
             uint32_t key_count;

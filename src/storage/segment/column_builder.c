@@ -5,9 +5,10 @@
 #include "base/assert.h"
 #include "base/codec.h"
 
-#define PAGE_SIZE_WORST                                                           \
-    ((size_t)1 << 20)      /* One page among small ones may have that many bytes. \
-                            */
+#define PAGE_SIZE_WORST                                                      \
+    ((size_t)1 << 20) /* One page among small ones may have that many bytes. \
+                       */
+#define EXTERNAL_WORDS  ((size_t)GROUP_ROW_COUNT / 64)
 #define PAGE_SHIFT_EVEN 6u /* Below that, only the average counts. */
 
 void column_builder_init(struct column_builder *builder, struct type type,
@@ -31,6 +32,7 @@ void column_builder_deinit(struct column_builder *builder)
     buffer_deinit(&builder->offsets);
     buffer_deinit(&builder->sizes);
     buffer_deinit(&builder->zones);
+    alloc_free(builder->values.alloc, builder->external, EXTERNAL_WORDS, sizeof(uint64_t));
 }
 
 void column_builder_reset(struct column_builder *builder)
@@ -45,6 +47,10 @@ void column_builder_reset(struct column_builder *builder)
     buffer_clear(&builder->sizes);
     buffer_clear(&builder->zones);
     memset(builder->validity, 0xFF, sizeof builder->validity);
+    if (builder->external_count > 0) {
+        memset(builder->external, 0, EXTERNAL_WORDS * sizeof(uint64_t));
+        builder->external_count = 0;
+    }
 }
 
 size_t column_builder_size(const struct column_builder *builder)
@@ -179,6 +185,26 @@ tdbplus_status column_builder_append_words(struct column_builder *builder, const
     return TDBPLUS_OK;
 }
 
+tdbplus_status column_builder_mark_external(struct column_builder *builder,
+                                            const uint64_t *external, uint32_t count,
+                                            struct err *err)
+{
+    if (builder->external == NULL) {
+        builder->external = alloc_array(builder->values.alloc, EXTERNAL_WORDS, sizeof(uint64_t));
+        if (builder->external == NULL) {
+            return no_memory(err);
+        }
+    }
+    uint32_t first = builder->row_count - count;
+    for (uint32_t i = 0; i < count; i++) {
+        if ((external[i / 64] >> (i % 64) & 1) != 0) {
+            builder->external[(first + i) / 64] |= (uint64_t)1 << ((first + i) % 64);
+            builder->external_count++;
+        }
+    }
+    return TDBPLUS_OK;
+}
+
 /* ---- making pages ---- */
 
 static uint64_t end_of(const struct column_builder *builder, uint32_t row)
@@ -226,8 +252,8 @@ uint32_t column_builder_choose_shift(const struct column_builder *builder)
     return shift;
 }
 
-/* Copies `count` bits from bit `first` on; returns how many of them are zero. */
-static uint32_t copy_validity(const uint64_t *bits, uint32_t first, uint32_t count, uint64_t *to)
+/* Copies `count` bits from bit `first` on, ones behind them; returns how many are zero. */
+static uint32_t copy_bits(const uint64_t *bits, uint32_t first, uint32_t count, uint64_t *to)
 {
     uint32_t zeroes = 0;
     for (uint32_t word = 0; word * 64 < count; word++) {
@@ -245,7 +271,7 @@ static uint32_t copy_validity(const uint64_t *bits, uint32_t first, uint32_t cou
 }
 
 uint32_t column_builder_input(const struct column_builder *builder, uint32_t first, uint32_t count,
-                              uint64_t *validity, struct encoding_input *input_out)
+                              struct column_bits *bits, struct encoding_input *input_out)
 {
     ASSERT(first >= builder->flushed_rows && first + count <= builder->row_count);
     struct encoding_input input = {
@@ -253,8 +279,15 @@ uint32_t column_builder_input(const struct column_builder *builder, uint32_t fir
     uint32_t index = first - builder->flushed_rows;
     uint32_t nulls = 0;
     if (builder->null_count > 0) {
-        nulls = copy_validity(builder->validity, first, count, validity);
-        input.validity = nulls > 0 ? validity : NULL;
+        nulls = copy_bits(builder->validity, first, count, bits->validity);
+        input.validity = nulls > 0 ? bits->validity : NULL;
+    }
+    if (builder->external_count > 0) {
+        bool any = copy_bits(builder->external, first, count, bits->external) < count;
+        if (count % 64 != 0) {
+            bits->external[count / 64] &= ~(UINT64_MAX << (count % 64));
+        }
+        input.external = any ? bits->external : NULL;
     }
     if (builder->value_size != 0) {
         input.values = builder->values.data + (size_t)index * builder->value_size;

@@ -86,6 +86,10 @@ void encoding_encode(const struct encoding_input *input, struct encoding_scratch
         encoding_bytes(input, scratch, header_out, payload);
     }
     encoding_pad(payload, begin);
+    if (input->external != NULL) {
+        header_out->flags |= PAGE_FLAG_EXTERNAL;
+        buffer_put(payload, input->external, ((size_t)input->row_count + 63) / 64 * 8);
+    }
     if (input->validity != NULL) {
         header_out->flags |= PAGE_FLAG_VALIDITY;
         buffer_put(payload, input->validity, ((size_t)input->row_count + 63) / 64 * 8);

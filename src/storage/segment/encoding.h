@@ -20,6 +20,7 @@ struct encoding_input {
     const uint64_t *ends;  /* Variable: where value i ends in `values`; it begins where the one */
     uint64_t begin;        /* before ends, the first one at `begin`. */
     const uint64_t *validity; /* NULL: no nulls. Bit 0 is the first row. */
+    const uint64_t *external; /* Variable: rows that are struct value_reference; NULL: none. */
     bool random_access;       /* Single values are read often: no sequential encodings. */
     bool packed_only;         /* Integer keys: PAGE_PACKED, which lookups search (G5). */
 };

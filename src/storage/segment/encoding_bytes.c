@@ -185,7 +185,8 @@ static bool dictionary_pays(const struct encoding_input *input, uint32_t distinc
 void encoding_bytes(const struct encoding_input *input, struct encoding_scratch *scratch,
                     struct page_header *header_out, struct buffer *payload)
 {
-    uint32_t distinct = find_distinct(input, scratch);
+    // References are hardly ever the same, and pages with them have one form.
+    uint32_t distinct = input->external != NULL ? 0 : find_distinct(input, scratch);
     if (distinct == 1) {
         struct span value = value_of(input, 0);
         header_out->encoding = PAGE_CONSTANT;

@@ -13,6 +13,7 @@
 
 #include "base/assert.h"
 #include "base/codec.h"
+#include "storage/segment/external.h"
 
 #define READAHEAD_WINDOWS 4u
 #define POSITION_NONE     UINT32_MAX
@@ -34,6 +35,8 @@ struct cursor {
     const uint64_t *codes;
     const uint64_t *begins;
     const uint16_t *rows; /* Row of the window that each one was; NULL: all went on. */
+    uint64_t **external;  /* Bits of the rows of each column that are references; with `raw`. */
+    uint32_t first_file;  /* Number among the merge's value files of its segment's first. */
     uint32_t *positions;  /* Of the schema's columns in the file; POSITION_NONE: missing. */
     uint32_t *new_rows;   /* row_count; ROW_NONE where dropped. */
 };
@@ -51,6 +54,11 @@ struct merge {
     bool is_integer_key;
     bool has_begin;
     uint64_t horizon;
+    bool raw;       /* Large values come as references; decided with the first rows. */
+    uint8_t *modes; /* enum external_mode of each column. */
+    struct external_source *files; /* Value files of all sources. */
+    uint32_t file_count;
+    struct external_column *references; /* Of the columns of the batch. */
     uint32_t source_count;
     uint32_t leaf_count; /* A power of two. */
     struct cursor *cursors;
@@ -117,6 +125,84 @@ struct selection {
     uint32_t kept;
 };
 
+/* Renumbers the file of a reference, which gets memory of its own. */
+static bool move_reference(const struct merge *merge, struct cursor *cursor, struct view *view)
+{
+    struct value_reference reference = {0};
+    struct span bytes = view_span(view);
+    memcpy(&reference, bytes.data, bytes.size);
+    uint32_t file = value_place_of(reference.place).file;
+    bool known = file < cursor->source.segment->value_count;
+    // A number out of range is found and told by who follows it.
+    file = known ? file + cursor->first_file : merge->file_count;
+    reference.place = value_place_move(reference.place, file);
+    if (bytes.size == sizeof reference.place) {
+        *view = view_of((struct span){(const uint8_t *)&reference.place, sizeof reference.place});
+        return true;
+    }
+    uint8_t *copy = arena_alloc(&cursor->batch.arena, sizeof reference);
+    if (copy == NULL) {
+        return false;
+    }
+    memcpy(copy, &reference, sizeof reference);
+    *view = view_of((struct span){copy, sizeof reference});
+    return true;
+}
+
+/* Values of fixed size as views, as references have them. */
+static bool views_of_fixed(const struct column *fixed, struct column *column_out,
+                           struct arena *arena)
+{
+    struct column column = {0};
+    size_t width = type_width(fixed->type);
+    if (!column_make(&column, type_of(TYPE_BYTEA), fixed->row_count, false, arena)) {
+        return false;
+    }
+    column.validity = fixed->validity;
+    struct view *views = column.data;
+    for (uint32_t i = 0; i < fixed->row_count; i++) {
+        views[i] = view_of((struct span){(const uint8_t *)fixed->data + i * width, width});
+    }
+    *column_out = column;
+    return true;
+}
+
+/* Reads a column that may have large values: those are left where they are. */
+static tdbplus_status read_references(const struct merge *merge, struct cursor *cursor,
+                                      uint32_t index, const struct selection *window,
+                                      struct err *err)
+{
+    struct column column;
+    struct arena *arena = &cursor->batch.arena;
+    uint64_t *bits = NULL;
+    TRY(segment_read_references(cursor->source.segment, cursor->window_row, window->count,
+                                cursor->positions[index], &cursor->batch, &column, &bits, err));
+    struct column *kept = &cursor->columns[index];
+    if (bits == NULL && window->rows == NULL) {
+        *kept = column;
+        return TDBPLUS_OK;
+    }
+    if (bits == NULL) {
+        bool good = column_flatten(&column, window->rows, window->kept, kept, arena);
+        return good ? TDBPLUS_OK : no_memory(err);
+    }
+    uint64_t *kept_bits = arena_array(arena, SEGMENT_WINDOW_ROW_COUNT / 64, sizeof *kept_bits);
+    if (kept_bits == NULL || !column_flatten(&column, window->rows, window->kept, kept, arena)) {
+        return no_memory(err);
+    }
+    for (uint32_t i = 0; i < window->kept; i++) {
+        uint32_t row = window->rows == NULL ? i : window->rows[i];
+        if ((bits[row / 64] >> (row % 64) & 1) != 0) {
+            kept_bits[i / 64] |= (uint64_t)1 << (i % 64);
+            if (!move_reference(merge, cursor, &((struct view *)kept->data)[i])) {
+                return no_memory(err);
+            }
+        }
+    }
+    cursor->external[index] = kept_bits;
+    return TDBPLUS_OK;
+}
+
 /* Reads one column of the window: flat, and without the rows that are dropped. */
 static tdbplus_status read_column(struct cursor *cursor, uint32_t position,
                                   const struct selection *window, struct column *column_out,
@@ -150,17 +236,24 @@ static tdbplus_status read_columns(const struct merge *merge, struct cursor *cur
     const struct schema *schema = merge->schema;
     struct arena *arena = &cursor->batch.arena;
     cursor->columns = arena_array(arena, schema->column_count, sizeof *cursor->columns);
-    if (cursor->columns == NULL) {
+    cursor->external = arena_array(arena, schema->column_count, sizeof *cursor->external);
+    if (cursor->columns == NULL || cursor->external == NULL) {
         return no_memory(err);
     }
     for (uint32_t i = 0; i < schema->column_count; i++) {
         struct column *column = &cursor->columns[i];
         uint32_t position = cursor->positions[i];
+        bool raw = merge->raw && merge->modes[i] != EXTERNAL_NEVER;
         tdbplus_status status = TDBPLUS_OK;
-        if (position != POSITION_NONE) {
+        if (position != POSITION_NONE && raw) {
+            status = read_references(merge, cursor, i, window, err);
+        } else if (position != POSITION_NONE) {
             status = read_column(cursor, position, window, column, err);
         } else if (!make_missing(&schema->columns[i], kept, column, arena)) {
             status = no_memory(err);
+        } else if (raw && merge->modes[i] == EXTERNAL_ALWAYS) {
+            struct column fixed = *column;
+            status = views_of_fixed(&fixed, column, arena) ? TDBPLUS_OK : no_memory(err);
         }
         if (status != TDBPLUS_OK) {
             return status;
@@ -184,10 +277,6 @@ static tdbplus_status read_begins(const struct merge *merge, struct cursor *curs
         const uint64_t *stored = column.data;
         for (uint32_t i = 0; i < kept; i++) {
             begins[i] = stored[i] <= merge->horizon ? 0 : stored[i];
-        }
-    } else if (cursor->source.begin > merge->horizon) {
-        for (uint32_t i = 0; i < kept; i++) {
-            begins[i] = cursor->source.begin;
         }
     }
     cursor->begins = begins;
@@ -444,6 +533,32 @@ static void copy_validity(const struct merge *merge, uint32_t index, struct colu
     }
 }
 
+/* The bits of the batch's rows that are references. False when memory is out. */
+static bool copy_references(const struct merge *merge, uint32_t index, struct arena *arena)
+{
+    bool any = false;
+    for (uint32_t r = 0; r < merge->run_count; r++) {
+        any = any || merge->cursors[merge->runs[r].source].external[index] != NULL;
+    }
+    merge->references[index].external = NULL;
+    if (!any) {
+        return true;
+    }
+    uint64_t *to = arena_array(arena, BATCH_ROW_COUNT_MAX / 64, sizeof *to);
+    uint32_t at = 0;
+    for (uint32_t r = 0; to != NULL && r < merge->run_count; r++) {
+        const struct run *run = &merge->runs[r];
+        const uint64_t *bits = merge->cursors[run->source].external[index];
+        for (uint32_t i = 0; bits != NULL && i < run->count; i++) {
+            uint32_t from = run->first + i;
+            to[(at + i) / 64] |= (bits[from / 64] >> (from % 64) & 1) << ((at + i) % 64);
+        }
+        at += run->count;
+    }
+    merge->references[index].external = to;
+    return to != NULL;
+}
+
 /* Inlined once per width, so that short runs are copied without a call. */
 static inline __attribute__((always_inline)) void
 copy_runs(const struct merge *merge, uint32_t index, uint8_t *to, size_t width)
@@ -472,6 +587,12 @@ static bool make_column(const struct merge *merge, uint32_t index, uint32_t coun
         nullable = nullable || (!cursor->ended && cursor->columns[index].validity != NULL);
     }
     struct type type = merge->schema->columns[index].type;
+    if (merge->raw && merge->modes[index] != EXTERNAL_NEVER) {
+        type = type_of(TYPE_BYTEA); // Views, whatever the values are.
+        if (!copy_references(merge, index, arena)) {
+            return false;
+        }
+    }
     if (!column_make(column, type, count, nullable, arena)) {
         return false;
     }
@@ -567,12 +688,18 @@ tdbplus_status merge_step(struct merge *merge, struct segment_writer *writer, ui
 {
     uint64_t goal = merge->rows_read + row_budget;
     bool done = false;
+    if (!merge->raw) {
+        ASSERT(merge->rows_read == 0); // Not after merge_next().
+        merge->raw = true;
+        TRY(segment_writer_set_sources(writer, merge->files, merge->file_count, err));
+    }
     while (!done && merge->rows_read < goal) {
         struct merge_rows rows = {0};
         tdbplus_status status = merge_next(merge, &merge->step_batch, &rows, err);
         done = rows.row_count == 0;
         if (status == TDBPLUS_OK && !done) {
-            status = segment_writer_add(writer, &merge->step_batch, rows.keys, rows.begins, err);
+            status = segment_writer_add_references(writer, &merge->step_batch, merge->references,
+                                                   rows.keys, rows.begins, err);
         }
         if (status != TDBPLUS_OK) {
             return status;
@@ -618,6 +745,53 @@ static tdbplus_status init_cursor(const struct merge *merge, struct cursor *curs
     return find_positions(merge, cursor, err);
 }
 
+/* Numbers the value files of all sources. */
+static tdbplus_status list_files(struct merge *merge, const struct merge_options *options,
+                                 struct err *err)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < options->source_count; i++) {
+        count += options->sources[i].segment->value_count;
+    }
+    if (count == 0) {
+        return TDBPLUS_OK;
+    }
+    merge->files = alloc_array(merge->alloc, count, sizeof *merge->files);
+    if (merge->files == NULL) {
+        return no_memory(err);
+    }
+    merge->file_count = count;
+    uint32_t next = 0;
+    for (uint32_t i = 0; i < options->source_count; i++) {
+        const struct merge_source *source = &options->sources[i];
+        merge->cursors[i].first_file = next;
+        for (uint32_t f = 0; f < source->segment->value_count; f++) {
+            merge->files[next++] = (struct external_source){.file = source->segment->values[f],
+                                                            .copy = source->copy_values != NULL &&
+                                                                    source->copy_values[f]};
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status plan_columns(struct merge *merge, struct err *err)
+{
+    const struct schema *schema = merge->schema;
+    merge->modes = alloc_array(merge->alloc, schema->column_count, sizeof *merge->modes);
+    merge->references = alloc_array(merge->alloc, schema->column_count, sizeof *merge->references);
+    if (merge->modes == NULL || merge->references == NULL) {
+        return no_memory(err);
+    }
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        bool is_key = false;
+        for (uint32_t k = 0; k < schema->key_count; k++) {
+            is_key = is_key || schema->key_columns[k] == i;
+        }
+        merge->modes[i] = (uint8_t)external_mode_of(schema->columns[i].type, is_key);
+    }
+    return TDBPLUS_OK;
+}
+
 tdbplus_status merge_create(const struct merge_options *options, struct merge **merge_out,
                             struct err *err)
 {
@@ -644,15 +818,15 @@ tdbplus_status merge_create(const struct merge_options *options, struct merge **
         merge->leaf_count *= 2;
     }
     batch_init(&merge->step_batch, options->alloc);
-    tdbplus_status status = TDBPLUS_OK;
     merge->cursors = alloc_array(options->alloc, options->source_count, sizeof *merge->cursors);
-    if (merge->cursors == NULL) {
-        status = no_memory(err);
-    }
+    tdbplus_status status = merge->cursors == NULL ? no_memory(err) : plan_columns(merge, err);
     for (uint32_t i = 0; i < options->source_count && status == TDBPLUS_OK; i++) {
         status = init_cursor(merge, &merge->cursors[i], &options->sources[i], err);
-        merge->has_begin = merge->has_begin || options->sources[i].begin > options->horizon ||
-                           segment_begin_max(options->sources[i].segment) > options->horizon;
+        merge->has_begin =
+            merge->has_begin || segment_begin_max(options->sources[i].segment) > options->horizon;
+    }
+    if (status == TDBPLUS_OK) {
+        status = list_files(merge, options, err);
     }
     if (status != TDBPLUS_OK) {
         merge_destroy(merge);
@@ -679,6 +853,10 @@ void merge_destroy(struct merge *merge)
                    (size_t)cursor->row_count * sizeof *cursor->new_rows, 1);
     }
     alloc_free(merge->alloc, merge->cursors, merge->source_count, sizeof *merge->cursors);
+    alloc_free(merge->alloc, merge->files, merge->file_count, sizeof *merge->files);
+    alloc_free(merge->alloc, merge->modes, merge->schema->column_count, sizeof *merge->modes);
+    alloc_free(merge->alloc, merge->references, merge->schema->column_count,
+               sizeof *merge->references);
     batch_deinit(&merge->step_batch);
     alloc_free(merge->alloc, merge, 1, sizeof *merge);
 }

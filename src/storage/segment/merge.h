@@ -26,7 +26,10 @@ struct merge_source {
      */
     void (*decide)(void *ctx, uint64_t first_row, uint32_t row_count, uint64_t *keep);
     void *ctx;
-    uint64_t begin; /* When its rows began, if the segment has no begin timestamps itself. */
+
+    /* For each value file of the segment whether merge_step() writes its values again; else the
+     * result refers to it. NULL: none. Used by merge_create() only. */
+    const bool *copy_values;
 };
 
 struct merge_options {

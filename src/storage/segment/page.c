@@ -11,6 +11,9 @@
 /* The lookup path touches one line of the page's head. */
 _Static_assert(offsetof(struct page, first_difference) == 64, "one cache line");
 
+#define PAGE_FLAGS_STORED \
+    (PAGE_FLAG_VALIDITY | PAGE_FLAG_STRIDE | PAGE_FLAG_WIDE | PAGE_FLAG_EXTERNAL)
+
 uint32_t page_place(uint32_t column_position, uint64_t first_row)
 {
     return (uint32_t)hash_combine(first_row, column_position);
@@ -192,6 +195,26 @@ static bool check_encoding(struct page *page, struct cutter *cutter)
     }
 }
 
+/* References have their size and are not null; what they point at is checked when followed. */
+static bool check_external(struct page *page, struct cutter *cutter)
+{
+    if (page_is_word(page)) {
+        return page->encoding == PAGE_PACKED || page->encoding == PAGE_PLAIN ||
+               page->encoding == PAGE_CONSTANT || page->encoding == PAGE_DICTIONARY;
+    }
+    page->external = (const void *)cut(cutter, ((size_t)page->row_count + 63) / 64 * 8);
+    if (cutter->failed || page->value_size != 0 || page->encoding != PAGE_BYTES) {
+        return false;
+    }
+    for (uint32_t i = 0; i < page->row_count; i++) {
+        if (page_is_external(page, i) &&
+            page_bytes(page, i).size != sizeof(struct value_reference)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Rules of single types: what kernels and comparisons take for granted. */
 static bool check_values(const struct page *page, struct type type)
 {
@@ -203,8 +226,9 @@ static bool check_values(const struct page *page, struct type type)
         if (page_is_null(page, i)) {
             continue;
         }
-        bool good = is_long_numeric ? numeric_valid(page_bytes(page, i))
-                                    : (uint64_t)page_word(page, i) <= 1;
+        bool good = is_long_numeric
+                        ? !page_is_external(page, i) && numeric_valid(page_bytes(page, i))
+                        : (uint64_t)page_word(page, i) <= 1;
         if (!good) {
             return false;
         }
@@ -223,13 +247,19 @@ bool page_check(struct page *page, const struct page_header *header, struct type
     page->value_count = header->value_count;
     page->value_size = physical == PHYSICAL_VIEW ? 0 : (uint32_t)type_width(type);
     page->base = header->base;
-    if (header->row_count != row_count || header->width > 64 ||
-        header->flags > (PAGE_FLAG_VALIDITY | PAGE_FLAG_STRIDE | PAGE_FLAG_WIDE)) {
+    bool external = (header->flags & PAGE_FLAG_EXTERNAL) != 0;
+    if (header->row_count != row_count || header->width > 64 || header->flags > PAGE_FLAGS_STORED ||
+        (external && physical < PHYSICAL_VIEW)) {
         return false;
+    }
+    if (external && physical == PHYSICAL_FIXED) {
+        page->value_size = sizeof(uint64_t);
+        page->flags |= PAGE_FLAG_WORD;
     }
     page->flags |= physical <= PHYSICAL_8 ? PAGE_FLAG_WORD : 0;
     struct cutter cutter = {.at = page_payload(page), .left = header->raw_size};
-    if (!check_encoding(page, &cutter) || cutter.failed) {
+    if (!check_encoding(page, &cutter) || cutter.failed ||
+        (external && !check_external(page, &cutter))) {
         return false;
     }
     if ((page->flags & PAGE_FLAG_VALIDITY) != 0) {

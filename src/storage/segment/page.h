@@ -39,6 +39,7 @@ struct page {
     uint64_t step;            /* Of differences. */
 
     uint64_t first_difference;
+    const uint64_t *external;   /* Rows that are references, where values vary in size. */
     struct page_memory *memory; /* The page goes back to it. */
     struct page *_Atomic *slot; /* Where the segment points at it; NULL once it does not. */
     struct page *previous;      /* In its queue. */
@@ -82,6 +83,14 @@ static inline bool page_is_null(const struct page *page, uint32_t row)
 static inline bool page_is_word(const struct page *page)
 {
     return (page->flags & PAGE_FLAG_WORD) != 0;
+}
+
+/* Does the row's value, which is not null, lie in a value file? Then page_bytes() gives its struct
+ * value_reference, or page_word() its place if the column's values are vectors. */
+static inline bool page_is_external(const struct page *page, uint32_t row)
+{
+    return (page->flags & PAGE_FLAG_EXTERNAL) != 0 &&
+           (page->external == NULL || (page->external[row / 64] >> (row % 64) & 1) != 0);
 }
 
 /* True where page_word() and page_bytes() take constant time. */

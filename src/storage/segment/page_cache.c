@@ -571,3 +571,33 @@ tdbplus_status page_cache_load(struct page_cache *cache, const struct page_sourc
     (void)epoch_collect(cache->epoch);
     return status;
 }
+
+tdbplus_status page_cache_read_past(struct page_cache *cache, const struct page_source *source,
+                                    const struct page_request *request, struct page **page_out,
+                                    struct err *err)
+{
+    uint32_t raw_size = request->stored_size - (uint32_t)sizeof(struct page_header);
+    struct page *page = make_page_evicting(cache, source->env, raw_size);
+    if (page == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "segment: no memory for a page of %u bytes", raw_size);
+    }
+    atomic_fetch_add_explicit(&cache->read_bytes, request->stored_size, memory_order_relaxed);
+    tdbplus_status status =
+        env_read(source->env, source->file, request->offset,
+                 page_payload(page) - sizeof(struct page_header), request->stored_size, err);
+    if (status == TDBPLUS_OK) {
+        status = verify_page(cache, source, request, &page, err);
+    }
+    if (status != TDBPLUS_OK) {
+        free_page(page);
+        return status;
+    }
+    atomic_store_explicit(&page->reference_count, 1, memory_order_relaxed);
+    *page_out = page;
+    return TDBPLUS_OK;
+}
+
+size_t page_cache_capacity(const struct page_cache *cache)
+{
+    return atomic_load_explicit(&cache->capacity_bytes, memory_order_relaxed);
+}

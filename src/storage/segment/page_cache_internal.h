@@ -80,6 +80,15 @@ TDBPLUS_CHECKED tdbplus_status page_cache_load(struct page_cache *cache,
                                                const struct page_request *requests, uint32_t count,
                                                struct page **pages_out, struct err *err);
 
+/* Reads one page for the caller alone, as if there were no cache: it is freed with its pin. For
+ * pages that would push too much out. The statuses of page_cache_load(). [waits] */
+TDBPLUS_CHECKED tdbplus_status page_cache_read_past(struct page_cache *cache,
+                                                    const struct page_source *source,
+                                                    const struct page_request *request,
+                                                    struct page **page_out, struct err *err);
+
+size_t page_cache_capacity(const struct page_cache *cache);
+
 /* Counts lookups that found their page; called now and then with many. */
 void page_cache_count_hits(struct page_cache *cache, uint64_t count);
 

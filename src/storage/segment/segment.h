@@ -29,6 +29,29 @@
 
 struct page_cache;
 
+/* ---- value files ---- */
+
+/*
+ * Values over 1 KiB, and vectors, lie in value files beside the segments (value_file.h): a segment
+ * refers to them, and a merged one refers to the same files. The open ones of a database are shared
+ * through a list, so that a page of them is cached once.
+ */
+struct value_files;
+
+TDBPLUS_CHECKED tdbplus_status value_files_create(const struct alloc *alloc,
+                                                  struct value_files **files_out, struct err *err);
+void value_files_destroy(struct value_files *files); /* No segment may be open. NULL is fine. */
+
+/* A value file as one segment sees it. */
+struct segment_values {
+    uint64_t file_id;
+    uint64_t file_size;
+    uint64_t file_value_bytes; /* Of all values that were written to it, */
+    uint64_t value_bytes;      /* and of those that the segment refers to. */
+    uint64_t value_count;
+    uint32_t footer_crc;
+};
+
 /* ---- writing ---- */
 
 struct segment_writer;
@@ -48,7 +71,6 @@ struct segment_writer_options {
     uint64_t segment_id;
     struct span key_min; /* Bounds of the keys to come; they need not be tight, but their common */
     struct span key_max; /* prefix must be common to all keys. Unused for integer keys. */
-    bool open_bounds;    /* The bounds are not known; costs 16 bytes of memory a row meanwhile. */
     bool with_begin;     /* Rows come with begin timestamps. */
     uint8_t compression; /* enum segment_compression. */
 };
@@ -63,6 +85,7 @@ struct segment_summary {
     uint32_t footer_crc; /* Ties manifest and file together. */
     struct bytes key_min;
     struct bytes key_max;
+    struct segment_values values; /* The value file that was written too; `file_id` 0: none. */
 };
 
 void segment_summary_deinit(struct segment_summary *summary);
@@ -84,7 +107,8 @@ TDBPLUS_CHECKED tdbplus_status segment_writer_add(struct segment_writer *writer,
 
 /* Writes the rest, syncs, renames, syncs the directory. [waits] At least one row must have been
  * added. The writer is destroyed either way; after a failure no file is left (as far as the disk
- * allows). */
+ * allows). If there were large values, a value file with the segment's id now lies beside the
+ * segment; segment_discard() removes both. */
 TDBPLUS_CHECKED tdbplus_status segment_writer_finish(struct segment_writer *writer,
                                                      struct segment_summary *summary_out,
                                                      struct err *err);
@@ -101,7 +125,8 @@ struct segment_options {
     const struct alloc *alloc;
     struct page_cache *cache;
     const char *path;
-    uint64_t segment_id; /* Must match the file's. */
+    uint64_t segment_id;        /* Must match the file's. */
+    struct value_files *values; /* Shares value files with others; NULL: not. */
 };
 
 /*
@@ -115,6 +140,20 @@ TDBPLUS_CHECKED tdbplus_status segment_open(const struct segment_options *option
 
 /* Nobody may use it any more. Its cached pages are dropped. */
 void segment_close(struct segment *segment);
+
+/* The same for a segment that is no part of the database any more: its file is removed, and those
+ * value files to which no segment refers that was or will be segment_close()d. [waits] A failure to
+ * remove leaves a file that the next open sweeps. */
+void segment_discard(struct segment *segment);
+
+/* Removes the files of a segment that segment_writer_finish() has made and nobody opened. [waits]
+ */
+void segment_unlink(const struct env *env, const char *path, uint64_t segment_id);
+
+/* The value files that the segment refers to: `number` below segment_values_count(). */
+uint32_t segment_values_count(const struct segment *segment);
+void segment_values_at(const struct segment *segment, uint32_t number,
+                       struct segment_values *values_out);
 
 uint64_t segment_row_count(const struct segment *segment);
 uint64_t segment_file_size(const struct segment *segment);

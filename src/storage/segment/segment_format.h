@@ -3,7 +3,8 @@
 /*
  * The bytes of a segment file, shared by writer and reader. README.md describes them in words.
  *
- *   header (64) | pages | metadata | footer (64)
+ *   segment:    header (64) | pages | metadata | footer (64)
+ *   value file: header (64) | pages | directory | footer (64)
  *
  * All fields are little-endian. Everything but page payloads is read through the structs below,
  * whose layout is asserted.
@@ -13,7 +14,7 @@
 
 #define SEGMENT_MAGIC          0x3147455342445454u /* "TTDBSEG1" */
 #define SEGMENT_FOOTER_MAGIC   0x31444E4542445454u /* "TTDBEND1" */
-#define SEGMENT_FORMAT_VERSION 1u
+#define SEGMENT_FORMAT_VERSION 2u /* The newest that is read; what needs less says 1. */
 
 #define SEGMENT_GROUP_SHIFT    16u /* Rows of a group: 2^16. */
 #define SEGMENT_PAGE_SHIFT_MAX 11u
@@ -47,6 +48,7 @@ enum page_flag {
     PAGE_FLAG_VALIDITY = 1, /* A null bitmap of whole 64-bit words ends the payload. */
     PAGE_FLAG_STRIDE = 2,   /* PAGE_BYTES: all values have `base` bytes; no offsets. */
     PAGE_FLAG_WIDE = 4,     /* PAGE_BYTES: offsets are u32, not u16. */
+    PAGE_FLAG_EXTERNAL = 8, /* Values lie in value files: see struct value_reference. */
     PAGE_FLAG_WORD = 128,   /* Never stored: values are numbers of 1 to 8 bytes. */
 };
 
@@ -97,7 +99,8 @@ _Static_assert(sizeof(struct segment_footer) == 64, "on disk");
 
 /*
  * Metadata: this struct, then the sections, each beginning at the next multiple of 64 after the one
- * before: schema, minimal key, maximal key, chunks, page offsets, page sizes, zones, primary index.
+ * before: schema, minimal key, maximal key, chunks, page offsets, page sizes, zones, primary index,
+ * value files.
  */
 struct segment_metadata {
     uint32_t column_count; /* Of the file: the schema's, and one for begin timestamps. */
@@ -110,7 +113,9 @@ struct segment_metadata {
     uint32_t group_shift;
     uint64_t index_size;
     uint8_t with_begin;
-    uint8_t zeroes[23];
+    uint8_t zeroes[3];
+    uint32_t value_file_count; /* Entries of the last section. */
+    uint8_t more_zeroes[16];
 };
 
 _Static_assert(sizeof(struct segment_metadata) == 64, "on disk");
@@ -143,3 +148,69 @@ struct segment_zone_entry {
 };
 
 _Static_assert(sizeof(struct segment_zone_entry) == 40, "on disk");
+
+/* ---- value files ---- */
+
+#define VALUE_FILE_MAGIC        0x314C415642445454u /* "TTDBVAL1" */
+#define VALUE_FILE_FOOTER_MAGIC 0x314E455642445454u /* "TTDBVEN1" */
+#define VALUE_FILE_VERSION      1u
+
+#define VALUE_INLINE_SIZE_MAX  1024u /* Longer values of variable size go to value files. */
+#define VALUE_VECTOR_SIZE_MIN  256u  /* So do all values of vector columns that wide. */
+#define VALUE_PREFIX_SIZE      16u
+#define VALUE_FILE_COUNT_MAX   4096u /* That one segment refers to. */
+#define VALUE_FILE_PAGES_MAX   ((uint32_t)1 << 30)
+#define VALUE_PLACE_ROW_BITS   11
+#define VALUE_PLACE_FILE_SHIFT 43 /* Behind 11 bits of row and 32 of page. */
+
+/*
+ * What a page with PAGE_FLAG_EXTERNAL holds in the place of a value of variable size; a bitmap of
+ * whole 64-bit words before the null bitmap says for which rows. In a page of a vector column there
+ * is no bitmap: every value is a `place`, stored as an int8 would be.
+ */
+struct value_reference {
+    uint64_t place; /* File of the segment's list, page of the file, row of the page. */
+    uint32_t size;
+    uint32_t zero;
+    uint8_t prefix[VALUE_PREFIX_SIZE]; /* The value's first bytes. */
+};
+
+_Static_assert(sizeof(struct value_reference) == 32, "on disk");
+
+/* One page in the directory of a value file. */
+struct value_page {
+    uint64_t offset;
+    uint32_t stored_size; /* Header included. */
+    uint32_t raw_size;    /* Of the payload in memory. */
+    uint32_t value_size;  /* Bytes of a fixed-size value; 0: variable. */
+    uint16_t row_count;
+    uint16_t zero;
+};
+
+_Static_assert(sizeof(struct value_page) == 24, "on disk");
+
+struct value_file_footer {
+    uint64_t file_id;
+    uint64_t value_count;
+    uint64_t value_bytes;
+    uint64_t directory_offset;
+    uint32_t page_count;
+    uint32_t directory_crc;
+    uint32_t version;
+    uint32_t zeroes[2];
+    uint32_t crc; /* Of the footer with this field zero. */
+    uint64_t magic;
+};
+
+_Static_assert(sizeof(struct value_file_footer) == 64, "on disk");
+
+/* A value file that a segment refers to, in the segment's metadata. */
+struct segment_value_file {
+    uint64_t file_id;
+    uint64_t value_count; /* That the segment refers to. */
+    uint64_t value_bytes;
+    uint32_t footer_crc; /* Ties segment and file together. */
+    uint32_t zero;
+};
+
+_Static_assert(sizeof(struct segment_value_file) == 32, "on disk");

@@ -1,8 +1,6 @@
 /* Hostile file bytes whose checksums have been made right, so that what lies behind them is
  * reached: open, read, look up and verify must give an answer or an error. */
 
-#include <stddef.h>
-
 #include "base/codec.h"
 #include "base/epoch.h"
 #include "base/hash.h"
@@ -11,55 +9,10 @@
 #include "simd/simd.h"
 #include "storage/segment/page_cache.h"
 #include "storage/segment/segment.h"
-#include "storage/segment/segment_format.h"
+#include "storage/segment/segment_repair.h"
 
 #define PATH       "segment"
 #define MEMORY_MAX ((size_t)256 << 20)
-
-/* Makes the checksums of header, footer and metadata hold, and puts both ends in their place. */
-static uint64_t repair_ends(struct bytes *file)
-{
-    struct segment_header header;
-    memcpy(&header, file->data, sizeof header);
-    header.magic = SEGMENT_MAGIC;
-    header.crc =
-        crc32c((struct span){(const uint8_t *)&header, offsetof(struct segment_header, crc)});
-    memcpy(file->data, &header, sizeof header);
-    struct segment_footer footer;
-    uint8_t *end = file->data + file->size - sizeof footer;
-    memcpy(&footer, end, sizeof footer);
-    footer.magic = SEGMENT_FOOTER_MAGIC;
-    footer.segment_id = header.segment_id;
-    if (footer.metadata_size <= file->size && footer.metadata_offset <= file->size &&
-        footer.metadata_offset + footer.metadata_size <= file->size) {
-        footer.metadata_crc = crc32c(
-            (struct span){file->data + footer.metadata_offset, (size_t)footer.metadata_size});
-    }
-    footer.crc = 0;
-    footer.crc = crc32c((struct span){(const uint8_t *)&footer, sizeof footer});
-    memcpy(end, &footer, sizeof footer);
-    return footer.metadata_offset < file->size ? footer.metadata_offset : file->size;
-}
-
-/* Pages follow each other from the header on. */
-static void repair_pages(struct bytes *file, uint64_t segment_id, uint64_t end)
-{
-    uint64_t offset = sizeof(struct segment_header);
-    struct page_header header;
-    while (offset + sizeof header <= end) {
-        memcpy(&header, file->data + offset, sizeof header);
-        if (header.stored_size > end - offset - sizeof header) {
-            return;
-        }
-        header.crc = 0;
-        uint32_t crc = crc32c((struct span){(const uint8_t *)&segment_id, sizeof segment_id});
-        crc = crc32c_extend(crc, (struct span){(const uint8_t *)&header, sizeof header});
-        crc = crc32c_extend(crc,
-                            (struct span){file->data + offset + sizeof header, header.stored_size});
-        store_u32(file->data + offset, crc);
-        offset += sizeof header + header.stored_size;
-    }
-}
 
 static void use_segment(struct segment *segment, uint64_t seed)
 {
@@ -92,9 +45,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     simd_init();
     struct bytes file = fuzz_copy(&alloc_system, (struct span){data, size});
-    uint64_t pages_end = repair_ends(&file);
+    uint64_t pages_end = segment_repair_ends(&file);
     uint64_t segment_id = load_u64(file.data + offsetof(struct segment_header, segment_id));
-    repair_pages(&file, segment_id, pages_end);
+    segment_repair_pages(&file, segment_id, pages_end);
 
     struct epoch epoch;
     epoch_init(&epoch);

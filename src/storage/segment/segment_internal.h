@@ -7,6 +7,7 @@
 #include "index/learned/pkindex.h"
 #include "storage/segment/page_cache_internal.h"
 #include "storage/segment/segment.h"
+#include "storage/segment/value_file.h"
 
 struct segment_column {
     struct type type;
@@ -35,6 +36,9 @@ struct segment {
     struct schema *schema; /* As the file has it. */
     struct span key_min;
     struct span key_max;
+    struct value_file **values; /* value_count of them; references name them by number. */
+    const struct segment_value_file *value_uses; /* Likewise; in `metadata`. */
+    uint32_t value_count;
     struct page_source source;
     const struct alloc *alloc;
     struct segment_footer footer;
@@ -116,3 +120,51 @@ TDBPLUS_CHECKED tdbplus_status key_reader_read(struct key_reader *reader, uint64
  * a search among them does not wait for each. [waits] */
 TDBPLUS_CHECKED tdbplus_status key_reader_prefetch(struct key_reader *reader, uint64_t row,
                                                    uint64_t end, struct err *err);
+
+/* ---- values in value files ---- */
+
+struct external_source;
+struct external_column;
+
+/* A value to be fetched: bytes of a fixed size are copied to `to`, else a view is put there whose
+ * page the batch pins. */
+struct value_want {
+    uint64_t place;
+    uint32_t size;
+    void *to;
+};
+
+/* Fetches the values of a column, with as few waits as possible. [waits] */
+TDBPLUS_CHECKED tdbplus_status segment_fetch(struct segment *segment, uint32_t position,
+                                             const struct value_want *wants, uint32_t count,
+                                             struct batch *batch, struct err *err);
+
+/* One value that is referred to. Its page is pinned by the batch. [waits] */
+TDBPLUS_CHECKED tdbplus_status segment_fetch_one(struct segment *segment, uint32_t position,
+                                                 const struct value_reference *reference,
+                                                 struct batch *batch, struct datum *datum_out,
+                                                 struct err *err);
+
+/* What an external row of a page refers to. */
+struct value_reference segment_reference(const struct segment *segment, uint32_t position,
+                                         const struct page *page, uint32_t row);
+
+/*
+ * Like segment_read() of a column that may have values in value files, but gives references: a flat
+ * column of views, and in *external_out the bits of those that stand for a struct value_reference
+ * (for vectors: the place alone), or NULL. [waits]
+ */
+TDBPLUS_CHECKED tdbplus_status segment_read_references(struct segment *segment, uint64_t first_row,
+                                                       uint32_t row_count, uint32_t position,
+                                                       struct batch *batch,
+                                                       struct column *column_out,
+                                                       uint64_t **external_out, struct err *err);
+
+/* Files of the rows that a merge brings, and rows with references into them (external.h). */
+TDBPLUS_CHECKED tdbplus_status segment_writer_set_sources(struct segment_writer *writer,
+                                                          const struct external_source *sources,
+                                                          uint32_t count, struct err *err);
+TDBPLUS_CHECKED tdbplus_status
+segment_writer_add_references(struct segment_writer *writer, const struct batch *batch,
+                              const struct external_column *references, const struct span *keys,
+                              const uint64_t *begins, struct err *err);

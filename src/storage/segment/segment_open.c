@@ -182,7 +182,7 @@ static tdbplus_status parse_metadata(struct segment *segment, struct err *err)
     if (head.group_shift != SEGMENT_GROUP_SHIFT || head.group_count != groups ||
         head.column_count > SEGMENT_COLUMN_MAX || head.key_min_size > KEY_SIZE_MAX ||
         head.key_max_size > KEY_SIZE_MAX || head.prefix_size > head.key_min_size ||
-        head.prefix_size > head.key_max_size) {
+        head.prefix_size > head.key_max_size || head.value_file_count > VALUE_FILE_COUNT_MAX) {
         return corrupt(segment, "the metadata is impossible", err);
     }
     struct span schema = {take_section(&rest, head.schema_size, 1), head.schema_size};
@@ -194,10 +194,13 @@ static tdbplus_status parse_metadata(struct segment *segment, struct err *err)
     segment->sizes = (const void *)take_section(&rest, head.page_count, sizeof(uint32_t));
     segment->zones = (const void *)take_section(&rest, head.page_count, sizeof *segment->zones);
     struct span index = {take_section(&rest, head.index_size, 1), (size_t)head.index_size};
+    segment->value_uses =
+        (const void *)take_section(&rest, head.value_file_count, sizeof *segment->value_uses);
     if (rest.data == NULL || rest.size != 0) {
         return corrupt(segment, "the metadata's sizes do not add up", err);
     }
     segment->group_count = head.group_count;
+    segment->value_count = head.value_file_count;
     segment->page_count = head.page_count;
     segment->prefix = (struct span){segment->key_min.data, head.prefix_size};
     TRY(schema_decode(schema, segment->alloc, &segment->schema, err));
@@ -214,6 +217,33 @@ static tdbplus_status parse_metadata(struct segment *segment, struct err *err)
                    memcmp(segment->key_max.data, segment->prefix.data, segment->prefix.size) == 0);
     if (pkindex_row_count(segment->index) != segment->row_count || !keys_fit) {
         return corrupt(segment, "the primary index does not fit the rows", err);
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status open_values(struct segment *segment, const struct segment_options *options,
+                                  struct err *err)
+{
+    if (segment->value_count == 0) {
+        return TDBPLUS_OK;
+    }
+    segment->values = alloc_array(segment->alloc, segment->value_count, sizeof(void *));
+    if (segment->values == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "segment: no memory for %u value files",
+                       segment->value_count);
+    }
+    struct value_file_options files = {.env = options->env,
+                                       .alloc = options->alloc,
+                                       .cache = options->cache,
+                                       .files = options->values,
+                                       .segment_path = options->path};
+    for (uint32_t i = 0; i < segment->value_count; i++) {
+        const struct segment_value_file *use = &segment->value_uses[i];
+        TRY(value_file_acquire(&files, use->file_id, use->footer_crc, &segment->values[i], err));
+        const struct value_file_footer *footer = &segment->values[i]->footer;
+        if (use->value_bytes > footer->value_bytes || use->value_count > footer->value_count) {
+            return corrupt(segment, "it refers to more values than a value file has", err);
+        }
     }
     return TDBPLUS_OK;
 }
@@ -252,6 +282,7 @@ tdbplus_status segment_open(const struct segment_options *options, struct segmen
     TRY_OR(done, read_ends(segment, err));
     TRY_OR(done, read_metadata(segment, err));
     TRY_OR(done, parse_metadata(segment, err));
+    TRY_OR(done, open_values(segment, options, err));
     TRY_OR(done, make_slots(segment, err));
     *segment_out = segment;
     segment = NULL;
@@ -260,11 +291,15 @@ done:
     return status;
 }
 
-void segment_close(struct segment *segment)
+static void close_segment(struct segment *segment, bool keep)
 {
     if (segment == NULL) {
         return;
     }
+    for (uint32_t i = 0; segment->values != NULL && i < segment->value_count; i++) {
+        value_file_release(segment->values[i], keep);
+    }
+    alloc_free(segment->alloc, segment->values, segment->value_count, sizeof(void *));
     if (segment->slots != NULL) {
         page_cache_drop(segment->cache, segment->slots, segment->page_count);
         for (uint32_t i = 0; i < segment->page_count; i++) {
@@ -277,7 +312,29 @@ void segment_close(struct segment *segment)
     schema_destroy(segment->schema);
     alloc_free_aligned(segment->alloc, segment->metadata, segment->metadata_size);
     env_close(segment->source.env, segment->source.file);
+    if (!keep) {
+        (void)!env_unlink(segment->source.env, segment->path, NULL);
+    }
     alloc_free(segment->alloc, segment, 1, sizeof *segment);
+}
+
+void segment_close(struct segment *segment)
+{
+    close_segment(segment, true);
+}
+
+void segment_discard(struct segment *segment)
+{
+    close_segment(segment, false);
+}
+
+void segment_unlink(const struct env *env, const char *path, uint64_t segment_id)
+{
+    char values[ENV_PATH_SIZE_MAX];
+    (void)!env_unlink(env, path, NULL);
+    if (value_file_path(path, segment_id, values, NULL) == TDBPLUS_OK) {
+        (void)!env_unlink(env, values, NULL); // Most segments have none.
+    }
 }
 
 /* ---- what is known ---- */
@@ -294,8 +351,13 @@ uint64_t segment_file_size(const struct segment *segment)
 
 size_t segment_memory_bytes(const struct segment *segment)
 {
-    return sizeof *segment + segment->metadata_size + pkindex_size_bytes(segment->index) +
-           segment->page_count * sizeof *segment->slots;
+    size_t size = sizeof *segment + segment->metadata_size + pkindex_size_bytes(segment->index) +
+                  segment->page_count * sizeof *segment->slots;
+    for (uint32_t i = 0; i < segment->value_count; i++) {
+        size += segment->values[i]->footer.page_count *
+                (sizeof *segment->values[i]->pages + sizeof *segment->values[i]->slots);
+    }
+    return size;
 }
 
 uint32_t segment_footer_crc(const struct segment *segment)

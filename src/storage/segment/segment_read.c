@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/codec.h"
+#include "storage/segment/external.h"
 #include "storage/segment/segment_internal.h"
 
 #define GATHER_STEP        32u /* Rows whose memory accesses overlap. */
@@ -43,6 +44,25 @@ static bool is_borrowed(const struct segment_column *column)
 
 /* ---- one value ---- */
 
+/* Follows the reference in a page, whose pin it takes. [waits] */
+static tdbplus_status external_value(struct segment *segment, struct page *page, uint32_t row,
+                                     uint32_t column_position, struct batch *batch,
+                                     struct datum *datum_out, struct err *err)
+{
+    struct value_reference reference = {0};
+    bool is_null = page_is_null(page, row);
+    if (!is_null) {
+        reference = segment_reference(segment, column_position, page, row);
+    }
+    page_release(page);
+    if (is_null) {
+        *datum_out =
+            (struct datum){.type = segment->columns[column_position].type, .is_null = true};
+        return TDBPLUS_OK;
+    }
+    return segment_fetch_one(segment, column_position, &reference, batch, datum_out, err);
+}
+
 tdbplus_status segment_value(struct segment *segment, uint64_t row, uint32_t column_position,
                              struct batch *batch, struct datum *datum_out, struct err *err)
 {
@@ -53,6 +73,9 @@ tdbplus_status segment_value(struct segment *segment, uint64_t row, uint32_t col
 
     struct epoch_ticket ticket = epoch_enter(segment->epoch);
     struct page *page = page_cache_peek(&segment->slots[place.page]);
+    if (page != NULL && (page->flags & PAGE_FLAG_EXTERNAL) != 0) {
+        page = NULL; // What follows may wait; not here.
+    }
     if (page != NULL) {
         page_touch(page);
         page_datum(page, column->type, place.row, datum_out);
@@ -67,6 +90,9 @@ tdbplus_status segment_value(struct segment *segment, uint64_t row, uint32_t col
         return borrowed ? segment_hand_over(batch, page, err) : TDBPLUS_OK;
     }
     TRY(segment_load(segment, row, column_position, &page, err));
+    if (page_is_external(page, place.row)) {
+        return external_value(segment, page, place.row, column_position, batch, datum_out, err);
+    }
     page_datum(page, column->type, place.row, datum_out);
     if (borrowed) {
         return segment_hand_over(batch, page, err);
@@ -271,6 +297,35 @@ static bool read_page(const struct window *window, struct column *column, struct
     return read_flat(window, column, arena);
 }
 
+/* ---- values that are referred to ---- */
+
+/* Wants of the rows of one column, until they are fetched. */
+struct want_list {
+    struct value_want *wants; /* In the batch's arena; NULL until there is one. */
+    uint32_t count;
+    uint32_t capacity;
+};
+
+/* Notes the row of a page if its value lies in a value file, to be put at `to`. False when memory
+ * is out. */
+static bool want_row(struct segment *segment, uint32_t position, const struct page *page,
+                     uint32_t row, void *to, struct want_list *list, struct batch *batch)
+{
+    if (!page_is_external(page, row) || page_is_null(page, row)) {
+        return true;
+    }
+    if (list->wants == NULL) {
+        list->wants = arena_array(&batch->arena, list->capacity, sizeof *list->wants);
+        if (list->wants == NULL) {
+            return false;
+        }
+    }
+    struct value_reference reference = segment_reference(segment, position, page, row);
+    list->wants[list->count++] =
+        (struct value_want){.place = reference.place, .size = reference.size, .to = to};
+    return true;
+}
+
 /* Which rows a call reads, and what owns the result. */
 struct request {
     struct segment *segment;
@@ -292,6 +347,7 @@ static tdbplus_status read_pages(const struct request *request, uint32_t positio
     }
     size_t width = type_width(info->type);
     bool has_nulls = false;
+    struct want_list list = {.capacity = row_count};
     for (uint32_t done = 0; done < row_count;) {
         uint64_t row = request->first_row + done;
         struct segment_page part = segment_page_of(segment, row, position);
@@ -300,7 +356,20 @@ static tdbplus_status read_pages(const struct request *request, uint32_t positio
         count = count < row_count - done ? count : row_count - done;
         struct page *page = NULL;
         TRY(segment_take_page(segment, row, position, &page, err));
-        page_decode(page, first, count, (uint8_t *)column->data + done * width);
+        uint8_t *to = (uint8_t *)column->data + done * width;
+        if (page->value_size == info->value_size) {
+            page_decode(page, first, count, to);
+        } else {
+            memset(to, 0, count * width); // Places of vectors; nulls stay zero.
+        }
+        bool noted = true;
+        for (uint32_t i = 0; i < count && (page->flags & PAGE_FLAG_EXTERNAL) != 0 && noted; i++) {
+            noted = want_row(segment, position, page, first + i, to + i * width, &list, batch);
+        }
+        if (!noted) {
+            page_release(page);
+            return no_memory(err);
+        }
         if (page->validity != NULL) {
             page_decode_validity(page, first, count, column->validity, done);
             has_nulls = true;
@@ -315,7 +384,8 @@ static tdbplus_status read_pages(const struct request *request, uint32_t positio
     if (!has_nulls) {
         column->validity = NULL;
     }
-    return TDBPLUS_OK;
+    return list.count == 0 ? TDBPLUS_OK
+                           : segment_fetch(segment, position, list.wants, list.count, batch, err);
 }
 
 static tdbplus_status read_column(const struct request *request, uint32_t position,
@@ -332,6 +402,12 @@ static tdbplus_status read_column(const struct request *request, uint32_t positi
     struct window window = {.first = (uint32_t)(request->first_row - part.first_row),
                             .row_count = request->row_count};
     TRY(segment_take_page(segment, request->first_row, position, &window.page, err));
+    if ((window.page->flags & PAGE_FLAG_EXTERNAL) != 0) {
+        page_release(window.page);
+        TRY(read_pages(request, position, &column, err));
+        *column_out = column;
+        return TDBPLUS_OK;
+    }
     if (!read_page(&window, &column, &request->batch->arena)) {
         page_release(window.page);
         return no_memory(err);
@@ -462,6 +538,22 @@ static uint32_t store_run(const struct gather *gather, uint32_t i, uint8_t *to, 
     return end - i;
 }
 
+/* Notes the values among them that are referred to. False when memory is out. */
+static bool gather_wants(const struct request *request, uint32_t position,
+                         const struct gather *gather, struct column *column, uint32_t done,
+                         struct want_list *list)
+{
+    size_t width = type_width(column->type);
+    for (uint32_t i = 0; i < gather->count; i++) {
+        uint8_t *to = (uint8_t *)column->data + (done + i) * width;
+        if (!want_row(request->segment, position, gather->pages[i], gather->places[i].row, to, list,
+                      request->batch)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void gather_values(const struct gather *gather, uint32_t size, struct column *column,
                           uint32_t done)
 {
@@ -471,7 +563,10 @@ static void gather_values(const struct gather *gather, uint32_t size, struct col
     }
     uint8_t *to = (uint8_t *)column->data + done * width;
     for (uint32_t i = 0; i < gather->count;) {
-        if (page_is_random_access(gather->pages[i])) {
+        if (gather->pages[i]->value_size != size) {
+            memset(to + i * width, 0, width); // The place of a vector.
+            i++;
+        } else if (page_is_random_access(gather->pages[i])) {
             store_value(gather, i, to + i * width, size);
             i++;
         } else {
@@ -539,13 +634,20 @@ static tdbplus_status gather_column(const struct request *request, const uint64_
         return no_memory(err);
     }
     struct gather gather;
+    struct want_list list = {.capacity = row_count};
     for (uint32_t done = 0; done < row_count; done += gather.count) {
         gather.count = row_count - done < GATHER_STEP ? row_count - done : GATHER_STEP;
         TRY(gather_pages(request, position, rows + done, &gather, err));
         gather_values(&gather, info->value_size, column, done);
+        if (!gather_wants(request, position, &gather, column, done, &list)) {
+            release_pages(&gather);
+            return no_memory(err);
+        }
         TRY(settle_pins(&gather, info->value_size == 0, batch, err));
     }
-    return TDBPLUS_OK;
+    return list.count == 0
+               ? TDBPLUS_OK
+               : segment_fetch(request->segment, position, list.wants, list.count, batch, err);
 }
 
 /* Rows that lie close together are decoded with what lies between them. */
@@ -615,8 +717,11 @@ tdbplus_status segment_gather(struct segment *segment, const uint64_t *rows, uin
     for (uint32_t i = 0; i < position_count; i++) {
         ASSERT(positions[i] < segment->column_count);
         struct column column = {.type = segment->columns[positions[i]].type};
-        TRY(dense ? gather_dense(&request, rows, positions[i], &column, err)
-                  : gather_column(&request, rows, positions[i], &column, err));
+        // What lies between costs nothing but where it has to be fetched from a value file.
+        bool may_refer =
+            segment->value_count > 0 && external_mode_of(column.type, false) != EXTERNAL_NEVER;
+        TRY(dense && !may_refer ? gather_dense(&request, rows, positions[i], &column, err)
+                                : gather_column(&request, rows, positions[i], &column, err));
         columns_out[i] = column;
     }
     return TDBPLUS_OK;

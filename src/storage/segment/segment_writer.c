@@ -12,6 +12,7 @@
 #include "base/plant.h"
 #include "index/learned/pkindex.h"
 #include "storage/segment/column_builder.h"
+#include "storage/segment/external.h"
 #include "storage/segment/page.h"
 #include "storage/segment/page_cache_internal.h"
 #include "storage/segment/page_compression.h"
@@ -31,6 +32,8 @@ struct segment_writer {
     struct column_builder *columns;
     struct encoding_scratch *scratch;
     struct pkindex_builder *index;
+    struct external *external;
+    uint8_t *modes; /* enum external_mode, column_count of them. */
     bool is_integer_key;
     bool *is_key_column; /* column_count of them. */
     uint32_t prefix_size;
@@ -44,9 +47,7 @@ struct segment_writer {
     struct buffer first_key;
     struct buffer last_key;
     uint64_t last_code;
-    struct buffer open_codes;  /* With open bounds: codes of all rows, for the prefix may still */
-    struct buffer open_hashes; /* become shorter, and their hashes. */
-    struct buffer chunks;      /* Of the metadata, as their sections are stored. */
+    struct buffer chunks; /* Of the metadata, as their sections are stored. */
     struct buffer offsets;
     struct buffer sizes;
     struct buffer zones;
@@ -82,10 +83,11 @@ static void destroy_writer(struct segment_writer *writer)
     alloc_free(alloc, writer->columns, writer->column_count, sizeof *writer->columns);
     alloc_free(alloc, writer->scratch, 1, sizeof *writer->scratch);
     alloc_free(alloc, writer->is_key_column, writer->column_count, sizeof *writer->is_key_column);
-    struct buffer *buffers[] = {&writer->out,        &writer->packed, &writer->first_key,
-                                &writer->last_key,   &writer->chunks, &writer->offsets,
-                                &writer->sizes,      &writer->zones,  &writer->open_codes,
-                                &writer->open_hashes};
+    alloc_free(alloc, writer->modes, writer->column_count, sizeof *writer->modes);
+    external_destroy(writer->external);
+    struct buffer *buffers[] = {&writer->out,      &writer->packed, &writer->first_key,
+                                &writer->last_key, &writer->chunks, &writer->offsets,
+                                &writer->sizes,    &writer->zones};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) {
         buffer_deinit(buffers[i]);
     }
@@ -104,6 +106,8 @@ void segment_writer_abandon(struct segment_writer *writer)
         tdbplus_status ignored = env_unlink(writer->options.env, writer->path_tmp, NULL);
         (void)ignored; // Recovery removes what no manifest names.
     }
+    external_abandon(writer->external);
+    writer->external = NULL;
     destroy_writer(writer);
 }
 
@@ -124,8 +128,6 @@ static void init_buffers(struct segment_writer *writer, const struct alloc *allo
     buffer_init(&writer->packed, alloc);
     buffer_init(&writer->first_key, alloc);
     buffer_init(&writer->last_key, alloc);
-    buffer_init(&writer->open_codes, alloc);
-    buffer_init(&writer->open_hashes, alloc);
     buffer_init(&writer->chunks, alloc);
     buffer_init(&writer->offsets, alloc);
     buffer_init(&writer->sizes, alloc);
@@ -141,26 +143,30 @@ static tdbplus_status set_up(struct segment_writer *writer, struct err *err)
     writer->column_count = count;
     writer->scratch = alloc_array(options->alloc, 1, sizeof *writer->scratch);
     writer->is_key_column = alloc_array(options->alloc, count, sizeof *writer->is_key_column);
-    if (writer->columns == NULL || writer->scratch == NULL || writer->is_key_column == NULL) {
+    writer->modes = alloc_array(options->alloc, count, sizeof *writer->modes);
+    if (writer->columns == NULL || writer->scratch == NULL || writer->is_key_column == NULL ||
+        writer->modes == NULL) {
         return no_memory(err);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        struct type type = i < schema->column_count ? schema->columns[i].type : type_of(TYPE_INT8);
-        column_builder_init(&writer->columns[i], type, options->alloc);
     }
     for (uint32_t i = 0; i < schema->key_count; i++) {
         writer->is_key_column[schema->key_columns[i]] = true;
     }
+    for (uint32_t i = 0; i < count; i++) {
+        struct type type = i < schema->column_count ? schema->columns[i].type : type_of(TYPE_INT8);
+        enum external_mode mode = external_mode_of(type, writer->is_key_column[i]);
+        writer->modes[i] = (uint8_t)mode;
+        column_builder_init(&writer->columns[i], external_builder_type(type, mode), options->alloc);
+    }
+    TRY(external_create(options, &writer->external, err));
     writer->is_integer_key = key_is_integer(schema);
-    if (!writer->is_integer_key && !options->open_bounds) {
+    if (!writer->is_integer_key) {
         writer->prefix_size = common_prefix(options->key_min, options->key_max);
         buffer_put_span(&writer->first_key,
                         (struct span){options->key_min.data, writer->prefix_size});
     }
     TRY(pkindex_builder_create(options->alloc, NULL, &writer->index, err));
-    struct segment_header header = {.magic = SEGMENT_MAGIC,
-                                    .version = SEGMENT_FORMAT_VERSION,
-                                    .segment_id = options->segment_id};
+    struct segment_header header = {
+        .magic = SEGMENT_MAGIC, .version = 1, .segment_id = options->segment_id};
     header.crc =
         crc32c((struct span){(const uint8_t *)&header, offsetof(struct segment_header, crc)});
     buffer_put(&writer->out, &header, sizeof header);
@@ -268,12 +274,13 @@ static tdbplus_status write_page(struct segment_writer *writer, uint32_t positio
                                  uint32_t count, struct err *err)
 {
     struct column_builder *column = &writer->columns[position];
-    uint64_t validity[SEGMENT_PAGE_ROW_MAX / 64];
+    struct column_bits bits;
     struct encoding_input input;
-    uint32_t null_count = column_builder_input(column, first, count, validity, &input);
+    uint32_t null_count = column_builder_input(column, first, count, &bits, &input);
     bool is_key = writer->is_key_column[position];
     bool is_begin = position == writer->options.schema->column_count;
-    input.random_access = is_key || is_begin;
+    bool is_place = writer->modes[position] == EXTERNAL_ALWAYS;
+    input.random_access = is_key || is_begin || is_place;
     input.packed_only = is_key && writer->is_integer_key;
 
     size_t at = writer->out.size;
@@ -284,6 +291,7 @@ static tdbplus_status write_page(struct segment_writer *writer, uint32_t positio
     if (writer->out.failed) {
         return no_memory(err);
     }
+    header.flags |= is_place ? PAGE_FLAG_EXTERNAL : 0;
     header.stored_size = header.raw_size;
     size_t payload = at + sizeof header;
     compress_payload(writer, column, &header, payload);
@@ -292,8 +300,10 @@ static tdbplus_status write_page(struct segment_writer *writer, uint32_t positio
     header.crc = page_crc(writer->options.segment_id, &header, writer->out.data + payload);
     memcpy(writer->out.data + at, &header, sizeof header);
 
-    struct segment_zone_entry zone;
-    zone_make(&input, writer->scratch, null_count, &zone);
+    struct segment_zone_entry zone = {.null_count = (uint16_t)null_count};
+    if (!is_place) {
+        zone_make(&input, writer->scratch, null_count, &zone);
+    }
     buffer_put_u64(&column->offsets, offset);
     buffer_put_u32(&column->sizes, header.stored_size + (uint32_t)sizeof header);
     buffer_put(&column->zones, &zone, sizeof zone);
@@ -418,43 +428,9 @@ static tdbplus_status take_integer_keys(struct segment_writer *writer, uint32_t 
     return writer->first_key.failed || writer->last_key.failed ? no_memory(err) : TDBPLUS_OK;
 }
 
-/*
- * With open bounds the common prefix is that of the first key and the newest. Where it becomes
- * shorter, the codes taken before get back the bytes that were cut off in front: those are the same
- * in all of them.
- */
-static tdbplus_status open_prefix(struct segment_writer *writer, const struct span *keys,
-                                  uint32_t count, struct err *err)
-{
-    if (writer->row_count == 0) {
-        buffer_clear(&writer->first_key);
-        buffer_put_span(&writer->first_key, keys[0]);
-        if (writer->first_key.failed) {
-            return no_memory(err);
-        }
-        writer->prefix_size = (uint32_t)keys[0].size;
-    }
-    struct span prefix = {writer->first_key.data, writer->prefix_size};
-    uint32_t shared = common_prefix(prefix, keys[count - 1]);
-    if (shared == writer->prefix_size) {
-        return TDBPLUS_OK;
-    }
-    uint32_t less = writer->prefix_size - shared;
-    uint64_t head = key_code((struct span){prefix.data + shared, less});
-    uint64_t *codes = (uint64_t *)(void *)writer->open_codes.data;
-    for (uint64_t i = 0; i < writer->row_count; i++) {
-        codes[i] = less >= 8 ? head : head | codes[i] >> (8 * less);
-    }
-    writer->prefix_size = shared;
-    return TDBPLUS_OK;
-}
-
 static tdbplus_status take_keys(struct segment_writer *writer, const struct span *keys,
                                 uint32_t count, struct err *err)
 {
-    if (writer->options.open_bounds) {
-        TRY(open_prefix(writer, keys, count, err));
-    }
     size_t prefix = writer->prefix_size;
     struct span previous = buffer_span(&writer->last_key);
     for (uint32_t i = 0; i < count; i++) {
@@ -482,19 +458,39 @@ static tdbplus_status take_keys(struct segment_writer *writer, const struct span
 /* What segment_writer_add() was given. */
 struct rows {
     const struct batch *batch;
+    const struct external_column *references; /* Of a merge; NULL. */
     const struct span *keys;
     const uint64_t *begins;
 };
+
+static tdbplus_status add_column(struct segment_writer *writer, const struct rows *rows,
+                                 uint32_t position, uint32_t first, uint32_t count, struct err *err)
+{
+    const struct batch *batch = rows->batch;
+    struct column_builder *builder = &writer->columns[position];
+    if (writer->modes[position] == EXTERNAL_NEVER) {
+        return column_builder_append(builder, &batch->columns[position], batch->selection, first,
+                                     count, err);
+    }
+    struct external_rows part = {.column = &batch->columns[position],
+                                 .selection = batch->selection,
+                                 .first = first,
+                                 .count = count};
+    if (rows->references != NULL) {
+        part.references = rows->references[position].external;
+    }
+    return external_append(writer->external, position,
+                           writer->options.schema->columns[position].type, &part, builder, err);
+}
 
 static tdbplus_status add_columns(struct segment_writer *writer, const struct rows *rows,
                                   uint32_t first, uint32_t count, struct err *err)
 {
     const struct schema *schema = writer->options.schema;
-    const struct batch *batch = rows->batch;
     for (uint32_t i = 0; i < schema->column_count; i++) {
         struct column_builder *column = &writer->columns[i];
         uint32_t nulls = column->null_count;
-        TRY(column_builder_append(column, &batch->columns[i], batch->selection, first, count, err));
+        TRY(add_column(writer, rows, i, first, count, err));
         if (column->null_count != nulls && writer->is_key_column[i]) {
             return err_set(err, TDBPLUS_E_NULL, "segment: a key column has a null");
         }
@@ -520,26 +516,26 @@ static tdbplus_status add_rows(struct segment_writer *writer, const struct rows 
     } else {
         TRY(take_keys(writer, rows->keys + first, count, err));
     }
-    if (writer->options.open_bounds && !writer->is_integer_key) {
-        buffer_put(&writer->open_codes, writer->codes, count * sizeof *writer->codes);
-        buffer_put(&writer->open_hashes, writer->hashes, count * sizeof *writer->hashes);
-        if (writer->open_codes.failed || writer->open_hashes.failed) {
-            return no_memory(err);
-        }
-    } else {
-        TRY(pkindex_builder_add(writer->index, writer->codes, writer->hashes, count, err));
-    }
+    TRY(pkindex_builder_add(writer->index, writer->codes, writer->hashes, count, err));
     writer->row_count += count;
     writer->group_rows += count;
     return writer->group_rows == GROUP_ROW_COUNT ? flush_group(writer, err) : spill(writer, err);
 }
 
-tdbplus_status segment_writer_add(struct segment_writer *writer, const struct batch *batch,
-                                  const struct span *keys, const uint64_t *begins, struct err *err)
+tdbplus_status segment_writer_set_sources(struct segment_writer *writer,
+                                          const struct external_source *sources, uint32_t count,
+                                          struct err *err)
 {
+    return external_set_sources(writer->external, sources, count, err);
+}
+
+static tdbplus_status add_batch(struct segment_writer *writer, const struct rows *rows,
+                                struct err *err)
+{
+    const struct batch *batch = rows->batch;
     ASSERT(batch->column_count == writer->options.schema->column_count);
-    ASSERT(writer->is_integer_key || keys != NULL);
-    ASSERT(!writer->options.with_begin || begins != NULL);
+    ASSERT(writer->is_integer_key || rows->keys != NULL);
+    ASSERT(!writer->options.with_begin || rows->begins != NULL);
     if (writer->failed) {
         return err_set(err, TDBPLUS_E_STATE, "segment: writing failed before");
     }
@@ -547,11 +543,10 @@ tdbplus_status segment_writer_add(struct segment_writer *writer, const struct ba
     if (live > BATCH_ROW_COUNT_MAX || writer->row_count + live > SEGMENT_ROW_COUNT_MAX) {
         return err_set(err, TDBPLUS_E_LIMIT, "segment: too many rows at once");
     }
-    struct rows rows = {.batch = batch, .keys = keys, .begins = begins};
     for (uint32_t first = 0; first < live;) {
         uint32_t room = GROUP_ROW_COUNT - writer->group_rows;
         uint32_t count = live - first < room ? live - first : room;
-        tdbplus_status status = add_rows(writer, &rows, first, count, err);
+        tdbplus_status status = add_rows(writer, rows, first, count, err);
         if (status != TDBPLUS_OK) {
             writer->failed = true;
             return status;
@@ -559,6 +554,23 @@ tdbplus_status segment_writer_add(struct segment_writer *writer, const struct ba
         first += count;
     }
     return TDBPLUS_OK;
+}
+
+tdbplus_status segment_writer_add(struct segment_writer *writer, const struct batch *batch,
+                                  const struct span *keys, const uint64_t *begins, struct err *err)
+{
+    struct rows rows = {.batch = batch, .keys = keys, .begins = begins};
+    return add_batch(writer, &rows, err);
+}
+
+tdbplus_status segment_writer_add_references(struct segment_writer *writer,
+                                             const struct batch *batch,
+                                             const struct external_column *references,
+                                             const struct span *keys, const uint64_t *begins,
+                                             struct err *err)
+{
+    struct rows rows = {.batch = batch, .references = references, .keys = keys, .begins = begins};
+    return add_batch(writer, &rows, err);
 }
 
 /* ---- the end of the file ---- */
@@ -578,7 +590,7 @@ static void put_section(struct buffer *out, size_t begin, struct span section)
 
 /* Appends the metadata to the write buffer. */
 static tdbplus_status put_metadata(struct segment_writer *writer, struct buffer *index,
-                                   struct err *err)
+                                   const struct segment_values *own, struct err *err)
 {
     struct buffer *out = &writer->out;
     struct buffer schema;
@@ -597,6 +609,7 @@ static tdbplus_status put_metadata(struct segment_writer *writer, struct buffer 
         .group_shift = SEGMENT_GROUP_SHIFT,
         .index_size = index->size,
         .with_begin = writer->options.with_begin,
+        .value_file_count = external_file_count(writer->external),
     };
     size_t begin = out->size;
     buffer_put(out, &head, sizeof head);
@@ -608,6 +621,8 @@ static tdbplus_status put_metadata(struct segment_writer *writer, struct buffer 
     put_section(out, begin, buffer_span(&writer->sizes));
     put_section(out, begin, buffer_span(&writer->zones));
     put_section(out, begin, buffer_span(index));
+    external_put_files(writer->external, own, out);
+    pad_section(out, begin);
     bool failed = schema.failed || out->failed;
     buffer_deinit(&schema);
     return failed ? no_memory(err) : TDBPLUS_OK;
@@ -624,7 +639,7 @@ static void put_footer(struct segment_writer *writer, size_t metadata_begin, uin
         .metadata_size = metadata.size,
         .begin_max = writer->begin_max,
         .metadata_crc = crc32c(metadata),
-        .version = SEGMENT_FORMAT_VERSION,
+        .version = external_file_count(writer->external) > 0 ? 2 : 1,
         .schema_version = writer->options.schema->version,
         .magic = SEGMENT_FOOTER_MAGIC,
     };
@@ -687,15 +702,12 @@ static tdbplus_status finish_file(struct segment_writer *writer, struct segment_
     if (writer->group_rows > 0) {
         TRY_OR(done, flush_group(writer, err));
     }
-    if (writer->open_codes.size > 0) {
-        const uint64_t *codes = (const uint64_t *)(const void *)writer->open_codes.data;
-        const uint64_t *hashes = (const uint64_t *)(const void *)writer->open_hashes.data;
-        TRY_OR(done, pkindex_builder_add(writer->index, codes, hashes, writer->row_count, err));
-    }
     TRY_OR(done, pkindex_builder_finish(writer->index, &index, err));
+    // First, so that what the segment's name promises is there; its name is synced with that.
+    TRY_OR(done, external_finish(writer->external, &summary->values, err));
     // The checksum of the metadata is taken over one piece of memory.
     TRY_OR(done, write_out(writer, err));
-    TRY_OR(done, put_metadata(writer, &index, err));
+    TRY_OR(done, put_metadata(writer, &index, &summary->values, err));
     buffer_deinit(&index);
     put_footer(writer, 0, &summary->footer_crc);
     TRY_OR(done, write_out(writer, err));

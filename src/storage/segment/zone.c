@@ -1,5 +1,6 @@
 #include "storage/segment/zone.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -113,12 +114,13 @@ static void make_wide(const struct encoding_input *input, struct segment_zone_en
     memcpy(entry->max, max, ZONE_BOUND_SIZE);
 }
 
-/* Keeps the first bytes of a maximum, rounded up; false when there is nothing above them. */
-static bool cut_maximum(struct span max, struct segment_zone_entry *entry)
+/* Keeps the first bytes of a maximum, rounded up when some are missing; false when there is nothing
+ * above them. */
+static bool cut_maximum(struct span max, bool missing, struct segment_zone_entry *entry)
 {
     size_t size = max.size < ZONE_BOUND_SIZE ? max.size : ZONE_BOUND_SIZE;
     memcpy(entry->max, max.data, size);
-    if (max.size > ZONE_BOUND_SIZE) {
+    if (max.size > ZONE_BOUND_SIZE || missing) {
         while (size > 0 && entry->max[size - 1] == UINT8_MAX) {
             entry->max[--size] = 0;
         }
@@ -136,12 +138,17 @@ static bool make_text(const struct encoding_input *input, struct segment_zone_en
     struct span min = {0};
     struct span max = {0};
     bool found = false;
+    bool cut = input->external != NULL; // Of some values only the first bytes are at hand.
     uint64_t begin = input->begin;
     for (uint32_t i = 0; i < input->row_count; i++) {
         struct span value = {input->values + begin, (size_t)(input->ends[i] - begin)};
         begin = input->ends[i];
         if (is_null(input, i)) {
             continue;
+        }
+        if (cut && (input->external[i / 64] >> (i % 64) & 1) != 0) {
+            value.data += offsetof(struct value_reference, prefix);
+            value.size = VALUE_PREFIX_SIZE;
         }
         if (!found) {
             min = value;
@@ -157,10 +164,10 @@ static bool make_text(const struct encoding_input *input, struct segment_zone_en
     if (min.size > 0) {
         memcpy(entry->min, min.data, entry->min_size);
     }
-    if (max.size > 0 && !cut_maximum(max, entry)) {
+    if (max.size > 0 && !cut_maximum(max, cut, entry)) {
         return false;
     }
-    if (min.size <= ZONE_BOUND_SIZE && max.size <= ZONE_BOUND_SIZE) {
+    if (!cut && min.size <= ZONE_BOUND_SIZE && max.size <= ZONE_BOUND_SIZE) {
         entry->flags |= ZONE_FLAG_EXACT;
     }
     return true;

@@ -113,6 +113,12 @@ static tdbplus_status hold_versions(struct backup *backup)
         (void)list_push(&backup->versions, &version);
         for (uint32_t s = 0; s < version->segment_count; s++) {
             backup->total += version->segments[s]->size;
+            const struct segment *segment = version->segments[s]->segment;
+            for (uint32_t v = 0; v < segment_values_count(segment); v++) {
+                struct segment_values values;
+                segment_values_at(segment, v, &values);
+                backup->total += values.file_size;
+            }
         }
     }
     return TDBPLUS_OK;
@@ -139,6 +145,18 @@ static tdbplus_status copy_state(struct backup *backup)
     return manifest_copy(store->manifest, backup->directory, err);
 }
 
+/* A value file belongs to one segment of a version, and to others only in other versions. */
+static tdbplus_status copy_values(struct backup *backup, const struct segment *segment)
+{
+    for (uint32_t i = 0; i < segment_values_count(segment); i++) {
+        struct segment_values values;
+        segment_values_at(segment, i, &values);
+        TRY(copy_file(backup, "values", values.file_id));
+        backup->done += values.file_size;
+    }
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status copy_segments(struct backup *backup)
 {
     for (size_t i = 0; i < backup->versions.count; i++) {
@@ -146,6 +164,7 @@ static tdbplus_status copy_segments(struct backup *backup)
         for (uint32_t s = 0; s < version->segment_count; s++) {
             const struct segment_ref *ref = version->segments[s];
             TRY(copy_file(backup, "segment", ref->id));
+            TRY(copy_values(backup, ref->segment));
             backup->done += ref->size;
             if (backup->call->progress != NULL) {
                 backup->call->progress(backup->call->progress_ctx, backup->done, backup->total);

@@ -3,7 +3,8 @@
  * one.
  *
  * Which: size-tiered. Segments whose sizes are within a factor of the fan-out belong to a tier;
- * when a tier has as many as the fan-out, they are merged. A merge reads immutable files and holds
+ * when a tier has as many as the fan-out, they are merged. A segment whose value files are mostly
+ * garbage is merged alone. A merge reads immutable files and holds
  * no lock; rows that end meanwhile are followed as in a flush.
  */
 
@@ -14,6 +15,7 @@
 #include "base/plant.h"
 #include "storage/segment/merge.h"
 #include "storage/store/persist.h"
+#include "storage/store/values.h"
 
 #define MERGE_STEP_ROW_COUNT ((uint64_t)65536)
 
@@ -45,6 +47,7 @@ struct compaction {
     bool ends_failed; /* No memory for one. */
     uint64_t row_total;
     struct merge *merge;
+    struct values_plan values;   /* Which value files are written again. */
     struct segment_ref *segment; /* The result; NULL when no row is left. */
     struct segment_summary summary;
 };
@@ -65,12 +68,6 @@ static uint32_t tier_of(const struct store *store, uint64_t size)
     return tier;
 }
 
-/* A load that the manifest does not know of must still be there when the log is replayed. */
-static bool may_take(const struct version *version, uint32_t number)
-{
-    return !atomic_load(&version->segments[number]->is_loaded);
-}
-
 /* Fills `chosen` with the numbers of the segments to merge; returns how many. */
 static uint32_t choose_tier(const struct store *store, const struct version *version,
                             uint32_t chosen[MERGE_SOURCE_COUNT_MAX])
@@ -78,12 +75,18 @@ static uint32_t choose_tier(const struct store *store, const struct version *ver
     for (uint32_t tier = 0; tier < 31; tier++) {
         uint32_t count = 0;
         for (uint32_t i = 0; i < version->segment_count && count < MERGE_SOURCE_COUNT_MAX; i++) {
-            if (tier_of(store, version->segments[i]->size) == tier && may_take(version, i)) {
+            if (tier_of(store, version->segments[i]->size) == tier) {
                 chosen[count++] = i;
             }
         }
         if (count >= store->options.merge_fan_out) {
             return count;
+        }
+    }
+    for (uint32_t i = 0; i < version->segment_count; i++) {
+        if (values_wasteful(version->segments[i])) {
+            chosen[0] = i;
+            return 1;
         }
     }
     return 0;
@@ -93,12 +96,12 @@ static uint32_t choose_all(const struct version *version, uint32_t chosen[MERGE_
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < version->segment_count && count < MERGE_SOURCE_COUNT_MAX; i++) {
-        if (may_take(version, i)) {
-            chosen[count++] = i;
-        }
+        chosen[count++] = i;
     }
     // One segment without ended rows is as merged as can be.
-    return count == 1 && delete_map_count(version->segments[chosen[0]]->deletes) == 0 ? 0 : count;
+    bool done = count == 1 && delete_map_count(version->segments[0]->deletes) == 0 &&
+                !values_wasteful(version->segments[0]);
+    return done ? 0 : count;
 }
 
 static tdbplus_status choose(struct compaction *work, bool all, struct err *err)
@@ -147,14 +150,26 @@ static void decide_window(void *ctx, uint64_t first_row, uint32_t row_count, uin
     }
 }
 
+static void list_sources(const struct compaction *work, struct segment_ref **refs)
+{
+    for (uint32_t i = 0; i < work->count; i++) {
+        refs[i] = work->chosen[i].ref;
+    }
+}
+
 static tdbplus_status create_merge(struct compaction *work)
 {
     struct merge_source sources[MERGE_SOURCE_COUNT_MAX];
+    struct segment_ref *refs[MERGE_SOURCE_COUNT_MAX];
+    list_sources(work, refs);
+    TRY(values_plan_merge(work->store->alloc, refs, work->count, &work->values, work->call->err));
+    const bool *flags = work->values.flags;
     for (uint32_t i = 0; i < work->count; i++) {
         sources[i] = (struct merge_source){.segment = work->chosen[i].ref->segment,
                                            .decide = decide_window,
                                            .ctx = &work->chosen[i],
-                                           .begin = work->chosen[i].ref->born};
+                                           .copy_values = flags};
+        flags = flags == NULL ? NULL : flags + segment_values_count(sources[i].segment);
     }
     struct merge_options options = {
         .alloc = work->store->alloc,
@@ -388,7 +403,7 @@ static tdbplus_status build(struct compaction *work)
     TRY(segment_writer_finish(writer, &work->summary, work->call->err));
     status = segment_ref_open(store, id, path, &work->segment, work->call->err);
     if (status != TDBPLUS_OK) {
-        (void)!env_unlink(store->env, path, NULL);
+        segment_unlink(store->env, path, id);
         return status;
     }
     return attach_future(work);
@@ -454,11 +469,16 @@ static tdbplus_status publish(struct compaction *work)
         manifest_edit_remove(&edit, MANIFEST_SEGMENT, work->chosen[i].ref->id);
         manifest_edit_remove(&edit, MANIFEST_DELETES, work->chosen[i].ref->id);
     }
+    struct segment_ref *refs[MERGE_SOURCE_COUNT_MAX];
+    list_sources(work, refs);
+    tdbplus_status status = values_put_merge(&edit, version, refs, work->count, work->call->err);
     if (work->segment != NULL) {
         persist_segment(&edit, collection, &work->summary);
     }
-    tdbplus_status status = persist_deletes(store, &work->segment, result_count,
-                                            collection->flushed_timestamp, &edit, work->call->err);
+    if (status == TDBPLUS_OK) {
+        status = persist_deletes(store, &work->segment, result_count, collection->flushed_timestamp,
+                                 &edit, work->call->err);
+    }
     if (status == TDBPLUS_OK) {
         persist_counters(store, &edit);
         status = persist_commit(store, &edit, work->call->err);
@@ -493,6 +513,7 @@ static void compaction_deinit(struct compaction *work)
     segment_ref_release(work->segment);
     segment_summary_deinit(&work->summary);
     schema_destroy(work->schema_wide);
+    values_plan_deinit(&work->values);
     list_deinit(&work->ends);
 }
 
@@ -512,8 +533,9 @@ static tdbplus_status merge_chosen(struct compaction *work)
     }
     if (published) {
         atomic_fetch_add(&store->merge_count, 1);
-        atomic_fetch_add(&store->merge_written_bytes,
-                         work->segment == NULL ? 0 : work->segment->size);
+        atomic_fetch_add(
+            &store->merge_written_bytes,
+            work->segment == NULL ? 0 : work->segment->size + work->summary.values.file_size);
     } else if (work->segment != NULL && status != TDBPLUS_E_STOPPED) {
         atomic_store(&work->segment->obsolete, true);
     }

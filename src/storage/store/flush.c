@@ -273,7 +273,6 @@ static tdbplus_status publish(struct flush *flush, struct err *err)
     if (flush->segment != NULL) {
         persist_segment(&edit, collection, &flush->summary);
     }
-    persist_loads(&edit, version, flush->table->lsn_last);
     persist_collection(&edit, collection, flush->table->lsn_last, timestamp);
     uint64_t ends_until = planted(PLANT_DELETES_TOO_NEW) ? TIMESTAMP_OPEN - 1 : timestamp;
     TRY_OR(done, persist_deletes(store, version->segments, version->segment_count, ends_until,
@@ -287,7 +286,6 @@ static tdbplus_status publish(struct flush *flush, struct err *err)
         goto done;
     }
     persist_deletes_done(store, version->segments, version->segment_count, timestamp);
-    persist_loads_done(version, flush->table->lsn_last);
     collection->flushed_lsn = flush->table->lsn_last;
     collection->flushed_timestamp = timestamp;
     latch_lock(&store->commit);
@@ -332,7 +330,7 @@ static tdbplus_status build(struct flush *flush, struct err *err)
     TRY(write_segment(flush, id, path, err));
     tdbplus_status status = segment_ref_open(store, id, path, &flush->segment, err);
     if (status != TDBPLUS_OK) {
-        (void)!env_unlink(store->env, path, NULL);
+        segment_unlink(store->env, path, id);
         return status;
     }
     return attach_future(flush, err);
@@ -407,8 +405,9 @@ tdbplus_status collection_flush(struct collection *collection, bool *found_out, 
     }
     if (flush.published) {
         atomic_fetch_add(&store->flush_count, 1);
-        atomic_fetch_add(&store->flush_written_bytes,
-                         flush.segment == NULL ? 0 : flush.segment->size);
+        atomic_fetch_add(
+            &store->flush_written_bytes,
+            flush.segment == NULL ? 0 : flush.segment->size + flush.summary.values.file_size);
     } else if (flush.segment != NULL && status != TDBPLUS_E_STOPPED) {
         atomic_store(&flush.segment->obsolete, true);
     }

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/plant.h"
+#include "storage/store/values.h"
 
 #define COUNTERS_LAYOUT 1u
 #define COUNTERS_SIZE   41u
@@ -80,35 +81,8 @@ void persist_segment(struct manifest_edit *edit, const struct collection *collec
     edit->body.failed = edit->body.failed || value.failed;
     manifest_edit_put(edit, MANIFEST_SEGMENT, summary->segment_id, buffer_span(&value));
     buffer_deinit(&value);
-}
-
-/* A load whose record lies before the position up to which its collection is flushed. */
-static bool load_due(const struct segment_ref *ref, uint64_t lsn)
-{
-    return atomic_load(&ref->is_loaded) && ref->load_lsn < lsn;
-}
-
-void persist_loads(struct manifest_edit *edit, const struct version *version, uint64_t lsn)
-{
-    for (uint32_t i = 0; i < version->segment_count; i++) {
-        const struct segment_ref *ref = version->segments[i];
-        if (load_due(ref, lsn)) {
-            struct segment_summary summary = {.segment_id = ref->id,
-                                              .row_count = ref->row_count,
-                                              .file_size = ref->size,
-                                              .footer_crc = segment_footer_crc(ref->segment)};
-            persist_segment(edit, version->collection, &summary);
-        }
-    }
-}
-
-void persist_loads_done(const struct version *version, uint64_t lsn)
-{
-    for (uint32_t i = 0; i < version->segment_count; i++) {
-        struct segment_ref *ref = version->segments[i];
-        if (load_due(ref, lsn)) {
-            atomic_store(&ref->is_loaded, false);
-        }
+    if (summary->values.file_id != 0) {
+        values_put(edit, collection->id, &summary->values, 0);
     }
 }
 
@@ -150,6 +124,12 @@ void persist_dropped(struct manifest_edit *edit, const struct object *object)
     for (uint32_t i = 0; i < version->segment_count; i++) {
         manifest_edit_remove(edit, MANIFEST_SEGMENT, version->segments[i]->id);
         manifest_edit_remove(edit, MANIFEST_DELETES, version->segments[i]->id);
+        const struct segment *segment = version->segments[i]->segment;
+        for (uint32_t v = 0; v < segment_values_count(segment); v++) {
+            struct segment_values values;
+            segment_values_at(segment, v, &values);
+            manifest_edit_remove(edit, MANIFEST_VALUES, values.file_id);
+        }
     }
 }
 

@@ -170,6 +170,7 @@ static tdbplus_status open_parts(struct store *store, struct err *err)
     TRY(open_directory(store, err));
     TRY(page_cache_create(store->options.cache_size_bytes, store->alloc, &store->epoch,
                           &store->cache, err));
+    TRY(value_files_create(store->alloc, &store->values, err));
     struct lock_table_options locks = {.env = store->env,
                                        .alloc = store->alloc,
                                        .deadlock_timeout_us = store->options.deadlock_timeout_us};
@@ -192,6 +193,7 @@ static void destroy_parts(struct store *store)
     manifest_close(store->manifest);
     catalog_release(atomic_exchange(&store->catalog, NULL));
     epoch_deinit(&store->epoch);
+    value_files_destroy(store->values);
     page_cache_destroy(store->cache);
     lock_table_destroy(store->locks);
     env_close(store->env, store->lock_file);
@@ -354,6 +356,17 @@ tdbplus_status store_sync(struct store *store, struct err *err)
 
 /* ---- statistics ---- */
 
+static void add_values(struct store_statistics *statistics, const struct segment *segment)
+{
+    for (uint32_t i = 0; i < segment_values_count(segment); i++) {
+        struct segment_values values;
+        segment_values_at(segment, i, &values);
+        statistics->value_file_count++;
+        statistics->value_file_bytes += values.file_size;
+        statistics->value_garbage_bytes += values.file_value_bytes - values.value_bytes;
+    }
+}
+
 static void add_collection(struct store_statistics *statistics, struct collection *collection)
 {
     struct version *version = version_acquire(collection);
@@ -362,6 +375,7 @@ static void add_collection(struct store_statistics *statistics, struct collectio
     statistics->memtable_count += version->table_count;
     for (uint32_t i = 0; i < version->segment_count; i++) {
         statistics->segment_bytes += version->segments[i]->size;
+        add_values(statistics, version->segments[i]->segment);
     }
     for (uint32_t i = 0; i < version->table_count; i++) {
         statistics->memtable_bytes += memtable_size_bytes(version->tables[i]->memtable);
@@ -381,8 +395,6 @@ void store_get_statistics(struct store *store, struct store_statistics *statisti
         .flush_written_bytes = atomic_load(&store->flush_written_bytes),
         .merge_count = atomic_load(&store->merge_count),
         .merge_written_bytes = atomic_load(&store->merge_written_bytes),
-        .load_count = atomic_load(&store->load_count),
-        .load_written_bytes = atomic_load(&store->load_written_bytes),
         .memory_bytes = atomic_load(&store->budget.used_bytes),
         .memory_peak_bytes = atomic_load(&store->budget.peak_bytes),
         .recovery_records = store->recovery_records,

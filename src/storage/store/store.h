@@ -141,6 +141,9 @@ struct store_statistics {
     uint64_t collection_count;
     uint64_t segment_count;
     uint64_t segment_bytes;
+    uint64_t value_file_count;    /* Beside the segments; */
+    uint64_t value_file_bytes;    /* their bytes, and how many of */
+    uint64_t value_garbage_bytes; /* their values no row has any more. */
     uint64_t memtable_count;
     uint64_t memtable_bytes;
     uint64_t memtable_rows;
@@ -154,8 +157,6 @@ struct store_statistics {
     uint64_t flush_written_bytes;
     uint64_t merge_count;
     uint64_t merge_written_bytes;
-    uint64_t load_count;
-    uint64_t load_written_bytes; /* Of segments that came from loads. */
     uint64_t manifest_written_bytes;
     uint64_t cache_hit_count;
     uint64_t cache_miss_count;

@@ -64,7 +64,8 @@ tdbplus_status segment_ref_open(struct store *store, uint64_t id, const char *pa
                                       .alloc = store->alloc,
                                       .cache = store->cache,
                                       .path = path,
-                                      .segment_id = id};
+                                      .segment_id = id,
+                                      .values = store->values};
     TRY(segment_open(&options, &segment, err));
     tdbplus_status status = segment_ref_create(store, id, segment, ref_out, err);
     if (status != TDBPLUS_OK) {
@@ -79,14 +80,13 @@ void segment_ref_release(struct segment_ref *ref)
         return;
     }
     struct store *store = ref->store;
-    segment_close(ref->segment);
+    if (atomic_load(&ref->obsolete)) {
+        segment_discard(ref->segment);
+    } else {
+        segment_close(ref->segment);
+    }
     delete_map_destroy(ref->deletes);
     list_deinit(&ref->late_deletes);
-    char path[ENV_PATH_SIZE_MAX];
-    if (atomic_load(&ref->obsolete) && store_path(store, path, "segment", ref->id, NULL) == 0) {
-        // A failure leaves a file that nothing names; the next open sweeps it.
-        (void)!env_unlink(store->env, path, NULL);
-    }
     alloc_free(store->alloc, ref, 1, sizeof *ref);
 }
 
@@ -131,12 +131,10 @@ tdbplus_status version_create(struct collection *collection, struct table_ref *c
                        segment_count, STORE_SEGMENT_COUNT_MAX);
     }
     struct version *version = alloc_array(alloc, 1, sizeof *version);
-    struct table_ref **own_tables =
-        table_count == 0 ? NULL : alloc_array(alloc, table_count, sizeof(void *));
+    struct table_ref **own_tables = alloc_array(alloc, table_count, sizeof(void *));
     struct segment_ref **own_segments =
         segment_count == 0 ? NULL : alloc_array(alloc, segment_count, sizeof(void *));
-    if (version == NULL || (table_count > 0 && own_tables == NULL) ||
-        (segment_count > 0 && own_segments == NULL)) {
+    if (version == NULL || own_tables == NULL || (segment_count > 0 && own_segments == NULL)) {
         alloc_free(alloc, version, 1, sizeof *version);
         alloc_free(alloc, own_tables, table_count, sizeof(void *));
         alloc_free(alloc, own_segments, segment_count, sizeof(void *));
@@ -223,12 +221,6 @@ const struct delete_map *version_deletes(const struct version *version, uint32_t
 {
     ASSERT(number < version->segment_count);
     return version->segments[number]->deletes;
-}
-
-uint64_t version_segment_born(const struct version *version, uint32_t number)
-{
-    ASSERT(number < version->segment_count);
-    return version->segments[number]->born;
 }
 
 tdbplus_status collection_create(struct store *store, uint64_t id,
