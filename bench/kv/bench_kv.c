@@ -627,12 +627,12 @@ static void run_reads(void *db, const char *suffix)
 
 static void run_ycsb(void *db)
 {
-    if (!wanted(options.cases, "ycsb")) {
-        return;
-    }
     for (char kind = 'A'; kind <= 'F'; kind++) {
         char name[8] = "ycsb_?";
         name[5] = kind;
+        if (!wanted(options.cases, "ycsb") && !wanted(options.cases, name)) {
+            continue;
+        }
         struct worker pattern = {.work = ycsb,
                                  .kind = kind,
                                  .operations = options.rows / (kind == 'E' ? 20 : 4),

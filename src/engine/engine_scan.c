@@ -44,7 +44,8 @@ static tdbplus_status choose_columns(tdbplus_scan *scan, const tdbplus_scan_opti
     size_t capacity = (size_t)scan->position_count + 1;
     scan->positions = arena_array(&scan->arena, capacity, sizeof *scan->positions);
     scan->values = arena_array(&scan->arena, capacity, sizeof *scan->values);
-    if (scan->positions == NULL || scan->values == NULL) {
+    scan->quick = arena_bytes(&scan->arena, capacity);
+    if (scan->positions == NULL || scan->values == NULL || scan->quick == NULL) {
         return no_memory(err);
     }
     for (uint32_t i = 0; i < scan->position_count; i++) {
@@ -183,6 +184,7 @@ static bool rest_handle(tdbplus_scan *scan)
     arena_reset(&scan->arena);
     arena_reset(&scan->row_arena);
     scan->at = 0;
+    scan->live = 0;
     tdbplus_db *db = scan->db;
     for (uint32_t i = 0; i < ENGINE_RESTING_SCANS_MAX; i++) {
         tdbplus_scan *none = NULL;
@@ -251,53 +253,80 @@ void tdbplus_scan_close(tdbplus_scan *scan)
 
 /* ---- next ---- */
 
-/* The value of a flat column, not null, whose type needs no conversion; else false. */
-static inline bool quick_value(const struct column *column, uint32_t row, tdbplus_value *value_out)
+/* How values of a batch's column are shown. */
+enum quick_kind {
+    QUICK_NOT = 0, /* By column_get() and engine_value(). */
+    QUICK_8,       /* Eight bytes as they are. */
+    QUICK_INT4,
+    QUICK_VIEW,
+};
+
+static enum quick_kind quick_kind_of(const struct column *column)
 {
-    if (column->form != COLUMN_FLAT ||
-        (column->validity != NULL && (column->validity[row / 64] >> (row % 64) & 1) == 0)) {
-        return false;
+    if (column->form != COLUMN_FLAT || column->validity != NULL) {
+        return QUICK_NOT;
     }
     switch (column->type.id) {
     case TYPE_INT8:
     case TYPE_TIMESTAMP:
     case TYPE_TIMESTAMPTZ:
-        value_out->as.integer = ((const int64_t *)column->data)[row];
-        break;
-    case TYPE_INT4:
-        value_out->as.integer = ((const int32_t *)column->data)[row];
-        break;
     case TYPE_FLOAT8:
-        value_out->as.real = ((const double *)column->data)[row];
-        break;
+        return QUICK_8;
+    case TYPE_INT4:
+    case TYPE_DATE:
+        return QUICK_INT4;
     case TYPE_TEXT:
-    case TYPE_BYTEA: {
-        const struct view *view = (const struct view *)column->data + row;
-        value_out->as.bytes.data = view_data(view);
-        value_out->as.bytes.size = view->size;
-        break;
-    }
+    case TYPE_BYTEA:
+        return QUICK_VIEW;
     default:
-        return false;
+        return QUICK_NOT;
     }
-    value_out->type = (tdbplus_type)column->type.id;
-    value_out->is_null = false;
-    return true;
+}
+
+_Static_assert(sizeof(double) == sizeof(int64_t), "eight bytes are eight bytes");
+
+/* What is the same for all rows of a new batch. */
+static void begin_batch(tdbplus_scan *scan)
+{
+    scan->at = 0;
+    scan->live = batch_live_count(&scan->batch);
+    for (uint32_t i = 0; i < scan->position_count; i++) {
+        const struct column *column = &scan->batch.columns[i];
+        scan->quick[i] = (uint8_t)quick_kind_of(column);
+        scan->values[i].type = (tdbplus_type)column->type.id;
+        scan->values[i].is_null = false;
+    }
+}
+
+/* Shows a value that needs looking at or conversion. */
+static tdbplus_status take_slowly(tdbplus_scan *scan, uint32_t number, uint32_t row,
+                                  struct err *err)
+{
+    struct datum datum;
+    column_get(&scan->batch.columns[number], row, &datum);
+    return engine_value(&datum, &scan->row_arena, &scan->values[number], err);
 }
 
 /* Shows the current row of the batch to the caller and goes on to the next. */
-static tdbplus_status take_row(tdbplus_scan *scan, struct err *err)
+static inline tdbplus_status take_row(tdbplus_scan *scan, struct err *err)
 {
     uint32_t row = scan->batch.selection == NULL ? scan->at : scan->batch.selection[scan->at];
+    const struct column *columns = scan->batch.columns;
     if (scan->row_arena.used_bytes > 0) {
         arena_reset(&scan->row_arena);
     }
     for (uint32_t i = 0; i < scan->position_count; i++) {
-        const struct column *column = &scan->batch.columns[i];
-        if (!quick_value(column, row, &scan->values[i])) {
-            struct datum datum;
-            column_get(column, row, &datum);
-            TRY(engine_value(&datum, &scan->row_arena, &scan->values[i], err));
+        tdbplus_value *value = &scan->values[i];
+        if (scan->quick[i] == QUICK_8) {
+            value->as.integer = ((const int64_t *)columns[i].data)[row];
+        } else if (scan->quick[i] == QUICK_VIEW) {
+            const struct view *view = (const struct view *)columns[i].data + row;
+            value->as.bytes.data = view_data(view);
+            value->as.bytes.size = view->size;
+        } else if (scan->quick[i] == QUICK_INT4) {
+            value->as.integer = ((const int32_t *)columns[i].data)[row];
+        } else {
+            TRY(take_slowly(scan, i, row, err));
         }
     }
     scan->at++;
@@ -312,9 +341,10 @@ static tdbplus_status next_work(void *arg, const struct call *call)
     if (scan->left == 0) {
         return TDBPLUS_END;
     }
-    if (scan->at >= batch_live_count(&scan->batch)) {
-        scan->at = 0;
+    if (scan->at >= scan->live) {
+        scan->live = 0;
         TRY(scan_next(scan->scan, &scan->batch, call));
+        begin_batch(scan);
     }
     TRY(take_row(scan, call->err));
     *args->values_out = scan->values;
@@ -325,13 +355,15 @@ tdbplus_status tdbplus_scan_next(tdbplus_scan *scan, const tdbplus_value **value
                                  tdbplus_call *call)
 {
     // A row that is here already needs none of what a call may need: neither waits nor time.
-    if (scan->left > 0 && scan->at < batch_live_count(&scan->batch)) {
+    if (scan->left > 0 && scan->at < scan->live) {
         struct err err;
         err_clear(&err);
         tdbplus_status status = take_row(scan, &err);
-        engine_report(call, &err, status);
         if (status == TDBPLUS_OK) {
             *values_out = scan->values;
+        }
+        if (call != NULL && (status != TDBPLUS_OK || call->error.status != TDBPLUS_OK)) {
+            engine_report(call, &err, status);
         }
         return status;
     }

@@ -1,10 +1,11 @@
 /*
  * Ordered scans: a merge of the sources' key streams.
  *
- * A stream holds a window of visible rows of its source with their keys. A batch is planned first
- * (which rows of which streams, in order), then each stream's share is gathered at once and the
- * columns are put together. An integer key's column is made of the codes that were merged. The
- * first windows and the first batch are small, so that a short range costs little.
+ * A stream holds a window of visible rows of its source with their keys. The merge only says which
+ * place of the batch each row of a window gets; a stream's rows are gathered together, when its
+ * window is used up or the batch is full, and their values put into those places. An integer key's
+ * column is made of the codes that were merged. The first windows and the first batch are small, so
+ * that a short range costs little.
  */
 
 #include <string.h>
@@ -15,7 +16,7 @@
 #define WINDOW_ROW_COUNT    256u
 #define WINDOW_ROW_FIRST    32u
 #define WINDOW_ROW_SHORT    64u /* The most for scans of few rows. */
-#define WINDOW_ROW_MORE     4u
+#define DILUTION_MAX        8u
 #define BATCH_ROW_FIRST     128u
 #define KEY_BLOCK_SIZE      ((size_t)4 << 10)
 #define PREFETCH_COLUMN_MAX 4u
@@ -30,10 +31,12 @@ struct stream {
     uint64_t *codes;
     uint64_t *rows;
     struct span *keys; /* NULL: integer keys, the codes say it all. */
+    uint16_t *places;  /* Where in the batch those rows go that were taken, */
+    uint32_t taken;    /* which begin here and end at the current one. */
     uint32_t count;
     uint32_t at;
-    uint32_t window; /* Rows to look at next time; grows, so that a short range costs little. */
-    uint32_t likely; /* So many of them will probably be wanted. */
+    uint32_t window;   /* Rows to look at next time; grows, so that a short range costs little. */
+    uint32_t dilution; /* A segment's window is so much wider, for rows that have ended. */
     bool done;
     /* Where the first columns that are gathered lie in the source. */
     uint32_t prefetch[PREFETCH_COLUMN_MAX];
@@ -53,14 +56,11 @@ struct ordered {
     uint32_t batch_rows;
     uint32_t batch_rows_max;
     uint32_t window_max;
-    /* The plan, batch_rows_max: which stream each output row is of, its row there, its code. */
-    uint16_t *plan;
-    uint64_t *rows;
-    uint64_t *codes;
-    /* The same by stream: each stream's rows one after another, and where they go. */
-    uint64_t *share_rows;
-    uint16_t *share_places;
-    uint32_t *share_ends; /* A stream's share ends here, and begins where the one before ends. */
+    uint64_t *codes;       /* batch_rows_max: of the batch's keys. */
+    uint64_t *turned_rows; /* Scratch of window_max: a window that descends, turned round. */
+    uint16_t *turned_places;
+    struct column
+        *columns; /* Of the batch being made: `gather` columns, then room for a share's. */
 };
 
 static tdbplus_status no_memory(struct err *err)
@@ -139,8 +139,7 @@ static void fill_from_table(struct scan *scan, struct stream *stream)
         }
         uint32_t row =
             above ? MEMTABLE_ROW_NONE : memtable_visible(memtable, newest, scan->snapshot);
-        if (row != MEMTABLE_ROW_NONE && push_entry(scan, stream, key, code, row) &&
-            stream->count <= stream->likely) {
+        if (row != MEMTABLE_ROW_NONE && push_entry(scan, stream, key, code, row)) {
             memtable_values_prefetch(memtable, row, stream->prefetch, stream->prefetch_count);
         }
     }
@@ -167,14 +166,16 @@ static void next_window(const struct ordered *ordered, struct stream *stream, ui
 {
     uint64_t first = stream->next;
     uint64_t end = stream->end;
+    uint32_t window = stream->window * stream->dilution;
+    window = window < ordered->window_max ? window : ordered->window_max;
     if (ordered->descending) {
         uint64_t start = (end - 1) / WINDOW_ROW_COUNT * WINDOW_ROW_COUNT;
-        start = end - start > stream->window ? end - stream->window : start;
+        start = end - start > window ? end - window : start;
         first = start > first ? start : first;
         stream->end = first;
     } else {
         uint64_t stop = (first / WINDOW_ROW_COUNT + 1) * WINDOW_ROW_COUNT;
-        stop = stop - first > stream->window ? first + stream->window : stop;
+        stop = stop - first > window ? first + window : stop;
         end = stop < end ? stop : end;
         stream->next = end;
     }
@@ -182,6 +183,16 @@ static void next_window(const struct ordered *ordered, struct stream *stream, ui
     *count_out = (uint32_t)(end - first);
     stream->done = stream->next >= stream->end;
 }
+
+/* Rows of a segment that lie in one window, and which of them the delete map leaves. */
+struct segment_window {
+    uint64_t first;
+    uint32_t count;
+    uint32_t live;
+    const struct span *keys; /* NULL: integer keys, in `codes`. */
+    uint16_t offsets[WINDOW_ROW_COUNT];
+    uint64_t codes[WINDOW_ROW_COUNT];
+};
 
 static tdbplus_status row_begun(struct scan *scan, struct segment *segment, uint64_t row,
                                 bool *begun_out, struct err *err)
@@ -192,45 +203,67 @@ static tdbplus_status row_begun(struct scan *scan, struct segment *segment, uint
     return TDBPLUS_OK;
 }
 
+/* Takes the live rows of a segment's window, which starts at row `first`, into the stream. */
+static tdbplus_status push_window(struct scan *scan, struct stream *stream,
+                                  const struct segment_window *window, struct err *err)
+{
+    struct segment *segment = version_segment(scan->version, stream->source->number);
+    bool some_later = segment_begin_max(segment) > scan->snapshot;
+    for (uint32_t i = 0; i < window->live; i++) {
+        uint32_t turn = scan->ordered->descending ? window->live - 1 - i : i;
+        uint32_t offset = window->live == window->count ? turn : window->offsets[turn];
+        bool begun = true;
+        if (some_later) {
+            TRY(row_begun(scan, segment, window->first + offset, &begun, err));
+        }
+        if (begun) {
+            struct span key = window->keys == NULL ? (struct span){0} : window->keys[offset];
+            uint64_t code = window->keys == NULL ? window->codes[offset] : key_code(key);
+            (void)push_entry(scan, stream, key, code, window->first + offset);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* The same where every row of the window is taken as it is: the usual case. */
+static tdbplus_status push_all(struct stream *stream, struct segment *segment, uint64_t first,
+                               uint32_t count, struct err *err)
+{
+    TRY(segment_read_codes(segment, first, count, stream->codes, err));
+    for (uint32_t i = 0; i < count; i++) {
+        stream->rows[i] = first + i;
+    }
+    stream->count = count;
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status fill_from_segment(struct scan *scan, struct stream *stream, struct err *err)
 {
     struct segment *segment = version_segment(scan->version, stream->source->number);
     const struct delete_map *deletes = version_deletes(scan->version, stream->source->number);
     const struct ordered *ordered = scan->ordered;
-    uint64_t first = 0;
-    uint32_t count = 0;
-    uint16_t offsets[WINDOW_ROW_COUNT];
-    uint64_t codes[WINDOW_ROW_COUNT];
-    const struct span *keys = NULL;
-    next_window(ordered, stream, &first, &count);
-    uint32_t live = delete_map_select(deletes, first, count, scan->snapshot, offsets);
-    if (live == 0) {
+    struct segment_window window;
+    next_window(ordered, stream, &window.first, &window.count);
+    window.live =
+        delete_map_select(deletes, window.first, window.count, scan->snapshot, window.offsets);
+    if (window.live == 0) {
         return TDBPLUS_OK;
     }
+    segment_window_prefetch(segment, window.first, window.count, stream->prefetch,
+                            stream->prefetch_count);
+    if (ordered->integer && window.live == window.count && !ordered->descending && !scan->shadow &&
+        segment_begin_max(segment) <= scan->snapshot) {
+        return push_all(stream, segment, window.first, window.count, err);
+    }
+    window.keys = NULL;
     if (ordered->integer) {
-        TRY(segment_read_codes(segment, first, count, codes, err));
+        TRY(segment_read_codes(segment, window.first, window.count, window.codes, err));
     } else {
         batch_reset(&stream->batch);
-        TRY(segment_read_keys(segment, first, count, &stream->batch, &keys, err));
+        TRY(segment_read_keys(segment, window.first, window.count, &stream->batch, &window.keys,
+                              err));
     }
-    uint32_t likely = count < stream->likely ? count : stream->likely;
-    segment_window_prefetch(segment, ordered->descending ? first + count - likely : first, likely,
-                            stream->prefetch, stream->prefetch_count);
-    bool some_later = segment_begin_max(segment) > scan->snapshot;
-    for (uint32_t i = 0; i < live; i++) {
-        uint32_t turn = ordered->descending ? live - 1 - i : i;
-        uint32_t offset = live == count ? turn : offsets[turn];
-        bool begun = true;
-        if (some_later) {
-            TRY(row_begun(scan, segment, first + offset, &begun, err));
-        }
-        if (begun) {
-            struct span key = keys == NULL ? (struct span){0} : keys[offset];
-            uint64_t code = keys == NULL ? codes[offset] : key_code(key);
-            (void)push_entry(scan, stream, key, code, first + offset);
-        }
-    }
-    return TDBPLUS_OK;
+    return push_window(scan, stream, &window, err);
 }
 
 /* Asks for the bytes of the window's values: views of a memtable lead anywhere, and by now they
@@ -241,7 +274,7 @@ static void prefetch_bytes(const struct scan *scan, const struct stream *stream)
         return;
     }
     const struct memtable *memtable = version_table(scan->version, stream->source->number);
-    for (uint32_t i = 0; i < stream->count && i < stream->likely; i++) {
+    for (uint32_t i = 0; i < stream->count; i++) {
         memtable_bytes_prefetch(memtable, (uint32_t)stream->rows[i], stream->prefetch,
                                 stream->prefetch_count);
     }
@@ -252,6 +285,7 @@ static tdbplus_status refill(struct scan *scan, struct stream *stream, struct er
 {
     while (stream->at == stream->count && !stream->done) {
         stream->at = 0;
+        stream->taken = 0;
         stream->count = 0;
         if (stream->source->kind == SOURCE_TABLE) {
             fill_from_table(scan, stream);
@@ -313,52 +347,77 @@ static void begin_stream(struct scan *scan, struct stream *stream, const struct 
     }
 }
 
+/* Rows of the source that have not ended, of all keys; about. */
 static uint64_t rows_of(const struct scan *scan, const struct scan_source *source)
 {
-    if (source->kind == SOURCE_SEGMENT) {
-        return segment_row_count(version_segment(scan->version, source->number));
+    if (source->kind != SOURCE_SEGMENT) {
+        return source->end_row;
     }
-    return source->end_row;
+    uint64_t rows = segment_row_count(version_segment(scan->version, source->number));
+    uint64_t ended = delete_map_count(version_deletes(scan->version, source->number));
+    return rows > ended ? rows - ended : 1;
 }
 
-/* A scan of few rows asks each source for its likely share and a little more, as if keys were
- * spread evenly, and the memory for no more than that share. */
+/* Of how many rows of the source one is visible, about. */
+static uint32_t dilution_of(const struct scan *scan, const struct scan_source *source)
+{
+    uint64_t rows = rows_of(scan, source);
+    uint64_t all = source->kind == SOURCE_SEGMENT
+                       ? segment_row_count(version_segment(scan->version, source->number))
+                       : rows;
+    uint64_t dilution = (all + rows / 2) / rows;
+    return dilution < DILUTION_MAX ? (uint32_t)dilution : DILUTION_MAX;
+}
+
+/* The least number whose square is not below `value`. */
+static uint32_t root_of(uint32_t value)
+{
+    uint32_t root = 0;
+    while (root * root < value) {
+        root++;
+    }
+    return root;
+}
+
+/* A scan of few rows asks each source for its likely share and, as keys are not spread quite
+ * evenly, a deviation more. */
 static void choose_windows(struct scan *scan)
 {
     struct ordered *ordered = scan->ordered;
+    bool is_short = ordered->window_max == WINDOW_ROW_SHORT;
     uint64_t limit = scan->options.row_limit;
     uint64_t total = 1;
-    for (uint32_t i = 0; i < scan->source_count; i++) {
+    for (uint32_t i = 0; is_short && i < scan->source_count; i++) {
         total += rows_of(scan, &scan->sources[i]);
     }
     for (uint32_t i = 0; i < scan->source_count; i++) {
         struct stream *stream = &ordered->streams[i];
-        stream->window = WINDOW_ROW_FIRST;
-        stream->likely = WINDOW_ROW_COUNT;
-        if (ordered->window_max == WINDOW_ROW_SHORT) {
+        uint32_t window = WINDOW_ROW_FIRST;
+        if (is_short) {
             double part = (double)rows_of(scan, &scan->sources[i]) / (double)total;
             uint32_t share = 1 + (uint32_t)((double)limit * part);
-            uint32_t window = share + share / 8 + WINDOW_ROW_MORE;
-            stream->likely = share;
-            stream->window = window < ordered->window_max ? window : ordered->window_max;
+            window = share + root_of(share);
         }
+        stream->window = window < ordered->window_max ? window : ordered->window_max;
+        stream->dilution = dilution_of(scan, &scan->sources[i]);
     }
 }
 
-static bool make_plan_room(struct ordered *ordered, uint32_t stream_count, struct arena *arena)
+static bool make_room(struct ordered *ordered, uint32_t stream_count, struct arena *arena)
 {
     size_t rows = ordered->batch_rows_max;
-    ordered->plan = arena_alloc(arena, rows * sizeof *ordered->plan);
-    ordered->rows = arena_alloc(arena, rows * sizeof *ordered->rows);
     ordered->codes = arena_alloc(arena, rows * sizeof *ordered->codes);
-    ordered->share_rows = arena_alloc(arena, rows * sizeof *ordered->share_rows);
-    ordered->share_places = arena_alloc(arena, rows * sizeof *ordered->share_places);
-    ordered->share_ends = arena_alloc(arena, stream_count * sizeof *ordered->share_ends);
     ordered->live = arena_alloc(arena, stream_count * sizeof *ordered->live);
     ordered->heads = arena_alloc(arena, stream_count * sizeof *ordered->heads);
-    return ordered->plan != NULL && ordered->rows != NULL && ordered->codes != NULL &&
-           ordered->share_rows != NULL && ordered->share_places != NULL &&
-           ordered->share_ends != NULL && ordered->live != NULL && ordered->heads != NULL;
+    if (ordered->descending) {
+        size_t window = ordered->window_max;
+        ordered->turned_rows = arena_alloc(arena, window * sizeof *ordered->turned_rows);
+        ordered->turned_places = arena_alloc(arena, window * sizeof *ordered->turned_places);
+        if (ordered->turned_rows == NULL || ordered->turned_places == NULL) {
+            return false;
+        }
+    }
+    return ordered->codes != NULL && ordered->live != NULL && ordered->heads != NULL;
 }
 
 static bool make_stream_room(const struct scan *scan, struct stream *stream, struct arena *arena)
@@ -366,10 +425,11 @@ static bool make_stream_room(const struct scan *scan, struct stream *stream, str
     size_t rows = scan->ordered->window_max;
     stream->codes = arena_alloc(arena, rows * sizeof *stream->codes);
     stream->rows = arena_alloc(arena, rows * sizeof *stream->rows);
+    stream->places = arena_alloc(arena, rows * sizeof *stream->places);
     if (!scan->ordered->integer) {
         stream->keys = arena_alloc(arena, rows * sizeof *stream->keys);
     }
-    return stream->codes != NULL && stream->rows != NULL &&
+    return stream->codes != NULL && stream->rows != NULL && stream->places != NULL &&
            (stream->keys != NULL || scan->ordered->integer);
 }
 
@@ -410,7 +470,7 @@ tdbplus_status ordered_open(struct scan *scan, struct err *err)
     ordered->batch_rows = is_short ? (uint32_t)limit : BATCH_ROW_FIRST;
     ordered->batch_rows_max = is_short ? BATCH_ROW_FIRST : BATCH_ROW_COUNT_MAX;
     ordered->window_max = is_short ? WINDOW_ROW_SHORT : WINDOW_ROW_COUNT;
-    if (!make_plan_room(ordered, scan->source_count, arena)) {
+    if (!make_room(ordered, scan->source_count, arena)) {
         return no_memory(err);
     }
     scan->ordered = ordered;
@@ -464,17 +524,36 @@ static bool wins_tie(const struct ordered *ordered, uint32_t left, uint32_t righ
 {
     const struct stream *a = &ordered->streams[ordered->live[left]];
     const struct stream *b = &ordered->streams[ordered->live[right]];
-    if (ordered->integer) {
-        return true; // X3: it cannot be.
-    }
     int order = span_compare(a->keys[a->at], b->keys[b->at]);
     return ordered->descending ? order > 0 : order < 0;
+}
+
+/* Integer keys never tie (X3), so without a branch that nobody could foresee. */
+static uint32_t choose_by_code(const struct ordered *ordered, uint64_t *until_out)
+{
+    const uint64_t *heads = ordered->heads;
+    uint32_t best = 0;
+    uint64_t head = heads[0];
+    uint64_t until = UINT64_MAX;
+    for (uint32_t i = 1; i < ordered->live_count; i++) {
+        uint64_t other = heads[i];
+        uint64_t lower = other < head ? other : head;
+        uint64_t upper = other < head ? head : other;
+        best = other < head ? i : best;
+        until = upper < until ? upper : until;
+        head = lower;
+    }
+    *until_out = until;
+    return best;
 }
 
 /* Position in `live` of the stream whose entry is next; its entries below *until_out come before
  * all others. */
 static uint32_t choose_stream(const struct ordered *ordered, uint64_t *until_out)
 {
+    if (ordered->integer) {
+        return choose_by_code(ordered, until_out);
+    }
     uint32_t best = 0;
     uint64_t head = ordered->heads[0];
     uint64_t until = UINT64_MAX;
@@ -492,73 +571,29 @@ static uint32_t choose_stream(const struct ordered *ordered, uint64_t *until_out
     return best;
 }
 
-/* Moves entries of a stream to the plan: the current one, and those after it below `until`. */
-static uint32_t take_run(struct ordered *ordered, uint32_t number, uint64_t until, uint32_t count)
+/* Gives the stream's next entries their places: the current one, and those after it below `until`.
+ */
+static uint32_t take_run(struct ordered *ordered, struct stream *stream, uint64_t until,
+                         uint32_t count)
 {
-    struct stream *stream = &ordered->streams[number];
+    const uint64_t *codes = stream->codes;
+    uint64_t *codes_out = ordered->codes;
+    uint16_t *places = stream->places;
+    uint64_t flip = ordered->flip;
     uint32_t at = stream->at;
+    uint32_t left = ordered->batch_rows - count;
+    uint32_t end = stream->count - at < left ? stream->count : at + left;
     do {
-        ordered->plan[count] = (uint16_t)number;
-        ordered->rows[count] = stream->rows[at];
-        ordered->codes[count] = stream->codes[at];
+        places[at] = (uint16_t)count;
+        codes_out[count] = codes[at];
         count++;
         at++;
-    } while (count < ordered->batch_rows && at < stream->count &&
-             (stream->codes[at] ^ ordered->flip) < until);
+    } while (at < end && (codes[at] ^ flip) < until);
     stream->at = at;
     return count;
 }
 
-static tdbplus_status plan_batch(struct scan *scan, uint32_t *count_out, struct err *err)
-{
-    struct ordered *ordered = scan->ordered;
-    if (!ordered->started) {
-        TRY(start_streams(scan, err));
-    }
-    uint32_t count = 0;
-    while (count < ordered->batch_rows && ordered->live_count > 0) {
-        uint64_t until = 0;
-        uint32_t best = choose_stream(ordered, &until);
-        struct stream *stream = &ordered->streams[ordered->live[best]];
-        count = take_run(ordered, ordered->live[best], until, count);
-        if (stream->at == stream->count) {
-            TRY(refill(scan, stream, err));
-        }
-        if (stream->at < stream->count) {
-            ordered->heads[best] = stream->codes[stream->at] ^ ordered->flip;
-        } else {
-            ordered->live_count--;
-            ordered->live[best] = ordered->live[ordered->live_count];
-            ordered->heads[best] = ordered->heads[ordered->live_count];
-        }
-    }
-    *count_out = count;
-    return TDBPLUS_OK;
-}
-
 /* ---- putting rows together ---- */
-
-/* Sorts the plan by stream; rows ascend within a share, whatever the scan's order. */
-static void share_plan(struct ordered *ordered, uint32_t count)
-{
-    uint32_t *ends = ordered->share_ends;
-    memset(ends, 0, ordered->stream_count * sizeof *ends);
-    for (uint32_t i = 0; i < count; i++) {
-        ends[ordered->plan[i]]++;
-    }
-    uint32_t sum = 0;
-    for (uint32_t i = 0; i < ordered->stream_count; i++) {
-        uint32_t share = ends[i];
-        ends[i] = sum;
-        sum += share;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t place = ordered->descending ? count - 1 - i : i;
-        uint32_t at = ends[ordered->plan[place]]++;
-        ordered->share_rows[at] = ordered->rows[place];
-        ordered->share_places[at] = (uint16_t)place;
-    }
-}
 
 static void spread_nulls(const struct column *from, const uint16_t *places, uint32_t count,
                          struct column *to)
@@ -596,10 +631,95 @@ static void spread_column(const struct column *from, const uint16_t *places, uin
     }
 }
 
+/* Gathers the rows of the stream's window that were taken, and puts their values in their places.
+ * [waits] */
+static tdbplus_status settle_stream(struct scan *scan, struct stream *stream, struct batch *batch,
+                                    struct err *err)
+{
+    struct ordered *ordered = scan->ordered;
+    uint32_t count = stream->at - stream->taken;
+    struct gather_rows rows = {.rows = stream->rows + stream->taken, .count = count};
+    const uint16_t *places = stream->places + stream->taken;
+    stream->taken = stream->at;
+    if (count == 0 || scan->gather_count == 0) {
+        return TDBPLUS_OK;
+    }
+    if (ordered->descending) {
+        for (uint32_t i = 0; i < count; i++) {
+            ordered->turned_rows[i] = rows.rows[count - 1 - i];
+            ordered->turned_places[i] = places[count - 1 - i];
+        }
+        rows.rows = ordered->turned_rows;
+        places = ordered->turned_places;
+    }
+    struct column *from = ordered->columns + scan->gather_count;
+    TRY(scan_gather(scan, stream->source, &rows, batch, from, err));
+    for (uint32_t c = 0; c < scan->gather_count; c++) {
+        spread_column(&from[c], places, count, &ordered->columns[c]);
+    }
+    return TDBPLUS_OK;
+}
+
+/* Columns for the rows of all streams. */
+static tdbplus_status make_columns(struct scan *scan, struct batch *batch, struct err *err)
+{
+    struct ordered *ordered = scan->ordered;
+    size_t column_count = 2 * (size_t)scan->gather_count + 1;
+    ordered->columns = arena_alloc(&batch->arena, column_count * sizeof *ordered->columns);
+    if (ordered->columns == NULL) {
+        return no_memory(err);
+    }
+    for (uint32_t c = 0; c < scan->gather_count; c++) {
+        const struct schema_column *column = &scan->schema->columns[scan->gather[c]];
+        if (!column_make(&ordered->columns[c], column->type, ordered->batch_rows, !column->not_null,
+                         &batch->arena)) {
+            return no_memory(err);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* Merges the next rows into the batch's columns. [waits] */
+static tdbplus_status merge_rows(struct scan *scan, struct batch *batch, uint32_t *count_out,
+                                 struct err *err)
+{
+    struct ordered *ordered = scan->ordered;
+    uint32_t count = 0;
+    while (count < ordered->batch_rows && ordered->live_count > 0) {
+        uint64_t until = 0;
+        uint32_t best = choose_stream(ordered, &until);
+        struct stream *stream = &ordered->streams[ordered->live[best]];
+        count = take_run(ordered, stream, until, count);
+        if (stream->at == stream->count) {
+            TRY(settle_stream(scan, stream, batch, err));
+            TRY(refill(scan, stream, err));
+        }
+        if (stream->at < stream->count) {
+            ordered->heads[best] = stream->codes[stream->at] ^ ordered->flip;
+        } else {
+            ordered->live_count--;
+            ordered->live[best] = ordered->live[ordered->live_count];
+            ordered->heads[best] = ordered->heads[ordered->live_count];
+        }
+    }
+    for (uint32_t i = 0; i < ordered->live_count; i++) {
+        TRY(settle_stream(scan, &ordered->streams[ordered->live[i]], batch, err));
+    }
+    *count_out = count;
+    return TDBPLUS_OK;
+}
+
 /* The integer key's column, made of the codes. */
 static void fill_keys(const struct ordered *ordered, uint32_t count, struct column *column)
 {
     size_t width = type_width(column->type);
+    if (width == sizeof(int64_t)) {
+        int64_t *to = column->data;
+        for (uint32_t i = 0; i < count; i++) {
+            to[i] = key_integer_of_code(ordered->codes[i]);
+        }
+        return;
+    }
     uint8_t *to = column->data;
     for (uint32_t i = 0; i < count; i++, to += width) {
         int64_t value = key_integer_of_code(ordered->codes[i]);
@@ -607,76 +727,20 @@ static void fill_keys(const struct ordered *ordered, uint32_t count, struct colu
     }
 }
 
-/* Reads one stream's rows of the plan into `from`. [waits] */
-static tdbplus_status gather_share(struct scan *scan, uint32_t number, struct batch *batch,
-                                   struct column *from, struct err *err)
+static tdbplus_status finish_batch(struct scan *scan, uint32_t count, struct batch *batch,
+                                   struct err *err)
 {
     const struct ordered *ordered = scan->ordered;
-    uint32_t begin = number == 0 ? 0 : ordered->share_ends[number - 1];
-    struct gather_rows rows = {.rows = ordered->share_rows + begin,
-                               .count = ordered->share_ends[number] - begin};
-    return scan_gather(scan, ordered->streams[number].source, &rows, batch, from, err);
-}
-
-/* Columns for the rows of all streams. */
-static tdbplus_status make_columns(struct scan *scan, uint32_t count, struct batch *batch,
-                                   struct column *columns, struct err *err)
-{
-    for (uint32_t c = 0; c < scan->gather_count; c++) {
-        const struct schema_column *column = &scan->schema->columns[scan->gather[c]];
-        if (!column_make(&columns[c], column->type, count, !column->not_null, &batch->arena)) {
-            return no_memory(err);
-        }
-    }
-    return TDBPLUS_OK;
-}
-
-/* Gathers every stream's share and puts the values where they belong. [waits] */
-static tdbplus_status merge_shares(struct scan *scan, uint32_t count, struct batch *batch,
-                                   struct column *columns, struct err *err)
-{
-    const struct ordered *ordered = scan->ordered;
-    if (scan->gather_count == 0) {
-        return TDBPLUS_OK;
-    }
-    TRY(make_columns(scan, count, batch, columns, err));
-    struct column *from = columns + scan->gather_count;
-    for (uint32_t i = 0, begin = 0; i < ordered->stream_count; i++) {
-        uint32_t end = ordered->share_ends[i];
-        if (begin < end) {
-            TRY(gather_share(scan, i, batch, from, err));
-            for (uint32_t c = 0; c < scan->gather_count; c++) {
-                spread_column(&from[c], ordered->share_places + begin, end - begin, &columns[c]);
-            }
-        }
-        begin = end;
-    }
-    return TDBPLUS_OK;
-}
-
-static tdbplus_status fill_batch(struct scan *scan, uint32_t count, struct batch *batch,
-                                 struct err *err)
-{
-    struct ordered *ordered = scan->ordered;
-    size_t column_count = (size_t)scan->fetch_count + 2 * (size_t)scan->gather_count + 1;
-    struct column *columns = arena_alloc(&batch->arena, column_count * sizeof *columns);
+    struct column *columns =
+        arena_alloc(&batch->arena, ((size_t)scan->fetch_count + 1) * sizeof *columns);
     if (columns == NULL) {
         return no_memory(err);
-    }
-    struct column *gathered = columns + scan->fetch_count;
-    share_plan(ordered, count);
-    uint32_t only = ordered->plan[0];
-    uint32_t begin = only == 0 ? 0 : ordered->share_ends[only - 1];
-    if (scan->gather_count > 0 && ordered->share_ends[only] - begin == count &&
-        !ordered->descending) {
-        TRY(gather_share(scan, only, batch, gathered, err)); // In order as it is.
-    } else {
-        TRY(merge_shares(scan, count, batch, gathered, err));
     }
     for (uint32_t c = 0, next = 0; c < scan->fetch_count; c++) {
         uint32_t position = scan->fetch[c];
         if (!ordered->integer || position != scan->schema->key_columns[0]) {
-            columns[c] = gathered[next++];
+            columns[c] = ordered->columns[next++];
+            columns[c].row_count = count;
         } else if (column_make(&columns[c], scan->schema->columns[position].type, count, false,
                                &batch->arena)) {
             fill_keys(ordered, count, &columns[c]);
@@ -688,6 +752,7 @@ static tdbplus_status fill_batch(struct scan *scan, uint32_t count, struct batch
     batch->column_count = scan->fetch_count;
     batch->row_count = count;
     batch->selection = NULL;
+    batch->selected_count = 0;
     // Changes are skipped and the range is kept by the streams: only conditions are left.
     return scan_filter(scan, SOURCE_OWN, batch, err);
 }
@@ -699,15 +764,22 @@ tdbplus_status ordered_next(struct scan *scan, struct batch *batch, const struct
         uint32_t count = 0;
         TRY(scan_check(scan, call));
         batch_reset(batch);
-        TRY(plan_batch(scan, &count, call->err));
+        if (!ordered->started) {
+            TRY(start_streams(scan, call->err));
+        }
+        if (ordered->live_count > 0) {
+            TRY(make_columns(scan, batch, call->err));
+            TRY(merge_rows(scan, batch, &count, call->err));
+        }
         TRY(store_snapshot_check(&scan->link.hold, call->err));
         if (count == 0) {
+            batch_reset(batch);
             return TDBPLUS_END;
         }
         ordered->batch_rows = 2 * ordered->batch_rows < ordered->batch_rows_max
                                   ? 2 * ordered->batch_rows
                                   : ordered->batch_rows_max;
-        TRY(fill_batch(scan, count, batch, call->err));
+        TRY(finish_batch(scan, count, batch, call->err));
         if (batch_live_count(batch) > 0) {
             batch->column_count = scan->options.position_count;
             return TDBPLUS_OK;
