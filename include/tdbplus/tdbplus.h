@@ -152,6 +152,51 @@ TDBPLUS_API TDBPLUS_CHECKED tdbplus_status tdbplus_verify(tdbplus_db *db,
                                                                          const char *problem),
                                                           void *report_context, tdbplus_call *call);
 
+/* A stretch of a damaged file that is lost. Texts are borrowed for the call. */
+typedef struct tdbplus_loss {
+    uint32_t struct_size;   /* Set by the library. */
+    const char *file;       /* Name in the damaged directory; "" when no single file is meant. */
+    uint64_t offset;        /* Where in it, */
+    uint64_t size;          /* and how many bytes; 0: unknown. */
+    const char *what;       /* What was there and why it is lost. */
+    const char *collection; /* NULL: none, or unknown which. */
+    bool rows_known;        /* `row_count` says how many rows are lost by this. */
+    uint64_t row_count;
+    const char *key_from; /* The first and the last of their keys, as text; NULL: unknown. */
+    const char *key_to;
+    bool keys_outside; /* Those are the nearest keys that were saved instead. */
+} tdbplus_loss;
+
+/* What tdbplus_recover() saved. */
+typedef struct tdbplus_recovered {
+    uint32_t struct_size; /* sizeof(tdbplus_recovered). */
+    uint64_t collections;
+    uint64_t objects; /* Others: views, indexes, sequences ... */
+    uint64_t rows;    /* In the new database. */
+    uint64_t segments;
+    uint64_t log_records;
+    uint64_t losses;     /* Calls of `report`. */
+    uint64_t lost_rows;  /* As far as they can be counted. */
+    uint64_t lost_bytes; /* Of damaged stretches. */
+    bool rows_uncertain; /* Some loss may have cost rows or changes that cannot be counted. */
+} tdbplus_recovered;
+
+/*
+ * Copies everything readable of the damaged database in directory `source` into a new one in
+ * `target`, which must not exist or be empty. The source is only read. `report` (may be NULL) is
+ * told of everything that is lost; losses are no failure. Of `options` (may be NULL) only the
+ * memory limit counts; `recovered_out` may be NULL. Always blocks; progress counts bytes.
+ *
+ *   TDBPLUS_E_NOT_FOUND  the source has no file of a database
+ *   TDBPLUS_E_EXISTS     the target is not empty
+ *   TDBPLUS_E_BUSY       the source is open for writing
+ *   TDBPLUS_E_VERSION    it was written by a newer release
+ */
+TDBPLUS_API TDBPLUS_CHECKED tdbplus_status
+tdbplus_recover(const char *source, const char *target, const tdbplus_options *options,
+                void (*report)(void *context, const tdbplus_loss *loss), void *report_context,
+                tdbplus_recovered *recovered_out, tdbplus_call *call);
+
 /* Calls `report` with every counter's name and value, in a fixed order. Never fails. */
 TDBPLUS_API void tdbplus_statistics(tdbplus_db *db,
                                     void (*report)(void *context, const char *name, uint64_t value),

@@ -16,11 +16,13 @@ enum cli_exit {
     CLI_OK = 0,
     CLI_FAILED = 1,
     CLI_USAGE = 2,
+    CLI_LOST = 3, /* recover: done, and something was lost. */
 };
 
 int command_stat(int count, char **arguments);
 int command_verify(int count, char **arguments);
 int command_backup(int count, char **arguments);
+int command_recover(int count, char **arguments);
 int command_dump(int count, char **arguments);
 
 /* Writes "tdb: WHAT: message" with detail and hint, if any, to standard error. */

@@ -18,6 +18,8 @@ static const struct command commands[] = {
     {"stat", "DIR", "collections, columns and counters", 1, 1, command_stat},
     {"verify", "DIR", "read and check every byte", 1, 1, command_verify},
     {"backup", "DIR TARGET", "copy into a new or empty directory", 2, 2, command_backup},
+    {"recover", "DIR TARGET", "save what is readable of a damaged one (--json)", 2, 3,
+     command_recover},
     {"dump", "DIR [COLLECTION]", "rows as lines of JSON, in order of key", 1, 2, command_dump},
 };
 
@@ -39,7 +41,7 @@ static void write_usage(FILE *out)
                        "  --csv --json --markdown --line --box   how rows are printed\n"
                        "  --timer                      tell how long statements take\n"
                        "  --keep-going                 do not stop a script at its first error\n\n"
-                       "Exit status: 0 done, 1 failed, 2 wrong usage.\n");
+                       "Exit status: 0 done, 1 failed, 2 wrong usage, 3 recovered with losses.\n");
 }
 
 static int run_command(const struct command *command, int count, char **arguments)

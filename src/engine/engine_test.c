@@ -377,6 +377,12 @@ static void count_problem(void *context, const char *problem)
     ++*(int *)context;
 }
 
+static void count_loss(void *context, const tdbplus_loss *loss)
+{
+    CHECK(loss->struct_size == sizeof *loss && loss->what[0] != '\0');
+    ++*(int *)context;
+}
+
 static void find_commits(void *context, const char *name, uint64_t value)
 {
     if (strcmp(name, "commits") == 0) {
@@ -427,7 +433,21 @@ TEST(directories_are_shared_by_readers_and_copied)
         tdbplus_collection_close(t);
         tdbplus_close(db);
     }
+    char saved[64];
+    (void)snprintf(saved, sizeof saved, "%s/saved", directory);
+    int losses = 0;
+    tdbplus_recovered recovered = {.struct_size = sizeof recovered};
+    CHECK(tdbplus_recover(path, NULL, NULL, NULL, NULL, NULL, &call) == TDBPLUS_E_INVALID);
+    CHECK(tdbplus_recover(path, copy, NULL, NULL, NULL, NULL, &call) == TDBPLUS_E_EXISTS);
+    CHECK(tdbplus_recover(path, saved, NULL, count_loss, &losses, &recovered, &call) == TDBPLUS_OK);
+    CHECK(losses == 0 && recovered.losses == 0 && recovered.rows == 52);
+    CHECK(recovered.collections == 1 && !recovered.rows_uncertain);
     char command[128];
+    (void)snprintf(command, sizeof command, "rm -r '%s'/saved '%s'/db/manifest-*", directory,
+                   directory);
+    CHECK(system(command) == 0);
+    CHECK(tdbplus_recover(path, saved, NULL, count_loss, &losses, &recovered, &call) == TDBPLUS_OK);
+    CHECK(losses == 1 && recovered.losses == 1 && recovered.rows == 52);
     (void)snprintf(command, sizeof command, "rm -r '%s'", directory);
     CHECK(system(command) == 0);
 }

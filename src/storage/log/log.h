@@ -82,11 +82,32 @@ TDBPLUS_CHECKED tdbplus_status log_open(const struct log_options *options, uint6
                                         struct log **log_out, uint64_t *torn_bytes_out,
                                         struct err *err);
 
+/* A stretch of the log in which no intact record begins. */
+struct log_gap {
+    uint64_t lsn;
+    uint64_t lsn_end;
+    uint64_t file_number; /* Of the file that holds `lsn`; 0: there is none. */
+    uint64_t offset;      /* In that file. */
+    const char *why;
+};
+
 /* Like log_open()'s replay, but damage does not stop it: skips to the next intact record and tells
  * `damage` of each gap. Writes nothing. For `tdb recover` and `tdb verify`. */
-TDBPLUS_CHECKED tdbplus_status log_salvage(
-    const struct log_options *options, uint64_t from, log_replay_fn replay, void *replay_ctx,
-    void (*damage)(void *ctx, uint64_t lsn, uint64_t lsn_end, const char *why), struct err *err);
+TDBPLUS_CHECKED tdbplus_status log_salvage(const struct log_options *options, uint64_t from,
+                                           log_replay_fn replay, void *replay_ctx,
+                                           void (*damage)(void *ctx, const struct log_gap *gap),
+                                           struct err *err);
+
+/* What the first of the log files in the directory says whose head is intact. */
+struct log_identity {
+    bool found;
+    uint64_t database_id;
+    uint64_t first_lsn;
+};
+
+/* `options->database_id` is not used. [waits] */
+TDBPLUS_CHECKED tdbplus_status log_identify(const struct log_options *options,
+                                            struct log_identity *identity_out, struct err *err);
 
 /* Writes and syncs what is buffered (unless stopped), releases everything. NULL is fine. */
 void log_close(struct log *log);

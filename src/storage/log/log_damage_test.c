@@ -486,13 +486,14 @@ static tdbplus_status salvage_record(void *ctx, const struct log_record *record,
     return TDBPLUS_OK;
 }
 
-static void salvage_gap(void *ctx, uint64_t lsn, uint64_t lsn_end, const char *why)
+static void salvage_gap(void *ctx, const struct log_gap *gap)
 {
     struct salvaged *salvaged = ctx;
-    CHECK(why != NULL);
+    CHECK(gap->why != NULL);
+    CHECK(gap->file_number >= 1);
     salvaged->gaps++;
-    salvaged->gap_from = lsn;
-    salvaged->gap_to = lsn_end;
+    salvaged->gap_from = gap->lsn;
+    salvaged->gap_to = gap->lsn_end;
 }
 
 TEST(salvage_finds_every_record_that_is_intact)

@@ -277,6 +277,42 @@ done:
     return status;
 }
 
+tdbplus_status log_files_identify(struct log *log, struct log_identity *identity_out,
+                                  struct err *err)
+{
+    struct listing listing;
+    TRY(listing_init(&listing, log, err));
+    tdbplus_status status = TDBPLUS_OK;
+    const struct list *files = &listing.numbers[LOG_NAME_FILE];
+    uint8_t block[LOG_FILE_HEADER_SIZE];
+    struct log_identity identity = {0};
+    for (size_t i = 0; i < files->count && !identity.found; i++) {
+        char path[ENV_PATH_SIZE_MAX];
+        struct env_file *handle = NULL;
+        uint64_t size = 0;
+        struct log_file_header header = {0};
+        TRY_OR(done,
+               log_path(path, log->directory, *(uint64_t *)list_at(files, i), LOG_NAME_FILE, err));
+        TRY_OR(done, env_open(log->env, path, ENV_OPEN_READ, &handle, err));
+        status = env_size(log->env, handle, &size, err);
+        bool whole = status == TDBPLUS_OK && size >= sizeof block;
+        if (whole) {
+            status = env_read(log->env, handle, 0, block, sizeof block, err);
+        }
+        env_close(log->env, handle);
+        TRY_OR(done, status);
+        if (whole && log_file_header_decode(block, path, &header, NULL) == TDBPLUS_OK) {
+            identity = (struct log_identity){
+                .found = true, .database_id = header.database_id, .first_lsn = header.first_lsn};
+        }
+    }
+    *identity_out = identity;
+
+done:
+    listing_deinit(&listing);
+    return status;
+}
+
 /* ---- making files ---- */
 
 tdbplus_status log_zero_fill(const struct log *log, struct env_file *file, uint64_t from,

@@ -35,10 +35,10 @@ static tdbplus_status count_record(void *ctx, const struct log_record *record, s
     return TDBPLUS_OK;
 }
 
-static void note_damage(void *ctx, uint64_t lsn, uint64_t lsn_end, const char *why)
+static void note_damage(void *ctx, const struct log_gap *gap)
 {
     (void)ctx;
-    ASSERT(lsn < lsn_end && why != NULL);
+    ASSERT(gap->lsn < gap->lsn_end && gap->why != NULL);
 }
 
 static void repair_records(uint8_t *area, uint64_t size, uint64_t key, uint64_t lsn)

@@ -270,6 +270,9 @@ struct log {
 TDBPLUS_CHECKED tdbplus_status log_files_load(struct log *log, uint64_t from, bool tolerant,
                                               struct err *err);
 void log_files_release(struct log *log);
+TDBPLUS_CHECKED tdbplus_status log_files_identify(struct log *log,
+                                                  struct log_identity *identity_out,
+                                                  struct err *err);
 TDBPLUS_CHECKED tdbplus_status log_file_open(const struct log *log, struct log_file *file,
                                              struct err *err);
 /* Makes files until they reach to `lsn`. [waits] */
@@ -305,7 +308,7 @@ struct log_scan_result {
 };
 
 struct log_damage {
-    void (*fn)(void *ctx, uint64_t lsn, uint64_t lsn_end, const char *why);
+    void (*fn)(void *ctx, const struct log_gap *gap);
     void *ctx;
 };
 

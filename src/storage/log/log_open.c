@@ -247,9 +247,22 @@ done:
     return status;
 }
 
-tdbplus_status log_salvage(
-    const struct log_options *options, uint64_t from, log_replay_fn replay, void *replay_ctx,
-    void (*damage)(void *ctx, uint64_t lsn, uint64_t lsn_end, const char *why), struct err *err)
+tdbplus_status log_identify(const struct log_options *options, struct log_identity *identity_out,
+                            struct err *err)
+{
+    struct log_options reading = *options;
+    reading.read_only = true;
+    TRY(check_options(&reading, 0, err));
+    struct log *log = NULL;
+    TRY(log_create(&reading, &log, err));
+    tdbplus_status status = log_files_identify(log, identity_out, err);
+    log_destroy(log);
+    return status;
+}
+
+tdbplus_status log_salvage(const struct log_options *options, uint64_t from, log_replay_fn replay,
+                           void *replay_ctx, void (*damage)(void *ctx, const struct log_gap *gap),
+                           struct err *err)
 {
     struct log_options reading = *options;
     reading.read_only = true;

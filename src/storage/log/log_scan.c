@@ -429,6 +429,23 @@ static tdbplus_status take_record(struct scan *scan, const struct found *found,
     return replay == NULL ? TDBPLUS_OK : replay(ctx, record, err);
 }
 
+static void tell_gap(const struct log_damage *damage, const struct log_scan_result *result,
+                     uint64_t lsn_end, const char *why)
+{
+    const struct log_file *file = result->end_file;
+    if (file != NULL && !file->damaged && result->end == file->end_lsn && file->next != NULL) {
+        file = file->next;
+    }
+    struct log_gap gap = {.lsn = result->end, .lsn_end = lsn_end, .why = why};
+    if (file != NULL) {
+        bool inside = !file->damaged && result->end >= file->first_lsn;
+        gap.file_number = file->number;
+        gap.offset = inside ? log_file_offset(file, result->end) : 0;
+        gap.why = file->damaged ? "the head of the file is damaged" : why;
+    }
+    damage->fn(damage->ctx, &gap);
+}
+
 /* Steps over damage when somebody listens. False in *more_out at the end of the log. */
 static tdbplus_status step_over(struct scan *scan, const struct log_damage *damage,
                                 struct log_scan_result *result, bool *more_out, struct err *err)
@@ -440,12 +457,12 @@ static tdbplus_status step_over(struct scan *scan, const struct log_damage *dama
     *more_out = false;
     TRY(search(scan, &file, &lsn, &found, &ignored, err));
     if (found.end_file != NULL) {
-        damage->fn(damage->ctx, result->end, lsn, "no intact record");
+        tell_gap(damage, result, lsn, "no intact record");
         result->end = lsn;
         result->end_file = file;
         *more_out = true;
     } else if (result->proven > result->end) {
-        damage->fn(damage->ctx, result->end, result->proven, "synced records are missing");
+        tell_gap(damage, result, result->proven, "synced records are missing");
     }
     return TDBPLUS_OK;
 }
@@ -487,12 +504,10 @@ static tdbplus_status scan_records(struct scan *scan, log_replay_fn replay, void
     return TDBPLUS_OK;
 }
 
-static void ignore_damage(void *ctx, uint64_t lsn, uint64_t lsn_end, const char *why)
+static void ignore_damage(void *ctx, const struct log_gap *gap)
 {
     (void)ctx;
-    (void)lsn;
-    (void)lsn_end;
-    (void)why;
+    (void)gap;
 }
 
 /* Records below `from` count for one thing only: the numbers of their streams. Damage there is
@@ -515,7 +530,7 @@ tdbplus_status log_scan(struct log *log, uint64_t from, log_replay_fn replay, vo
     if (log->first == NULL) {
         *result_out = (struct log_scan_result){.end = from, .newest_proves = true};
         if (log->proof_lsn > from && damage != NULL) {
-            damage->fn(damage->ctx, from, log->proof_lsn, "synced records are missing");
+            tell_gap(damage, result_out, log->proof_lsn, "synced records are missing");
         }
         return log->proof_lsn > from && damage == NULL ? missing_files(log, from, err) : TDBPLUS_OK;
     }

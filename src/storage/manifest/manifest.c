@@ -227,6 +227,49 @@ done:
     return status;
 }
 
+tdbplus_status manifest_salvage(const struct manifest_options *options,
+                                void (*damage)(void *ctx, const char *path, uint64_t offset,
+                                               uint64_t size),
+                                void *damage_ctx, struct manifest **manifest_out, struct err *err)
+{
+    struct manifest *manifest = NULL;
+    TRY(create(options, &manifest, err));
+    manifest->read_only = true;
+    tdbplus_status status = TDBPLUS_OK;
+    struct list numbers;
+    struct list temporary;
+    list_init(&numbers, options->alloc, sizeof(uint64_t));
+    list_init(&temporary, options->alloc, sizeof(uint64_t));
+    TRY_OR(done, manifest_list(options->env, options->directory, &numbers, &temporary, err));
+    status = TDBPLUS_E_CORRUPT;
+    for (size_t i = numbers.count; i > 0 && status == TDBPLUS_E_CORRUPT; i--) {
+        uint64_t number = *(uint64_t *)list_at(&numbers, i - 1);
+        struct err reason = {0};
+        status = manifest_file_salvage(manifest, number, damage, damage_ctx, &reason);
+        char path[ENV_PATH_SIZE_MAX];
+        if (status == TDBPLUS_E_CORRUPT &&
+            manifest_path(path, options->directory, number, false, NULL) == TDBPLUS_OK) {
+            damage(damage_ctx, path, 0, MANIFEST_FILE_HEADER_SIZE);
+        } else if (status != TDBPLUS_OK) {
+            status = err_set(err, status, "%s", reason.text);
+        }
+    }
+    if (status == TDBPLUS_E_CORRUPT) {
+        status = err_set(err, TDBPLUS_E_NOT_FOUND, "manifest: %s has none that can be read",
+                         options->directory);
+    }
+    if (status == TDBPLUS_OK) {
+        *manifest_out = manifest;
+        manifest = NULL;
+    }
+
+done:
+    destroy(manifest);
+    list_deinit(&numbers);
+    list_deinit(&temporary);
+    return status;
+}
+
 /* ---- committing ---- */
 
 static tdbplus_status stopped_error(const struct manifest *manifest, struct err *err)

@@ -96,6 +96,19 @@ TDBPLUS_CHECKED tdbplus_status manifest_finish(struct manifest *manifest,
 /* A zeroed one, or one that was finished, is fine. */
 void manifest_cancel(struct manifest *manifest, struct manifest_pending *pending);
 
+/*
+ * Reads what can be read of a damaged manifest, for `tdb recover`. [waits] Of the files it takes
+ * the newest with a good head, steps over damaged records, and applies the others in order, so that
+ * an entry has the newest of its values that is left. `damage` is told of each stretch that is
+ * lost, with the file's path. The result can be read and closed, nothing else. TDBPLUS_E_NOT_FOUND
+ * when no file has a good head.
+ */
+TDBPLUS_CHECKED tdbplus_status manifest_salvage(const struct manifest_options *options,
+                                                void (*damage)(void *ctx, const char *path,
+                                                               uint64_t offset, uint64_t size),
+                                                void *damage_ctx, struct manifest **manifest_out,
+                                                struct err *err);
+
 /* The entry's bytes, valid until the next commit; false when there is none. */
 bool manifest_get(const struct manifest *manifest, uint8_t kind, uint64_t id,
                   struct span *value_out);

@@ -445,3 +445,72 @@ done:
     alloc_free(manifest->alloc, source.data, source.capacity, 1);
     return status;
 }
+
+/* ---- what is left of a damaged file ---- */
+
+/* Finds the next intact record at or behind `offset`; record_out->kind is 0 when there is none.
+ * *dirty_end_out is behind the last byte on the way that is not zero. */
+static tdbplus_status find_record(struct source *source, uint64_t *offset_inout,
+                                  struct record *record_out, uint64_t *dirty_end_out,
+                                  struct err *err)
+{
+    uint64_t offset = *offset_inout;
+    *record_out = (struct record){0};
+    *dirty_end_out = offset;
+    for (; source->size - offset >= MANIFEST_ALIGN; offset += MANIFEST_ALIGN) {
+        const uint8_t *at = NULL;
+        TRY(source_get(source, offset, MANIFEST_ALIGN, &at, err));
+        if (load_u64(at) == 0) {
+            continue;
+        }
+        TRY(read_record(source, offset, record_out, err));
+        if (record_out->kind != 0) {
+            break;
+        }
+        *dirty_end_out = offset + MANIFEST_ALIGN;
+    }
+    *offset_inout = offset;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status manifest_file_salvage(struct manifest *manifest, uint64_t number,
+                                     void (*damage)(void *ctx, const char *path, uint64_t offset,
+                                                    uint64_t size),
+                                     void *damage_ctx, struct err *err)
+{
+    char path[ENV_PATH_SIZE_MAX];
+    TRY(manifest_path(path, manifest->directory, number, false, err));
+    tdbplus_status status = TDBPLUS_OK;
+    struct source source = {.manifest = manifest, .path = path};
+    TRY_OR(done, env_open(manifest->env, path, ENV_OPEN_READ, &source.file, err));
+    TRY_OR(done, env_size(manifest->env, source.file, &source.size, err));
+    TRY_OR(done, read_header(&source, number, err));
+    for (uint64_t offset = MANIFEST_FILE_HEADER_SIZE;;) {
+        uint64_t found = offset;
+        uint64_t dirty_end = 0;
+        struct record record;
+        TRY_OR(done, find_record(&source, &found, &record, &dirty_end, err));
+        uint64_t lost_end = record.kind != 0 ? found : dirty_end;
+        if (lost_end > offset) {
+            damage(damage_ctx, path, offset, lost_end - offset);
+        }
+        if (record.kind == 0) {
+            break;
+        }
+        if (record.kind == MANIFEST_RECORD_SNAPSHOT || record.kind == MANIFEST_RECORD_EDIT) {
+            status = apply_record(&source, &record, found, err);
+            if (status == TDBPLUS_E_CORRUPT) {
+                damage(damage_ctx, path, found, record.end - found);
+                err_clear(err);
+                status = TDBPLUS_OK;
+            }
+            TRY_OR(done, status);
+        }
+        offset = record.end;
+    }
+
+done:
+    env_close(manifest->env, source.file);
+    alloc_free(manifest->alloc, source.data, source.capacity, 1);
+    return status;
+}

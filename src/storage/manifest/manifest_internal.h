@@ -149,4 +149,11 @@ TDBPLUS_CHECKED tdbplus_status manifest_file_write(const struct manifest *manife
 TDBPLUS_CHECKED tdbplus_status manifest_file_read(struct manifest *manifest, uint64_t number,
                                                   uint64_t *tail_out, struct err *err);
 
+/* The same for a damaged file: `damage` is told of each stretch without an intact record. The
+ * status is TDBPLUS_E_CORRUPT only if the head of the file is no good. */
+TDBPLUS_CHECKED tdbplus_status manifest_file_salvage(struct manifest *manifest, uint64_t number,
+                                                     void (*damage)(void *ctx, const char *path,
+                                                                    uint64_t offset, uint64_t size),
+                                                     void *damage_ctx, struct err *err);
+
 void manifest_discard(const struct env *env, const char *path);

@@ -69,6 +69,7 @@ struct segment_writer_options {
     const char *path;            /* Written under "path.tmp", renamed by finish. */
     const struct schema *schema; /* Must outlive the writer. */
     uint64_t segment_id;
+    uint64_t collection_id; /* Written down for `tdb recover`; 0: unknown. */
     struct span key_min; /* Bounds of the keys to come; they need not be tight, but their common */
     struct span key_max; /* prefix must be common to all keys. Unused for integer keys. */
     bool with_begin;     /* Rows come with begin timestamps. */
@@ -287,3 +288,31 @@ void segment_zone(const struct segment *segment, uint32_t column_position, uint6
 
 /* Reads every page and checks every checksum, encoding, zone map and the key order. [waits] */
 TDBPLUS_CHECKED tdbplus_status segment_verify(struct segment *segment, const struct call *call);
+
+/* ---- for `tdb recover` ---- */
+
+/* What a segment's header says of itself; the rest of the file may be anything. [waits]
+ * TDBPLUS_E_CORRUPT when the header is damaged. */
+struct segment_identity {
+    uint64_t segment_id;
+    uint64_t collection_id; /* 0: written by a release that did not tell. */
+    uint64_t file_size;
+};
+
+TDBPLUS_CHECKED tdbplus_status segment_identify(const struct env *env, const char *path,
+                                                struct segment_identity *identity_out,
+                                                struct err *err);
+
+/* What the rows were written by; lives as long as the segment. */
+const struct schema *segment_schema(const struct segment *segment);
+
+/* Where the page lies that holds a row of a column, and which rows it holds. */
+struct segment_stretch {
+    uint64_t offset;
+    uint64_t size;
+    uint64_t first_row;
+    uint32_t row_count;
+};
+
+struct segment_stretch segment_page_stretch(const struct segment *segment, uint64_t row,
+                                            uint32_t column_position);

@@ -75,7 +75,8 @@ struct segment_header {
     uint32_t version;
     uint32_t reserved;
     uint64_t segment_id;
-    uint8_t zeroes[36];
+    uint64_t collection_id; /* For `tdb recover`; 0: not told. */
+    uint8_t zeroes[28];
     uint32_t crc; /* Of all before. */
 };
 

@@ -165,8 +165,10 @@ static tdbplus_status set_up(struct segment_writer *writer, struct err *err)
                         (struct span){options->key_min.data, writer->prefix_size});
     }
     TRY(pkindex_builder_create(options->alloc, NULL, &writer->index, err));
-    struct segment_header header = {
-        .magic = SEGMENT_MAGIC, .version = 1, .segment_id = options->segment_id};
+    struct segment_header header = {.magic = SEGMENT_MAGIC,
+                                    .version = 1,
+                                    .segment_id = options->segment_id,
+                                    .collection_id = options->collection_id};
     header.crc =
         crc32c((struct span){(const uint8_t *)&header, offsetof(struct segment_header, crc)});
     buffer_put(&writer->out, &header, sizeof header);

@@ -190,6 +190,7 @@ static tdbplus_status create_writer(struct compaction *work, uint64_t id, const 
         .path = path,
         .schema = work->schema,
         .segment_id = id,
+        .collection_id = work->collection->id,
         .with_begin = merge_has_begin(work->merge),
     };
     for (uint32_t i = 0; i < work->count; i++) {

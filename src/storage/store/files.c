@@ -26,8 +26,7 @@ struct sweep {
     struct map deletes_files;
 };
 
-/* Parses "kind-0123456789abcdef"; false for any other name. */
-static bool parse_name(const char *name, const char *kind, uint64_t *id_out)
+bool store_parse_name(const char *name, const char *kind, uint64_t *id_out)
 {
     size_t length = strlen(kind);
     if (strncmp(name, kind, length) != 0 || name[length] != '-' || strlen(name) != length + 17) {
@@ -57,13 +56,13 @@ static bool is_leftover(struct sweep *sweep, const char *name)
     if (length > 4 && strcmp(name + length - 4, ".tmp") == 0) {
         return true;
     }
-    if (parse_name(name, "segment", &id)) {
+    if (store_parse_name(name, "segment", &id)) {
         return !manifest_get(sweep->store->manifest, MANIFEST_SEGMENT, id, &value);
     }
-    if (parse_name(name, "values", &id)) {
+    if (store_parse_name(name, "values", &id)) {
         return !manifest_get(sweep->store->manifest, MANIFEST_VALUES, id, &value);
     }
-    if (parse_name(name, "deletes", &id)) {
+    if (store_parse_name(name, "deletes", &id)) {
         return map_get(&sweep->deletes_files, id) == NULL || planted(PLANT_SWEEP_TAKES_LIVE);
     }
     return false;

@@ -188,6 +188,7 @@ static tdbplus_status write_segment(struct flush *flush, uint64_t id, const char
         .path = path,
         .schema = memtable_schema(memtable),
         .segment_id = id,
+        .collection_id = flush->collection->id,
         .key_min = memtable_key(memtable, rows[0], scratch[0]),
         .key_max = memtable_key(memtable, rows[row_count - 1], scratch[1]),
         .with_begin = flush->with_begin,

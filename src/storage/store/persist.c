@@ -37,6 +37,16 @@ void persist_counters_again(struct store *store, struct manifest_pending *pendin
                          (struct span){.data = value, .size = sizeof value});
 }
 
+bool persist_decode_counters(struct span value, struct persist_counters_read *counters_out)
+{
+    if (value.size != COUNTERS_SIZE || value.data[0] != COUNTERS_LAYOUT) {
+        return false;
+    }
+    *counters_out = (struct persist_counters_read){.replay_from = load_u64(value.data + 25),
+                                                   .catalog_lsn = load_u64(value.data + 33)};
+    return true;
+}
+
 static tdbplus_status get_counters(const struct store *store, struct span *value_out,
                                    struct err *err)
 {
@@ -170,6 +180,29 @@ static tdbplus_status encode_parts(struct store *store, struct segment_ref *cons
     return TDBPLUS_OK;
 }
 
+/* Appends the list that makes the file tell what is in it. */
+static void put_list(const struct list *parts, struct buffer *content)
+{
+    size_t begin = content->size;
+    for (size_t i = 0; i < parts->count; i++) {
+        const struct deletes_part *part = list_at(parts, i);
+        struct span bytes = {.data = content->data + part->offset, .size = part->size};
+        uint32_t crc = content->failed ? 0 : crc32c(bytes);
+        buffer_put_u64(content, part->ref->id);
+        buffer_put_u64(content, part->offset);
+        buffer_put_u64(content, part->size);
+        buffer_put_u32(content, crc);
+    }
+    buffer_put_u32(content, (uint32_t)parts->count);
+    if (content->failed) {
+        return;
+    }
+    uint32_t crc =
+        crc32c((struct span){.data = content->data + begin, .size = content->size - begin});
+    buffer_put_u32(content, crc);
+    buffer_put_u64(content, DELETES_MAGIC);
+}
+
 static void name_parts(const struct list *parts, const struct buffer *content, uint64_t file,
                        struct manifest_edit *edit)
 {
@@ -201,6 +234,12 @@ tdbplus_status persist_deletes(struct store *store, struct segment_ref *const *s
         goto done;
     }
     if (parts.count > 0) {
+        put_list(&parts, &content);
+        if (content.failed) {
+            status =
+                err_set(err, TDBPLUS_E_NOMEM, "store: delete maps do not fit the memory limit");
+            goto done;
+        }
         uint64_t file = store_new_file_id(store);
         char path[ENV_PATH_SIZE_MAX];
         TRY_OR(done, store_path(store, path, "deletes", file, err));

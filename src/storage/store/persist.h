@@ -5,6 +5,20 @@
 #define DELETES_ENTRY_SIZE    28u /* file, offset, size: u64; crc32c: u32. */
 #define DELETES_FILE_SIZE_MAX ((size_t)1 << 30)
 
+/* A file of delete maps ends with a list of them, so that it can be read without the manifest:
+ * entries, then count u32, crc32c of entries and count u32, magic u64. */
+#define DELETES_LIST_ENTRY_SIZE 28u /* segment, offset, size: u64; crc32c of the map: u32. */
+#define DELETES_LIST_END_SIZE   16u
+#define DELETES_MAGIC           0x314C454442445454u /* "TTDBDEL1" */
+
+/* What an entry of kind MANIFEST_COUNTERS says, for whoever has no store. False: nonsense. */
+struct persist_counters_read {
+    uint64_t replay_from;
+    uint64_t catalog_lsn;
+};
+
+bool persist_decode_counters(struct span value, struct persist_counters_read *counters_out);
+
 struct segment_entry {
     uint64_t collection_id;
     uint64_t row_count;

@@ -219,6 +219,8 @@ struct store {
 
 TDBPLUS_CHECKED tdbplus_status store_path(const struct store *store, char path[ENV_PATH_SIZE_MAX],
                                           const char *kind, uint64_t id, struct err *err);
+/* Parses "kind-0123456789abcdef"; false for any other name. */
+bool store_parse_name(const char *name, const char *kind, uint64_t *id_out);
 /* Removes files that nothing in the manifest names (leftovers of a crash). [waits] */
 TDBPLUS_CHECKED tdbplus_status store_sweep(struct store *store, struct err *err);
 uint64_t store_new_file_id(struct store *store);

@@ -88,15 +88,17 @@ static tdbplus_status ignore_record(void *ctx, const struct log_record *record, 
     return TDBPLUS_OK;
 }
 
-static void tell_damage(void *ctx, uint64_t lsn, uint64_t lsn_end, const char *why)
+static void tell_damage(void *ctx, const struct log_gap *gap)
 {
     struct verify *verify = ctx;
     // What comes after the synced end is being written right now.
-    if (lsn < verify->store->verify_limit) {
+    if (gap->lsn < verify->store->verify_limit) {
         struct err err = {0};
         (void)!err_set(&err, TDBPLUS_E_CORRUPT,
-                       "log: damage from position %" PRIu64 " to %" PRIu64 ": %s", lsn, lsn_end,
-                       why);
+                       "log: %s/log-%016" PRIx64 ", offset %" PRIu64
+                       ": damage from position %" PRIu64 " to %" PRIu64 ": %s",
+                       verify->store->directory, gap->file_number, gap->offset, gap->lsn,
+                       gap->lsn_end, gap->why);
         tell(verify, &err);
     }
 }
