@@ -178,6 +178,24 @@ TDBPLUS_CHECKED tdbplus_status txn_get_now(struct store *store, const struct obj
 TDBPLUS_CHECKED tdbplus_status txn_upsert_now(struct store *store, const struct object *collection,
                                               const struct datum *values, const struct call *call);
 
+#define TXN_READ_COUNT_MAX 64u
+
+/*
+ * Reads the rows of up to TXN_READ_COUNT_MAX keys as a scan of this statement would: own changes of
+ * earlier statements only (X2). Row i has its key values at keys + i * key count; values_out gets
+ * `position_count` values a row, whose bytes `batch` keeps until it is reset. [waits]
+ */
+struct txn_read {
+    const struct datum *keys;
+    uint32_t count;
+    const uint32_t *positions;
+    uint32_t position_count;
+};
+TDBPLUS_CHECKED tdbplus_status txn_read_rows(struct txn *txn, const struct object *collection,
+                                             const struct txn_read *read, struct batch *batch,
+                                             struct datum *values_out, bool *found_out,
+                                             const struct call *call);
+
 /* ---- scans ---- */
 
 enum scan_order {

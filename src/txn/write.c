@@ -497,6 +497,67 @@ tdbplus_status txn_get_many(struct txn *txn, const struct object *collection,
     return TDBPLUS_OK;
 }
 
+/* Takes what the transaction itself made of the rows; own_out says which ones that is. */
+static tdbplus_status read_own_rows(struct txn *txn, const struct object *collection,
+                                    const struct txn_read *read, const struct segment_key *keys,
+                                    struct batch *batch, struct datum *values_out, bool *found_out,
+                                    bool *own_out, struct err *err)
+{
+    const struct change_table *table = changes_find_table(&txn->changes, collection->id);
+    for (uint32_t i = 0; i < read->count; i++) {
+        uint32_t own = table == NULL ? CHANGE_NONE
+                                     : changes_find(&txn->changes, table, &keys[i], txn->statement);
+        own_out[i] = own != CHANGE_NONE;
+        if (!own_out[i]) {
+            continue;
+        }
+        const struct change *change = changes_at(&txn->changes, own);
+        found_out[i] = change->kind == COMMIT_PUT;
+        if (found_out[i]) {
+            TRY(own_row(txn, collection, change, read->positions, read->position_count, batch,
+                        values_out + (size_t)i * read->position_count, err));
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status txn_read_rows(struct txn *txn, const struct object *collection,
+                             const struct txn_read *read, struct batch *batch,
+                             struct datum *values_out, bool *found_out, const struct call *call)
+{
+    struct err *err = call->err;
+    const struct schema *schema = collection->schema;
+    const struct datum *key_values[VERSION_FIND_MAX] = {0};
+    struct segment_key keys[VERSION_FIND_MAX];
+    struct row_place places[VERSION_FIND_MAX];
+    bool own[VERSION_FIND_MAX];
+    ASSERT(read->count <= VERSION_FIND_MAX);
+    for (uint32_t i = 0; i < read->count; i++) {
+        key_values[i] = read->keys + (size_t)i * schema->key_count;
+    }
+    TRY(make_keys(txn, collection, key_values, read->count, keys, err));
+    TRY(read_own_rows(txn, collection, read, keys, batch, values_out, found_out, own, err));
+    struct version *version = version_acquire(collection->collection);
+    tdbplus_status status =
+        version_find_batch(version, keys, read->count, txn->snapshot.timestamp, places, err);
+    if (status == TDBPLUS_OK) {
+        version_prefetch(version, places, read->count, schema);
+    }
+    for (uint32_t i = 0; status == TDBPLUS_OK && i < read->count; i++) {
+        if (own[i]) {
+            continue;
+        }
+        found_out[i] = places[i].found;
+        if (places[i].found) {
+            status = version_row(version, &places[i], schema, read->positions, read->position_count,
+                                 batch, values_out + (size_t)i * read->position_count, err);
+        }
+    }
+    version_release(version);
+    TRY(status);
+    return store_snapshot_check(&txn->snapshot, err);
+}
+
 /* ---- reading one row without a transaction ---- */
 
 static tdbplus_status get_at(const struct object *collection, const struct segment_key *key,

@@ -95,6 +95,7 @@ struct index_range {
     const struct datum *upper;
     bool lower_exclusive;
     bool upper_exclusive;
+    bool not_null; /* Of the next column, where there are no bounds either. */
 };
 
 /* Appends the least key in the range to `from` and the least above it to `to`, which stays empty

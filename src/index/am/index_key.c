@@ -138,7 +138,7 @@ static tdbplus_status put_bound(const struct index_def *def, const struct index_
     TRY(put_values(def, range->equal, range->equal_count, buffer, err));
     if (value != NULL) {
         TRY(put_column(&def->columns[range->equal_count], value, buffer, err));
-    } else if (range->lower != NULL || range->upper != NULL) {
+    } else if (range->lower != NULL || range->upper != NULL || range->not_null) {
         buffer_put_u8(buffer, VALUE); // A comparison holds for no null.
     }
     if (behind && !buffer->failed) {

@@ -693,3 +693,103 @@ tdbplus_status bind_arbiters(struct binder *binder, const struct object *table, 
     }
     return TDBPLUS_OK;
 }
+
+/* ---- indexes of a scan ---- */
+
+static tdbplus_status make_plan_index(struct binder *binder, uint32_t column_count,
+                                      uint32_t stored_max, struct plan_index *index)
+{
+    index->columns = arena_array(binder->arena, column_count, sizeof *index->columns);
+    index->positions = arena_array(binder->arena, column_count, sizeof *index->positions);
+    index->descending = arena_array(binder->arena, column_count, sizeof *index->descending);
+    index->nulls_first = arena_array(binder->arena, column_count, sizeof *index->nulls_first);
+    index->stored = arena_array(binder->arena, stored_max, sizeof *index->stored);
+    index->column_count = column_count;
+    return index->columns == NULL || index->positions == NULL || index->descending == NULL ||
+                   index->nulls_first == NULL || index->stored == NULL
+               ? bind_no_memory(binder)
+               : TDBPLUS_OK;
+}
+
+static tdbplus_status scan_column(struct binder *binder, const struct plan *scan, uint32_t position,
+                                  struct expr **expr_out)
+{
+    *expr_out =
+        expr_column(binder->arena, scan->columns[position].id, scan->columns[position].type);
+    return *expr_out == NULL ? bind_no_memory(binder) : TDBPLUS_OK;
+}
+
+static tdbplus_status plan_key(struct binder *binder, const struct plan *scan,
+                               struct plan_index *index)
+{
+    const struct schema *schema = scan->scan.object->schema;
+    TRY(make_plan_index(binder, schema->key_count, 1, index));
+    char name[COLLECTION_NAME_SIZE_MAX + 8];
+    (void)snprintf(name, sizeof name, "%s_pkey", scan->scan.table_name);
+    TRY(bind_copy_name(binder, name, &index->name));
+    index->unique = true;
+    for (uint32_t i = 0; i < schema->key_count; i++) {
+        index->positions[i] = schema->key_columns[i];
+        TRY(scan_column(binder, scan, schema->key_columns[i], &index->columns[i]));
+    }
+    return TDBPLUS_OK;
+}
+
+/* The hidden key is behind the scan's columns, which then are fewer than the table's. */
+static tdbplus_status bind_scan_text(struct binder *binder, const struct plan *scan,
+                                     const char *text, struct expr **expr_out)
+{
+    struct bind_query query = {.clause = CLAUSE_CHECK};
+    for (uint32_t i = 0; i < scan->column_count; i++) {
+        struct bind_column column = {scan->scan.table_name, scan->columns[i].name,
+                                     scan->columns[i].id, scan->columns[i].type, false};
+        TRY(bind_add_column(binder, &query, &column));
+    }
+    return bind_stored_text(binder, &query, text, expr_out);
+}
+
+static tdbplus_status plan_secondary(struct binder *binder, const struct plan *scan,
+                                     const struct txn_index *from, struct plan_index *index)
+{
+    const struct index_def *def = &from->def;
+    uint32_t stored = from->entries->schema->column_count - 1;
+    TRY(make_plan_index(binder, def->column_count, stored, index));
+    TRY(bind_copy_name(binder, from->object->name, &index->name));
+    index->id = from->object->id;
+    index->hash = def->method == INDEX_HASH;
+    index->unique = def->unique;
+    for (uint32_t i = 0; i < stored; i++) {
+        index->stored[index->stored_count++] = from->stored[i];
+    }
+    for (uint32_t i = 0; i < def->column_count; i++) {
+        index->positions[i] = from->positions[i];
+        index->descending[i] = def->columns[i].descending;
+        index->nulls_first[i] = def->columns[i].nulls_first;
+        TRY(from->positions[i] != UINT32_MAX
+                ? scan_column(binder, scan, from->positions[i], &index->columns[i])
+                : bind_scan_text(binder, scan, def->columns[i].expression, &index->columns[i]));
+    }
+    return def->predicate == NULL ? TDBPLUS_OK
+                                  : bind_scan_text(binder, scan, def->predicate, &index->predicate);
+}
+
+tdbplus_status bind_plan_indexes(struct binder *binder, struct plan *scan, bool hidden_key)
+{
+    const struct txn_index *indexes = NULL;
+    uint32_t count = 0;
+    TRY(txn_indexes(binder->txn, scan->scan.object, &indexes, &count, binder->err));
+    scan->scan.indexes = arena_array(binder->arena, count + 1u, sizeof *scan->scan.indexes);
+    if (scan->scan.indexes == NULL) {
+        return bind_no_memory(binder);
+    }
+    if (!hidden_key) {
+        TRY(plan_key(binder, scan, &scan->scan.indexes[scan->scan.index_count++]));
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (txn_index_usable(binder->txn, &indexes[i])) {
+            TRY(plan_secondary(binder, scan, &indexes[i],
+                               &scan->scan.indexes[scan->scan.index_count++]));
+        }
+    }
+    return TDBPLUS_OK;
+}

@@ -453,3 +453,7 @@ TDBPLUS_CHECKED tdbplus_status bind_drop_index(struct binder *binder, const stru
 TDBPLUS_CHECKED tdbplus_status bind_arbiters(struct binder *binder, const struct object *table,
                                              bool hidden_key, const struct ast_conflict *ast,
                                              struct plan_change *change);
+
+/* Gives a new scan the indexes of its table, for the optimiser to choose from. */
+TDBPLUS_CHECKED tdbplus_status bind_plan_indexes(struct binder *binder, struct plan *scan,
+                                                 bool hidden_key);

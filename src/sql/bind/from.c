@@ -42,6 +42,7 @@ tdbplus_status bind_scan(struct binder *binder, struct bind_query *query,
             .table = alias, .name = column->name, .id = plan->columns[i].id, .type = column->type};
         TRY(bind_add_column(binder, query, &named));
     }
+    TRY(bind_plan_indexes(binder, plan, info.hidden_key));
     *plan_out = plan;
     return TDBPLUS_OK;
 }

@@ -249,6 +249,9 @@ uint32_t key_table_add(struct key_table *table, struct span key, bool *added_out
 
 TDBPLUS_CHECKED tdbplus_status make_scan(struct exec *exec, const struct plan *plan,
                                          struct pipeline *pipeline);
+/* A scan with an access: make_scan() hands it on. */
+TDBPLUS_CHECKED tdbplus_status make_index_scan(struct exec *exec, const struct plan *plan,
+                                               struct pipeline *pipeline);
 TDBPLUS_CHECKED tdbplus_status make_values(struct exec *exec, const struct plan *plan,
                                            struct pipeline *pipeline);
 TDBPLUS_CHECKED tdbplus_status make_series(struct exec *exec, const struct plan *plan,

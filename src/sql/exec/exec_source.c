@@ -57,7 +57,8 @@ static tdbplus_status scan_begin(struct scan_stage *scan, struct exec *exec)
     struct scan_options options = {.positions = plan->positions,
                                    .position_count = scan->plan->column_count,
                                    .filter_rows = true,
-                                   .condition_count = plan->condition_count};
+                                   .condition_count = plan->condition_count,
+                                   .order = plan->order};
     TRY(scan_conditions(scan, exec, &conditions));
     options.conditions = conditions;
     TRY(scan_bound(scan, exec, &plan->lower, &options.lower));
@@ -104,6 +105,9 @@ tdbplus_status make_scan(struct exec *exec, const struct plan *plan, struct pipe
 {
     static const struct stage_ops ops = {
         .name = "scan", .next = scan_stage_next, .close = scan_stage_close};
+    if (plan->scan.access != NULL) {
+        return make_index_scan(exec, plan, pipeline);
+    }
     struct scan_stage *scan = stage_make(exec, sizeof *scan, &ops, NULL);
     struct plan *copy = arena_alloc(&exec->arena, sizeof *copy);
     if (scan == NULL || copy == NULL) {

@@ -27,6 +27,18 @@ TDBPLUS_CHECKED tdbplus_status opt_lateral(struct optimizer *optimizer, struct p
 /* pushdown.c: conditions move to where fewer rows have been made. */
 TDBPLUS_CHECKED tdbplus_status opt_pushdown(struct optimizer *optimizer, struct plan **plan);
 
+/* index_path.c: a scan below conditions finds its rows by indexes. */
+TDBPLUS_CHECKED tdbplus_status opt_index_path(struct optimizer *optimizer, struct plan *plan);
+
+/* index_order.c: the first rows of an order, the least and the greatest value, from an index. After
+ * opt_scan_bounds(). */
+TDBPLUS_CHECKED tdbplus_status opt_index_order(struct optimizer *optimizer, struct plan **plan);
+
+/* Whether a value is known before the scan's first row is read; and the comparison of that name, as
+ * enum scan_compare, or -1. */
+bool opt_known_before(const struct plan *scan, const struct expr *expr);
+int32_t opt_compare_of(const char *name, bool swapped);
+
 /* scan_bounds.c: conditions above a scan become the scan's. */
 TDBPLUS_CHECKED tdbplus_status opt_scan_bounds(struct optimizer *optimizer, struct plan **plan);
 

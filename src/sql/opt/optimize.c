@@ -70,8 +70,10 @@ static tdbplus_status optimize_tree(struct optimizer *optimizer, struct plan **p
     TRY(opt_semi_join(optimizer, plan));
     TRY(optimize_inner(optimizer, *plan));
     TRY(opt_pushdown(optimizer, plan));
+    TRY(opt_index_path(optimizer, *plan));
     TRY(opt_scan_bounds(optimizer, plan));
     TRY(opt_top(optimizer, *plan));
+    TRY(opt_index_order(optimizer, plan));
     return opt_prune(optimizer, *plan);
 }
 

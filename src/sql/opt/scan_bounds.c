@@ -19,20 +19,20 @@ static int32_t stored_position(const struct plan *scan, const struct expr *expr)
 }
 
 /* Known before the first row is read: constants, parameters, columns of outer rows. */
-static bool known_before(const struct plan *scan, const struct expr *expr)
+bool opt_known_before(const struct plan *scan, const struct expr *expr)
 {
     if (expr->kind == EXPR_SUBQUERY || stored_position(scan, expr) >= 0 || expr_volatile(expr)) {
         return false;
     }
     for (uint32_t i = 0; i < expr->argument_count; i++) {
-        if (!known_before(scan, expr->arguments[i])) {
+        if (!opt_known_before(scan, expr->arguments[i])) {
             return false;
         }
     }
     return true;
 }
 
-static int32_t compare_of(const char *name, bool swapped)
+int32_t opt_compare_of(const char *name, bool swapped)
 {
     static const struct {
         const char *name;
@@ -63,8 +63,8 @@ static bool match_comparison(const struct plan *scan, const struct expr *expr,
     for (uint32_t side = 0; side < 2; side++) {
         struct expr *value = expr->arguments[1 - side];
         int32_t position = stored_position(scan, expr->arguments[side]);
-        int32_t compare = compare_of(expr->func->name, side == 1);
-        if (position < 0 || compare < 0 || !known_before(scan, value)) {
+        int32_t compare = opt_compare_of(expr->func->name, side == 1);
+        if (position < 0 || compare < 0 || !opt_known_before(scan, value)) {
             continue;
         }
         struct type stored = scan->scan.object->schema->columns[position].type;

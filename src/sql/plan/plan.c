@@ -219,6 +219,52 @@ static const char *join_name(uint8_t kind)
     return names[kind];
 }
 
+static bool is_stored(const struct plan_index *index, uint32_t position)
+{
+    for (uint32_t i = 0; i < index->stored_count; i++) {
+        if (index->stored[i] == position) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool plan_index_only(const struct plan *plan)
+{
+    const struct plan_scan *scan = &plan->scan;
+    if (scan->access == NULL || scan->access->probe_count != 1 ||
+        scan->access->probes[0].index->id == 0) {
+        return false;
+    }
+    const struct plan_index *index = scan->access->probes[0].index;
+    bool only = true;
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        only = only && is_stored(index, scan->positions[i]);
+    }
+    for (uint32_t i = 0; i < scan->condition_count; i++) {
+        only = only && is_stored(index, scan->conditions[i].position);
+    }
+    return only;
+}
+
+/* "Index Scan using a, b"; each index once. */
+static void print_access(const struct plan *plan, struct buffer *buffer)
+{
+    const struct plan_access *access = plan->scan.access;
+    const char *how = plan_index_only(plan) ? "Index Only Scan" : "Index Scan";
+    buffer_printf(buffer, "%s%s using ", how, access->descending ? " Backward" : "");
+    for (uint32_t i = 0; i < access->probe_count; i++) {
+        const struct plan_index *index = access->probes[i].index;
+        bool again = false;
+        for (uint32_t k = 0; k < i; k++) {
+            again = again || access->probes[k].index == index;
+        }
+        if (!again) {
+            buffer_printf(buffer, "%s%s", i == 0 ? "" : ", ", index->name);
+        }
+    }
+}
+
 static void print_head(const struct plan *plan, struct buffer *buffer)
 {
     static const char *const names[] = {
@@ -230,8 +276,12 @@ static void print_head(const struct plan *plan, struct buffer *buffer)
         [PLAN_WITH] = "With",       [PLAN_WORK] = "WorkTable Scan", [PLAN_INSERT] = "Insert",
         [PLAN_UPDATE] = "Update",   [PLAN_DELETE] = "Delete",
     };
-    buffer_put_text(buffer,
-                    plan->kind == PLAN_JOIN ? join_name(plan->join_kind) : names[plan->kind]);
+    if (plan->kind == PLAN_SCAN && plan->scan.access != NULL) {
+        print_access(plan, buffer);
+    } else {
+        buffer_put_text(buffer,
+                        plan->kind == PLAN_JOIN ? join_name(plan->join_kind) : names[plan->kind]);
+    }
     switch (plan->kind) {
     case PLAN_SCAN:
         buffer_printf(buffer, " on %s", plan->scan.table_name);
@@ -264,8 +314,12 @@ static void print_scan(const struct plan_scan *scan, struct buffer *buffer)
             print_expr(condition->value, buffer, 0);
         }
     }
-    if (scan->lower.value_count > 0 || scan->upper.value_count > 0) {
+    if (scan->access == NULL && (scan->lower.value_count > 0 || scan->upper.value_count > 0)) {
         buffer_put_text(buffer, " [by key]");
+    }
+    if (scan->order != SCAN_ANY) {
+        buffer_put_text(buffer, scan->order == SCAN_ASCENDING ? " [in order of the key]"
+                                                              : " [against the key's order]");
     }
 }
 

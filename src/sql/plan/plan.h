@@ -131,6 +131,43 @@ struct plan_bound {
     bool exclusive;
 };
 
+/* An index of a scan's table. Expressions are over the scan's columns. */
+struct plan_index {
+    uint64_t id; /* 0: the table's key. */
+    const char *name;
+    bool hash;
+    bool unique;
+    struct expr **columns;
+    uint32_t *positions; /* Of plain columns in the schema; UINT32_MAX: an expression. */
+    bool *descending;
+    bool *nulls_first;
+    uint32_t column_count;
+    struct expr *predicate; /* NULL: all rows have entries. */
+    uint32_t *stored;       /* Positions of the columns that its entries have. */
+    uint32_t stored_count;
+};
+
+/* A range of an index: its first columns equal values, the next one lies between bounds. */
+struct plan_probe {
+    const struct plan_index *index;
+    struct expr **equal; /* NULL in it: IS NULL. */
+    uint32_t equal_count;
+    struct expr *lower; /* NULL: none. */
+    struct expr *upper;
+    bool lower_exclusive;
+    bool upper_exclusive;
+    bool not_null; /* The next column, if it has no bounds. */
+};
+
+/* How a scan finds its rows other than by reading the table: in all of the ranges, each once. The
+ * scan's conditions hold besides. */
+struct plan_access {
+    struct plan_probe *probes;
+    uint32_t probe_count;
+    bool ordered; /* Rows come in the order of the only range, */
+    bool descending;
+};
+
 /*
  * A plan may outlive the transaction it was bound in: `object` is looked up again by `object_id` in
  * the transaction that runs it, and must have the version it was bound with.
@@ -145,6 +182,10 @@ struct plan_scan {
     uint32_t condition_count;
     struct plan_bound lower;
     struct plan_bound upper;
+    uint8_t order; /* enum scan_order, by the key. */
+    struct plan_index *indexes;
+    uint32_t index_count;
+    struct plan_access *access; /* NULL: the table is read. */
 };
 
 /* A WITH query that is run once; all its readers share it. */
@@ -250,6 +291,9 @@ bool plan_each_slot(struct plan *plan, bool (*visit)(void *ctx, struct expr **sl
 
 /* The same for those that only look. */
 bool plan_each_expr(struct plan *plan, bool (*visit)(void *ctx, struct expr *expr), void *ctx);
+
+/* True when the access finds all that the scan gives in the index's entries. */
+bool plan_index_only(const struct plan *scan);
 
 /* Prints the plan as EXPLAIN shows it, a line an operator, two blanks a level. */
 void plan_print(const struct plan *plan, struct buffer *buffer);
