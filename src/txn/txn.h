@@ -101,6 +101,18 @@ TDBPLUS_CHECKED tdbplus_status txn_object_alter(struct txn *txn, uint64_t id, co
                                                 const struct span *properties, struct err *err);
 TDBPLUS_CHECKED tdbplus_status txn_object_drop(struct txn *txn, uint64_t id, struct err *err);
 
+/* What storage knows of a collection without reading it. */
+struct txn_statistics {
+    uint64_t row_count; /* Ended rows included. */
+    bool has_range;     /* An integer column's values lie in [min, max]. */
+    int64_t min;
+    int64_t max;
+};
+
+/* `position` may be past the last column: rows only. Cheap; needs no transaction, but `collection`
+ * must be held by a catalog. */
+void txn_statistics(const struct object *collection, uint32_t position, struct txn_statistics *out);
+
 /* ---- rows ---- */
 
 /* Wherever a key is asked for, values of other types than the key columns' are TDBPLUS_E_TYPE. */

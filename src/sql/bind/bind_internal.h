@@ -290,6 +290,12 @@ TDBPLUS_CHECKED tdbplus_status bind_condition(struct binder *binder, struct bind
                                               const struct ast *ast, const char *clause,
                                               struct expr **expr_out);
 
+/* interval_field.c: *expr_out is set when the cast is one of a number to an interval of one field.
+ */
+TDBPLUS_CHECKED tdbplus_status bind_interval_field(struct binder *binder,
+                                                   const struct ast_cast *ast,
+                                                   struct expr **expr_out);
+
 TDBPLUS_CHECKED tdbplus_status bind_type(struct binder *binder, const struct ast *ast,
                                          struct type *type_out);
 

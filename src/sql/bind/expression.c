@@ -170,8 +170,13 @@ static tdbplus_status bind_cast(struct binder *binder, struct bind_query *query,
                                 const struct ast_cast *ast, struct expr **expr_out)
 {
     struct type type = {0};
-    TRY(bind_type(binder, ast->type, &type));
     struct expr *expr = NULL;
+    TRY(bind_interval_field(binder, ast, &expr));
+    if (expr != NULL) {
+        *expr_out = expr;
+        return TDBPLUS_OK;
+    }
+    TRY(bind_type(binder, ast->type, &type));
     if (ast->argument->kind == AST_ARRAY && type.id == TYPE_ARRAY) {
         TRY(bind_array(binder, query, (const struct ast_array *)ast->argument, type_element(type),
                        &expr));

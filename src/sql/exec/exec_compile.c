@@ -1,5 +1,6 @@
 /* Plans to pipelines, expressions to slots. */
 
+#include "sql/exec/exec_decimal.h"
 #include "sql/exec/exec_internal.h"
 
 static tdbplus_status compile_column(struct exec *exec, const struct expr *expr,
@@ -70,6 +71,9 @@ tdbplus_status exec_compile_expr(struct exec *exec, const struct expr *expr,
     if (expr->kind == EXPR_SUBQUERY) {
         TRY(compile_subquery(exec, expr, columns, column_count, copy));
     }
+    struct decimal_comparison *comparison = NULL;
+    TRY(decimal_compile_comparison(exec, copy, &comparison));
+    copy->compiled = comparison;
     *expr_out = copy;
     return TDBPLUS_OK;
 }

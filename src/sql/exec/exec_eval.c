@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "sql/exec/exec_decimal.h"
 #include "sql/exec/exec_internal.h"
 #include "sql/parse/ast.h"
 
@@ -91,6 +92,13 @@ static tdbplus_status eval_call(const struct eval *eval, const struct expr *expr
                                 const struct func_rows *rows, struct column *column_out)
 {
     struct column *arguments = NULL;
+    bool fits = false;
+    if (expr->compiled != NULL) {
+        TRY(decimal_compare(eval, expr->compiled, rows, column_out, &fits));
+    }
+    if (fits) {
+        return TDBPLUS_OK;
+    }
     TRY(eval_arguments(eval, expr, rows, &arguments));
     return apply(eval, expr->func, expr->type, arguments, expr->argument_count, rows, column_out);
 }

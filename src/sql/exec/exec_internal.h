@@ -155,6 +155,8 @@ struct row_store {
     uint32_t chunk_count;
     uint32_t chunk_capacity;
     uint32_t row_count;
+    uint8_t ***bases; /* Of each column, where each chunk's values begin. */
+    bool *nulls;      /* Of each column: some value may be null. */
 };
 
 #define ROW_STORE_ROW_COUNT_MAX (UINT32_MAX - BATCH_ROW_COUNT_MAX)
@@ -173,6 +175,13 @@ TDBPLUS_CHECKED tdbplus_status row_store_gather(const struct row_store *store, s
                                                 uint32_t column, const uint32_t *numbers,
                                                 uint32_t count, struct column *column_out,
                                                 struct arena *arena);
+
+/* The same with the i-th value in row at->rows[i] of a column of at->row_count rows; its other rows
+ * have no meaning. */
+TDBPLUS_CHECKED tdbplus_status row_store_place(const struct row_store *store, struct exec *exec,
+                                               uint32_t column, const uint32_t *numbers,
+                                               const struct func_rows *at,
+                                               struct column *column_out, struct arena *arena);
 
 /* A chunk's rows without copying; `out` must not outlive the store. False past the last chunk, or
  * when memory is out (then *status says so). */

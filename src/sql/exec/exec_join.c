@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "sql/exec/exec_internal.h"
+#include "sql/exec/exec_join_table.h"
 
 struct join_stage {
     struct stage stage;
@@ -20,9 +20,7 @@ struct join_stage {
     uint32_t rest_count;
     bool built;
     struct row_store store;
-    struct key_table table;
-    struct list heads;      /* uint32_t: the first row of each key of the table. */
-    struct list chain;      /* uint32_t: the next row with the same key, or ROW_NONE. */
+    struct join_table table;
     uint8_t *right_matched; /* RIGHT and FULL. */
     uint32_t drain_row;
     /* Where the current left batch stands. */
@@ -51,34 +49,9 @@ static bool only_left(const struct join_stage *stage)
 
 /* ---- the right side ---- */
 
-static tdbplus_status link_rows(struct join_stage *stage, struct exec *exec, uint32_t first,
-                                const struct row_keys *keys, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t row = first + i;
-        uint32_t next = ROW_NONE;
-        bool added = false;
-        if (!keys->has_null[i]) {
-            uint32_t key = key_table_add(&stage->table, keys->keys[i], &added);
-            if (key == KEY_NONE || (added && list_push(&stage->heads, &row) == NULL)) {
-                return exec_no_memory(exec);
-            }
-            if (!added) {
-                uint32_t *head = list_at(&stage->heads, key);
-                next = *head;
-                *head = row;
-            }
-        }
-        if (list_push(&stage->chain, &next) == NULL) {
-            return exec_no_memory(exec);
-        }
-    }
-    return TDBPLUS_OK;
-}
-
 static tdbplus_status key_columns(struct exec *exec, const struct batch *batch,
                                   struct expr *const *exprs, uint32_t count, struct arena *arena,
-                                  struct row_keys *keys_out)
+                                  struct column **columns_out)
 {
     struct eval eval = {.exec = exec, .input = batch, .arena = arena};
     struct func_rows rows = batch_rows(batch);
@@ -89,7 +62,8 @@ static tdbplus_status key_columns(struct exec *exec, const struct batch *batch,
     for (uint32_t i = 0; i < count; i++) {
         TRY(eval_expr(&eval, exprs[i], &rows, &columns[i]));
     }
-    return row_keys_make(exec, columns, count, &rows, arena, keys_out);
+    *columns_out = columns;
+    return TDBPLUS_OK;
 }
 
 static tdbplus_status build(struct join_stage *stage, struct exec *exec)
@@ -99,16 +73,12 @@ static tdbplus_status build(struct join_stage *stage, struct exec *exec)
     batch_init(&batch, exec->call->alloc);
     while ((status = pipeline_next(stage->right.last, exec, &batch)) == TDBPLUS_OK) {
         struct func_rows rows = batch_rows(&batch);
-        uint32_t first = stage->store.row_count;
         TRY_OR(done, row_store_append(&stage->store, exec, batch.columns, &rows));
-        if (stage->key_count > 0) {
-            struct row_keys keys = {0};
-            TRY_OR(done, key_columns(exec, &batch, stage->right_keys, stage->key_count,
-                                     &batch.arena, &keys));
-            TRY_OR(done, link_rows(stage, exec, first, &keys, rows.count));
-        }
     }
     TRY_OR(done, status == TDBPLUS_END ? TDBPLUS_OK : status);
+    if (stage->key_count > 0) {
+        TRY_OR(done, join_table_build(&stage->table, exec, &stage->store, stage->right_keys));
+    }
     if (keeps_right(stage)) {
         stage->right_matched = arena_array(&exec->arena, stage->store.row_count + 1u, 1);
         if (stage->right_matched == NULL) {
@@ -127,7 +97,7 @@ done:
 static uint32_t next_candidate(const struct join_stage *stage, uint32_t row)
 {
     if (stage->key_count > 0) {
-        return *(const uint32_t *)list_at(&stage->chain, row);
+        return join_table_next(&stage->table, row);
     }
     return row + 1 < stage->store.row_count ? row + 1 : ROW_NONE;
 }
@@ -143,18 +113,13 @@ static tdbplus_status open_batch(struct join_stage *stage, struct exec *exec,
     if (stage->left_matched == NULL || stage->first == NULL) {
         return exec_no_memory(exec);
     }
-    struct row_keys keys = {0};
     if (stage->key_count > 0) {
+        struct column *keys = NULL;
         TRY(key_columns(exec, in, stage->left_keys, stage->key_count, &stage->arena, &keys));
+        TRY(join_table_find(&stage->table, exec, keys, &rows, &stage->arena, stage->first));
     }
-    for (uint32_t i = 0; i < rows.count; i++) {
-        if (stage->key_count == 0) {
-            stage->first[i] = stage->store.row_count > 0 ? 0 : ROW_NONE;
-            continue;
-        }
-        uint32_t key = keys.has_null[i] ? KEY_NONE : key_table_find(&stage->table, keys.keys[i]);
-        stage->first[i] =
-            key == KEY_NONE ? ROW_NONE : *(const uint32_t *)list_at(&stage->heads, key);
+    for (uint32_t i = 0; stage->key_count == 0 && i < rows.count; i++) {
+        stage->first[i] = stage->store.row_count > 0 ? 0 : ROW_NONE;
     }
     stage->left_row = 0;
     stage->candidate = rows.count > 0 ? stage->first[0] : ROW_NONE;
@@ -283,6 +248,71 @@ static tdbplus_status pad_left_rows(struct join_stage *stage, struct exec *exec,
     return join_rows(stage, exec, in, &pairs, out);
 }
 
+/*
+ * No left row has two candidates: the left columns go out as they are, with the rows that matched
+ * selected, and the right ones lie beside them.
+ */
+static tdbplus_status push_single(struct join_stage *stage, struct exec *exec,
+                                  const struct batch *in, struct batch *out)
+{
+    struct func_rows rows = batch_rows(in);
+    struct column *keys = NULL;
+    uint32_t *firsts = arena_alloc(&out->arena, (rows.count + 1u) * sizeof *firsts);
+    uint16_t *matched = arena_alloc(&out->arena, (rows.count + 1u) * sizeof *matched);
+    if (firsts == NULL || matched == NULL) {
+        return exec_no_memory(exec);
+    }
+    TRY(key_columns(exec, in, stage->left_keys, stage->key_count, &out->arena, &keys));
+    TRY(join_table_find(&stage->table, exec, keys, &rows, &out->arena, firsts));
+    uint32_t count = 0;
+    bool anti = stage->plan->join_kind == JOIN_ANTI;
+    bool left = stage->plan->join_kind == JOIN_LEFT;
+    for (uint32_t i = 0; i < rows.count; i++) {
+        matched[count] = (uint16_t)rows_at(&rows, i);
+        firsts[count] = firsts[i];
+        count += left || (firsts[i] == ROW_NONE) == anti;
+    }
+    uint32_t right_count = only_left(stage) ? 0 : stage->right.column_count;
+    if (!batch_shape(out, in->column_count + right_count, in->row_count)) {
+        return exec_no_memory(exec);
+    }
+    memcpy(out->columns, in->columns, in->column_count * sizeof *in->columns);
+    struct func_rows at = {matched, count, in->row_count};
+    for (uint32_t c = 0; count > 0 && c < right_count; c++) {
+        TRY(row_store_place(&stage->store, exec, c, firsts, &at,
+                            &out->columns[in->column_count + c], &out->arena));
+    }
+    out->selection = matched;
+    out->selected_count = count;
+    struct eval eval = {.exec = exec, .input = out, .arena = &out->arena};
+    for (uint32_t i = 0; i < stage->rest_count && at.count > 0; i++) {
+        TRY(eval_filter(&eval, stage->rest[i], &at, &at));
+        out->selection = at.rows;
+        out->selected_count = at.count;
+    }
+    return TDBPLUS_OK;
+}
+
+static bool is_single(const struct join_stage *stage)
+{
+    if (stage->key_count == 0) {
+        return false;
+    }
+    switch ((enum plan_join)stage->plan->join_kind) {
+    case JOIN_INNER:
+        return stage->table.unique;
+    case JOIN_LEFT:
+        return stage->table.unique && stage->rest_count == 0;
+    case JOIN_SEMI:
+    case JOIN_ANTI:
+        return stage->rest_count == 0;
+    case JOIN_RIGHT:
+    case JOIN_FULL:
+        break;
+    }
+    return false;
+}
+
 static tdbplus_status join_push(struct stage *base, struct exec *exec, const struct batch *in,
                                 struct batch *out, bool *more_out)
 {
@@ -290,6 +320,10 @@ static tdbplus_status join_push(struct stage *base, struct exec *exec, const str
     struct func_rows rows = batch_rows(in);
     if (!stage->built) {
         TRY(build(stage, exec));
+    }
+    if (is_single(stage)) {
+        *more_out = false;
+        return push_single(stage, exec, in, out);
     }
     if (!stage->open) {
         TRY(open_batch(stage, exec, in));
@@ -358,9 +392,7 @@ static tdbplus_status join_drain(struct stage *base, struct exec *exec, struct b
 static void join_close(struct stage *base)
 {
     struct join_stage *stage = (struct join_stage *)base;
-    key_table_deinit(&stage->table);
-    list_deinit(&stage->heads);
-    list_deinit(&stage->chain);
+    join_table_deinit(&stage->table);
     arena_deinit(&stage->arena);
 }
 
@@ -452,12 +484,10 @@ tdbplus_status make_join(struct exec *exec, const struct plan *plan, struct pipe
     }
     stage->plan = plan;
     stage->left = left;
-    key_table_init(&stage->table, &exec->arena, exec->call->alloc);
-    list_init(&stage->heads, exec->call->alloc, sizeof(uint32_t));
-    list_init(&stage->chain, exec->call->alloc, sizeof(uint32_t));
     arena_init(&stage->arena, exec->call->alloc, 0);
     TRY(exec_compile(exec, plan->right, &stage->right));
     row_store_init(&stage->store, &exec->arena, stage->right.columns, stage->right.column_count);
     pipeline->last = &stage->stage;
-    return compile_conditions(stage, exec);
+    TRY(compile_conditions(stage, exec));
+    return join_table_init(&stage->table, exec, stage->right_keys, stage->key_count);
 }

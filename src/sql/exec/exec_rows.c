@@ -8,6 +8,29 @@ void row_store_init(struct row_store *store, struct arena *arena, const struct p
     *store = (struct row_store){.arena = arena, .columns = columns, .column_count = column_count};
 }
 
+/* Where each chunk's values begin, a column at a time: what gathering reads first. */
+static bool grow_bases(struct row_store *store, uint32_t capacity)
+{
+    if (store->bases == NULL) {
+        store->bases = arena_array(store->arena, store->column_count + 1u, sizeof *store->bases);
+        store->nulls = arena_array(store->arena, store->column_count + 1u, sizeof *store->nulls);
+        if (store->bases == NULL || store->nulls == NULL) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < store->column_count; i++) {
+        uint8_t **bases = arena_array(store->arena, capacity, sizeof *bases);
+        if (bases == NULL) {
+            return false;
+        }
+        if (store->chunk_count > 0) {
+            memcpy(bases, store->bases[i], store->chunk_count * sizeof *bases);
+        }
+        store->bases[i] = bases;
+    }
+    return true;
+}
+
 static bool add_chunk(struct row_store *store)
 {
     if (store->chunk_count == store->chunk_capacity) {
@@ -18,6 +41,9 @@ static bool add_chunk(struct row_store *store)
         }
         if (store->chunk_count > 0) {
             memcpy(chunks, store->chunks, store->chunk_count * sizeof *chunks);
+        }
+        if (!grow_bases(store, capacity)) {
+            return false;
         }
         store->chunks = chunks;
         store->chunk_capacity = capacity;
@@ -31,6 +57,9 @@ static bool add_chunk(struct row_store *store)
                          store->arena)) {
             return false;
         }
+    }
+    for (uint32_t i = 0; i < store->column_count; i++) {
+        store->bases[i][store->chunk_count] = columns[i].data;
     }
     store->chunks[store->chunk_count++] = columns;
     return true;
@@ -114,6 +143,9 @@ tdbplus_status row_store_append(struct row_store *store, struct exec *exec,
             if (!copy_values(&columns[c], rows, done, count, &chunk[c], at, store->arena)) {
                 return exec_no_memory(exec);
             }
+            store->nulls[c] =
+                store->nulls[c] || columns[c].validity != NULL ||
+                (columns[c].form == COLUMN_DICTIONARY && columns[c].dictionary->validity != NULL);
         }
         store->row_count += count;
         done += count;
@@ -121,29 +153,92 @@ tdbplus_status row_store_append(struct row_store *store, struct exec *exec,
     return TDBPLUS_OK;
 }
 
-tdbplus_status row_store_gather(const struct row_store *store, struct exec *exec, uint32_t column,
-                                const uint32_t *numbers, uint32_t count, struct column *column_out,
-                                struct arena *arena)
+#define GATHER(WIDTH)                                                    \
+    for (uint32_t i = 0; i < count; i++) {                               \
+        memcpy(target + (size_t)(WIDTH) * (rows == NULL ? i : rows[i]),  \
+               bases[numbers[i] / BATCH_ROW_COUNT_MAX] +                 \
+                   (size_t)(WIDTH) * (numbers[i] % BATCH_ROW_COUNT_MAX), \
+               WIDTH);                                                   \
+    }
+
+/* Without nulls: by width, so that the copies are single moves. */
+static void gather_plain(uint8_t *const *bases, const uint32_t *numbers, const uint16_t *rows,
+                         uint32_t count, uint8_t *target, size_t width)
+{
+    switch (width) {
+    case 4:
+        GATHER(4)
+        return;
+    case 8:
+        GATHER(8)
+        return;
+    case 16:
+        GATHER(16)
+        return;
+    default:
+        GATHER(width)
+        return;
+    }
+}
+
+static bool has_none(const uint32_t *numbers, uint32_t count)
+{
+    bool none = false;
+    for (uint32_t i = 0; i < count; i++) {
+        none |= numbers[i] == ROW_NONE;
+    }
+    return none;
+}
+
+/* The i-th number's value goes to row rows[i], or i when `rows` is NULL. */
+static tdbplus_status gather(const struct row_store *store, struct exec *exec, uint32_t column,
+                             const uint32_t *numbers, const struct func_rows *at,
+                             struct column *column_out, struct arena *arena)
 {
     struct column made = {0};
-    if (!column_make(&made, store->columns[column].type, count, true, arena)) {
+    uint32_t count = at->count;
+    const uint16_t *rows = at->rows;
+    bool plain = !store->nulls[column] && !has_none(numbers, count);
+    if (!column_make(&made, store->columns[column].type, at->row_count, !plain, arena)) {
         return exec_no_memory(exec);
     }
     size_t width = type_width(made.type);
     uint8_t *target = made.data;
-    for (uint32_t i = 0; i < count; i++, target += width) {
+    if (plain) {
+        gather_plain(store->bases[column], numbers, rows, count, target, width);
+        *column_out = made;
+        return TDBPLUS_OK;
+    }
+    for (uint32_t i = 0; i < count; i++) {
         uint32_t number = numbers[i];
+        uint32_t row = rows == NULL ? i : rows[i];
         const struct column *from =
             number == ROW_NONE ? NULL : &store->chunks[number / BATCH_ROW_COUNT_MAX][column];
         if (from == NULL || column_is_null(from, number % BATCH_ROW_COUNT_MAX)) {
-            made.validity[i / 64] &= ~((uint64_t)1 << (i % 64));
-            memset(target, 0, width);
+            made.validity[row / 64] &= ~((uint64_t)1 << (row % 64));
+            memset(target + width * row, 0, width);
             continue;
         }
-        memcpy(target, (const uint8_t *)from->data + width * (number % BATCH_ROW_COUNT_MAX), width);
+        memcpy(target + width * row,
+               (const uint8_t *)from->data + width * (number % BATCH_ROW_COUNT_MAX), width);
     }
     *column_out = made;
     return TDBPLUS_OK;
+}
+
+tdbplus_status row_store_gather(const struct row_store *store, struct exec *exec, uint32_t column,
+                                const uint32_t *numbers, uint32_t count, struct column *column_out,
+                                struct arena *arena)
+{
+    struct func_rows at = {NULL, count, count};
+    return gather(store, exec, column, numbers, &at, column_out, arena);
+}
+
+tdbplus_status row_store_place(const struct row_store *store, struct exec *exec, uint32_t column,
+                               const uint32_t *numbers, const struct func_rows *at,
+                               struct column *column_out, struct arena *arena)
+{
+    return gather(store, exec, column, numbers, at, column_out, arena);
 }
 
 bool row_store_chunk(const struct row_store *store, uint32_t number, struct batch *out,

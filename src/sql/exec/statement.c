@@ -176,7 +176,7 @@ static tdbplus_status prepare(const struct sql_script *script, uint32_t number, 
     }
     struct plan **plan = bound->kind == BOUND_CREATE_TABLE ? &bound->create.source : &bound->plan;
     if (*plan != NULL) {
-        TRY(optimize(plan, &prepared->arena, &bound->next_id, call->err));
+        TRY(optimize(plan, &prepared->arena, &bound->next_id, NULL, call->err));
     }
     if (!visit_plans(prepared, *plan)) {
         return err_set(call->err, TDBPLUS_E_NOMEM, "out of memory for a statement");

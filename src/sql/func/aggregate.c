@@ -48,16 +48,6 @@ static tdbplus_status count_finish(const uint8_t *state, struct arena *arena,
 
 /* ---- sums ---- */
 
-struct integer_sum {
-    __extension__ __int128 sum;
-    int64_t count;
-};
-
-struct float_sum {
-    double sum;
-    int64_t count;
-};
-
 #define SUM_CHANGE(NAME, CTYPE, STATE, SUM, SIGN)                     \
     static tdbplus_status NAME(const struct aggregate_update *update) \
     {                                                                 \
@@ -77,13 +67,13 @@ struct float_sum {
         return TDBPLUS_OK;                                            \
     }
 
-SUM_CHANGE(sum_int2_update, int16_t, struct integer_sum, int64_t, +=)
-SUM_CHANGE(sum_int4_update, int32_t, struct integer_sum, int64_t, +=)
-SUM_CHANGE(sum_int8_update, int64_t, struct integer_sum, int64_t, +=)
-SUM_CHANGE(sum_int2_remove, int16_t, struct integer_sum, int64_t, -=)
-SUM_CHANGE(sum_int4_remove, int32_t, struct integer_sum, int64_t, -=)
-SUM_CHANGE(sum_int8_remove, int64_t, struct integer_sum, int64_t, -=)
-SUM_CHANGE(sum_float8_update, double, struct float_sum, double, +=)
+SUM_CHANGE(sum_int2_update, int16_t, struct aggregate_integer_sum, int64_t, +=)
+SUM_CHANGE(sum_int4_update, int32_t, struct aggregate_integer_sum, int64_t, +=)
+SUM_CHANGE(sum_int8_update, int64_t, struct aggregate_integer_sum, int64_t, +=)
+SUM_CHANGE(sum_int2_remove, int16_t, struct aggregate_integer_sum, int64_t, -=)
+SUM_CHANGE(sum_int4_remove, int32_t, struct aggregate_integer_sum, int64_t, -=)
+SUM_CHANGE(sum_int8_remove, int64_t, struct aggregate_integer_sum, int64_t, -=)
+SUM_CHANGE(sum_float8_update, double, struct aggregate_float_sum, double, +=)
 
 /* float4 sums in float4, as PostgreSQL does. */
 struct single_sum {
@@ -91,13 +81,13 @@ struct single_sum {
     int64_t count;
 };
 SUM_CHANGE(sum_float4_update, float, struct single_sum, float, +=)
-SUM_CHANGE(average_float4_update, float, struct float_sum, double, +=)
+SUM_CHANGE(average_float4_update, float, struct aggregate_float_sum, double, +=)
 
 static tdbplus_status sum_int8_finish(const uint8_t *state, struct arena *arena,
                                       struct datum *result_out, struct err *err)
 {
     (void)arena;
-    struct integer_sum sum;
+    struct aggregate_integer_sum sum;
     memcpy(&sum, state, sizeof sum);
     *result_out = (struct datum){.type = type_of(TYPE_INT8), .is_null = sum.count == 0};
     if (sum.sum > INT64_MAX || sum.sum < INT64_MIN) {
@@ -112,7 +102,7 @@ static tdbplus_status sum_float8_finish(const uint8_t *state, struct arena *aren
 {
     (void)arena;
     (void)err;
-    struct float_sum sum;
+    struct aggregate_float_sum sum;
     memcpy(&sum, state, sizeof sum);
     *result_out =
         (struct datum){.type = type_of(TYPE_FLOAT8), .is_null = sum.count == 0, .real = sum.sum};
@@ -135,7 +125,7 @@ static tdbplus_status average_float8_finish(const uint8_t *state, struct arena *
                                             struct datum *result_out, struct err *err)
 {
     TRY(sum_float8_finish(state, arena, result_out, err));
-    struct float_sum sum;
+    struct aggregate_float_sum sum;
     memcpy(&sum, state, sizeof sum);
     if (sum.count > 0) {
         result_out->real = sum.sum / (double)sum.count;
@@ -170,7 +160,7 @@ static void put_wide(wide_int value, struct buffer *buffer)
 static tdbplus_status sum_wide_finish(const uint8_t *state, struct arena *arena,
                                       struct datum *result_out, struct err *err)
 {
-    struct integer_sum sum;
+    struct aggregate_integer_sum sum;
     memcpy(&sum, state, sizeof sum);
     *result_out = (struct datum){.type = type_of(TYPE_NUMERIC), .is_null = sum.count == 0};
     if (sum.count == 0) {
@@ -208,7 +198,7 @@ static tdbplus_status divide_by_count(struct span sum, int64_t count, struct are
 static tdbplus_status average_wide_finish(const uint8_t *state, struct arena *arena,
                                           struct datum *result_out, struct err *err)
 {
-    struct integer_sum sum;
+    struct aggregate_integer_sum sum;
     memcpy(&sum, state, sizeof sum);
     *result_out = (struct datum){.type = type_of(TYPE_NUMERIC), .is_null = sum.count == 0};
     if (sum.count == 0) {
@@ -482,6 +472,35 @@ static tdbplus_status max_update(const struct aggregate_update *update)
     return extreme_update(update, 1);
 }
 
+static tdbplus_status extreme_merge(uint8_t *into, const uint8_t *from, int sign,
+                                    struct arena *arena, struct err *err)
+{
+    struct extreme *state = (void *)into;
+    const struct extreme *other = (const void *)from;
+    bool better =
+        other->any && (!state->any || sign * datum_compare(&other->value, &state->value) > 0);
+    return !better || keep_extreme(state, &other->value, arena) ? TDBPLUS_OK : no_memory(err);
+}
+
+static tdbplus_status min_merge(uint8_t *into, const uint8_t *from, struct arena *arena,
+                                struct err *err)
+{
+    return extreme_merge(into, from, -1, arena, err);
+}
+
+static tdbplus_status max_merge(uint8_t *into, const uint8_t *from, struct arena *arena,
+                                struct err *err)
+{
+    return extreme_merge(into, from, 1, arena, err);
+}
+
+aggregate_merge aggregate_merge_of(const struct aggregate *aggregate)
+{
+    return aggregate->update == min_update   ? min_merge
+           : aggregate->update == max_update ? max_merge
+                                             : NULL;
+}
+
 static tdbplus_status extreme_finish(const uint8_t *state, struct arena *arena,
                                      struct datum *result_out, struct err *err)
 {
@@ -672,27 +691,27 @@ static const struct aggregate table[] = {
               "Number of rows."),
     AGGREGATE("count", 1, FUNC_ANY, 0, TYPE_INT8, int64_t, count_update, count_finish, count_remove,
               "Number of values that are not null."),
-    AGGREGATE("sum", 1, TYPE_INT2, 0, TYPE_INT8, struct integer_sum, sum_int2_update,
+    AGGREGATE("sum", 1, TYPE_INT2, 0, TYPE_INT8, struct aggregate_integer_sum, sum_int2_update,
               sum_int8_finish, sum_int2_remove, "Sum."),
-    AGGREGATE("sum", 1, TYPE_INT4, 0, TYPE_INT8, struct integer_sum, sum_int4_update,
+    AGGREGATE("sum", 1, TYPE_INT4, 0, TYPE_INT8, struct aggregate_integer_sum, sum_int4_update,
               sum_int8_finish, sum_int4_remove, "Sum."),
     AGGREGATE("sum", 1, TYPE_FLOAT4, 0, TYPE_FLOAT4, struct single_sum, sum_float4_update,
               sum_float4_finish, NULL, "Sum."),
-    AGGREGATE("sum", 1, TYPE_FLOAT8, 0, TYPE_FLOAT8, struct float_sum, sum_float8_update,
+    AGGREGATE("sum", 1, TYPE_FLOAT8, 0, TYPE_FLOAT8, struct aggregate_float_sum, sum_float8_update,
               sum_float8_finish, NULL, "Sum."),
-    AGGREGATE("avg", 1, TYPE_FLOAT4, 0, TYPE_FLOAT8, struct float_sum, average_float4_update,
+    AGGREGATE("avg", 1, TYPE_FLOAT4, 0, TYPE_FLOAT8, struct aggregate_float_sum,
+              average_float4_update, average_float8_finish, NULL, "Mean."),
+    AGGREGATE("avg", 1, TYPE_FLOAT8, 0, TYPE_FLOAT8, struct aggregate_float_sum, sum_float8_update,
               average_float8_finish, NULL, "Mean."),
-    AGGREGATE("avg", 1, TYPE_FLOAT8, 0, TYPE_FLOAT8, struct float_sum, sum_float8_update,
-              average_float8_finish, NULL, "Mean."),
-    AGGREGATE("sum", 1, TYPE_INT8, 0, TYPE_NUMERIC, struct integer_sum, sum_int8_update,
+    AGGREGATE("sum", 1, TYPE_INT8, 0, TYPE_NUMERIC, struct aggregate_integer_sum, sum_int8_update,
               sum_wide_finish, sum_int8_remove, "Sum."),
     AGGREGATE("sum", 1, TYPE_NUMERIC, 0, TYPE_NUMERIC, struct numeric_sum, sum_numeric_update,
               sum_numeric_finish, sum_numeric_remove, "Sum."),
-    AGGREGATE("avg", 1, TYPE_INT2, 0, TYPE_NUMERIC, struct integer_sum, sum_int2_update,
+    AGGREGATE("avg", 1, TYPE_INT2, 0, TYPE_NUMERIC, struct aggregate_integer_sum, sum_int2_update,
               average_wide_finish, sum_int2_remove, "Mean."),
-    AGGREGATE("avg", 1, TYPE_INT4, 0, TYPE_NUMERIC, struct integer_sum, sum_int4_update,
+    AGGREGATE("avg", 1, TYPE_INT4, 0, TYPE_NUMERIC, struct aggregate_integer_sum, sum_int4_update,
               average_wide_finish, sum_int4_remove, "Mean."),
-    AGGREGATE("avg", 1, TYPE_INT8, 0, TYPE_NUMERIC, struct integer_sum, sum_int8_update,
+    AGGREGATE("avg", 1, TYPE_INT8, 0, TYPE_NUMERIC, struct aggregate_integer_sum, sum_int8_update,
               average_wide_finish, sum_int8_remove, "Mean."),
     AGGREGATE("avg", 1, TYPE_NUMERIC, 0, TYPE_NUMERIC, struct numeric_sum, sum_numeric_update,
               average_numeric_finish, sum_numeric_remove, "Mean."),

@@ -37,6 +37,23 @@ struct aggregate {
 
 /* -1 for min, 1 for max of any type, 0 for other aggregates. */
 int aggregate_extreme(const struct aggregate *aggregate);
+/* Adds to a state that of the same group's other rows. `arena` lives as long as the states. */
+typedef tdbplus_status (*aggregate_merge)(uint8_t *into, const uint8_t *from, struct arena *arena,
+                                          struct err *err);
+
+/* NULL: the order of rows matters, or there is no way. */
+aggregate_merge aggregate_merge_of(const struct aggregate *aggregate);
+
+/* States that the executor updates itself: sum and avg of integers, of float8. */
+struct aggregate_integer_sum {
+    __extension__ __int128 sum;
+    int64_t count;
+};
+
+struct aggregate_float_sum {
+    double sum;
+    int64_t count;
+};
 
 /* Chooses an aggregate by name and types, as func_resolve(). count(*) has no arguments. */
 enum func_found aggregate_resolve(const char *name, const struct type *types, uint32_t count,

@@ -6,7 +6,32 @@ struct optimizer {
     struct arena *arena;
     struct err *err;
     uint32_t *next_id;
+    const struct opt_sampler *sampler; /* May be NULL. */
 };
+
+/* ---- opt_reads.c ---- */
+
+/* True when an expression, or one somewhere in the plan, reads a column of `input`. */
+bool opt_expr_reads(const struct expr *expr, const struct plan *input);
+bool opt_plan_reads(struct plan *plan, const struct plan *input);
+
+/* The arguments of an AND, or the expression itself. */
+struct expr *const *opt_conjuncts(struct expr *const *expr, uint32_t *count_out);
+
+/* The expression with columns of a projection replaced by what they are. */
+TDBPLUS_CHECKED tdbplus_status opt_substitute(struct optimizer *optimizer,
+                                              const struct plan *project, struct expr **expr);
+
+/* ---- estimate.c: guesses, never below what they can be ---- */
+
+double opt_estimate_rows(struct optimizer *optimizer, const struct plan *plan);
+double opt_estimate_distinct(struct optimizer *optimizer, const struct plan *plan, uint32_t id);
+
+/* The share of pairs of rows that meet a condition over both plans. */
+double opt_condition_share(struct optimizer *optimizer, const struct expr *condition,
+                           const struct plan *left, const struct plan *right);
+
+/* ---- rules ---- */
 
 /* Calls `visit` for each expression of a node, not below it. */
 TDBPLUS_CHECKED tdbplus_status opt_each_expr(struct optimizer *optimizer, struct plan *plan,
@@ -23,6 +48,17 @@ TDBPLUS_CHECKED tdbplus_status opt_semi_join(struct optimizer *optimizer, struct
 
 /* lateral.c: functions in FROM that read the items before them. Before pushdown. */
 TDBPLUS_CHECKED tdbplus_status opt_lateral(struct optimizer *optimizer, struct plan **plan);
+/* decorrelate.c: scalar queries about a row become groups that are joined. */
+TDBPLUS_CHECKED tdbplus_status opt_decorrelate(struct optimizer *optimizer, struct plan **plan);
+
+/* or_split.c: what every side of an OR says is asked on its own. Before pushdown. */
+TDBPLUS_CHECKED tdbplus_status opt_or_split(struct optimizer *optimizer, struct plan *plan);
+
+/* join_order.c: inner joins in the order that makes the fewest rows. After pushdown. */
+TDBPLUS_CHECKED tdbplus_status opt_join_order(struct optimizer *optimizer, struct plan **plan);
+
+/* merge_project.c: aggregates compute what projections below them did. */
+TDBPLUS_CHECKED tdbplus_status opt_merge_project(struct optimizer *optimizer, struct plan *plan);
 
 /* pushdown.c: conditions move to where fewer rows have been made. */
 TDBPLUS_CHECKED tdbplus_status opt_pushdown(struct optimizer *optimizer, struct plan **plan);

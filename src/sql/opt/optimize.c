@@ -68,8 +68,12 @@ static tdbplus_status optimize_tree(struct optimizer *optimizer, struct plan **p
 {
     TRY(opt_lateral(optimizer, plan));
     TRY(opt_semi_join(optimizer, plan));
+    TRY(opt_decorrelate(optimizer, plan));
     TRY(optimize_inner(optimizer, *plan));
+    TRY(opt_or_split(optimizer, *plan));
     TRY(opt_pushdown(optimizer, plan));
+    TRY(opt_merge_project(optimizer, *plan));
+    TRY(opt_join_order(optimizer, plan));
     TRY(opt_index_path(optimizer, *plan));
     TRY(opt_scan_bounds(optimizer, plan));
     TRY(opt_top(optimizer, *plan));
@@ -77,8 +81,10 @@ static tdbplus_status optimize_tree(struct optimizer *optimizer, struct plan **p
     return opt_prune(optimizer, *plan);
 }
 
-tdbplus_status optimize(struct plan **plan, struct arena *arena, uint32_t *next_id, struct err *err)
+tdbplus_status optimize(struct plan **plan, struct arena *arena, uint32_t *next_id,
+                        const struct opt_sampler *sampler, struct err *err)
 {
-    struct optimizer optimizer = {.arena = arena, .err = err, .next_id = next_id};
+    struct optimizer optimizer = {
+        .arena = arena, .err = err, .next_id = next_id, .sampler = sampler};
     return optimize_tree(&optimizer, plan);
 }

@@ -145,38 +145,6 @@ static tdbplus_status push_join(struct optimizer *optimizer, struct plan **plan,
     return put_filter(optimizer, &above, plan);
 }
 
-/* The expression with columns of a projection replaced by what they are. */
-static tdbplus_status substitute(struct optimizer *optimizer, const struct plan *project,
-                                 struct expr **expr)
-{
-    if ((*expr)->kind == EXPR_COLUMN) {
-        for (uint32_t i = 0; i < project->expr_count; i++) {
-            if (project->columns[i].id == (*expr)->number) {
-                *expr = project->exprs[i];
-                break;
-            }
-        }
-        return TDBPLUS_OK;
-    }
-    if ((*expr)->argument_count == 0) {
-        return TDBPLUS_OK;
-    }
-    struct expr *copy = expr_make(optimizer->arena, (enum expr_kind)(*expr)->kind, (*expr)->type,
-                                  (*expr)->argument_count);
-    if (copy == NULL) {
-        return opt_no_memory(optimizer);
-    }
-    struct expr **arguments = copy->arguments;
-    *copy = **expr;
-    copy->arguments = arguments;
-    for (uint32_t i = 0; i < copy->argument_count; i++) {
-        arguments[i] = (*expr)->arguments[i];
-        TRY(substitute(optimizer, project, &arguments[i]));
-    }
-    *expr = copy;
-    return TDBPLUS_OK;
-}
-
 /* True when the condition would not call anything twice, and reads keys only in an aggregate. */
 static bool can_substitute(const struct plan *plan, const struct expr *expr)
 {
@@ -214,7 +182,7 @@ static tdbplus_status push_project(struct optimizer *optimizer, struct plan **pl
             TRY(add(optimizer, &above, condition));
             continue;
         }
-        TRY(substitute(optimizer, *plan, &condition));
+        TRY(opt_substitute(optimizer, *plan, &condition));
         TRY(add(optimizer, &below, condition));
     }
     TRY(push(optimizer, &(*plan)->left, &below));

@@ -7,59 +7,6 @@
 
 #include "sql/opt/opt_internal.h"
 
-static bool expr_reads(const struct expr *expr, const struct plan *input);
-
-struct reads_ctx {
-    const struct plan *input;
-};
-
-static bool reads_nothing(void *ctx, struct expr *expr)
-{
-    return !expr_reads(expr, ((const struct reads_ctx *)ctx)->input);
-}
-
-static bool plan_reads(struct plan *plan, const struct plan *input);
-
-static bool ctes_read(const struct plan *with, const struct plan *input)
-{
-    for (uint32_t i = 0; i < with->cte_count; i++) {
-        if (plan_reads(with->ctes[i]->plan, input) || plan_reads(with->ctes[i]->step, input)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* True when an expression somewhere in the plan reads a column of `input`. */
-static bool plan_reads(struct plan *plan, const struct plan *input)
-{
-    if (plan == NULL) {
-        return false;
-    }
-    struct reads_ctx ctx = {input};
-    return !plan_each_expr(plan, reads_nothing, &ctx) ||
-           (plan->kind == PLAN_WITH && ctes_read(plan, input)) || plan_reads(plan->left, input) ||
-           plan_reads(plan->right, input);
-}
-
-static bool expr_reads(const struct expr *expr, const struct plan *input)
-{
-    if (expr->kind == EXPR_COLUMN && plan_find_column(input, expr->number) != NULL) {
-        return true;
-    }
-    for (uint32_t i = 0; expr->subquery != NULL && i < expr->subquery->outer_count; i++) {
-        if (plan_find_column(input, expr->subquery->outer_ids[i]) != NULL) {
-            return true;
-        }
-    }
-    for (uint32_t i = 0; i < expr->argument_count; i++) {
-        if (expr_reads(expr->arguments[i], input)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static tdbplus_status put_join(struct optimizer *optimizer, enum plan_join kind, struct plan *right,
                                struct expr **conditions, uint32_t count, struct plan **input)
 {
@@ -84,7 +31,7 @@ static tdbplus_status convert_in(struct optimizer *optimizer, struct expr *expr,
                                  struct plan **input, bool *done_out)
 {
     struct plan *query = expr->subquery->plan;
-    if (strcmp(expr->func->name, "=") != 0 || plan_reads(query, *input) ||
+    if (strcmp(expr->func->name, "=") != 0 || opt_plan_reads(query, *input) ||
         expr_contains(expr->arguments[0], EXPR_SUBQUERY)) {
         return TDBPLUS_OK;
     }
@@ -102,13 +49,6 @@ static tdbplus_status convert_in(struct optimizer *optimizer, struct expr *expr,
     return put_join(optimizer, JOIN_SEMI, query, conditions, 1, input);
 }
 
-/* The arguments of an AND, or the expression itself. */
-static struct expr *const *conjuncts(struct expr *const *expr, uint32_t *count_out)
-{
-    *count_out = (*expr)->kind == EXPR_AND ? (*expr)->argument_count : 1;
-    return (*expr)->kind == EXPR_AND ? (*expr)->arguments : expr;
-}
-
 /* Splits the conditions of a query's filter into those that read the row and the others. */
 struct split {
     struct expr **about_row;
@@ -124,7 +64,7 @@ static tdbplus_status split_filter(struct optimizer *optimizer, const struct pla
     uint32_t total = 0;
     for (uint32_t i = 0; i < filter->expr_count; i++) {
         uint32_t count = 0;
-        (void)conjuncts(&filter->exprs[i], &count);
+        (void)opt_conjuncts(&filter->exprs[i], &count);
         total += count;
     }
     split->about_row = arena_array(optimizer->arena, total + 1u, sizeof(struct expr *));
@@ -135,9 +75,9 @@ static tdbplus_status split_filter(struct optimizer *optimizer, const struct pla
     split->possible = true;
     for (uint32_t i = 0; i < filter->expr_count; i++) {
         uint32_t count = 0;
-        struct expr *const *list = conjuncts(&filter->exprs[i], &count);
+        struct expr *const *list = opt_conjuncts(&filter->exprs[i], &count);
         for (uint32_t k = 0; k < count; k++) {
-            if (!expr_reads(list[k], input)) {
+            if (!opt_expr_reads(list[k], input)) {
                 split->others[split->other_count++] = list[k];
                 continue;
             }
@@ -157,7 +97,7 @@ static tdbplus_status convert_exists(struct optimizer *optimizer, const struct e
     while (query->kind == PLAN_PROJECT) {
         query = query->left;
     }
-    if (query->kind != PLAN_FILTER || plan_reads(query->left, *input)) {
+    if (query->kind != PLAN_FILTER || opt_plan_reads(query->left, *input)) {
         return TDBPLUS_OK;
     }
     struct split split = {0};
@@ -197,7 +137,7 @@ static tdbplus_status convert_condition(struct optimizer *optimizer, struct expr
                                         struct plan **input, struct expr **rest_out)
 {
     uint32_t count = 0;
-    struct expr *const *list = conjuncts(&condition, &count);
+    struct expr *const *list = opt_conjuncts(&condition, &count);
     struct expr *rest = expr_make(optimizer->arena, EXPR_AND, type_of(TYPE_BOOL), count);
     if (rest == NULL) {
         return opt_no_memory(optimizer);

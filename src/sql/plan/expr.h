@@ -58,6 +58,7 @@ struct expr {
     uint32_t argument_count;
     struct datum constant;
     struct expr_subquery *subquery;
+    void *compiled; /* Of the executor, in compiled expressions: a faster form of this node. */
 };
 
 /* Nodes; NULL when memory is out. `arguments` are taken as they are. */

@@ -1,0 +1,854 @@
+#include "sql/exec/exec_aggregation.h"
+
+#include <string.h>
+
+#define STATE_ALIGN 16u
+#define FLOAT_LANES 16u
+
+/* What a record keeps before the states: the group's number, for DISTINCT. */
+#define NUMBER_SIZE STATE_ALIGN
+
+uint32_t aggregation_group_count(const struct aggregation *aggregation)
+{
+    return aggregation->total != NULL ? 1 : aggregation->groups.count;
+}
+
+static const uint8_t *group_payload(const struct aggregation *aggregation, uint32_t group)
+{
+    if (aggregation->total != NULL) {
+        return aggregation->total;
+    }
+    return group_table_record(&aggregation->groups, group) + aggregation->groups.payload_offset;
+}
+
+/* ---- groups ---- */
+
+static tdbplus_status add_keys(struct aggregation *aggregation, const struct column *columns,
+                               const struct func_rows *rows, struct arena *arena, uint8_t **records,
+                               uint16_t *fresh, uint32_t *fresh_count)
+{
+    struct exec *exec = aggregation->exec;
+    struct group_table *groups = &aggregation->groups;
+    bool done = false;
+    TRY(group_table_add_direct(groups, exec, columns, rows, arena, records, fresh, fresh_count,
+                               &done));
+    if (done) {
+        return TDBPLUS_OK;
+    }
+    struct key_rows keys = {0};
+    TRY(key_rows_make(exec, &groups->layout, columns, rows, arena, &keys));
+    return group_table_add(groups, exec, &keys, rows->count, records, fresh, fresh_count);
+}
+
+/* Keys that are all dictionaries with few combinations: the table is asked once a combination. */
+struct combined {
+    uint32_t count;  /* Combinations. */
+    uint32_t *codes; /* One of each live row. */
+};
+
+#define COMBINATIONS_MAX 1024u
+
+static bool combine_codes(const struct column *columns, uint32_t column_count,
+                          const struct func_rows *rows, struct arena *arena,
+                          struct combined *combined)
+{
+    uint32_t total = 1;
+    for (uint32_t c = 0; c < column_count; c++) {
+        const struct column *column = &columns[c];
+        if (column->form == COLUMN_DICTIONARY && column->validity == NULL &&
+            column->dictionary->validity == NULL) {
+            total *= column->dictionary->row_count == 0 ? 1 : column->dictionary->row_count;
+        } else if (column->form != COLUMN_CONSTANT) {
+            return false;
+        }
+        if (total > COMBINATIONS_MAX || total * 4 > rows->count) {
+            return false;
+        }
+    }
+    combined->count = total;
+    combined->codes = arena_array(arena, rows->count + 1u, sizeof(uint32_t));
+    if (combined->codes == NULL) {
+        return false;
+    }
+    for (uint32_t c = 0; c < column_count; c++) {
+        const struct column *column = &columns[c];
+        if (column->form == COLUMN_CONSTANT) {
+            continue;
+        }
+        uint32_t size = column->dictionary->row_count;
+        for (uint32_t i = 0; i < rows->count; i++) {
+            combined->codes[i] = combined->codes[i] * size + column->codes[rows_at(rows, i)];
+        }
+    }
+    return true;
+}
+
+static tdbplus_status find_combined(struct aggregation *aggregation, const struct column *columns,
+                                    const struct combined *combined, const struct func_rows *rows,
+                                    struct arena *arena, uint8_t **records, uint16_t *fresh,
+                                    uint32_t *fresh_count)
+{
+    uint16_t *seen = arena_array(arena, combined->count + 1u, sizeof *seen);
+    uint8_t **found = arena_array(arena, combined->count + 1u, sizeof *found);
+    uint16_t *firsts = arena_alloc(arena, (combined->count + 1u) * sizeof *firsts);
+    uint16_t *first_places = arena_alloc(arena, (combined->count + 1u) * sizeof *first_places);
+    uint16_t *added = arena_alloc(arena, (combined->count + 1u) * sizeof *added);
+    if (seen == NULL || found == NULL || firsts == NULL || first_places == NULL || added == NULL) {
+        return exec_no_memory(aggregation->exec);
+    }
+    uint32_t first_count = 0;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        uint32_t code = combined->codes[i];
+        if (seen[code] == 0) {
+            firsts[first_count] = (uint16_t)rows_at(rows, i);
+            first_places[first_count] = (uint16_t)i;
+            seen[code] = (uint16_t)++first_count;
+        }
+    }
+    struct func_rows few = {firsts, first_count, rows->row_count};
+    uint32_t added_count = 0;
+    TRY(add_keys(aggregation, columns, &few, arena, found, added, &added_count));
+    for (uint32_t i = 0; i < added_count; i++) {
+        fresh[i] = first_places[added[i]];
+    }
+    for (uint32_t i = 0; i < rows->count; i++) {
+        records[i] = found[seen[combined->codes[i]] - 1];
+    }
+    *fresh_count = added_count;
+    return TDBPLUS_OK;
+}
+
+/* The payload of each row's group; rows that begin groups are kept as their keys. */
+static tdbplus_status find_groups(struct aggregation *aggregation, const struct eval *eval,
+                                  const struct func_rows *rows, uint8_t **payloads)
+{
+    struct exec *exec = aggregation->exec;
+    uint32_t key_count = aggregation->plan->expr_count;
+    struct column *columns = arena_array(eval->arena, key_count, sizeof *columns);
+    uint16_t *fresh = arena_alloc(eval->arena, (rows->count + 1u) * sizeof *fresh);
+    if (columns == NULL || fresh == NULL) {
+        return exec_no_memory(exec);
+    }
+    for (uint32_t i = 0; i < key_count; i++) {
+        TRY(eval_expr(eval, aggregation->keys[i], rows, &columns[i]));
+    }
+    uint32_t fresh_count = 0;
+    struct combined combined = {0};
+    if (combine_codes(columns, key_count, rows, eval->arena, &combined)) {
+        TRY(find_combined(aggregation, columns, &combined, rows, eval->arena, payloads, fresh,
+                          &fresh_count));
+    } else {
+        TRY(add_keys(aggregation, columns, rows, eval->arena, payloads, fresh, &fresh_count));
+    }
+    uint32_t payload_offset = aggregation->groups.payload_offset;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        payloads[i] += payload_offset;
+    }
+    uint32_t number = aggregation->groups.count - fresh_count;
+    for (uint32_t i = 0; i < fresh_count; i++, number++) {
+        memcpy(payloads[fresh[i]], &number, sizeof number);
+        fresh[i] = (uint16_t)rows_at(rows, fresh[i]);
+    }
+    struct func_rows fresh_rows = {fresh, fresh_count, rows->row_count};
+    return fresh_count == 0 ? TDBPLUS_OK
+                            : row_store_append(&aggregation->key_rows, exec, columns, &fresh_rows);
+}
+
+/* ---- the rows of one aggregate ---- */
+
+/* What is left of the rows after FILTER and DISTINCT, with the group's payload of each; NULL in
+ * `payloads`: all rows are of the one group. */
+struct chosen {
+    struct func_rows rows;
+    uint8_t **payloads;
+};
+
+static tdbplus_status copy_chosen(struct aggregation *aggregation, const struct eval *eval,
+                                  const struct chosen *from, uint16_t **rows_out,
+                                  uint8_t ***payloads_out)
+{
+    uint32_t count = from->rows.count;
+    *rows_out = arena_alloc(eval->arena, (count + 1u) * sizeof(uint16_t));
+    *payloads_out = arena_alloc(eval->arena, (count + 1u) * sizeof(uint8_t *));
+    if (*rows_out == NULL || *payloads_out == NULL) {
+        return exec_no_memory(aggregation->exec);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        (*rows_out)[i] = (uint16_t)rows_at(&from->rows, i);
+        (*payloads_out)[i] = from->payloads == NULL ? aggregation->total : from->payloads[i];
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status choose_filtered(struct aggregation *aggregation,
+                                      const struct aggregate_slot *slot, const struct eval *eval,
+                                      struct chosen *chosen)
+{
+    struct func_rows kept = {0};
+    uint16_t *rows = NULL;
+    uint8_t **payloads = NULL;
+    TRY(eval_filter(eval, slot->filter, &chosen->rows, &kept));
+    TRY(copy_chosen(aggregation, eval, chosen, &rows, &payloads));
+    uint32_t from = 0;
+    for (uint32_t i = 0; i < kept.count; i++, from++) {
+        while (rows[from] != kept.rows[i]) {
+            from++;
+        }
+        rows[i] = kept.rows[i];
+        payloads[i] = payloads[from];
+    }
+    chosen->rows = (struct func_rows){rows, kept.count, kept.row_count};
+    chosen->payloads = chosen->payloads == NULL ? NULL : payloads;
+    return TDBPLUS_OK;
+}
+
+/* A row is kept when its group meets the value for the first time. */
+static tdbplus_status choose_distinct(struct aggregation *aggregation, struct aggregate_slot *slot,
+                                      const struct eval *eval, const struct column *argument,
+                                      struct chosen *chosen)
+{
+    struct exec *exec = aggregation->exec;
+    uint32_t count = chosen->rows.count;
+    uint16_t *rows = NULL;
+    uint8_t **payloads = NULL;
+    TRY(copy_chosen(aggregation, eval, chosen, &rows, &payloads));
+    struct column columns[2];
+    struct key_rows keys = {0};
+    columns[1] = *argument;
+    uint8_t **records = arena_alloc(eval->arena, (count + 1u) * sizeof *records);
+    uint16_t *fresh = arena_alloc(eval->arena, (count + 1u) * sizeof *fresh);
+    if (records == NULL || fresh == NULL ||
+        !column_make(&columns[0], type_of(TYPE_INT4), chosen->rows.row_count, false, eval->arena)) {
+        return exec_no_memory(exec);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        memcpy((int32_t *)columns[0].data + rows[i], payloads[i], sizeof(int32_t));
+    }
+    TRY(key_rows_make(exec, &slot->seen.layout, columns, &chosen->rows, eval->arena, &keys));
+    uint32_t kept = 0;
+    TRY(group_table_add(&slot->seen, exec, &keys, count, records, fresh, &kept));
+    for (uint32_t i = 0; i < kept; i++) {
+        rows[i] = rows[fresh[i]];
+        payloads[i] = payloads[fresh[i]];
+    }
+    chosen->rows = (struct func_rows){rows, kept, chosen->rows.row_count};
+    chosen->payloads = chosen->payloads == NULL ? NULL : payloads;
+    return TDBPLUS_OK;
+}
+
+/* ---- states ---- */
+
+static void *state_at(const struct aggregation *aggregation, const struct aggregate_slot *slot,
+                      const struct chosen *chosen, uint32_t i)
+{
+    return (chosen->payloads == NULL ? aggregation->total : chosen->payloads[i]) + slot->offset;
+}
+
+static void update_count(const struct aggregation *aggregation, const struct aggregate_slot *slot,
+                         const struct column *argument, const struct chosen *chosen)
+{
+    bool nullable = argument != NULL && (argument->validity != NULL);
+    if (!nullable && chosen->payloads == NULL) {
+        *(int64_t *)state_at(aggregation, slot, chosen, 0) += chosen->rows.count;
+        return;
+    }
+    for (uint32_t i = 0; i < chosen->rows.count; i++) {
+        if (!nullable || !column_is_null(argument, rows_at(&chosen->rows, i))) {
+            *(int64_t *)state_at(aggregation, slot, chosen, i) += 1;
+        }
+    }
+}
+
+/* Sums of a batch's int4 cannot leave 64 bits; those of int8 are cut into halves that cannot. */
+#define SUM_ALL(CTYPE)                                               \
+    do {                                                             \
+        const CTYPE *values = argument->data;                        \
+        for (uint32_t i = 0; i < rows->count; i++) {                 \
+            const int64_t value = (int64_t)values[rows_at(rows, i)]; \
+            low += value & 0xFFFFFFFF;                               \
+            high += value >> 32;                                     \
+        }                                                            \
+    } while (0)
+
+static int64_t sum_plain4(const int32_t *values, uint32_t count)
+{
+    int64_t sum = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        sum += values[i];
+    }
+    return sum;
+}
+
+/* One group, no nulls, a value a row. */
+static wide_int sum_rows(const struct column *argument, const struct func_rows *rows)
+{
+    int64_t low = 0;
+    int64_t high = 0;
+    switch ((int)type_physical(argument->type)) {
+    case PHYSICAL_2:
+        SUM_ALL(int16_t);
+        break;
+    case PHYSICAL_4:
+        if (rows->rows == NULL) {
+            return sum_plain4(argument->data, rows->count);
+        }
+        SUM_ALL(int32_t);
+        break;
+    default:
+        SUM_ALL(int64_t);
+        break;
+    }
+    return ((wide_int)high << 32) + low;
+}
+
+#define SUM_GROUPS(CTYPE)                                                                   \
+    do {                                                                                    \
+        const CTYPE *values = argument->data;                                               \
+        for (uint32_t i = 0; i < chosen->rows.count; i++) {                                 \
+            uint32_t row = rows_at(&chosen->rows, i);                                       \
+            if (argument->validity == NULL || !column_is_null(argument, row)) {             \
+                struct aggregate_integer_sum *sum = state_at(aggregation, slot, chosen, i); \
+                sum->sum += (int64_t)values[row & mask];                                    \
+                sum->count++;                                                               \
+            }                                                                               \
+        }                                                                                   \
+    } while (0)
+
+static void update_integer(const struct aggregation *aggregation, const struct aggregate_slot *slot,
+                           const struct column *argument, const struct chosen *chosen)
+{
+    uint32_t mask = argument->form == COLUMN_CONSTANT ? 0 : UINT32_MAX;
+    if (chosen->payloads == NULL && argument->validity == NULL && mask != 0) {
+        struct aggregate_integer_sum *sum = state_at(aggregation, slot, chosen, 0);
+        sum->sum += sum_rows(argument, &chosen->rows);
+        sum->count += chosen->rows.count;
+        return;
+    }
+    switch ((int)type_physical(argument->type)) {
+    case PHYSICAL_2:
+        SUM_GROUPS(int16_t);
+        break;
+    case PHYSICAL_4:
+        SUM_GROUPS(int32_t);
+        break;
+    default:
+        SUM_GROUPS(int64_t);
+        break;
+    }
+}
+
+/* Lanes of fixed order, so that every instruction set adds the same way. */
+static double sum_lanes(const double *values, const struct func_rows *rows)
+{
+    double lanes[FLOAT_LANES] = {0};
+    uint32_t whole = rows->count / FLOAT_LANES * FLOAT_LANES;
+    for (uint32_t i = 0; i < whole; i += FLOAT_LANES) {
+        for (uint32_t l = 0; l < FLOAT_LANES; l++) {
+            lanes[l] += values[rows_at(rows, i + l)];
+        }
+    }
+    for (uint32_t i = whole; i < rows->count; i++) {
+        lanes[i - whole] += values[rows_at(rows, i)];
+    }
+    for (uint32_t width = FLOAT_LANES / 2; width > 0; width /= 2) {
+        for (uint32_t l = 0; l < width; l++) {
+            lanes[l] += lanes[l + width];
+        }
+    }
+    return lanes[0];
+}
+
+static void update_float(const struct aggregation *aggregation, const struct aggregate_slot *slot,
+                         const struct column *argument, const struct chosen *chosen)
+{
+    const double *values = argument->data;
+    uint32_t mask = argument->form == COLUMN_CONSTANT ? 0 : UINT32_MAX;
+    bool nullable = argument->validity != NULL;
+    if (chosen->payloads == NULL && !nullable && mask != 0 &&
+        chosen->rows.count >= 4 * FLOAT_LANES) {
+        struct aggregate_float_sum *sum = state_at(aggregation, slot, chosen, 0);
+        sum->sum += sum_lanes(values, &chosen->rows);
+        sum->count += chosen->rows.count;
+        return;
+    }
+    for (uint32_t i = 0; i < chosen->rows.count; i++) {
+        uint32_t row = rows_at(&chosen->rows, i);
+        if (!nullable || !column_is_null(argument, row)) {
+            struct aggregate_float_sum *sum = state_at(aggregation, slot, chosen, i);
+            sum->sum += values[row & mask];
+            sum->count++;
+        }
+    }
+}
+
+static bool row_valid(const uint64_t *validity, uint32_t row)
+{
+    return validity == NULL || (validity[row / 64] >> (row % 64) & 1) != 0;
+}
+
+/* Without nulls and other oddities, where numbers of a batch cannot leave 64 bits. */
+static tdbplus_status sum_narrow(struct aggregation *aggregation, const struct aggregate_slot *slot,
+                                 const struct decimal_values *values, const struct chosen *chosen)
+{
+    const struct func_rows *rows = &chosen->rows;
+    if (chosen->payloads == NULL) {
+        struct decimal_sum *sum = state_at(aggregation, slot, chosen, 0);
+        int64_t low = 0;
+        int64_t high = 0;
+        for (uint32_t i = 0; i < rows->count; i++) {
+            int64_t value = values->narrow[rows_at(rows, i)];
+            low += value & 0xFFFFFFFF;
+            high += value >> 32;
+        }
+        wide_int total;
+        if (__builtin_add_overflow(sum->sum, ((wide_int)high << 32) + low, &total)) {
+            TRY(decimal_sum_flush(aggregation->exec, sum, values->scale,
+                                  &aggregation->exec->arena));
+            total = ((wide_int)high << 32) + low;
+        }
+        sum->sum = total;
+        sum->count += rows->count;
+        sum->scale = values->scale;
+        return TDBPLUS_OK;
+    }
+    for (uint32_t i = 0; i < rows->count; i++) {
+        struct decimal_sum *sum = state_at(aggregation, slot, chosen, i);
+        int64_t value = values->narrow[rows_at(rows, i)];
+        if (!decimal_sum_add(sum, value)) {
+            TRY(decimal_sum_flush(aggregation->exec, sum, values->scale,
+                                  &aggregation->exec->arena));
+            (void)decimal_sum_add(sum, value);
+        }
+        sum->scale = values->scale;
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status sum_any(struct aggregation *aggregation, const struct aggregate_slot *slot,
+                              const struct decimal_values *values, const struct chosen *chosen)
+{
+    for (uint32_t i = 0; i < chosen->rows.count; i++) {
+        uint32_t row = rows_at(&chosen->rows, i);
+        if (!row_valid(values->validity, row)) {
+            continue;
+        }
+        struct decimal_sum *sum = state_at(aggregation, slot, chosen, i);
+        wide_int value = values->narrow != NULL ? values->narrow[row] : values->wide[row];
+        if (!decimal_sum_add(sum, value)) {
+            TRY(decimal_sum_flush(aggregation->exec, sum, values->scale,
+                                  &aggregation->exec->arena));
+            (void)decimal_sum_add(sum, value);
+        }
+        uint8_t scale = values->scales != NULL ? values->scales[row] : values->scale;
+        sum->scale = scale > sum->scale ? scale : sum->scale;
+    }
+    return TDBPLUS_OK;
+}
+
+/* Numbers that 128 bits do not hold. */
+static tdbplus_status sum_long(struct aggregation *aggregation, const struct aggregate_slot *slot,
+                               const struct eval *eval, const struct chosen *chosen)
+{
+    struct column column = {0};
+    TRY(eval_expr(eval, slot->arguments[0], &chosen->rows, &column));
+    for (uint32_t i = 0; i < chosen->rows.count; i++) {
+        struct datum value;
+        column_get(&column, rows_at(&chosen->rows, i), &value);
+        if (!value.is_null) {
+            TRY(decimal_sum_add_long(aggregation->exec, state_at(aggregation, slot, chosen, i),
+                                     decimal_scale(slot->decimal), value.bytes,
+                                     &aggregation->exec->arena));
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status update_decimal(struct aggregation *aggregation,
+                                     const struct aggregate_slot *slot, const struct eval *eval,
+                                     const struct chosen *chosen)
+{
+    struct decimal_values values = {0};
+    bool fits = false;
+    TRY(decimal_eval(eval, slot->decimal, &chosen->rows, &values, &fits));
+    if (!fits) {
+        return sum_long(aggregation, slot, eval, chosen);
+    }
+    if (values.narrow != NULL && values.validity == NULL && values.scales == NULL) {
+        return sum_narrow(aggregation, slot, &values, chosen);
+    }
+    return sum_any(aggregation, slot, &values, chosen);
+}
+
+static tdbplus_status update_generic(struct aggregation *aggregation,
+                                     const struct aggregate_slot *slot, const struct eval *eval,
+                                     const struct column *arguments, const struct chosen *chosen)
+{
+    uint32_t count = chosen->rows.count;
+    uint8_t **states = arena_alloc(eval->arena, (count + 1u) * sizeof *states);
+    if (states == NULL) {
+        return exec_no_memory(aggregation->exec);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        states[i] = state_at(aggregation, slot, chosen, i);
+    }
+    struct aggregate_update update = {.arguments = arguments,
+                                      .argument_count = slot->plan->argument_count,
+                                      .rows = chosen->rows.rows,
+                                      .count = count,
+                                      .states = states,
+                                      .arena = &aggregation->exec->arena,
+                                      .err = aggregation->exec->call->err};
+    return slot->plan->aggregate->update(&update);
+}
+
+static tdbplus_status eval_slot_arguments(struct aggregation *aggregation,
+                                          const struct aggregate_slot *slot,
+                                          const struct eval *eval, const struct func_rows *rows,
+                                          struct column *arguments)
+{
+    for (uint32_t a = 0; a < slot->plan->argument_count; a++) {
+        TRY(eval_expr(eval, slot->arguments[a], rows, &arguments[a]));
+        if (arguments[a].form == COLUMN_DICTIONARY) {
+            struct column dictionary = arguments[a];
+            if (!column_flatten(&dictionary, NULL, rows->row_count, &arguments[a], eval->arena)) {
+                return exec_no_memory(aggregation->exec);
+            }
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status update_slot(struct aggregation *aggregation, struct aggregate_slot *slot,
+                                  const struct eval *eval, const struct func_rows *rows,
+                                  uint8_t **payloads)
+{
+    struct chosen chosen = {*rows, payloads};
+    struct column *arguments = arena_array(eval->arena, 2, sizeof *arguments);
+    if (arguments == NULL) {
+        return exec_no_memory(aggregation->exec);
+    }
+    if (slot->filter != NULL) {
+        TRY(choose_filtered(aggregation, slot, eval, &chosen));
+    }
+    if (slot->kind == SLOT_DECIMAL && chosen.rows.count > 0) {
+        return update_decimal(aggregation, slot, eval, &chosen);
+    }
+    TRY(eval_slot_arguments(aggregation, slot, eval, &chosen.rows, arguments));
+    if (slot->plan->distinct && slot->plan->argument_count > 0) {
+        TRY(choose_distinct(aggregation, slot, eval, arguments, &chosen));
+    }
+    if (chosen.rows.count == 0) {
+        return TDBPLUS_OK;
+    }
+    switch ((enum slot_kind)slot->kind) {
+    case SLOT_COUNT:
+        update_count(aggregation, slot, slot->plan->argument_count > 0 ? arguments : NULL, &chosen);
+        return TDBPLUS_OK;
+    case SLOT_INTEGER:
+        update_integer(aggregation, slot, arguments, &chosen);
+        return TDBPLUS_OK;
+    case SLOT_FLOAT:
+        update_float(aggregation, slot, arguments, &chosen);
+        return TDBPLUS_OK;
+    case SLOT_GENERIC:
+    case SLOT_DECIMAL:
+        break;
+    }
+    return update_generic(aggregation, slot, eval, arguments, &chosen);
+}
+
+tdbplus_status aggregation_consume(struct aggregation *aggregation, const struct batch *batch,
+                                   struct arena *arena)
+{
+    struct eval eval = {.exec = aggregation->exec, .input = batch, .arena = arena};
+    struct func_rows rows = batch_rows(batch);
+    uint8_t **payloads = NULL;
+    if (aggregation->total == NULL) {
+        payloads = arena_alloc(arena, (rows.count + 1u) * sizeof *payloads);
+        if (payloads == NULL) {
+            return exec_no_memory(aggregation->exec);
+        }
+        TRY(find_groups(aggregation, &eval, &rows, payloads));
+    }
+    for (uint32_t i = 0; i < aggregation->plan->aggregate_count; i++) {
+        if (aggregation->slots[i].same_as < 0) {
+            TRY(update_slot(aggregation, &aggregation->slots[i], &eval, &rows, payloads));
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* ---- merging ---- */
+
+static tdbplus_status merge_states(struct aggregation *into, uint8_t *to, const uint8_t *from)
+{
+    for (uint32_t i = 0; i < into->plan->aggregate_count; i++) {
+        const struct aggregate_slot *slot = &into->slots[i];
+        void *left = to + slot->offset;
+        const void *right = from + slot->offset;
+        if (slot->same_as >= 0) {
+            continue;
+        }
+        if (slot->kind == SLOT_COUNT) {
+            *(int64_t *)left += *(const int64_t *)right;
+        } else if (slot->kind == SLOT_INTEGER) {
+            ((struct aggregate_integer_sum *)left)->sum +=
+                ((const struct aggregate_integer_sum *)right)->sum;
+            ((struct aggregate_integer_sum *)left)->count +=
+                ((const struct aggregate_integer_sum *)right)->count;
+        } else if (slot->kind == SLOT_DECIMAL) {
+            TRY(decimal_sum_merge(into->exec, left, right, decimal_scale(slot->decimal),
+                                  &into->exec->arena));
+        } else {
+            aggregate_merge merge = aggregate_merge_of(slot->plan->aggregate);
+            TRY(merge(left, right, &into->exec->arena, into->exec->call->err));
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* One chunk of the other's groups: their keys are looked up as rows are. */
+static tdbplus_status merge_chunk(struct aggregation *into, const struct aggregation *from,
+                                  uint32_t chunk, struct arena *arena)
+{
+    struct exec *exec = into->exec;
+    uint32_t first = chunk * BATCH_ROW_COUNT_MAX;
+    uint32_t count = from->key_rows.row_count - first;
+    count = count > BATCH_ROW_COUNT_MAX ? BATCH_ROW_COUNT_MAX : count;
+    struct func_rows rows = {.count = count, .row_count = count};
+    uint8_t **records = arena_alloc(arena, (count + 1u) * sizeof *records);
+    uint16_t *fresh = arena_alloc(arena, (count + 1u) * sizeof *fresh);
+    if (records == NULL || fresh == NULL) {
+        return exec_no_memory(exec);
+    }
+    const struct column *columns = from->key_rows.chunks[chunk];
+    uint32_t fresh_count = 0;
+    TRY(add_keys(into, columns, &rows, arena, records, fresh, &fresh_count));
+    uint32_t offset = into->groups.payload_offset;
+    for (uint32_t i = 0; i < fresh_count; i++) {
+        uint32_t number = into->groups.count - fresh_count + i;
+        memcpy(records[fresh[i]] + offset, &number, sizeof number);
+    }
+    struct func_rows fresh_rows = {fresh, fresh_count, count};
+    TRY(row_store_append(&into->key_rows, exec, columns, &fresh_rows));
+    for (uint32_t i = 0; i < count; i++) {
+        TRY(merge_states(into, records[i] + offset, group_payload(from, first + i)));
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status aggregation_merge(struct aggregation *into, struct aggregation *from)
+{
+    if (into->total != NULL) {
+        return merge_states(into, into->total, from->total);
+    }
+    tdbplus_status status = TDBPLUS_OK;
+    struct arena arena;
+    arena_init(&arena, into->exec->call->alloc, 0);
+    for (uint32_t chunk = 0; chunk < from->key_rows.chunk_count; chunk++) {
+        arena_reset(&arena);
+        TRY_OR(done, merge_chunk(into, from, chunk, &arena));
+    }
+done:
+    arena_deinit(&arena);
+    return status;
+}
+
+/* ---- results ---- */
+
+static tdbplus_status finish_slot(const struct aggregation *aggregation,
+                                  const struct aggregate_slot *slot, uint32_t first, uint32_t count,
+                                  struct column *column, struct arena *arena)
+{
+    struct exec *exec = aggregation->exec;
+    if (!column_make(column, slot->type, count, true, arena)) {
+        return exec_no_memory(exec);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct datum value = {0};
+        const uint8_t *state = group_payload(aggregation, first + i) + slot->offset;
+        if (slot->kind == SLOT_DECIMAL) {
+            TRY(decimal_sum_finish(exec, (const struct decimal_sum *)(const void *)state,
+                                   decimal_scale(slot->decimal), slot->average, arena, &value));
+        } else {
+            TRY(slot->plan->aggregate->finish(state, arena, &value, exec->call->err));
+        }
+        value.type = slot->type;
+        if (value.is_null) {
+            column->validity[i / 64] &= ~((uint64_t)1 << (i % 64));
+        } else {
+            column_set(column, i, &value);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status aggregation_emit(const struct aggregation *aggregation, uint32_t first,
+                                uint32_t count, struct batch *out)
+{
+    const struct plan *plan = aggregation->plan;
+    if (!batch_shape(out, plan->column_count, count)) {
+        return exec_no_memory(aggregation->exec);
+    }
+    for (uint32_t c = 0; c < plan->expr_count; c++) {
+        out->columns[c] = aggregation->key_rows.chunks[first / BATCH_ROW_COUNT_MAX][c];
+        out->columns[c].row_count = count;
+    }
+    for (uint32_t a = 0; a < plan->aggregate_count; a++) {
+        TRY(finish_slot(aggregation, &aggregation->slots[a], first, count,
+                        &out->columns[plan->expr_count + a], &out->arena));
+    }
+    return TDBPLUS_OK;
+}
+
+/* ---- compiling ---- */
+
+static bool is_named(const struct plan_aggregate *plan, const char *first, const char *second)
+{
+    return strcmp(plan->aggregate->name, first) == 0 || strcmp(plan->aggregate->name, second) == 0;
+}
+
+static enum slot_kind kind_of(const struct plan_aggregate *plan)
+{
+    if (is_named(plan, "count", "count")) {
+        return SLOT_COUNT;
+    }
+    if (plan->argument_count != 1 || !is_named(plan, "sum", "avg")) {
+        return SLOT_GENERIC;
+    }
+    switch (plan->aggregate->arguments[0]) {
+    case TYPE_INT2:
+    case TYPE_INT4:
+    case TYPE_INT8:
+        return SLOT_INTEGER;
+    case TYPE_FLOAT8:
+        return SLOT_FLOAT;
+    default:
+        return SLOT_GENERIC;
+    }
+}
+
+static bool same_slot(const struct aggregate_slot *slot, const struct aggregate_slot *earlier)
+{
+    bool same_state =
+        slot->kind == earlier->kind && slot->kind != SLOT_COUNT && slot->kind != SLOT_GENERIC;
+    return same_state && slot->plan->filter == NULL && earlier->plan->filter == NULL &&
+           !slot->plan->distinct && !earlier->plan->distinct &&
+           slot->plan->aggregate->state_size == earlier->plan->aggregate->state_size &&
+           expr_equal(slot->plan->arguments[0], earlier->plan->arguments[0]) &&
+           !expr_volatile(slot->plan->arguments[0]);
+}
+
+static void place_slot(struct aggregation *aggregation, uint32_t number)
+{
+    struct aggregate_slot *slot = &aggregation->slots[number];
+    for (uint32_t i = 0; i < number; i++) {
+        const struct aggregate_slot *earlier = &aggregation->slots[i];
+        if (earlier->same_as < 0 && same_slot(slot, earlier)) {
+            slot->same_as = (int32_t)i;
+            slot->offset = earlier->offset;
+            slot->decimal = earlier->decimal;
+            return;
+        }
+    }
+    size_t size =
+        slot->kind == SLOT_DECIMAL ? sizeof(struct decimal_sum) : slot->plan->aggregate->state_size;
+    slot->offset = aggregation->states_size;
+    aggregation->states_size += (uint32_t)((size + STATE_ALIGN - 1u) / STATE_ALIGN * STATE_ALIGN);
+}
+
+static tdbplus_status compile_slot(struct aggregation *aggregation, const struct pipeline *input,
+                                   uint32_t number)
+{
+    struct exec *exec = aggregation->exec;
+    const struct plan *plan = aggregation->plan;
+    const struct plan_aggregate *aggregate = &plan->aggregates[number];
+    struct aggregate_slot *slot = &aggregation->slots[number];
+    slot->plan = aggregate;
+    slot->same_as = -1;
+    slot->kind = (uint8_t)kind_of(aggregate);
+    slot->type = plan->columns[plan->expr_count + number].type;
+    for (uint32_t a = 0; a < aggregate->argument_count; a++) {
+        TRY(exec_compile_expr(exec, aggregate->arguments[a], input->columns, input->column_count,
+                              &slot->arguments[a]));
+    }
+    if (aggregate->filter != NULL) {
+        TRY(exec_compile_expr(exec, aggregate->filter, input->columns, input->column_count,
+                              &slot->filter));
+    }
+    bool numeric = aggregate->argument_count == 1 && is_named(aggregate, "sum", "avg") &&
+                   aggregate->aggregate->arguments[0] == TYPE_NUMERIC && !aggregate->distinct;
+    if (numeric) {
+        TRY(decimal_compile(exec, slot->arguments[0], &slot->decimal));
+        slot->kind = slot->decimal != NULL ? SLOT_DECIMAL : SLOT_GENERIC;
+        slot->average = strcmp(aggregate->aggregate->name, "avg") == 0;
+    }
+    if (aggregate->distinct && aggregate->argument_count > 0) {
+        struct type types[2] = {type_of(TYPE_INT4), aggregate->arguments[0]->type};
+        struct key_layout layout = {0};
+        TRY(key_layout_make(exec, types, 2, &layout));
+        group_table_init(&slot->seen, &layout, 0, &exec->arena, exec->call->alloc);
+    }
+    bool order_matters =
+        slot->kind == SLOT_FLOAT ||
+        (slot->kind == SLOT_GENERIC && aggregate_merge_of(aggregate->aggregate) == NULL);
+    aggregation->exact = aggregation->exact && !order_matters && !aggregate->distinct;
+    place_slot(aggregation, number);
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status compile_keys(struct aggregation *aggregation, const struct pipeline *input)
+{
+    struct exec *exec = aggregation->exec;
+    const struct plan *plan = aggregation->plan;
+    struct type *types = arena_array(&exec->arena, plan->expr_count + 1u, sizeof *types);
+    aggregation->keys = arena_array(&exec->arena, plan->expr_count + 1u, sizeof *aggregation->keys);
+    if (types == NULL || aggregation->keys == NULL) {
+        return exec_no_memory(exec);
+    }
+    for (uint32_t i = 0; i < plan->expr_count; i++) {
+        types[i] = plan->exprs[i]->type;
+        TRY(exec_compile_expr(exec, plan->exprs[i], input->columns, input->column_count,
+                              &aggregation->keys[i]));
+    }
+    struct key_layout layout = {0};
+    TRY(key_layout_make(exec, types, plan->expr_count, &layout));
+    group_table_init(&aggregation->groups, &layout, aggregation->states_size, &exec->arena,
+                     exec->call->alloc);
+    return TDBPLUS_OK;
+}
+
+tdbplus_status aggregation_init(struct aggregation *aggregation, struct exec *exec,
+                                const struct plan *plan, const struct pipeline *input)
+{
+    *aggregation =
+        (struct aggregation){.plan = plan, .exec = exec, .states_size = NUMBER_SIZE, .exact = true};
+    row_store_init(&aggregation->key_rows, &exec->arena, plan->columns, plan->expr_count);
+    struct aggregate_slot *slots =
+        arena_array(&exec->arena, plan->aggregate_count + 1u, sizeof *slots);
+    if (slots == NULL) {
+        return exec_no_memory(exec);
+    }
+    aggregation->slots = slots;
+    for (uint32_t i = 0; i < plan->aggregate_count; i++) {
+        TRY(compile_slot(aggregation, input, i));
+    }
+    TRY(compile_keys(aggregation, input));
+    if (plan->expr_count == 0) {
+        // Without keys there is one group, rows or not.
+        aggregation->total = arena_array(&exec->arena, 1, aggregation->states_size);
+        if (aggregation->total == NULL) {
+            return exec_no_memory(exec);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+void aggregation_deinit(struct aggregation *aggregation)
+{
+    group_table_deinit(&aggregation->groups);
+    for (uint32_t i = 0; aggregation->slots != NULL && i < aggregation->plan->aggregate_count;
+         i++) {
+        group_table_deinit(&aggregation->slots[i].seen);
+    }
+}

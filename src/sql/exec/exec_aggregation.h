@@ -1,0 +1,59 @@
+#pragma once
+
+/* One accumulation of GROUP BY: groups in a hash table, a state an aggregate beside each key. */
+
+#include "sql/exec/exec_decimal.h"
+#include "sql/exec/exec_groups.h"
+
+enum slot_kind {
+    SLOT_GENERIC = 0, /* By the aggregate's own functions. */
+    SLOT_COUNT,
+    SLOT_INTEGER, /* sum and avg of integers: struct aggregate_integer_sum. */
+    SLOT_FLOAT,   /* sum and avg of float8: struct aggregate_float_sum. */
+    SLOT_DECIMAL, /* sum and avg of numeric that decimal_compile() knows: struct decimal_sum. */
+};
+
+struct aggregate_slot {
+    const struct plan_aggregate *plan;
+    struct expr *arguments[2];
+    struct expr *filter;
+    uint8_t kind;    /* enum slot_kind. */
+    bool average;    /* SLOT_DECIMAL. */
+    int32_t same_as; /* An earlier slot with an equal argument and state; -1: none. */
+    uint32_t offset; /* Of the state in a record. */
+    struct type type;
+    struct decimal *decimal;
+    struct group_table seen; /* DISTINCT: group and value. */
+};
+
+struct aggregation {
+    const struct plan *plan;
+    struct exec *exec; /* Whose arena holds everything. */
+    struct expr **keys;
+    struct aggregate_slot *slots;
+    struct group_table groups;
+    struct row_store key_rows; /* The keys' values; a row's number is its group's. */
+    uint8_t *total;            /* The one group without keys. */
+    uint32_t states_size;
+    bool exact; /* No state depends on the order of rows: partial results can be merged. */
+};
+
+/* `input`: the columns of the batches to come. */
+TDBPLUS_CHECKED tdbplus_status aggregation_init(struct aggregation *aggregation, struct exec *exec,
+                                                const struct plan *plan,
+                                                const struct pipeline *input);
+void aggregation_deinit(struct aggregation *aggregation);
+
+TDBPLUS_CHECKED tdbplus_status aggregation_consume(struct aggregation *aggregation,
+                                                   const struct batch *batch, struct arena *arena);
+
+/* Adds the groups of `from`, which was made for the same plan in another exec that lives as long.
+ */
+TDBPLUS_CHECKED tdbplus_status aggregation_merge(struct aggregation *into,
+                                                 struct aggregation *from);
+
+uint32_t aggregation_group_count(const struct aggregation *aggregation);
+
+/* Groups [first, first + count), of one chunk of 2,048, as rows. */
+TDBPLUS_CHECKED tdbplus_status aggregation_emit(const struct aggregation *aggregation,
+                                                uint32_t first, uint32_t count, struct batch *out);
