@@ -24,9 +24,10 @@ TDBPLUS_API TDBPLUS_CHECKED tdbplus_status tdbplus_scan_arrow(tdbplus_collection
                                                               tdbplus_call *call);
 
 /*
- * Upserts every row of a stream, all or none. Its fields are matched with the columns by name, in
- * any order; a column without a field gets nulls. Values are converted as tdbplus_upsert() does.
- * The stream is read to its end but not released. *rows_out (may be NULL): how many rows.
+ * Upserts every row of a stream, all or none; many of them become a load (tdbplus.h). Its fields
+ * are matched with the columns by name, in any order; a column without a field gets nulls. Values
+ * are converted as tdbplus_upsert() does. The stream is read to its end but not released. *rows_out
+ * (may be NULL): how many rows.
  *
  *   TDBPLUS_E_NOT_FOUND    a field that is no column
  *   TDBPLUS_E_INVALID      the producer failed, or broke the rules of the interface
@@ -38,6 +39,11 @@ TDBPLUS_API TDBPLUS_CHECKED tdbplus_status tdbplus_append_arrow(tdbplus_collecti
                                                                 struct ArrowArrayStream *in,
                                                                 uint64_t *rows_out,
                                                                 tdbplus_call *call);
+
+/* The same with the options of a load, which may be NULL. */
+TDBPLUS_API TDBPLUS_CHECKED tdbplus_status
+tdbplus_load_arrow(tdbplus_collection *collection, tdbplus_txn *txn, struct ArrowArrayStream *in,
+                   const tdbplus_load_options *options, uint64_t *rows_out, tdbplus_call *call);
 
 /* The rows of a result that were not read yet. On success the stream owns the result: do not close
  * it. TDBPLUS_E_INVALID when the statement gives no rows. */

@@ -395,7 +395,8 @@ TDBPLUS_API TDBPLUS_CHECKED tdbplus_status tdbplus_update(tdbplus_collection *co
                                                           const tdbplus_value *values,
                                                           uint32_t value_count, tdbplus_call *call);
 
-/* Upserts `row_count` rows, whose values follow one another, in one go: all or none. */
+/* Upserts `row_count` rows, whose values follow one another, in one go: all or none. Very many
+ * (16,384) become a load, as below. */
 TDBPLUS_API TDBPLUS_CHECKED tdbplus_status
 tdbplus_upsert_many(tdbplus_collection *collection, tdbplus_txn *txn, const tdbplus_value *values,
                     uint32_t value_count, size_t row_count, tdbplus_call *call);
@@ -406,6 +407,54 @@ TDBPLUS_API TDBPLUS_CHECKED tdbplus_status tdbplus_delete(tdbplus_collection *co
                                                           const tdbplus_value *key,
                                                           uint32_t key_count, bool *deleted_out,
                                                           tdbplus_call *call);
+
+/* ---- loads ---- */
+
+/*
+ * Very many rows at once. Few rows become ordinary changes of the transaction; from `direct_rows`
+ * on they are written into files of their own as they come, each byte once when they come in key
+ * order, and the commit only makes the files part of the collection. So a load needs little memory
+ * and little log, may be larger than both, and is all or nothing like everything else.
+ *
+ * From that moment on until the transaction has ended, others that change rows of the collection
+ * wait (reading goes on), and the load waits for those that have changed rows before. It fails with
+ * TDBPLUS_E_LOCK after two seconds (or the transaction's lock timeout) if its transaction holds
+ * locks itself that they might be waiting for.
+ */
+typedef struct tdbplus_load_options {
+    uint32_t struct_size;
+    bool insert; /* A key that exists, or comes twice, fails the load with TDBPLUS_E_UNIQUE, which
+                  * names it; else the newest row of a key counts. */
+    uint64_t direct_rows; /* 0: 16,384. UINT64_MAX: never. */
+} tdbplus_load_options;
+
+typedef struct tdbplus_load tdbplus_load;
+
+/* Begins a load; without a transaction it has one of its own. `options` may be NULL. No other call
+ * may change rows of the collection by that transaction until the load has ended. End it with
+ * tdbplus_load_end() or tdbplus_load_abort(), before the transaction. */
+TDBPLUS_API TDBPLUS_CHECKED tdbplus_status tdbplus_load_open(tdbplus_collection *collection,
+                                                             tdbplus_txn *txn,
+                                                             const tdbplus_load_options *options,
+                                                             tdbplus_load **load_out,
+                                                             tdbplus_call *call);
+
+/* Adds rows as tdbplus_upsert_many() takes them. After a failure nothing but
+ * tdbplus_load_abort() can follow. */
+TDBPLUS_API TDBPLUS_CHECKED tdbplus_status tdbplus_load_rows(tdbplus_load *load,
+                                                             const tdbplus_value *values,
+                                                             uint32_t value_count, size_t row_count,
+                                                             tdbplus_call *call);
+
+/* Makes the rows part of the transaction, or commits its own, and frees the load, also when it
+ * fails; then no row is there. *rows_out (may be NULL): how many rows came in. */
+TDBPLUS_API TDBPLUS_CHECKED tdbplus_status tdbplus_load_end(tdbplus_load *load, uint64_t *rows_out,
+                                                            tdbplus_call *call);
+
+/* Takes the rows back and frees the load. NULL is fine. */
+TDBPLUS_API void tdbplus_load_abort(tdbplus_load *load);
+
+/* ---- reading rows ---- */
 
 /* A place for rows that were read; reuse it. */
 typedef struct tdbplus_row tdbplus_row;

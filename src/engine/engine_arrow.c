@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/session.h"
+#include "txn/bulk.h"
 #include "types/arrow.h"
 
 static tdbplus_status no_memory(struct err *err)
@@ -19,6 +20,7 @@ struct arrow_args {
     tdbplus_result *result;
     struct ArrowArrayStream *stream;
     uint64_t *rows_out;
+    tdbplus_load_options load;
 };
 
 /* ---- out: scans ---- */
@@ -171,15 +173,14 @@ tdbplus_status tdbplus_result_arrow(tdbplus_result *result, struct ArrowArrayStr
 struct import {
     const struct object *object;
     struct txn *txn;
+    struct bulk *bulk;
     struct ArrowArrayStream *stream;
     struct ArrowSchema schema;
     struct arena arena;
-    struct arena row_arena;
     struct arrow_column *fields;
     uint32_t field_count;
     uint32_t *places; /* The column of a field. */
-    struct datum *row;
-    uint64_t row_count;
+    bool *given;      /* Columns that have a field. */
 };
 
 static tdbplus_status producer_failed(struct import *import, struct err *err)
@@ -195,12 +196,9 @@ static tdbplus_status match_fields(struct import *import, struct err *err)
     TRY(arrow_import_schema(&import->schema, &import->arena, &import->fields, &import->field_count,
                             err));
     import->places = arena_array(&import->arena, (size_t)import->field_count + 1, sizeof(uint32_t));
-    import->row = arena_array(&import->arena, schema->column_count, sizeof *import->row);
-    if (import->places == NULL || import->row == NULL) {
+    import->given = arena_array(&import->arena, schema->column_count, sizeof *import->given);
+    if (import->places == NULL || import->given == NULL) {
         return no_memory(err);
-    }
-    for (uint32_t i = 0; i < schema->column_count; i++) {
-        import->row[i] = (struct datum){.type = schema->columns[i].type, .is_null = true};
     }
     for (uint32_t i = 0; i < import->field_count; i++) {
         int32_t at = schema_find_name(schema, import->fields[i].name);
@@ -209,36 +207,66 @@ static tdbplus_status match_fields(struct import *import, struct err *err)
                                  import->object->name, import->fields[i].name);
         }
         import->places[i] = (uint32_t)at;
+        import->given[at] = true;
     }
     return TDBPLUS_OK;
 }
 
-static tdbplus_status import_row(struct import *import, const struct batch *batch, uint32_t row,
-                                 const struct call *call)
+/* A column of another type than the table's, value by value. */
+static tdbplus_status convert_column(const struct import *import, uint32_t place,
+                                     const struct column *from, uint32_t count, struct arena *arena,
+                                     struct column *to, struct err *err)
 {
-    arena_reset(&import->row_arena);
-    for (uint32_t i = 0; i < import->field_count; i++) {
-        const struct schema_column *column = &import->object->schema->columns[import->places[i]];
-        struct datum *to = &import->row[import->places[i]];
-        struct datum from;
-        column_get(&batch->columns[i], row, &from);
-        if (type_equal(from.type, column->type)) {
-            *to = from;
-            continue;
-        }
-        tdbplus_value value;
-        TRY(engine_value(&from, &import->row_arena, &value, call->err));
-        TRY(engine_datum(&value, column->type, column->name, &import->row_arena, to, call->err));
+    const struct schema_column *column = &import->object->schema->columns[place];
+    if (!column_make(to, column->type, count, true, arena)) {
+        return no_memory(err);
     }
-    TRY(txn_write(import->txn, import->object, TXN_UPSERT, import->row, NULL, call));
-    import->row_count++;
+    for (uint32_t i = 0; i < count; i++) {
+        struct datum datum;
+        tdbplus_value value;
+        column_get(from, i, &datum);
+        TRY(engine_value(&datum, arena, &value, err));
+        TRY(engine_datum(&value, column->type, column->name, arena, &datum, err));
+        column_set(to, i, &datum);
+    }
+    return TDBPLUS_OK;
+}
+
+/* The array's rows as the table's columns; those without a field are null. */
+static tdbplus_status adopt_columns(const struct import *import, struct batch *batch,
+                                    struct batch *rows_out, struct err *err)
+{
+    const struct schema *schema = import->object->schema;
+    struct arena *arena = &batch->arena;
+    struct column *columns = arena_array(arena, schema->column_count, sizeof *columns);
+    if (columns == NULL) {
+        return no_memory(err);
+    }
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        struct datum null = {.type = schema->columns[i].type, .is_null = true};
+        if (!import->given[i] &&
+            !column_make_constant(&columns[i], &null, batch->row_count, arena)) {
+            return no_memory(err);
+        }
+    }
+    for (uint32_t i = 0; i < import->field_count; i++) {
+        uint32_t place = import->places[i];
+        const struct column *from = &batch->columns[i];
+        if (type_equal(from->type, schema->columns[place].type)) {
+            columns[place] = *from;
+            columns[place].type = schema->columns[place].type;
+        } else {
+            TRY(convert_column(import, place, from, batch->row_count, arena, &columns[place], err));
+        }
+    }
+    *rows_out = (struct batch){
+        .columns = columns, .column_count = schema->column_count, .row_count = batch->row_count};
     return TDBPLUS_OK;
 }
 
 /* One array of the stream; TDBPLUS_END after the last. */
 static tdbplus_status import_next(struct import *import, const struct call *call)
 {
-    const struct env *env = store_env(txn_store(import->txn));
     struct ArrowArray array = {0};
     if (import->stream->get_next(import->stream, &array) != 0) {
         return producer_failed(import, call->err);
@@ -247,13 +275,14 @@ static tdbplus_status import_next(struct import *import, const struct call *call
         return TDBPLUS_END;
     }
     struct batch batch;
+    struct batch rows = {0};
     batch_init(&batch, call->alloc);
     tdbplus_status status = arrow_import_batch(&import->schema, &array, &batch, call->err);
-    for (uint32_t i = 0; status == TDBPLUS_OK && i < batch.row_count; i++) {
-        if (i % BATCH_ROW_COUNT_MAX == 0) {
-            TRY_OR(done, env_check_call(env, call));
-        }
-        status = import_row(import, &batch, i, call);
+    TRY_OR(done, status);
+    TRY_OR(done, env_check_call(store_env(txn_store(import->txn)), call));
+    if (batch.row_count > 0) {
+        TRY_OR(done, adopt_columns(import, &batch, &rows, call->err));
+        TRY_OR(done, bulk_add(import->bulk, &rows, call));
     }
 done:
     batch_deinit(&batch);
@@ -263,12 +292,33 @@ done:
     return status;
 }
 
+static tdbplus_status import_all(struct import *import, const struct arrow_args *args,
+                                 const struct call *call)
+{
+    struct bulk_options options = {.mode = args->load.insert ? TXN_INSERT : TXN_UPSERT,
+                                   .direct_rows = args->load.direct_rows};
+    TRY(bulk_begin(import->txn, import->object, &options, &import->bulk, call->err));
+    tdbplus_status status = TDBPLUS_OK;
+    while (status == TDBPLUS_OK) {
+        status = import_next(import, call);
+    }
+    if (status != TDBPLUS_END) {
+        bulk_abort(import->bulk);
+        return status;
+    }
+    uint64_t row_count = 0;
+    TRY(bulk_end(import->bulk, &row_count, call));
+    if (args->rows_out != NULL) {
+        *args->rows_out = row_count;
+    }
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status append_in_txn(void *arg, struct txn *txn, const struct call *call)
 {
     const struct arrow_args *args = arg;
     struct import import = {.txn = txn, .stream = args->stream};
     arena_init(&import.arena, call->alloc, 1024);
-    arena_init(&import.row_arena, call->alloc, 1024);
     tdbplus_status status = engine_find(txn, args->collection, &import.object, call->err);
     if (status == TDBPLUS_OK && args->stream->get_schema(args->stream, &import.schema) != 0) {
         import.schema.release = NULL;
@@ -277,20 +327,13 @@ static tdbplus_status append_in_txn(void *arg, struct txn *txn, const struct cal
     if (status == TDBPLUS_OK) {
         status = match_fields(&import, call->err);
     }
-    while (status == TDBPLUS_OK) {
-        status = import_next(&import, call);
+    if (status == TDBPLUS_OK) {
+        status = import_all(&import, args, call);
     }
     if (import.schema.release != NULL) {
         import.schema.release(&import.schema);
     }
-    arena_deinit(&import.row_arena);
     arena_deinit(&import.arena);
-    if (status == TDBPLUS_END) {
-        status = TDBPLUS_OK;
-        if (args->rows_out != NULL) {
-            *args->rows_out = import.row_count;
-        }
-    }
     return status;
 }
 
@@ -304,23 +347,22 @@ static tdbplus_status append_work(void *arg, const struct call *call)
     if (args->txn != NULL) {
         return engine_with_txn(db, args->txn, false, append_in_txn, arg, call);
     }
-    // Not by engine_with_txn(), which would begin again after a conflict.
-    struct txn_options options = {.durability = -1};
-    struct txn *txn = NULL;
-    TRY(txn_begin(db->store, &options, call->alloc, &txn, call->err));
-    tdbplus_status status = append_in_txn(arg, txn, call);
-    if (status != TDBPLUS_OK) {
-        txn_abort(txn);
-        return status;
-    }
-    return txn_commit(txn, call);
+    return engine_once(db, append_in_txn, arg, call); // A stream cannot be read twice.
+}
+
+tdbplus_status tdbplus_load_arrow(tdbplus_collection *collection, tdbplus_txn *txn,
+                                  struct ArrowArrayStream *in, const tdbplus_load_options *options,
+                                  uint64_t *rows_out, tdbplus_call *call)
+{
+    struct arrow_args args = {
+        .collection = collection, .txn = txn, .stream = in, .rows_out = rows_out};
+    engine_load_options(options, &args.load);
+    return engine_run(collection->db, call, append_work, &args, sizeof args);
 }
 
 tdbplus_status tdbplus_append_arrow(tdbplus_collection *collection, tdbplus_txn *txn,
                                     struct ArrowArrayStream *in, uint64_t *rows_out,
                                     tdbplus_call *call)
 {
-    struct arrow_args args = {
-        .collection = collection, .txn = txn, .stream = in, .rows_out = rows_out};
-    return engine_run(collection->db, call, append_work, &args, sizeof args);
+    return tdbplus_load_arrow(collection, txn, in, NULL, rows_out, call);
 }

@@ -170,6 +170,12 @@ static tdbplus_status try_once(tdbplus_db *db, bool read_only, engine_txn_work w
     return txn_commit(txn, call);
 }
 
+tdbplus_status engine_once(tdbplus_db *db, engine_txn_work work, void *args,
+                           const struct call *call)
+{
+    return try_once(db, false, work, args, call);
+}
+
 tdbplus_status engine_with_txn(tdbplus_db *db, tdbplus_txn *txn, bool read_only,
                                engine_txn_work work, void *args, const struct call *call)
 {

@@ -97,6 +97,21 @@ TDBPLUS_CHECKED tdbplus_status engine_with_txn(tdbplus_db *db, tdbplus_txn *txn,
 
 /* Destroys the handles that rest; the database is being closed. */
 void engine_drop_resting_scans(tdbplus_db *db);
+/* The same with a transaction of its own that is not begun again. */
+TDBPLUS_CHECKED tdbplus_status engine_once(tdbplus_db *db, engine_txn_work work, void *args,
+                                           const struct call *call);
+
+/* ---- engine_load.c ---- */
+
+/* The caller's options, of whichever release; NULL gives the defaults. */
+void engine_load_options(const tdbplus_load_options *options, tdbplus_load_options *own_out);
+
+/* Writes many rows (TXN_INSERT or TXN_UPSERT), into segments of their own where that pays. [waits]
+ */
+TDBPLUS_CHECKED tdbplus_status engine_load_rows(struct txn *txn, const struct object *object,
+                                                uint8_t mode, const tdbplus_value *values,
+                                                uint32_t value_count, size_t row_count,
+                                                const struct call *call);
 
 /* ---- engine_value.c ---- */
 

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "engine/engine_internal.h"
 #include "storage/store/store_read.h"
+#include "txn/bulk.h"
 
 struct row_args {
     tdbplus_collection *collection;
@@ -59,6 +60,10 @@ static tdbplus_status write_in_txn(void *arg, struct txn *txn, const struct call
     const struct row_args *args = arg;
     const struct object *object = NULL;
     TRY(engine_find(txn, args->collection, &object, call->err));
+    if (args->row_count >= BULK_DIRECT_ROWS_DEFAULT && args->mode != TXN_UPDATE) {
+        return engine_load_rows(txn, object, args->mode, args->values, args->value_count,
+                                args->row_count, call);
+    }
     struct arena arena = {0};
     arena_init(&arena, call->alloc, 2048);
     tdbplus_status status = write_rows(args, txn, object, &arena, call);

@@ -114,6 +114,18 @@ tdbplus_status changes_add(struct changes *changes, struct change_table *table,
     return TDBPLUS_OK;
 }
 
+bool changes_of_rows(const struct changes *changes, const struct change_table *table)
+{
+    uint32_t number = (uint32_t)(table - (struct change_table *)changes->tables.items);
+    for (size_t i = 0; i < changes->items.count; i++) {
+        const struct change *change = list_at(&changes->items, i);
+        if (change->table == number && change->load == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void undo_last(struct changes *changes)
 {
     struct change *last = changes_at(changes, (uint32_t)(changes->items.count - 1));

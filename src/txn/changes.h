@@ -22,6 +22,7 @@ struct change {
     bool superseded;   /* A later change has the same key. */
     uint32_t table;    /* Number of the changed collection. */
     uint32_t previous; /* Older change whose key has the same hash, or CHANGE_NONE. */
+    uint32_t load;     /* 0, or the number of the load (stages.h) that replaces the row. */
     uint64_t statement;
     struct segment_key key;
     struct span row; /* Encoded by the table's schema; empty for a delete. */
@@ -63,6 +64,9 @@ static inline struct change *changes_at(const struct changes *changes, uint32_t 
 /* Appends a change; key and row bytes must lie in the changes' arena already. */
 TDBPLUS_CHECKED tdbplus_status changes_add(struct changes *changes, struct change_table *table,
                                            const struct change *change, struct err *err);
+
+/* True when rows of the table were changed one by one. */
+bool changes_of_rows(const struct changes *changes, const struct change_table *table);
 
 /* Forgets all changes from number `count` on. */
 void changes_rollback(struct changes *changes, uint64_t count);

@@ -220,6 +220,10 @@ static tdbplus_status list_sources(struct scan *scan, struct err *err)
                                      .number = s - 1,
                                      .first_row = firsts[s - 1],
                                      .end_row = ends[s - 1]};
+        source.stage = source.number < scan->load_count ? scan->load_stages[source.number] : 0;
+        if (source.stage == 0 && version_segment_born(scan->version, s - 1) > scan->snapshot) {
+            continue; // Loaded after the snapshot.
+        }
         if (source.first_row < source.end_row) {
             scan->sources[scan->source_count++] = source;
         }
@@ -276,12 +280,30 @@ static tdbplus_status prepare(struct scan *scan, const struct scan_options *opti
     return cut_pieces(scan, err);
 }
 
+/* Adds what the transaction has loaded to the version that is read. */
+static tdbplus_status take_loads(struct scan *scan, struct err *err)
+{
+    const struct list *stages = &scan->txn->stages;
+    if (!stages_concern(stages, scan->collection)) {
+        return TDBPLUS_OK;
+    }
+    struct stages_view view = {0};
+    TRY(stages_view(stages, scan->object, scan->statement, scan->version, &scan->arena, &view,
+                    err));
+    version_release(scan->version);
+    scan->version = view.version;
+    scan->load_count = view.load_count;
+    scan->load_stages = view.numbers;
+    return TDBPLUS_OK;
+}
+
 static void link_scan(struct scan *scan)
 {
     struct txn *txn = scan->txn;
     scan->link.next = txn->scans;
     scan->link.change_count = scan->shadow ? txn->changes.items.count : 0;
     scan->link.object_count = txn->objects.count;
+    scan->link.stage_count = scan->load_count > 0 ? txn->stages.count : 0;
     if (txn->scans != NULL) {
         txn->scans->previous = &scan->link;
     }
@@ -349,8 +371,11 @@ tdbplus_status scan_open(struct txn *txn, const struct object *collection,
     scan->statement = txn->statement;
     const struct change_table *changes = scan_changes(scan);
     scan->shadow = changes != NULL && changes->newest.count > 0;
+    tdbplus_status status = take_loads(scan, err);
     link_scan(scan);
-    tdbplus_status status = prepare(scan, options, err);
+    if (status == TDBPLUS_OK) {
+        status = prepare(scan, options, err);
+    }
     if (status != TDBPLUS_OK) {
         scan_close(scan);
         return status;

@@ -4,13 +4,19 @@
 #include "base/plant.h"
 #include "txn/scan_internal.h"
 
-bool scan_shadowed(const struct scan *scan, const struct segment_key *key)
+bool scan_shadowed(const struct scan *scan, const struct scan_source *source,
+                   const struct segment_key *key)
 {
     if (planted(PLANT_SHADOWED_ROW_SHOWN)) {
         return false;
     }
-    return changes_find(&scan->txn->changes, scan_changes(scan), key, scan->statement) !=
-           CHANGE_NONE;
+    const struct changes *changes = &scan->txn->changes;
+    uint32_t own = changes_find(changes, scan_changes(scan), key, scan->statement);
+    if (own == CHANGE_NONE) {
+        return false;
+    }
+    uint32_t load = changes_at(changes, own)->load;
+    return load == 0 || load > source->stage;
 }
 
 /* The row's key from the fetched columns. */
@@ -76,12 +82,12 @@ static bool row_matches(const struct scan *scan, const struct batch *batch, uint
     return true;
 }
 
-tdbplus_status scan_filter(struct scan *scan, uint8_t source_kind, struct batch *batch,
+tdbplus_status scan_filter(struct scan *scan, const struct scan_source *source, struct batch *batch,
                            struct err *err)
 {
-    bool shadow = scan->shadow && source_kind != SOURCE_OWN;
+    bool shadow = scan->shadow && source->kind != SOURCE_OWN;
     // Segments are cut to the range by position, own rows when they were listed.
-    bool ranged = source_kind == SOURCE_TABLE && (scan->range.has_lower || scan->range.has_upper);
+    bool ranged = source->kind == SOURCE_TABLE && (scan->range.has_lower || scan->range.has_upper);
     bool conditions = scan->options.filter_rows && scan->options.condition_count > 0;
     uint32_t count = batch_live_count(batch);
     if ((!shadow && !ranged && !conditions) || count == 0) {
@@ -100,7 +106,7 @@ tdbplus_status scan_filter(struct scan *scan, uint8_t source_kind, struct batch 
         if (shadow || ranged) {
             status = row_key(scan, batch, row, &buffer, &key, err);
         }
-        if (status == TDBPLUS_OK && !(shadow && scan_shadowed(scan, &key)) &&
+        if (status == TDBPLUS_OK && !(shadow && scan_shadowed(scan, source, &key)) &&
             (!ranged || key_in_range(&scan->range, key.key)) &&
             (!conditions || row_matches(scan, batch, row))) {
             kept[kept_count++] = (uint16_t)row;

@@ -28,6 +28,7 @@ enum source_kind {
 struct scan_source {
     uint8_t kind;    /* enum source_kind. */
     uint32_t number; /* Of the memtable or segment in the version. */
+    uint32_t stage;  /* 0, or the number of the transaction's stage that the rows are of. */
     uint64_t first_row;
     uint64_t end_row;
 };
@@ -46,7 +47,9 @@ struct scan {
     struct arena arena; /* Everything the scan keeps for its whole life. */
     const struct object *object;
     const struct schema *schema;
-    struct version *version; /* Referenced. */
+    struct version *version; /* Referenced; with the transaction's loads, newest first. */
+    uint32_t load_count;     /* That many segments are those; */
+    uint32_t *load_stages;   /* of the stages of these numbers. */
     struct catalog *catalog; /* Referenced: `object` is in it, or made by the transaction. */
     uint64_t snapshot;       /* Timestamp of `link.hold`. */
     uint64_t statement;
@@ -90,7 +93,7 @@ TDBPLUS_CHECKED tdbplus_status scan_read_source(struct scan *scan, const struct 
 
 /* Drops selected rows that the transaction has replaced or deleted, that are outside the range, or
  * that fail a condition. */
-TDBPLUS_CHECKED tdbplus_status scan_filter(struct scan *scan, uint8_t source_kind,
+TDBPLUS_CHECKED tdbplus_status scan_filter(struct scan *scan, const struct scan_source *source,
                                            struct batch *batch, struct err *err);
 
 /* The transaction's changes of the collection, while `shadow`. */
@@ -102,8 +105,10 @@ static inline const struct change_table *scan_changes(const struct scan *scan)
 /* TDBPLUS_E_STATE when the transaction ended or rolled back what the scan reads. */
 TDBPLUS_CHECKED tdbplus_status scan_check(const struct scan *scan, const struct call *call);
 
-/* True when the transaction replaced or deleted the row with this key before this statement. */
-bool scan_shadowed(const struct scan *scan, const struct segment_key *key);
+/* True when the transaction replaced or deleted the source's row with this key before this
+ * statement. */
+bool scan_shadowed(const struct scan *scan, const struct scan_source *source,
+                   const struct segment_key *key);
 
 /* Rows of one source. */
 struct gather_rows {

@@ -71,7 +71,8 @@ static tdbplus_status no_memory(struct err *err)
 /* ---- filling a stream's window ---- */
 
 /* Has the transaction changed the row? */
-static bool is_shadowed(struct scan *scan, struct span key, uint64_t code)
+static bool is_shadowed(struct scan *scan, const struct scan_source *source, struct span key,
+                        uint64_t code)
 {
     uint8_t bytes[8];
     struct segment_key full = {.key = key, .code = code};
@@ -80,14 +81,14 @@ static bool is_shadowed(struct scan *scan, struct span key, uint64_t code)
         full.key = (struct span){.data = bytes, .size = sizeof bytes};
     }
     full.hash = key_hash(full.key);
-    return scan_shadowed(scan, &full);
+    return scan_shadowed(scan, source, &full);
 }
 
 /* Takes the row into the stream unless the transaction has changed it. */
 static inline bool push_entry(struct scan *scan, struct stream *stream, struct span key,
                               uint64_t code, uint64_t row)
 {
-    if (scan->shadow && is_shadowed(scan, key, code)) {
+    if (scan->shadow && is_shadowed(scan, stream->source, key, code)) {
         return false;
     }
     uint32_t at = stream->count++;
@@ -754,7 +755,8 @@ static tdbplus_status finish_batch(struct scan *scan, uint32_t count, struct bat
     batch->selection = NULL;
     batch->selected_count = 0;
     // Changes are skipped and the range is kept by the streams: only conditions are left.
-    return scan_filter(scan, SOURCE_OWN, batch, err);
+    static const struct scan_source merged = {.kind = SOURCE_OWN};
+    return scan_filter(scan, &merged, batch, err);
 }
 
 tdbplus_status ordered_next(struct scan *scan, struct batch *batch, const struct call *call)

@@ -340,7 +340,7 @@ tdbplus_status scan_read_source(struct scan *scan, const struct scan_source *sou
         TRY(decode_own(scan, &request, batch, call->err));
         *next_row += count;
     }
-    return scan_filter(scan, source->kind, batch, call->err);
+    return scan_filter(scan, source, batch, call->err);
 }
 
 tdbplus_status scan_gather(struct scan *scan, const struct scan_source *source,

@@ -31,6 +31,8 @@ tdbplus_status txn_begin(struct store *store, const struct txn_options *options,
     txn->options.read_only = txn->options.read_only || store_read_only(store);
     txn->alloc = alloc;
     changes_init(&txn->changes, alloc);
+    stages_init(&txn->stages, alloc);
+    list_init(&txn->gates, alloc, sizeof(struct txn_gate));
     list_init(&txn->objects, alloc, sizeof(struct object_change));
     list_init(&txn->sorted, alloc, sizeof(const struct object *));
     buffer_init(&txn->key, alloc);
@@ -52,11 +54,12 @@ static void release_objects(struct txn *txn, uint64_t count)
 }
 
 /* Scans that would read what a rollback takes away end with an error instead. */
-static void end_scans(struct txn *txn, uint64_t change_count, uint64_t object_count)
+static void end_scans(struct txn *txn, const struct txn_savepoint *savepoint)
 {
     for (struct scan_link *link = txn->scans; link != NULL; link = link->next) {
-        link->over =
-            link->over || link->change_count > change_count || link->object_count > object_count;
+        link->over = link->over || link->change_count > savepoint->change_count ||
+                     link->object_count > savepoint->catalog_change_count ||
+                     link->stage_count > savepoint->stage_count;
     }
 }
 
@@ -78,12 +81,15 @@ static void destroy(struct txn *txn)
     // Locks go last: whoever waits for them must find the outcome visible.
     store_snapshot_release(txn->store, &txn->snapshot);
     changes_deinit(&txn->changes);
+    stages_deinit(&txn->stages);
     release_objects(txn, 0);
     list_deinit(&txn->objects);
     list_deinit(&txn->sorted);
     buffer_deinit(&txn->key);
     buffer_deinit(&txn->row);
     catalog_release(txn->catalog);
+    txn_gates_rollback(txn, 0);
+    list_deinit(&txn->gates);
     lock_owner_release_all(&txn->locks);
     lock_owner_deinit(&txn->locks);
     alloc_free(txn->alloc, txn, 1, sizeof *txn);
@@ -117,18 +123,21 @@ struct txn_savepoint txn_savepoint_set(struct txn *txn)
     return (struct txn_savepoint){
         .change_count = txn->changes.items.count,
         .catalog_change_count = txn->objects.count,
+        .stage_count = txn->stages.count,
         .lock_mark = lock_owner_mark(&txn->locks),
     };
 }
 
 void txn_savepoint_rollback(struct txn *txn, struct txn_savepoint savepoint)
 {
-    end_scans(txn, savepoint.change_count, savepoint.catalog_change_count);
+    end_scans(txn, &savepoint);
     changes_rollback(&txn->changes, savepoint.change_count);
+    stages_rollback(&txn->stages, savepoint.stage_count);
     if (txn->objects.count > savepoint.catalog_change_count) {
         txn_parts_reset(txn);
         release_objects(txn, savepoint.catalog_change_count);
     }
+    txn_gates_rollback(txn, savepoint.lock_mark);
     lock_owner_release_to(&txn->locks, savepoint.lock_mark);
 }
 
@@ -144,7 +153,7 @@ struct store *txn_store(const struct txn *txn)
 
 bool txn_has_changes(const struct txn *txn)
 {
-    return txn->changes.items.count > 0 || txn->objects.count > 0;
+    return txn->changes.items.count > 0 || txn->objects.count > 0 || txn->stages.count > 0;
 }
 
 tdbplus_status txn_lock_key(struct txn *txn, const struct object *collection,
@@ -154,6 +163,7 @@ tdbplus_status txn_lock_key(struct txn *txn, const struct object *collection,
     if (planted(PLANT_LOCK_NOT_TAKEN)) {
         return TDBPLUS_OK;
     }
+    TRY(txn_enter(txn, collection, no_wait, call));
     struct lock_request request = {
         .table = collection->id,
         .hash = key->hash,
@@ -204,43 +214,84 @@ static bool is_dropped(const struct txn *txn, uint64_t id)
     return false;
 }
 
-/* Turns the newest changes of one collection into the ops of a group. */
+/* The loads of the collection; each comes after the ops of the rows it replaces, of which
+ * `counts_out` tells how many there are. */
+static tdbplus_status collect_stages(struct txn *txn, uint64_t collection, struct arena *arena,
+                                     struct commit_group *group, uint32_t **numbers_out,
+                                     struct err *err)
+{
+    struct commit_stage *stages = arena_array(arena, txn->stages.count + 1, sizeof *stages);
+    uint32_t *numbers = arena_array(arena, txn->stages.count + 1, sizeof *numbers);
+    if (stages == NULL || numbers == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "commit: the changes do not fit the memory limit");
+    }
+    uint32_t count = 0;
+    for (uint32_t number = 1; number <= txn->stages.count; number++) {
+        const struct txn_stage *stage = stages_at(&txn->stages, number);
+        if (stage->collection == collection && stage->is_done) {
+            numbers[count] = number;
+            stages[count++] =
+                (struct commit_stage){.kind = COMMIT_LOAD,
+                                      .segments = stage->segments.items,
+                                      .segment_count = (uint32_t)stage->segments.count,
+                                      .byte_count = stage->byte_count};
+        }
+    }
+    group->stages = stages;
+    group->stage_count = count;
+    *numbers_out = numbers;
+    return TDBPLUS_OK;
+}
+
+/* Appends the changes of one table that were made for load `load`, or, with 0, the newest changes
+ * of its rows; only counts them while `ops` is NULL. */
+static uint32_t put_ops(const struct txn *txn, uint32_t number, uint32_t load,
+                        struct commit_op *ops, uint32_t count)
+{
+    for (size_t i = 0; i < txn->changes.items.count; i++) {
+        const struct change *change = list_at(&txn->changes.items, i);
+        if (change->table != number || change->load != load || (load == 0 && change->superseded)) {
+            continue;
+        }
+        if (ops != NULL) {
+            ops[count] = (struct commit_op){.kind = change->kind,
+                                            .key = change->key.key,
+                                            .code = change->key.code,
+                                            .hash = change->key.hash,
+                                            .row = change->row};
+        }
+        count++;
+    }
+    return count;
+}
+
+/* Turns what was done to one collection into a group. */
 static tdbplus_status collect_group(struct txn *txn, uint32_t number, struct arena *arena,
                                     struct commit_group *group_out, struct err *err)
 {
     const struct change_table *table = list_at(&txn->changes.tables, number);
-    struct commit_op *ops = arena_array(arena, table->newest.count, sizeof *ops);
+    struct commit_group group = {.collection = table->object->collection,
+                                 .schema = table->object->schema,
+                                 .revision = table->object->revision};
+    uint32_t *loads = NULL;
+    struct commit_stage *stages = NULL;
+    TRY(collect_stages(txn, table->id, arena, &group, &loads, err));
+    stages = (struct commit_stage *)(uintptr_t)group.stages;
+    uint32_t count = put_ops(txn, number, 0, NULL, 0);
+    for (uint32_t s = 0; s < group.stage_count; s++) {
+        count = put_ops(txn, number, loads[s], NULL, count);
+    }
+    struct commit_op *ops = arena_array(arena, (size_t)count + 1, sizeof *ops);
     if (ops == NULL) {
         return err_set(err, TDBPLUS_E_NOMEM, "commit: the changes do not fit the memory limit");
     }
-    uint32_t count = 0;
-    size_t capacity = table->newest.count;
-    for (size_t i = 0; i < txn->changes.items.count; i++) {
-        const struct change *change = list_at(&txn->changes.items, i);
-        if (change->table != number || change->superseded) {
-            continue;
-        }
-        if (count == capacity) {
-            // Two keys share a hash: rare beyond measure, but then the array is one short.
-            struct commit_op *more = arena_array(arena, txn->changes.items.count, sizeof *ops);
-            if (more == NULL) {
-                return err_set(err, TDBPLUS_E_NOMEM, "commit: out of memory");
-            }
-            memcpy(more, ops, count * sizeof *ops);
-            ops = more;
-            capacity = txn->changes.items.count;
-        }
-        ops[count++] = (struct commit_op){.kind = change->kind,
-                                          .key = change->key.key,
-                                          .code = change->key.code,
-                                          .hash = change->key.hash,
-                                          .row = change->row};
+    for (uint32_t s = 0; s < group.stage_count; s++) {
+        group.op_count = put_ops(txn, number, loads[s], ops, group.op_count);
+        stages[s].op_count = group.op_count;
     }
-    *group_out = (struct commit_group){.collection = table->object->collection,
-                                       .schema = table->object->schema,
-                                       .ops = ops,
-                                       .op_count = count,
-                                       .revision = table->object->revision};
+    group.op_count = put_ops(txn, number, 0, ops, group.op_count);
+    group.ops = ops;
+    *group_out = group;
     return TDBPLUS_OK;
 }
 
@@ -254,11 +305,12 @@ static tdbplus_status collect_groups(struct txn *txn, struct arena *arena,
     uint32_t count = 0;
     for (uint32_t i = 0; i < txn->changes.tables.count; i++) {
         const struct change_table *table = list_at(&txn->changes.tables, i);
-        if (table->newest.count == 0 || is_dropped(txn, table->id)) {
+        bool loaded = stages_concern(&txn->stages, table->id);
+        if ((table->newest.count == 0 && !loaded) || is_dropped(txn, table->id)) {
             continue;
         }
         TRY(collect_group(txn, i, arena, &groups[count], err));
-        count += groups[count].op_count > 0 ? 1 : 0;
+        count += groups[count].op_count > 0 || loaded ? 1 : 0;
     }
     commit->groups = groups;
     commit->group_count = count;

@@ -55,6 +55,7 @@ TDBPLUS_CHECKED tdbplus_status txn_statement(struct txn *txn, struct err *err);
 typedef struct txn_savepoint {
     uint64_t change_count;
     uint64_t catalog_change_count;
+    uint64_t stage_count;
     uint64_t lock_mark;
 } txn_savepoint;
 

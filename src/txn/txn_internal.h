@@ -3,6 +3,7 @@
 #include "locks/lock_table.h"
 #include "txn/changes.h"
 #include "txn/parts.h"
+#include "txn/stages.h"
 
 /* What the transaction has done to one object. */
 struct object_change {
@@ -34,7 +35,8 @@ struct scan_link {
     /* Of its own, for the transaction's next statement takes another while the scan may go on. */
     struct store_snapshot hold;
     uint64_t change_count; /* Own changes that it may read: those before this number; */
-    uint64_t object_count; /* the same of objects. */
+    uint64_t object_count; /* the same of objects, */
+    uint64_t stage_count;  /* and of stages. */
     bool over;             /* They are gone, or the whole transaction is; */
     bool alone;            /* then it is in no list any more. */
 };
@@ -47,6 +49,8 @@ struct txn {
     struct catalog *catalog; /* Referenced; of the snapshot's time. */
     struct lock_owner locks;
     struct changes changes;
+    struct list stages;  /* struct txn_stage. */
+    struct list gates;   /* struct txn_gate. */
     struct list objects; /* struct object_change, in order; the last of an id counts. */
     struct list sorted;  /* const struct object *: scratch of txn_object_next(). */
     struct buffer key;   /* Scratch for normalised keys. */
@@ -111,6 +115,47 @@ TDBPLUS_CHECKED tdbplus_status txn_add_change(struct txn *txn, const struct obje
 /* "Key (a, b)=(1, x)": names and values, for details of messages. */
 void txn_describe_key(const char *const *names, const struct datum *values, uint32_t count,
                       char *text, size_t size, const struct alloc *alloc);
+
+/* ---- gate.c: being one of many writers of a collection, or the only one ---- */
+
+enum txn_gate_kind {
+    GATE_ENTERED = 0, /* By collection_enter(). */
+    GATE_LOCKED = 1,  /* By the table's lock, because it was barred then. */
+    GATE_BARRED = 2,  /* For all others. */
+};
+
+struct txn_gate {
+    struct collection *collection; /* Referenced. */
+    uint8_t kind;                  /* enum txn_gate_kind. */
+    uint64_t lock_mark;            /* Locks when it began. */
+};
+
+/* Before the transaction changes or locks rows of the collection. [waits] while somebody loads. */
+TDBPLUS_CHECKED tdbplus_status txn_enter(struct txn *txn, const struct object *object, bool no_wait,
+                                         const struct call *call);
+
+/* Keeps all others from changing rows until the transaction has ended. [waits] until those have
+ * ended that do. */
+TDBPLUS_CHECKED tdbplus_status txn_bar(struct txn *txn, const struct object *object,
+                                       const struct call *call);
+
+/* Gives up what locks above the mark stood for (0: everything). Before those are released. */
+void txn_gates_rollback(struct txn *txn, uint64_t lock_mark);
+
+/* ---- write.c ---- */
+
+TDBPLUS_CHECKED tdbplus_status txn_null_error(const struct object *collection,
+                                              const struct schema_column *column, struct err *err);
+TDBPLUS_CHECKED tdbplus_status txn_size_error(const struct schema_column *column, size_t size,
+                                              struct err *err);
+/* TDBPLUS_E_UNIQUE that names the key among a row's values. */
+TDBPLUS_CHECKED tdbplus_status txn_duplicate_key(const struct object *collection,
+                                                 const struct datum *values,
+                                                 const struct alloc *alloc, struct err *err);
+/* Remembers that a load, by its number, replaces the row with that key. */
+TDBPLUS_CHECKED tdbplus_status txn_add_replaced(struct txn *txn, const struct object *collection,
+                                                uint32_t load, const struct segment_key *key,
+                                                struct err *err);
 
 /* Locks one row of the collection for this transaction. [waits] */
 TDBPLUS_CHECKED tdbplus_status txn_lock_key(struct txn *txn, const struct object *collection,

@@ -61,6 +61,20 @@ tdbplus_status txn_key(struct txn *txn, const struct object *collection,
     return make_key(collection, key_values, &txn->key, key_out, err);
 }
 
+tdbplus_status txn_null_error(const struct object *collection, const struct schema_column *column,
+                              struct err *err)
+{
+    return err_set(err, TDBPLUS_E_NULL,
+                   "null value in column \"%s\" of relation \"%s\" violates not-null constraint",
+                   column->name, collection->name);
+}
+
+tdbplus_status txn_size_error(const struct schema_column *column, size_t size, struct err *err)
+{
+    return err_set(err, TDBPLUS_E_LIMIT, "a value of column \"%s\" has %zu bytes, at most %zu",
+                   column->name, size, VALUE_SIZE_MAX);
+}
+
 static tdbplus_status check_values(const struct object *collection, const struct datum *values,
                                    struct err *err)
 {
@@ -69,10 +83,7 @@ static tdbplus_status check_values(const struct object *collection, const struct
         const struct schema_column *column = &schema->columns[i];
         if (values[i].is_null) {
             if (column->not_null) {
-                return err_set(err, TDBPLUS_E_NULL,
-                               "null value in column \"%s\" of relation \"%s\" violates not-null "
-                               "constraint",
-                               column->name, collection->name);
+                return txn_null_error(collection, column, err);
             }
             continue;
         }
@@ -85,11 +96,21 @@ static tdbplus_status check_values(const struct object *collection, const struct
                            column->name, collection->name, want, have);
         }
         if (type_physical(column->type) == PHYSICAL_VIEW && values[i].bytes.size > VALUE_SIZE_MAX) {
-            return err_set(err, TDBPLUS_E_LIMIT,
-                           "a value of column \"%s\" has %zu bytes, at most %zu", column->name,
-                           values[i].bytes.size, VALUE_SIZE_MAX);
+            return txn_size_error(column, values[i].bytes.size, err);
         }
     }
+    return TDBPLUS_OK;
+}
+
+/* True when the transaction itself has loaded a row with that key. [waits] */
+static tdbplus_status find_loaded(struct txn *txn, const struct object *collection,
+                                  const struct segment_key *key, bool *found_out, struct err *err)
+{
+    struct row_place place = {0};
+    struct version *version = NULL;
+    TRY(stages_find(&txn->stages, collection, key, &version, &place, txn->alloc, err));
+    *found_out = version != NULL;
+    version_release(version);
     return TDBPLUS_OK;
 }
 
@@ -100,8 +121,14 @@ tdbplus_status txn_look_up(struct txn *txn, const struct object *collection,
     const struct change_table *table = changes_find_table(&txn->changes, collection->id);
     if (table != NULL) {
         uint32_t own = changes_find(&txn->changes, table, key, UINT64_MAX);
-        if (own != CHANGE_NONE) {
+        if (own != CHANGE_NONE && changes_at(&txn->changes, own)->load == 0) {
             *exists_out = changes_at(&txn->changes, own)->kind == COMMIT_PUT;
+            return TDBPLUS_OK;
+        }
+    }
+    if (txn->stages.count > 0) {
+        TRY(find_loaded(txn, collection, key, exists_out, err));
+        if (*exists_out) {
             return TDBPLUS_OK;
         }
     }
@@ -127,8 +154,8 @@ static struct span copy_bytes(struct arena *arena, struct span bytes)
     return (struct span){.data = copy, .size = bytes.size};
 }
 
-tdbplus_status txn_add_change(struct txn *txn, const struct object *collection, uint8_t kind,
-                              const struct segment_key *key, struct span row, struct err *err)
+static tdbplus_status add_change(struct txn *txn, const struct object *collection,
+                                 const struct change *change, struct err *err)
 {
     if (txn_columns_changed(txn, collection)) {
         return err_set(err, TDBPLUS_E_UNSUPPORTED,
@@ -138,14 +165,29 @@ tdbplus_status txn_add_change(struct txn *txn, const struct object *collection, 
     }
     struct change_table *table = NULL;
     TRY(changes_table(&txn->changes, collection, &table, err));
-    struct change change = {.kind = kind, .statement = txn->statement, .key = *key};
-    change.key.key = copy_bytes(&txn->changes.arena, key->key);
-    change.row = copy_bytes(&txn->changes.arena, row);
-    if (change.key.key.data == NULL || change.row.data == NULL) {
+    struct change own = *change;
+    own.statement = txn->statement;
+    own.key.key = copy_bytes(&txn->changes.arena, change->key.key);
+    own.row = copy_bytes(&txn->changes.arena, change->row);
+    if (own.key.key.data == NULL || own.row.data == NULL) {
         return err_set(err, TDBPLUS_E_NOMEM,
                        "the transaction's changes do not fit the memory limit");
     }
-    return changes_add(&txn->changes, table, &change, err);
+    return changes_add(&txn->changes, table, &own, err);
+}
+
+tdbplus_status txn_add_change(struct txn *txn, const struct object *collection, uint8_t kind,
+                              const struct segment_key *key, struct span row, struct err *err)
+{
+    struct change change = {.kind = kind, .key = *key, .row = row};
+    return add_change(txn, collection, &change, err);
+}
+
+tdbplus_status txn_add_replaced(struct txn *txn, const struct object *collection, uint32_t load,
+                                const struct segment_key *key, struct err *err)
+{
+    struct change change = {.kind = COMMIT_DELETE, .key = *key, .load = load};
+    return add_change(txn, collection, &change, err);
 }
 
 void txn_describe_key(const char *const *names, const struct datum *values, uint32_t count,
@@ -173,8 +215,8 @@ void txn_describe_key(const char *const *names, const struct datum *values, uint
     buffer_deinit(&buffer);
 }
 
-static tdbplus_status duplicate_key(const struct object *collection, const struct datum *values,
-                                    const struct alloc *alloc, struct err *err)
+tdbplus_status txn_duplicate_key(const struct object *collection, const struct datum *values,
+                                 const struct alloc *alloc, struct err *err)
 {
     const struct schema *schema = collection->schema;
     tdbplus_status status =
@@ -239,7 +281,7 @@ tdbplus_status txn_write(struct txn *txn, const struct object *collection, uint8
     TRY(check_mode(txn, collection, mode, &key, must_look ? &existed : NULL, err));
     if (mode == TXN_INSERT && existed && !planted(PLANT_UNIQUE_UNCHECKED)) {
         txn->conflict_index = 0;
-        return duplicate_key(collection, values, call->alloc, err);
+        return txn_duplicate_key(collection, values, call->alloc, err);
     }
     if (parts != NULL) {
         struct row_write write = {collection, key, values, existed};
@@ -331,6 +373,13 @@ tdbplus_status txn_lock_row(struct txn *txn, const struct object *collection,
     if (table != NULL && changes_find(&txn->changes, table, &key, UINT64_MAX) != CHANGE_NONE) {
         return TDBPLUS_OK; // Written by this transaction: nobody else can have changed it.
     }
+    bool loaded = false;
+    if (txn->stages.count > 0) {
+        TRY(find_loaded(txn, collection, &key, &loaded, err));
+    }
+    if (loaded) {
+        return TDBPLUS_OK;
+    }
     uint64_t changed = 0;
     bool open = false;
     struct version *version = version_acquire(collection->collection);
@@ -379,7 +428,7 @@ tdbplus_status txn_get(struct txn *txn, const struct object *collection,
     const struct change_table *table = changes_find_table(&txn->changes, collection->id);
     if (table != NULL) {
         uint32_t own = changes_find(&txn->changes, table, &key, UINT64_MAX);
-        if (own != CHANGE_NONE) {
+        if (own != CHANGE_NONE && changes_at(&txn->changes, own)->load == 0) {
             const struct change *change = changes_at(&txn->changes, own);
             *found_out = change->kind == COMMIT_PUT;
             return *found_out
@@ -388,8 +437,15 @@ tdbplus_status txn_get(struct txn *txn, const struct object *collection,
         }
     }
     struct row_place place = {0};
-    struct version *version = version_acquire(collection->collection);
-    tdbplus_status status = version_find(version, &key, txn->snapshot.timestamp, &place, err);
+    struct version *version = NULL;
+    if (txn->stages.count > 0) {
+        TRY(stages_find(&txn->stages, collection, &key, &version, &place, txn->alloc, err));
+    }
+    tdbplus_status status = TDBPLUS_OK;
+    if (version == NULL) {
+        version = version_acquire(collection->collection);
+        status = version_find(version, &key, txn->snapshot.timestamp, &place, err);
+    }
     if (status == TDBPLUS_OK && place.found) {
         status = version_row(version, &place, schema, positions, count, batch, values_out, err);
     }
@@ -408,13 +464,18 @@ tdbplus_status txn_newest_row(struct txn *txn, const struct object *collection,
     const struct change_table *table = changes_find_table(&txn->changes, collection->id);
     uint32_t own =
         table == NULL ? CHANGE_NONE : changes_find(&txn->changes, table, key, UINT64_MAX);
-    if (own != CHANGE_NONE) {
+    if (own != CHANGE_NONE && changes_at(&txn->changes, own)->load == 0) {
         return own_row(txn, collection, changes_at(&txn->changes, own), NULL, schema->column_count,
                        batch, values_out, err);
     }
     struct row_place place = {0};
-    struct version *version = version_acquire(collection->collection);
-    tdbplus_status status = version_find(version, key, UINT64_MAX - 1, &place, err);
+    struct version *version = NULL;
+    TRY(stages_find(&txn->stages, collection, key, &version, &place, txn->alloc, err));
+    tdbplus_status status = TDBPLUS_OK;
+    if (version == NULL) {
+        version = version_acquire(collection->collection);
+        status = version_find(version, key, UINT64_MAX - 1, &place, err);
+    }
     if (status == TDBPLUS_OK && !place.found) {
         status = err_set(err, TDBPLUS_E_CORRUPT, "a row of \"%s\" is there and cannot be read",
                          collection->name);
@@ -480,7 +541,7 @@ tdbplus_status txn_get_many(struct txn *txn, const struct object *collection,
                             struct batch *const *batches, struct datum *const *values_out,
                             bool *found_out, const struct call *call)
 {
-    if (changes_find_table(&txn->changes, collection->id) != NULL) {
+    if (changes_find_table(&txn->changes, collection->id) != NULL || txn->stages.count > 0) {
         for (size_t i = 0; i < count; i++) {
             TRY(txn_get(txn, collection, keys[i], NULL, 0, batches[i], values_out[i], &found_out[i],
                         call));
@@ -643,6 +704,8 @@ static tdbplus_status lock_and_commit(struct store *store, const struct object *
 {
     struct lock_owner owner;
     lock_owner_init(&owner, store_locks(store), store_next_txn_id(store));
+    struct lock_request whole = {.table = collection->id, .mode = LOCK_ROW_EXCLUSIVE};
+    bool entered = collection_enter(collection->collection);
     struct lock_request request = {
         .table = collection->id, .hash = op->hash, .mode = LOCK_ROW_UPDATE};
     struct commit_group group = {.collection = collection->collection,
@@ -652,9 +715,16 @@ static tdbplus_status lock_and_commit(struct store *store, const struct object *
                                  .revision = collection->revision};
     struct store_commit commit = {
         .groups = &group, .group_count = 1, .durability = store_durability(store)};
-    tdbplus_status status = lock_table_acquire(&owner, &request, call);
+    tdbplus_status status =
+        entered ? TDBPLUS_OK : lock_table_acquire(&owner, &whole, call); // Somebody loads.
+    if (status == TDBPLUS_OK) {
+        status = lock_table_acquire(&owner, &request, call);
+    }
     if (status == TDBPLUS_OK) {
         status = store_commit(store, &commit, NULL, call);
+    }
+    if (entered) {
+        collection_leave(collection->collection);
     }
     lock_owner_release_all(&owner);
     lock_owner_deinit(&owner);

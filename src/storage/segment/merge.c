@@ -278,6 +278,10 @@ static tdbplus_status read_begins(const struct merge *merge, struct cursor *curs
         for (uint32_t i = 0; i < kept; i++) {
             begins[i] = stored[i] <= merge->horizon ? 0 : stored[i];
         }
+    } else if (cursor->source.begin > merge->horizon) {
+        for (uint32_t i = 0; i < kept; i++) {
+            begins[i] = cursor->source.begin;
+        }
     }
     cursor->begins = begins;
     return TDBPLUS_OK;
@@ -822,8 +826,8 @@ tdbplus_status merge_create(const struct merge_options *options, struct merge **
     tdbplus_status status = merge->cursors == NULL ? no_memory(err) : plan_columns(merge, err);
     for (uint32_t i = 0; i < options->source_count && status == TDBPLUS_OK; i++) {
         status = init_cursor(merge, &merge->cursors[i], &options->sources[i], err);
-        merge->has_begin =
-            merge->has_begin || segment_begin_max(options->sources[i].segment) > options->horizon;
+        merge->has_begin = merge->has_begin || options->sources[i].begin > options->horizon ||
+                           segment_begin_max(options->sources[i].segment) > options->horizon;
     }
     if (status == TDBPLUS_OK) {
         status = list_files(merge, options, err);

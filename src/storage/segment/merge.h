@@ -30,6 +30,7 @@ struct merge_source {
     /* For each value file of the segment whether merge_step() writes its values again; else the
      * result refers to it. NULL: none. Used by merge_create() only. */
     const bool *copy_values;
+    uint64_t begin; /* When its rows began, if the segment has no begin timestamps itself. */
 };
 
 struct merge_options {

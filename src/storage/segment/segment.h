@@ -72,6 +72,7 @@ struct segment_writer_options {
     uint64_t collection_id; /* Written down for `tdb recover`; 0: unknown. */
     struct span key_min; /* Bounds of the keys to come; they need not be tight, but their common */
     struct span key_max; /* prefix must be common to all keys. Unused for integer keys. */
+    bool open_bounds;    /* The bounds are not known; costs 16 bytes of memory a row meanwhile. */
     bool with_begin;     /* Rows come with begin timestamps. */
     uint8_t compression; /* enum segment_compression. */
 };

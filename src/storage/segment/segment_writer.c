@@ -47,7 +47,9 @@ struct segment_writer {
     struct buffer first_key;
     struct buffer last_key;
     uint64_t last_code;
-    struct buffer chunks; /* Of the metadata, as their sections are stored. */
+    struct buffer open_codes;  /* With open bounds: codes of all rows, for the prefix may still */
+    struct buffer open_hashes; /* become shorter, and their hashes. */
+    struct buffer chunks;      /* Of the metadata, as their sections are stored. */
     struct buffer offsets;
     struct buffer sizes;
     struct buffer zones;
@@ -85,9 +87,10 @@ static void destroy_writer(struct segment_writer *writer)
     alloc_free(alloc, writer->is_key_column, writer->column_count, sizeof *writer->is_key_column);
     alloc_free(alloc, writer->modes, writer->column_count, sizeof *writer->modes);
     external_destroy(writer->external);
-    struct buffer *buffers[] = {&writer->out,      &writer->packed, &writer->first_key,
-                                &writer->last_key, &writer->chunks, &writer->offsets,
-                                &writer->sizes,    &writer->zones};
+    struct buffer *buffers[] = {&writer->out,        &writer->packed,      &writer->first_key,
+                                &writer->last_key,   &writer->chunks,      &writer->offsets,
+                                &writer->sizes,      &writer->zones,       &writer->open_codes,
+                                &writer->open_hashes};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) {
         buffer_deinit(buffers[i]);
     }
@@ -128,6 +131,8 @@ static void init_buffers(struct segment_writer *writer, const struct alloc *allo
     buffer_init(&writer->packed, alloc);
     buffer_init(&writer->first_key, alloc);
     buffer_init(&writer->last_key, alloc);
+    buffer_init(&writer->open_codes, alloc);
+    buffer_init(&writer->open_hashes, alloc);
     buffer_init(&writer->chunks, alloc);
     buffer_init(&writer->offsets, alloc);
     buffer_init(&writer->sizes, alloc);
@@ -159,7 +164,7 @@ static tdbplus_status set_up(struct segment_writer *writer, struct err *err)
     }
     TRY(external_create(options, &writer->external, err));
     writer->is_integer_key = key_is_integer(schema);
-    if (!writer->is_integer_key) {
+    if (!writer->is_integer_key && !options->open_bounds) {
         writer->prefix_size = common_prefix(options->key_min, options->key_max);
         buffer_put_span(&writer->first_key,
                         (struct span){options->key_min.data, writer->prefix_size});
@@ -430,9 +435,43 @@ static tdbplus_status take_integer_keys(struct segment_writer *writer, uint32_t 
     return writer->first_key.failed || writer->last_key.failed ? no_memory(err) : TDBPLUS_OK;
 }
 
+/*
+ * With open bounds the common prefix is that of the first key and the newest. Where it becomes
+ * shorter, the codes taken before get back the bytes that were cut off in front: those are the same
+ * in all of them.
+ */
+static tdbplus_status open_prefix(struct segment_writer *writer, const struct span *keys,
+                                  uint32_t count, struct err *err)
+{
+    if (writer->row_count == 0) {
+        buffer_clear(&writer->first_key);
+        buffer_put_span(&writer->first_key, keys[0]);
+        if (writer->first_key.failed) {
+            return no_memory(err);
+        }
+        writer->prefix_size = (uint32_t)keys[0].size;
+    }
+    struct span prefix = {writer->first_key.data, writer->prefix_size};
+    uint32_t shared = common_prefix(prefix, keys[count - 1]);
+    if (shared == writer->prefix_size) {
+        return TDBPLUS_OK;
+    }
+    uint32_t less = writer->prefix_size - shared;
+    uint64_t head = key_code((struct span){prefix.data + shared, less});
+    uint64_t *codes = (uint64_t *)(void *)writer->open_codes.data;
+    for (uint64_t i = 0; i < writer->row_count; i++) {
+        codes[i] = less >= 8 ? head : head | codes[i] >> (8 * less);
+    }
+    writer->prefix_size = shared;
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status take_keys(struct segment_writer *writer, const struct span *keys,
                                 uint32_t count, struct err *err)
 {
+    if (writer->options.open_bounds) {
+        TRY(open_prefix(writer, keys, count, err));
+    }
     size_t prefix = writer->prefix_size;
     struct span previous = buffer_span(&writer->last_key);
     for (uint32_t i = 0; i < count; i++) {
@@ -518,7 +557,15 @@ static tdbplus_status add_rows(struct segment_writer *writer, const struct rows 
     } else {
         TRY(take_keys(writer, rows->keys + first, count, err));
     }
-    TRY(pkindex_builder_add(writer->index, writer->codes, writer->hashes, count, err));
+    if (writer->options.open_bounds && !writer->is_integer_key) {
+        buffer_put(&writer->open_codes, writer->codes, count * sizeof *writer->codes);
+        buffer_put(&writer->open_hashes, writer->hashes, count * sizeof *writer->hashes);
+        if (writer->open_codes.failed || writer->open_hashes.failed) {
+            return no_memory(err);
+        }
+    } else {
+        TRY(pkindex_builder_add(writer->index, writer->codes, writer->hashes, count, err));
+    }
     writer->row_count += count;
     writer->group_rows += count;
     return writer->group_rows == GROUP_ROW_COUNT ? flush_group(writer, err) : spill(writer, err);
@@ -703,6 +750,11 @@ static tdbplus_status finish_file(struct segment_writer *writer, struct segment_
     tdbplus_status status = TDBPLUS_OK;
     if (writer->group_rows > 0) {
         TRY_OR(done, flush_group(writer, err));
+    }
+    if (writer->open_codes.size > 0) {
+        const uint64_t *codes = (const uint64_t *)(const void *)writer->open_codes.data;
+        const uint64_t *hashes = (const uint64_t *)(const void *)writer->open_hashes.data;
+        TRY_OR(done, pkindex_builder_add(writer->index, codes, hashes, writer->row_count, err));
     }
     TRY_OR(done, pkindex_builder_finish(writer->index, &index, err));
     // First, so that what the segment's name promises is there; its name is synced with that.

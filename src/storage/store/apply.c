@@ -13,6 +13,23 @@
 #define LOCATE_CHUNK 256u
 #define APPLY_AHEAD  8u
 
+/* The ops from `first` on that come before the same stages: up to *end_out, and how many of the
+ * version's segments, newest first, are loads that come after them. */
+static uint32_t next_portion(const struct apply_group *group, uint32_t first, uint32_t *end_out)
+{
+    uint32_t later = 0;
+    *end_out = group->op_count;
+    for (uint32_t s = group->stage_count; s > 0; s--) {
+        const struct commit_stage *stage = &group->stages[s - 1];
+        if (stage->op_count <= first) {
+            break;
+        }
+        *end_out = stage->op_count;
+        later += stage->segment_count;
+    }
+    return later;
+}
+
 /* Writes down where, in one segment, the open version of each key not yet found lies. */
 static tdbplus_status locate_in_segment(struct apply_group *group, struct segment_ref *ref,
                                         uint32_t first, uint32_t count, struct err *err)
@@ -51,7 +68,7 @@ static tdbplus_status locate_in_segment(struct apply_group *group, struct segmen
 static tdbplus_status make_room(struct apply_group *group, const struct alloc *alloc,
                                 struct err *err)
 {
-    if (group->op_count == 1) {
+    if (group->op_count <= 1) {
         group->old_segments = &group->old_segment_one;
         group->old_rows = &group->old_row_one;
         group->scratch = &group->scratch_one;
@@ -83,12 +100,14 @@ tdbplus_status apply_locate(struct apply_group *group, const struct alloc *alloc
     }
     memset(group->old_segments, 0, group->op_count * sizeof(void *));
     struct version *version = group->version;
-    for (uint32_t first = 0; first < group->op_count; first += LOCATE_CHUNK) {
-        uint32_t left = group->op_count - first;
-        uint32_t count = left < LOCATE_CHUNK ? left : LOCATE_CHUNK;
-        for (uint32_t s = 0; s < version->segment_count; s++) {
+    for (uint32_t first = 0; first < group->op_count;) {
+        uint32_t end = 0;
+        uint32_t later = next_portion(group, first, &end);
+        uint32_t count = end - first < LOCATE_CHUNK ? end - first : LOCATE_CHUNK;
+        for (uint32_t s = later; s < version->segment_count; s++) {
             TRY(locate_in_segment(group, version->segments[s], first, count, err));
         }
+        first += count;
     }
     return TDBPLUS_OK;
 }

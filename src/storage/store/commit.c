@@ -24,6 +24,7 @@ struct commit_state {
     struct apply_group *groups; /* `group_one` if one is enough. */
     struct datum *values;       /* Scratch for one row; `values_few` if those are enough. */
     uint32_t value_count;
+    bool is_staged; /* Some group has stages: the structure mutex is held. */
     struct apply_group group_one;
     struct catalog *catalog; /* The one to publish; NULL without catalog changes. */
     struct version *
@@ -67,6 +68,9 @@ static tdbplus_status prepare_groups(struct commit_state *state, struct err *err
         group->collection = from->collection;
         group->ops = from->ops;
         group->op_count = from->op_count;
+        group->stages = from->stages;
+        group->stage_count = from->stage_count;
+        state->is_staged = state->is_staged || from->stage_count > 0;
         for (uint32_t k = 0; k < from->op_count; k++) {
             group->byte_count += from->ops[k].key.size + from->ops[k].row.size;
         }
@@ -81,6 +85,9 @@ static tdbplus_status encode_payload(struct commit_state *state, struct err *err
     size_t size = 32;
     for (uint32_t i = 0; i < state->commit->group_count; i++) {
         size += 32 + state->groups[i].byte_count + (size_t)state->groups[i].op_count * 8;
+        for (uint32_t k = 0; k < state->groups[i].stage_count; k++) {
+            size += 32 + (size_t)state->groups[i].stages[k].segment_count * 32;
+        }
     }
     (void)buffer_reserve(&state->payload, size); // A failure is remembered.
     payload_encode(state->commit, &state->payload);
@@ -165,10 +172,12 @@ static tdbplus_status locate_groups(struct commit_state *state, struct err *err)
 {
     for (uint32_t i = 0; i < state->commit->group_count; i++) {
         struct apply_group *group = &state->groups[i];
-        version_release(group->version);
-        version_release(group->stale);
-        group->stale = NULL;
-        group->version = version_acquire(group->collection);
+        if (group->stage_count == 0) {
+            version_release(group->version);
+            version_release(group->stale);
+            group->stale = NULL;
+            group->version = version_acquire(group->collection);
+        }
         TRY(apply_locate(group, state->alloc, err));
     }
     return TDBPLUS_OK;
@@ -181,8 +190,8 @@ static bool refresh_versions(struct commit_state *state)
     for (uint32_t i = 0; i < state->commit->group_count; i++) {
         struct apply_group *group = &state->groups[i];
         struct version *now = atomic_load(&group->collection->version);
-        if (now == group->version) {
-            continue;
+        if (now == group->version || group->stage_count > 0) {
+            continue; // Nobody else can publish a version where there are stages.
         }
         if (now->segment_generation != group->version->segment_generation) {
             return false;
@@ -294,6 +303,61 @@ static void publish_changes(struct commit_state *state)
     state->catalog = NULL;
 }
 
+/* Under `structure`: what the group's collection will consist of after the commit. */
+static tdbplus_status make_version(struct apply_group *group, const struct alloc *alloc,
+                                   struct err *err)
+{
+    size_t count = 0;
+    for (uint32_t i = 0; i < group->stage_count; i++) {
+        count += group->stages[i].segment_count;
+    }
+    struct segment_ref **loads = alloc_array(alloc, count + 1, sizeof(void *));
+    if (loads == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "commit: the changes do not fit the memory limit");
+    }
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < group->stage_count; i++) {
+        for (uint32_t k = 0; k < group->stages[i].segment_count; k++) {
+            loads[at++] = group->stages[i].segments[k];
+        }
+    }
+    struct version *base = version_acquire(group->collection);
+    tdbplus_status status =
+        version_with_loads(group->collection, base, loads, at, &group->version, err);
+    version_release(base);
+    alloc_free(alloc, loads, count + 1, sizeof(void *));
+    return status;
+}
+
+static tdbplus_status make_versions(struct commit_state *state, struct err *err)
+{
+    for (uint32_t i = 0; i < state->commit->group_count; i++) {
+        if (state->groups[i].stage_count > 0) {
+            TRY(make_version(&state->groups[i], state->alloc, err));
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* Under `commit` and `structure`: the loads become part of the collection. */
+static void publish_stages(struct apply_group *group, uint64_t lsn, uint64_t timestamp)
+{
+    struct store *store = group->collection->store;
+    for (uint32_t i = 0; i < group->stage_count; i++) {
+        for (uint32_t k = 0; k < group->stages[i].segment_count; k++) {
+            struct segment_ref *ref = group->stages[i].segments[k];
+            ref->born = timestamp;
+            ref->load_lsn = lsn;
+            atomic_store(&ref->is_loaded, true);
+            atomic_store(&ref->obsolete, false);
+            atomic_fetch_add(&store->load_written_bytes, ref->size);
+            atomic_fetch_add(&store->load_count, 1);
+        }
+    }
+    atomic_fetch_add_explicit(&group->version->refs, 1, memory_order_relaxed);
+    version_publish(group->collection, group->version);
+}
+
 /* Under `commit`, after everything that can fail. */
 static void number_and_apply(struct commit_state *state, uint64_t wall_us)
 {
@@ -323,6 +387,9 @@ static void number_and_apply(struct commit_state *state, uint64_t wall_us)
     for (uint32_t i = 0; i < commit->group_count; i++) {
         apply_rows(&state->groups[i], lsn, state->timestamp, state->values);
         state->groups[i].collection->changed = state->timestamp;
+        if (state->groups[i].stage_count > 0) {
+            publish_stages(&state->groups[i], lsn, state->timestamp);
+        }
     }
     if (state->catalog != NULL) {
         note_changes(commit, state->timestamp);
@@ -392,8 +459,15 @@ static tdbplus_status finish_commit(struct commit_state *state, struct err *err)
     uint64_t rows = 0;
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < state->commit->group_count; i++) {
-        rows += state->groups[i].op_count;
-        bytes += state->groups[i].byte_count;
+        const struct apply_group *group = &state->groups[i];
+        rows += group->op_count;
+        bytes += group->byte_count;
+        for (uint32_t k = 0; k < group->stage_count; k++) {
+            bytes += group->stages[k].byte_count;
+            for (uint32_t s = 0; s < group->stages[k].segment_count; s++) {
+                rows += group->stages[k].segments[s]->row_count;
+            }
+        }
     }
     atomic_fetch_add_explicit(&store->row_write_count, rows, memory_order_relaxed);
     atomic_fetch_add_explicit(&store->ingested_bytes, bytes, memory_order_relaxed);
@@ -430,24 +504,61 @@ static tdbplus_status locate_and_commit(struct commit_state *state, struct err *
     return TDBPLUS_OK;
 }
 
+/* Everything but waiting for the disk. With stages or catalog changes under `structure`. [waits] */
+static tdbplus_status prepare_and_commit(struct commit_state *state, const struct call *call)
+{
+    struct store *store = state->store;
+    TRY(make_versions(state, call->err));
+    if (store->log == NULL) {
+        return locate_and_commit(state, call->err);
+    }
+    TRY(log_prepare(store->log, state->payload.size, call->err));
+    tdbplus_status status = locate_and_commit(state, call->err);
+    if (status != TDBPLUS_OK) {
+        log_unprepare(store->log, state->payload.size);
+    }
+    return status;
+}
+
+/* Waits before the structure mutex is taken, which the flushes waited for would need. [waits] */
+static tdbplus_status make_way(struct commit_state *state, const struct call *call)
+{
+    for (uint32_t i = 0; i < state->commit->group_count; i++) {
+        TRY(freeze_if_full(state->store, state->commit->groups[i].collection, call));
+        if (state->groups[i].stage_count > 0) {
+            TRY(wait_for_flushes(state->store, state->commit->groups[i].collection, call));
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* The flush of a memtable frozen now lets the manifest know of the loads, and merges take them.
+ * Without memory for it that happens later. Under `structure`. */
+static void freeze_staged(struct commit_state *state)
+{
+    for (uint32_t i = 0; i < state->commit->group_count; i++) {
+        if (state->groups[i].stage_count > 0 && !state->store->options.no_background) {
+            (void)!collection_freeze(state->groups[i].collection, NULL, NULL);
+        }
+    }
+    background_wake(state->store);
+}
+
 static tdbplus_status run(struct commit_state *state, const struct call *call)
 {
     struct store *store = state->store;
-    // A catalog change holds the structure mutex, which the flushes waited for would need.
-    for (uint32_t i = 0; state->catalog == NULL && i < state->commit->group_count; i++) {
-        TRY(freeze_if_full(store, state->commit->groups[i].collection, call));
+    TRY(make_way(state, call));
+    if (!state->is_staged) {
+        TRY(prepare_and_commit(state, call));
+        return finish_commit(state, call->err);
     }
-    if (store->log == NULL) {
-        TRY(locate_and_commit(state, call->err));
-    } else {
-        TRY(log_prepare(store->log, state->payload.size, call->err));
-        tdbplus_status status = locate_and_commit(state, call->err);
-        if (status != TDBPLUS_OK) {
-            log_unprepare(store->log, state->payload.size);
-            return status;
-        }
+    mutex_lock(store->env, &store->structure);
+    tdbplus_status status = prepare_and_commit(state, call);
+    if (status == TDBPLUS_OK) {
+        freeze_staged(state);
     }
-    return finish_commit(state, call->err);
+    mutex_unlock(store->env, &store->structure);
+    return status == TDBPLUS_OK ? finish_commit(state, call->err) : status;
 }
 
 /* ---- catalog changes ---- */
@@ -546,7 +657,8 @@ static tdbplus_status run_with_changes(struct commit_state *state, const struct 
         status = err_set(call->err, status, "%s", why.text);
         goto done;
     }
-    TRY_OR(done, run(state, call));
+    TRY_OR(done, prepare_and_commit(state, call));
+    TRY_OR(done, finish_commit(state, call->err));
     catalog_settle(store);
     store->catalog_lsn = state->sync_lsn;
     persist_counters_again(store, &pending);

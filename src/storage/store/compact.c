@@ -68,6 +68,12 @@ static uint32_t tier_of(const struct store *store, uint64_t size)
     return tier;
 }
 
+/* A load that the manifest does not know of must still be there when the log is replayed. */
+static bool may_take(const struct version *version, uint32_t number)
+{
+    return !atomic_load(&version->segments[number]->is_loaded);
+}
+
 /* Fills `chosen` with the numbers of the segments to merge; returns how many. */
 static uint32_t choose_tier(const struct store *store, const struct version *version,
                             uint32_t chosen[MERGE_SOURCE_COUNT_MAX])
@@ -75,7 +81,7 @@ static uint32_t choose_tier(const struct store *store, const struct version *ver
     for (uint32_t tier = 0; tier < 31; tier++) {
         uint32_t count = 0;
         for (uint32_t i = 0; i < version->segment_count && count < MERGE_SOURCE_COUNT_MAX; i++) {
-            if (tier_of(store, version->segments[i]->size) == tier) {
+            if (tier_of(store, version->segments[i]->size) == tier && may_take(version, i)) {
                 chosen[count++] = i;
             }
         }
@@ -96,11 +102,13 @@ static uint32_t choose_all(const struct version *version, uint32_t chosen[MERGE_
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < version->segment_count && count < MERGE_SOURCE_COUNT_MAX; i++) {
-        chosen[count++] = i;
+        if (may_take(version, i)) {
+            chosen[count++] = i;
+        }
     }
     // One segment without ended rows is as merged as can be.
-    bool done = count == 1 && delete_map_count(version->segments[0]->deletes) == 0 &&
-                !values_wasteful(version->segments[0]);
+    bool done = count == 1 && delete_map_count(version->segments[chosen[0]]->deletes) == 0 &&
+                !values_wasteful(version->segments[chosen[0]]);
     return done ? 0 : count;
 }
 
@@ -168,6 +176,7 @@ static tdbplus_status create_merge(struct compaction *work)
         sources[i] = (struct merge_source){.segment = work->chosen[i].ref->segment,
                                            .decide = decide_window,
                                            .ctx = &work->chosen[i],
+                                           .begin = work->chosen[i].ref->born,
                                            .copy_values = flags};
         flags = flags == NULL ? NULL : flags + segment_values_count(sources[i].segment);
     }

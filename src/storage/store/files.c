@@ -24,6 +24,7 @@ struct sweep {
     struct store *store;
     struct list names; /* char[ENV_NAME_SIZE_MAX] each. */
     struct map deletes_files;
+    struct map loads; /* Ids of segments that only the log names. */
 };
 
 bool store_parse_name(const char *name, const char *kind, uint64_t *id_out)
@@ -57,10 +58,12 @@ static bool is_leftover(struct sweep *sweep, const char *name)
         return true;
     }
     if (store_parse_name(name, "segment", &id)) {
-        return !manifest_get(sweep->store->manifest, MANIFEST_SEGMENT, id, &value);
+        return !manifest_get(sweep->store->manifest, MANIFEST_SEGMENT, id, &value) &&
+               map_get(&sweep->loads, id) == NULL;
     }
     if (store_parse_name(name, "values", &id)) {
-        return !manifest_get(sweep->store->manifest, MANIFEST_VALUES, id, &value);
+        return !manifest_get(sweep->store->manifest, MANIFEST_VALUES, id, &value) &&
+               map_get(&sweep->loads, id) == NULL; // It has its segment's id.
     }
     if (store_parse_name(name, "deletes", &id)) {
         return map_get(&sweep->deletes_files, id) == NULL || planted(PLANT_SWEEP_TAKES_LIVE);
@@ -96,13 +99,32 @@ static tdbplus_status remember_deletes_files(struct sweep *sweep, struct err *er
     return TDBPLUS_OK;
 }
 
+static tdbplus_status remember_loads(struct sweep *sweep, struct err *err)
+{
+    const struct catalog *catalog = atomic_load(&sweep->store->catalog);
+    for (uint32_t i = 0; i < catalog->object_count; i++) {
+        const struct collection *collection = catalog->objects[i]->object.collection;
+        const struct version *version =
+            collection == NULL ? NULL : atomic_load(&collection->version);
+        for (uint32_t s = 0; version != NULL && s < version->segment_count; s++) {
+            const struct segment_ref *ref = version->segments[s];
+            if (atomic_load(&ref->is_loaded) && !map_put(&sweep->loads, ref->id, 1)) {
+                return err_set(err, TDBPLUS_E_NOMEM, "store: sweeping needs more memory");
+            }
+        }
+    }
+    return TDBPLUS_OK;
+}
+
 tdbplus_status store_sweep(struct store *store, struct err *err)
 {
     struct sweep sweep = {.store = store};
     list_init(&sweep.names, store->alloc, ENV_NAME_SIZE_MAX);
     map_init(&sweep.deletes_files, store->alloc);
+    map_init(&sweep.loads, store->alloc);
     tdbplus_status status = TDBPLUS_OK;
     TRY_OR(done, remember_deletes_files(&sweep, err));
+    TRY_OR(done, remember_loads(&sweep, err));
     TRY_OR(done, env_list(store->env, store->directory, collect_leftover, &sweep, err));
     for (size_t i = 0; i < sweep.names.count; i++) {
         char path[ENV_PATH_SIZE_MAX];
@@ -112,5 +134,6 @@ tdbplus_status store_sweep(struct store *store, struct err *err)
 done:
     list_deinit(&sweep.names);
     map_deinit(&sweep.deletes_files);
+    map_deinit(&sweep.loads);
     return status;
 }

@@ -274,6 +274,7 @@ static tdbplus_status publish(struct flush *flush, struct err *err)
     if (flush->segment != NULL) {
         persist_segment(&edit, collection, &flush->summary);
     }
+    persist_loads(&edit, version, flush->table->lsn_last);
     persist_collection(&edit, collection, flush->table->lsn_last, timestamp);
     uint64_t ends_until = planted(PLANT_DELETES_TOO_NEW) ? TIMESTAMP_OPEN - 1 : timestamp;
     TRY_OR(done, persist_deletes(store, version->segments, version->segment_count, ends_until,
@@ -287,6 +288,7 @@ static tdbplus_status publish(struct flush *flush, struct err *err)
         goto done;
     }
     persist_deletes_done(store, version->segments, version->segment_count, timestamp);
+    persist_loads_done(version, flush->table->lsn_last);
     collection->flushed_lsn = flush->table->lsn_last;
     collection->flushed_timestamp = timestamp;
     latch_lock(&store->commit);

@@ -1,8 +1,9 @@
 #include "storage/store/payload.h"
 
-#define PAYLOAD_LAYOUT 1u
-#define CHANGE_PUT     1u
-#define CHANGE_DROP    2u
+#define PAYLOAD_LAYOUT_PLAIN  1u
+#define PAYLOAD_LAYOUT_STAGES 2u
+#define CHANGE_PUT            1u
+#define CHANGE_DROP           2u
 
 static void encode_change(const struct catalog_change *change, struct buffer *buffer)
 {
@@ -18,10 +19,30 @@ static void encode_change(const struct catalog_change *change, struct buffer *bu
     buffer_deinit(&encoded);
 }
 
-static void encode_group(const struct commit_group *group, struct buffer *buffer)
+static void encode_stage(const struct commit_stage *stage, struct buffer *buffer)
+{
+    buffer_put_u8(buffer, stage->kind);
+    buffer_put_varint(buffer, stage->op_count);
+    buffer_put_varint(buffer, stage->segment_count);
+    for (uint32_t i = 0; i < stage->segment_count; i++) {
+        const struct segment_ref *ref = stage->segments[i];
+        buffer_put_u64(buffer, ref->id);
+        buffer_put_varint(buffer, ref->row_count);
+        buffer_put_varint(buffer, ref->size);
+        buffer_put_u32(buffer, segment_footer_crc(ref->segment));
+    }
+}
+
+static void encode_group(const struct commit_group *group, bool with_stages, struct buffer *buffer)
 {
     buffer_put_varint(buffer, collection_id(group->collection));
     buffer_put_varint(buffer, group->schema->version);
+    if (with_stages) {
+        buffer_put_varint(buffer, group->stage_count);
+    }
+    for (uint32_t i = 0; i < group->stage_count; i++) {
+        encode_stage(&group->stages[i], buffer);
+    }
     buffer_put_varint(buffer, group->op_count);
     for (uint32_t i = 0; i < group->op_count; i++) {
         const struct commit_op *op = &group->ops[i];
@@ -35,14 +56,18 @@ static void encode_group(const struct commit_group *group, struct buffer *buffer
 
 void payload_encode(const struct store_commit *commit, struct buffer *buffer)
 {
-    buffer_put_u8(buffer, PAYLOAD_LAYOUT);
+    bool with_stages = false;
+    for (uint32_t i = 0; i < commit->group_count; i++) {
+        with_stages = with_stages || commit->groups[i].stage_count > 0;
+    }
+    buffer_put_u8(buffer, with_stages ? PAYLOAD_LAYOUT_STAGES : PAYLOAD_LAYOUT_PLAIN);
     buffer_put_varint(buffer, commit->change_count);
     for (uint32_t i = 0; i < commit->change_count; i++) {
         encode_change(&commit->changes[i], buffer);
     }
     buffer_put_varint(buffer, commit->group_count);
     for (uint32_t i = 0; i < commit->group_count; i++) {
-        encode_group(&commit->groups[i], buffer);
+        encode_group(&commit->groups[i], with_stages, buffer);
     }
 }
 
@@ -59,10 +84,11 @@ tdbplus_status payload_begin(struct payload_reader *payload, struct span bytes, 
     if (payload->reader.overrun) {
         return nonsense(err, "beginning");
     }
-    if (layout != PAYLOAD_LAYOUT) {
-        return err_set(err, TDBPLUS_E_VERSION, "log: commit layout %u, this build reads %u", layout,
-                       PAYLOAD_LAYOUT);
+    if (layout != PAYLOAD_LAYOUT_PLAIN && layout != PAYLOAD_LAYOUT_STAGES) {
+        return err_set(err, TDBPLUS_E_VERSION, "log: commit layout %u, this build reads up to %u",
+                       layout, PAYLOAD_LAYOUT_STAGES);
     }
+    payload->has_stages = layout == PAYLOAD_LAYOUT_STAGES;
     return TDBPLUS_OK;
 }
 
@@ -93,15 +119,65 @@ tdbplus_status payload_group(struct payload_reader *payload, struct payload_grou
 {
     struct payload_group group = {.collection_id = reader_varint(&payload->reader)};
     uint64_t version = reader_varint(&payload->reader);
-    group.op_count = reader_varint(&payload->reader);
-    // An op has at least three bytes.
-    if (payload->reader.overrun || version == 0 || version > UINT32_MAX ||
-        group.op_count > payload->reader.rest.size) {
+    if (payload->reader.overrun || version == 0 || version > UINT32_MAX) {
         return nonsense(err, "group");
     }
     group.schema_version = (uint32_t)version;
     *group_out = group;
     return TDBPLUS_OK;
+}
+
+/* Whatever is counted has at least one byte. */
+static tdbplus_status read_count(struct payload_reader *payload, const char *what,
+                                 uint64_t *count_out, struct err *err)
+{
+    uint64_t count = reader_varint(&payload->reader);
+    if (payload->reader.overrun || count > payload->reader.rest.size || count > UINT32_MAX) {
+        return nonsense(err, what);
+    }
+    *count_out = count;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status payload_stages(struct payload_reader *payload, uint64_t *count_out, struct err *err)
+{
+    if (!payload->has_stages) {
+        *count_out = 0;
+        return TDBPLUS_OK;
+    }
+    return read_count(payload, "stage count", count_out, err);
+}
+
+tdbplus_status payload_stage(struct payload_reader *payload, struct payload_stage *stage_out,
+                             struct err *err)
+{
+    struct payload_stage stage = {.kind = reader_u8(&payload->reader)};
+    stage.op_count = reader_varint(&payload->reader);
+    if (payload->reader.overrun || stage.kind != COMMIT_LOAD) {
+        return nonsense(err, "stage");
+    }
+    TRY(read_count(payload, "segment count", &stage.segment_count, err));
+    *stage_out = stage;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status payload_segment(struct payload_reader *payload, struct payload_segment *segment_out,
+                               struct err *err)
+{
+    struct payload_segment segment = {.id = reader_u64(&payload->reader)};
+    segment.row_count = reader_varint(&payload->reader);
+    segment.file_size = reader_varint(&payload->reader);
+    segment.footer_crc = reader_u32(&payload->reader);
+    if (payload->reader.overrun) {
+        return nonsense(err, "segment");
+    }
+    *segment_out = segment;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status payload_ops(struct payload_reader *payload, uint64_t *count_out, struct err *err)
+{
+    return read_count(payload, "row count", count_out, err);
 }
 
 tdbplus_status payload_op(struct payload_reader *payload, struct commit_op *op_out, struct err *err)

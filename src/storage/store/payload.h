@@ -3,10 +3,16 @@
 /*
  * What a commit's log record says.
  *
- *   u8 1 (layout), varint change count, changes, varint group count, groups
- *   change: u8 1 put / 2 drop, varint id, [sized object_encode() without older schemas]
- *   group:  varint collection id, varint schema version, varint op count, ops
- *   op:     u8 enum commit_op_kind, sized key, [sized row]
+ *   u8 layout, varint change count, changes, varint group count, groups
+ *   change:  u8 1 put / 2 drop, varint id, [sized object_encode() without older schemas]
+ *   group:   varint collection id, varint schema version, [stages,] varint op count, ops
+ *   stages:  layout 2 only: varint stage count, stages
+ *   stage:   u8 enum commit_stage_kind, varint ops of the group before it, then
+ *            COMMIT_LOAD: varint segment count, segments
+ *   segment: u64 id, varint row count, varint file size, u32 crc of its footer
+ *   op:      u8 enum commit_op_kind, sized key, [sized row]
+ *
+ * Layout 1 has no stages; records that need none are written so.
  */
 
 #include "storage/store/store_internal.h"
@@ -18,6 +24,7 @@ struct payload_reader {
     struct reader reader;
     uint64_t change_count;
     uint64_t group_count;
+    bool has_stages; /* Layout 2. */
 };
 
 struct payload_change {
@@ -29,7 +36,19 @@ struct payload_change {
 struct payload_group {
     uint64_t collection_id;
     uint32_t schema_version;
+};
+
+struct payload_stage {
+    uint8_t kind;
     uint64_t op_count;
+    uint64_t segment_count;
+};
+
+struct payload_segment {
+    uint64_t id;
+    uint64_t row_count;
+    uint64_t file_size;
+    uint32_t footer_crc;
 };
 
 TDBPLUS_CHECKED tdbplus_status payload_begin(struct payload_reader *payload, struct span bytes,
@@ -38,7 +57,18 @@ TDBPLUS_CHECKED tdbplus_status payload_change(struct payload_reader *payload,
                                               struct payload_change *change_out, struct err *err);
 /* Call after all changes; `payload->group_count` is set by the first call's predecessor. */
 TDBPLUS_CHECKED tdbplus_status payload_groups(struct payload_reader *payload, struct err *err);
+/* A group's head, its stages (payload_stages() says how many), payload_ops(), its ops. */
 TDBPLUS_CHECKED tdbplus_status payload_group(struct payload_reader *payload,
                                              struct payload_group *group_out, struct err *err);
+TDBPLUS_CHECKED tdbplus_status payload_stages(struct payload_reader *payload, uint64_t *count_out,
+                                              struct err *err);
+/* A stage's segments follow it. */
+TDBPLUS_CHECKED tdbplus_status payload_stage(struct payload_reader *payload,
+                                             struct payload_stage *stage_out, struct err *err);
+TDBPLUS_CHECKED tdbplus_status payload_segment(struct payload_reader *payload,
+                                               struct payload_segment *segment_out,
+                                               struct err *err);
+TDBPLUS_CHECKED tdbplus_status payload_ops(struct payload_reader *payload, uint64_t *count_out,
+                                           struct err *err);
 TDBPLUS_CHECKED tdbplus_status payload_op(struct payload_reader *payload, struct commit_op *op_out,
                                           struct err *err);

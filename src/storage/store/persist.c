@@ -96,6 +96,39 @@ void persist_segment(struct manifest_edit *edit, const struct collection *collec
     }
 }
 
+/* A load whose record lies before the position up to which its collection is flushed. */
+static bool load_due(const struct segment_ref *ref, uint64_t lsn)
+{
+    return atomic_load(&ref->is_loaded) && ref->load_lsn < lsn;
+}
+
+void persist_loads(struct manifest_edit *edit, const struct version *version, uint64_t lsn)
+{
+    for (uint32_t i = 0; i < version->segment_count; i++) {
+        const struct segment_ref *ref = version->segments[i];
+        if (load_due(ref, lsn)) {
+            struct segment_summary summary = {.segment_id = ref->id,
+                                              .row_count = ref->row_count,
+                                              .file_size = ref->size,
+                                              .footer_crc = segment_footer_crc(ref->segment)};
+            if (segment_values_count(ref->segment) > 0) {
+                segment_values_at(ref->segment, 0, &summary.values); // Its own: it is new.
+            }
+            persist_segment(edit, version->collection, &summary);
+        }
+    }
+}
+
+void persist_loads_done(const struct version *version, uint64_t lsn)
+{
+    for (uint32_t i = 0; i < version->segment_count; i++) {
+        struct segment_ref *ref = version->segments[i];
+        if (load_due(ref, lsn)) {
+            atomic_store(&ref->is_loaded, false);
+        }
+    }
+}
+
 tdbplus_status persist_read_segment(struct span value, struct segment_entry *entry_out,
                                     struct err *err)
 {

@@ -12,6 +12,9 @@ static tdbplus_status choose_version(const struct segment_ref *ref, uint64_t fir
                                      uint64_t snapshot, struct row_place *place, struct err *err)
 {
     bool has_begin = segment_has_begin(ref->segment);
+    if (ref->born > snapshot) {
+        return TDBPLUS_OK;
+    }
     for (uint64_t row = first; row < first + count; row++) {
         if (!delete_map_visible(ref->deletes, row, snapshot)) {
             continue;
@@ -190,6 +193,7 @@ static tdbplus_status newest_in_segment(const struct segment_ref *ref, uint64_t 
         if (end == TIMESTAMP_OPEN) {
             *open = true;
             TRY(segment_begin(ref->segment, row, &when, err));
+            when = when > ref->born ? when : ref->born;
         }
         *changed = when > *changed ? when : *changed;
     }

@@ -15,6 +15,8 @@
 struct recovery {
     struct store *store;
     struct list ops;      /* struct commit_op of the group at hand. */
+    struct list stages;   /* struct payload_stage of it, */
+    struct list segments; /* and struct payload_segment of all those. */
     struct datum *values; /* Scratch for one row of the widest schema so far. */
     uint32_t value_count;
     bool catalog_changed;
@@ -132,17 +134,11 @@ static tdbplus_status add_segment(struct collection *collection, struct segment_
     return status;
 }
 
-static tdbplus_status load_segment(struct store *store, uint64_t id, struct span value,
+/* Opens the file, which must be the one that the entry describes. */
+static tdbplus_status open_segment(struct store *store, uint64_t id,
+                                   const struct segment_entry *entry, struct segment_ref **ref_out,
                                    struct err *err)
 {
-    struct segment_entry entry = {0};
-    TRY(persist_read_segment(value, &entry, err));
-    struct object_ref *object = catalog_find_id(atomic_load(&store->catalog), entry.collection_id);
-    if (object == NULL || object->object.collection == NULL) {
-        return err_set(err, TDBPLUS_E_CORRUPT,
-                       "%s: the manifest lists segment %llu of an unknown collection",
-                       store->directory, (unsigned long long)id);
-    }
     char path[ENV_PATH_SIZE_MAX];
     TRY(store_path(store, path, "segment", id, err));
     struct segment_options options = {.env = store->env,
@@ -160,19 +156,33 @@ static tdbplus_status load_segment(struct store *store, uint64_t id, struct span
     if (status != TDBPLUS_OK) {
         return err_set(err, status, "%s", why.text);
     }
-    if (segment_row_count(segment) != entry.row_count ||
-        segment_file_size(segment) != entry.file_size ||
-        segment_footer_crc(segment) != entry.footer_crc) {
+    if (segment_row_count(segment) != entry->row_count ||
+        segment_file_size(segment) != entry->file_size ||
+        segment_footer_crc(segment) != entry->footer_crc) {
         segment_close(segment);
-        return err_set(err, TDBPLUS_E_CORRUPT, "%s: not the segment that the manifest means", path);
+        return err_set(err, TDBPLUS_E_CORRUPT, "%s: not the segment that is meant", path);
     }
-    struct segment_ref *ref = NULL;
-    status = segment_ref_create(store, id, segment, &ref, err);
+    status = segment_ref_create(store, id, segment, ref_out, err);
     if (status != TDBPLUS_OK) {
         segment_close(segment);
-        return status;
     }
-    status = persist_load_deletes(store, ref, err);
+    return status;
+}
+
+static tdbplus_status load_segment(struct store *store, uint64_t id, struct span value,
+                                   struct err *err)
+{
+    struct segment_entry entry = {0};
+    TRY(persist_read_segment(value, &entry, err));
+    struct object_ref *object = catalog_find_id(atomic_load(&store->catalog), entry.collection_id);
+    if (object == NULL || object->object.collection == NULL) {
+        return err_set(err, TDBPLUS_E_CORRUPT,
+                       "%s: the manifest lists segment %llu of an unknown collection",
+                       store->directory, (unsigned long long)id);
+    }
+    struct segment_ref *ref = NULL;
+    TRY(open_segment(store, id, &entry, &ref, err));
+    tdbplus_status status = persist_load_deletes(store, ref, err);
     if (status == TDBPLUS_OK) {
         ref->deletes_persisted = object->object.collection->flushed_timestamp;
         status = add_segment(object->object.collection, ref, err);
@@ -297,24 +307,20 @@ static tdbplus_status read_ops(struct recovery *recovery, struct payload_reader 
     return TDBPLUS_OK;
 }
 
-static tdbplus_status apply_group_again(struct recovery *recovery, struct collection *collection,
-                                        const struct schema *schema,
-                                        const struct log_record *record, struct err *err)
+/* The ops [first, end) of the group at hand. */
+static tdbplus_status apply_ops_again(struct recovery *recovery, struct collection *collection,
+                                      uint64_t first, uint64_t end, const struct log_record *record,
+                                      struct err *err)
 {
     struct store *store = recovery->store;
-    struct version *now = atomic_load(&collection->version);
-    const struct memtable *active = now->tables[0]->memtable;
-    // The memtable takes rows of one schema; a full one makes room for the next.
-    if (memtable_schema(active) != schema ||
-        memtable_size_bytes(active) >= store->options.memtable_size_bytes) {
-        TRY(collection_freeze(collection, schema, err));
-        (void)epoch_collect(&store->epoch);
+    if (first == end) {
+        return TDBPLUS_OK;
     }
     struct apply_group group = {
         .collection = collection,
         .version = version_acquire(collection),
-        .ops = recovery->ops.items,
-        .op_count = (uint32_t)recovery->ops.count,
+        .ops = (struct commit_op *)recovery->ops.items + first,
+        .op_count = (uint32_t)(end - first),
     };
     for (uint32_t i = 0; i < group.op_count; i++) {
         group.byte_count += group.ops[i].key.size + group.ops[i].row.size;
@@ -328,6 +334,94 @@ static tdbplus_status apply_group_again(struct recovery *recovery, struct collec
     }
     apply_group_deinit(&group, store->alloc);
     return status;
+}
+
+/* The memtable takes rows of one schema; a full one makes room for the next. */
+static tdbplus_status make_room(struct store *store, struct collection *collection,
+                                const struct schema *schema, struct err *err)
+{
+    const struct version *now = atomic_load(&collection->version);
+    const struct memtable *active = now->tables[0]->memtable;
+    if (memtable_schema(active) != schema ||
+        memtable_size_bytes(active) >= store->options.memtable_size_bytes) {
+        TRY(collection_freeze(collection, schema, err));
+        (void)epoch_collect(&store->epoch);
+    }
+    return TDBPLUS_OK;
+}
+
+/* A segment that the log names and the manifest does not, because no flush came after it. */
+static tdbplus_status load_again(struct store *store, struct collection *collection,
+                                 const struct payload_segment *segment,
+                                 const struct log_record *record, struct err *err)
+{
+    struct segment_entry entry = {.collection_id = collection->id,
+                                  .row_count = segment->row_count,
+                                  .file_size = segment->file_size,
+                                  .footer_crc = segment->footer_crc};
+    struct segment_ref *ref = NULL;
+    TRY(open_segment(store, segment->id, &entry, &ref, err));
+    ref->born = record->timestamp;
+    ref->load_lsn = record->lsn;
+    atomic_store(&ref->is_loaded, true);
+    // No later file may get its number.
+    if (segment->id >= atomic_load(&store->file_id_next)) {
+        atomic_store(&store->file_id_next, segment->id + 1);
+    }
+    tdbplus_status status = add_segment(collection, ref, err);
+    segment_ref_release(ref);
+    struct table_ref *table = atomic_load(&collection->version)->tables[0];
+    if (status == TDBPLUS_OK && !table->changed) {
+        table->changed = true;
+        table->lsn_first = record->lsn;
+    }
+    return status;
+}
+
+static tdbplus_status apply_group_again(struct recovery *recovery, struct collection *collection,
+                                        const struct schema *schema,
+                                        const struct log_record *record, struct err *err)
+{
+    struct store *store = recovery->store;
+    TRY(make_room(store, collection, schema, err));
+    uint64_t op = 0;
+    size_t segment = 0;
+    for (size_t i = 0; i < recovery->stages.count; i++) {
+        const struct payload_stage *stage = list_at(&recovery->stages, i);
+        if (stage->op_count < op || stage->op_count > recovery->ops.count) {
+            return err_set(err, TDBPLUS_E_CORRUPT, "log: a commit record's stages are in disorder");
+        }
+        TRY(apply_ops_again(recovery, collection, op, stage->op_count, record, err));
+        op = stage->op_count;
+        for (uint64_t k = 0; k < stage->segment_count; k++) {
+            TRY(load_again(store, collection, list_at(&recovery->segments, segment++), record,
+                           err));
+        }
+    }
+    return apply_ops_again(recovery, collection, op, recovery->ops.count, record, err);
+}
+
+static tdbplus_status read_stages(struct recovery *recovery, struct payload_reader *payload,
+                                  struct err *err)
+{
+    uint64_t count = 0;
+    recovery->stages.count = 0;
+    recovery->segments.count = 0;
+    TRY(payload_stages(payload, &count, err));
+    for (uint64_t i = 0; i < count; i++) {
+        struct payload_stage stage = {0};
+        TRY(payload_stage(payload, &stage, err));
+        bool good = list_push(&recovery->stages, &stage) != NULL;
+        for (uint64_t k = 0; good && k < stage.segment_count; k++) {
+            struct payload_segment segment = {0};
+            TRY(payload_segment(payload, &segment, err));
+            good = list_push(&recovery->segments, &segment) != NULL;
+        }
+        if (!good) {
+            return err_set(err, TDBPLUS_E_NOMEM, "open: replaying the log needs more memory");
+        }
+    }
+    return TDBPLUS_OK;
 }
 
 static tdbplus_status replay_group(struct recovery *recovery, struct payload_reader *payload,
@@ -350,8 +444,11 @@ static tdbplus_status replay_group(struct recovery *recovery, struct payload_rea
         }
         TRY(ensure_values(recovery, schema->column_count, err));
     }
-    TRY(read_ops(recovery, payload, group.op_count, schema, err));
-    if (skip || recovery->ops.count == 0) {
+    uint64_t op_count = 0;
+    TRY(read_stages(recovery, payload, err));
+    TRY(payload_ops(payload, &op_count, err));
+    TRY(read_ops(recovery, payload, op_count, schema, err));
+    if (skip || (recovery->ops.count == 0 && recovery->stages.count == 0)) {
         return TDBPLUS_OK;
     }
     return apply_group_again(recovery, collection, schema, record, err);
@@ -447,6 +544,8 @@ static tdbplus_status replay_log(struct store *store, uint64_t from, struct err 
 {
     struct recovery recovery = {.store = store};
     list_init(&recovery.ops, store->alloc, sizeof(struct commit_op));
+    list_init(&recovery.stages, store->alloc, sizeof(struct payload_stage));
+    list_init(&recovery.segments, store->alloc, sizeof(struct payload_segment));
     struct log_options options = {
         .env = store->env,
         .alloc = store->alloc,
@@ -458,6 +557,8 @@ static tdbplus_status replay_log(struct store *store, uint64_t from, struct err 
     tdbplus_status status =
         log_open(&options, from, replay_record, &recovery, &store->log, NULL, err);
     list_deinit(&recovery.ops);
+    list_deinit(&recovery.stages);
+    list_deinit(&recovery.segments);
     alloc_free(store->alloc, recovery.values, recovery.value_count, sizeof *recovery.values);
     if (status == TDBPLUS_OK && recovery.catalog_changed && !store->options.read_only) {
         status = persist_replayed(store, err);

@@ -107,6 +107,9 @@ void salvage_print_key(const struct schema *schema, const struct datum *values,
 
 /* salvage_rows.c: the rows of all segments. [waits] */
 TDBPLUS_CHECKED tdbplus_status salvage_segments(struct salvage *salvage, struct err *err);
+/* Those of one. */
+TDBPLUS_CHECKED tdbplus_status salvage_segment_rows(struct salvage *salvage,
+                                                    struct salvage_segment *entry, struct err *err);
 
 /* salvage_log.c: first only the catalog's part of the log, then the rows. [waits] */
 TDBPLUS_CHECKED tdbplus_status salvage_log_objects(struct salvage *salvage, struct err *err);

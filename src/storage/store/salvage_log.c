@@ -147,6 +147,104 @@ static tdbplus_status take_op(struct salvage_sink *sink, const struct commit_op 
     return salvage_put(sink, schema, salvage->values, err);
 }
 
+/* A load between the ops of a group. */
+struct load {
+    uint64_t op_count; /* Ops before it. */
+    struct salvage_segment segment;
+};
+
+static tdbplus_status read_loads(struct payload_reader *payload, uint64_t collection_id,
+                                 struct list *loads, struct err *err)
+{
+    uint64_t count = 0;
+    TRY(payload_stages(payload, &count, err));
+    for (uint64_t i = 0; i < count; i++) {
+        struct payload_stage stage = {0};
+        TRY(payload_stage(payload, &stage, err));
+        for (uint64_t k = 0; k < stage.segment_count; k++) {
+            struct payload_segment segment = {0};
+            TRY(payload_segment(payload, &segment, err));
+            struct load load = {.op_count = stage.op_count,
+                                .segment = {.id = segment.id,
+                                            .collection_id = collection_id,
+                                            .row_count = segment.row_count,
+                                            .footer_crc = segment.footer_crc}};
+            if (list_push(loads, &load) == NULL) {
+                return err_set(err, TDBPLUS_E_NOMEM, "recover: out of memory");
+            }
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* A merge has taken the file already where the manifest that knew of it is lost. */
+static bool file_is_there(const struct salvage *salvage, uint64_t id)
+{
+    char path[ENV_PATH_SIZE_MAX];
+    struct env_file *file = NULL;
+    if (salvage_path(salvage, path, "segment", id, NULL) != TDBPLUS_OK ||
+        env_open(salvage->env, path, ENV_OPEN_READ, &file, NULL) != TDBPLUS_OK) {
+        return false;
+    }
+    env_close(salvage->env, file);
+    return true;
+}
+
+/* Saves the rows of the loads that come before op number `op`. [waits] */
+static tdbplus_status take_loads(struct salvage_sink *sink, const struct list *loads, size_t *next,
+                                 uint64_t op, struct err *err)
+{
+    struct salvage *salvage = sink->salvage;
+    for (; *next < loads->count; (*next)++) {
+        struct load *load = list_at(loads, *next);
+        if (load->op_count > op) {
+            break;
+        }
+        if (sink->object->flushed_known || file_is_there(salvage, load->segment.id)) {
+            TRY(salvage_sink_flush(sink, err)); // What came before it must be there before it.
+            TRY(salvage_segment_rows(salvage, &load->segment, err));
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* Where the ops of a group go. */
+struct target {
+    struct salvage_sink *sink;   /* NULL: nowhere, */
+    const struct schema *schema; /* as without their schema. */
+    const struct list *loads;    /* struct load. */
+};
+
+static tdbplus_status take_ops(struct reading *reading, struct payload_reader *payload,
+                               const struct log_record *record, const struct target *target,
+                               struct err *err)
+{
+    uint64_t op_count = 0;
+    size_t next_load = 0;
+    TRY(payload_ops(payload, &op_count, err));
+    for (uint64_t i = 0; i <= op_count; i++) {
+        if (target->sink != NULL) {
+            TRY(take_loads(target->sink, target->loads, &next_load, i, err));
+        }
+        if (i == op_count) {
+            break;
+        }
+        struct commit_op op = {0};
+        TRY(payload_op(payload, &op, err));
+        if (target->schema == NULL) {
+            continue;
+        }
+        struct err why = {0};
+        tdbplus_status status = take_op(target->sink, &op, target->schema, &why);
+        if (status == TDBPLUS_E_CORRUPT) {
+            tell_nonsense(reading, record, salvage_name(target->sink->object), why.text);
+        } else if (status != TDBPLUS_OK) {
+            return err_set(err, status, "%s", why.text);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status take_group(struct reading *reading, struct payload_reader *payload,
                                  const struct log_record *record, struct err *err)
 {
@@ -169,21 +267,15 @@ static tdbplus_status take_group(struct reading *reading, struct payload_reader 
     if (object == NULL) {
         tell_nonsense(reading, record, NULL, "nothing is left that describes its collection");
     }
-    for (uint64_t i = 0; i < group.op_count; i++) {
-        struct commit_op op = {0};
-        TRY(payload_op(payload, &op, err));
-        if (schema == NULL) {
-            continue;
-        }
-        struct err why = {0};
-        tdbplus_status status = take_op(sink, &op, schema, &why);
-        if (status == TDBPLUS_E_CORRUPT) {
-            tell_nonsense(reading, record, salvage_name(object), why.text);
-        } else if (status != TDBPLUS_OK) {
-            return err_set(err, status, "%s", why.text);
-        }
+    struct list loads = {0};
+    list_init(&loads, salvage->alloc, sizeof(struct load));
+    tdbplus_status status = read_loads(payload, group.collection_id, &loads, err);
+    if (status == TDBPLUS_OK) {
+        struct target target = {.sink = sink, .schema = schema, .loads = &loads};
+        status = take_ops(reading, payload, record, &target, err);
     }
-    return TDBPLUS_OK;
+    list_deinit(&loads);
+    return status;
 }
 
 static tdbplus_status take_rows(void *ctx, const struct log_record *record, struct err *err)

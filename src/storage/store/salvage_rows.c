@@ -512,24 +512,29 @@ done:
     return status;
 }
 
+tdbplus_status salvage_segment_rows(struct salvage *salvage, struct salvage_segment *entry,
+                                    struct err *err)
+{
+    struct salvage_object *object = salvage_find(salvage, entry->collection_id);
+    if (object == NULL || object->made == NULL) {
+        return TDBPLUS_OK; // Dropped, or told already.
+    }
+    struct walk walk = {.salvage = salvage, .entry = entry, .object = object};
+    (void)snprintf(walk.name, sizeof walk.name, "segment-%016" PRIx64, entry->id);
+    salvage_sink_init(&walk.sink, salvage, object);
+    batch_init(&walk.batch, salvage->alloc);
+    buffer_init(&walk.previous, salvage->alloc);
+    tdbplus_status status = walk_segment(&walk, err);
+    buffer_deinit(&walk.previous);
+    batch_deinit(&walk.batch);
+    salvage_sink_deinit(&walk.sink);
+    return status;
+}
+
 tdbplus_status salvage_segments(struct salvage *salvage, struct err *err)
 {
-    tdbplus_status status = TDBPLUS_OK;
-    for (size_t i = 0; i < salvage->segments.count && status == TDBPLUS_OK; i++) {
-        struct salvage_segment *entry = list_at(&salvage->segments, i);
-        struct salvage_object *object = salvage_find(salvage, entry->collection_id);
-        if (object == NULL || object->made == NULL) {
-            continue; // Dropped, or told already.
-        }
-        struct walk walk = {.salvage = salvage, .entry = entry, .object = object};
-        (void)snprintf(walk.name, sizeof walk.name, "segment-%016" PRIx64, entry->id);
-        salvage_sink_init(&walk.sink, salvage, object);
-        batch_init(&walk.batch, salvage->alloc);
-        buffer_init(&walk.previous, salvage->alloc);
-        status = walk_segment(&walk, err);
-        buffer_deinit(&walk.previous);
-        batch_deinit(&walk.batch);
-        salvage_sink_deinit(&walk.sink);
+    for (size_t i = 0; i < salvage->segments.count; i++) {
+        TRY(salvage_segment_rows(salvage, list_at(&salvage->segments, i), err));
     }
-    return status;
+    return TDBPLUS_OK;
 }

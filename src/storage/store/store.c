@@ -395,6 +395,8 @@ void store_get_statistics(struct store *store, struct store_statistics *statisti
         .flush_written_bytes = atomic_load(&store->flush_written_bytes),
         .merge_count = atomic_load(&store->merge_count),
         .merge_written_bytes = atomic_load(&store->merge_written_bytes),
+        .load_count = atomic_load(&store->load_count),
+        .load_written_bytes = atomic_load(&store->load_written_bytes),
         .memory_bytes = atomic_load(&store->budget.used_bytes),
         .memory_peak_bytes = atomic_load(&store->budget.peak_bytes),
         .recovery_records = store->recovery_records,

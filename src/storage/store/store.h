@@ -157,6 +157,8 @@ struct store_statistics {
     uint64_t flush_written_bytes;
     uint64_t merge_count;
     uint64_t merge_written_bytes;
+    uint64_t load_count;
+    uint64_t load_written_bytes; /* Of segments that came from loads. */
     uint64_t manifest_written_bytes;
     uint64_t cache_hit_count;
     uint64_t cache_miss_count;

@@ -10,6 +10,7 @@
 
 struct collection;
 struct object_ref;
+struct segment_ref;
 
 enum commit_op_kind {
     COMMIT_PUT = 1,    /* The row with this key is now this one. */
@@ -25,13 +26,28 @@ struct commit_op {
     struct span row; /* row_encode() by the group's schema; empty for COMMIT_DELETE. */
 };
 
-/* At most one op per key. */
+enum commit_stage_kind {
+    COMMIT_LOAD = 1, /* The rows of segments that were written already (store_load.h). */
+};
+
+/* Something that happens to a collection between the row changes of a commit. */
+struct commit_stage {
+    uint8_t kind;                        /* enum commit_stage_kind. */
+    uint32_t op_count;                   /* Ops of the group that come before it. */
+    struct segment_ref *const *segments; /* COMMIT_LOAD. */
+    uint32_t segment_count;
+    uint64_t byte_count; /* Of the keys and values in them, for the statistics. */
+};
+
+/* At most one op per key before the first stage, between two, and after the last. */
 struct commit_group {
     struct collection *collection;
     const struct schema *schema; /* What the rows are encoded by. */
     const struct commit_op *ops;
     uint32_t op_count;
     uint64_t revision; /* Of the collection's object that the ops were made by; 0: no matter. */
+    const struct commit_stage *stages;
+    uint32_t stage_count;
 };
 
 /* `after` NULL drops; `before` NULL creates. */

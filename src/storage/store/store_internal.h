@@ -26,6 +26,7 @@
 #include "storage/segment/segment.h"
 #include "storage/store/store.h"
 #include "storage/store/store_commit.h"
+#include "storage/store/store_load.h"
 #include "storage/store/store_read.h"
 
 #define STORE_FROZEN_COUNT_MAX  4u /* Writers wait for flushes beyond this many. */
@@ -76,6 +77,11 @@ struct segment_ref {
     uint64_t row_count;
     struct segment *segment;
     struct delete_map *deletes;
+    /* When rows without a begin timestamp of their own began: of a load, its commit; else 0. Set
+     * before a version has it. */
+    uint64_t born;
+    uint64_t load_lsn;          /* Of a load: the record that names it. */
+    _Atomic bool is_loaded;     /* The manifest does not name it yet; no merge takes it (D16). */
     uint64_t deleted_at;        /* Newest end in the map. Under the commit latch. */
     uint64_t deletes_persisted; /* The manifest's map has all ends up to here. Under `structure`. */
     uint64_t deletes_file;      /* File of that map; 0: none. */
@@ -116,6 +122,8 @@ struct collection {
     _Atomic uint64_t created; /* Timestamp of the commit that made it, */
     uint64_t changed;         /* and of the last one that changed rows. */
     uint64_t revision;        /* Of the object that the committed catalog has for it. */
+    _Atomic uint32_t entered; /* Transactions that change rows without a lock on the table. */
+    _Atomic uint32_t bars;    /* Transactions that want all others out: see store_load.h. */
 };
 
 /* A schema that is not the newest, and the commit that replaced it: snapshots before that one still
@@ -210,6 +218,8 @@ struct store {
     _Atomic uint64_t flush_written_bytes;
     _Atomic uint64_t merge_count;
     _Atomic uint64_t merge_written_bytes;
+    _Atomic uint64_t load_count;
+    _Atomic uint64_t load_written_bytes;
     uint64_t recovery_records;
     uint64_t recovery_us;
     uint64_t verify_limit; /* Positions below it are being verified. Under `flush`. */
@@ -252,9 +262,6 @@ TDBPLUS_CHECKED tdbplus_status collection_create(struct store *store, uint64_t i
                                                  struct collection **collection_out,
                                                  struct err *err);
 
-void collection_retain(struct collection *collection);
-void collection_release(struct collection *collection);
-
 /* ---- objects.c ---- */
 
 TDBPLUS_CHECKED tdbplus_status object_create(struct store *store, const struct object *description,
@@ -291,6 +298,8 @@ struct apply_group {
     struct version *stale;   /* The one before, referenced; NULL. */
     const struct commit_op *ops;
     uint32_t op_count;
+    const struct commit_stage *stages; /* As in struct commit_group; with any, `version` is */
+    uint32_t stage_count;              /* the one that the commit will publish. */
     size_t byte_count;                 /* Of keys and rows. */
     struct segment_ref **old_segments; /* Per op: where the older version lies, or NULL. */
     uint64_t *old_rows;
@@ -345,6 +354,10 @@ void persist_counters(struct store *store, struct manifest_edit *edit);
 void persist_counters_again(struct store *store, struct manifest_pending *pending);
 void persist_segment(struct manifest_edit *edit, const struct collection *collection,
                      const struct segment_summary *summary);
+/* The same for the loads among the segments whose records lie before `lsn`. */
+void persist_loads(struct manifest_edit *edit, const struct version *version, uint64_t lsn);
+/* After that edit has been committed. Under `structure`. */
+void persist_loads_done(const struct version *version, uint64_t lsn);
 void persist_collection(struct manifest_edit *edit, const struct collection *collection,
                         uint64_t flushed_lsn, uint64_t flushed_timestamp);
 /* Forgets a dropped object, its state and its segments. Under `structure`. */

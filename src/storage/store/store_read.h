@@ -61,6 +61,8 @@ const struct memtable *version_table(const struct version *version, uint32_t num
 uint32_t version_segment_count(const struct version *version);
 struct segment *version_segment(const struct version *version, uint32_t number);
 const struct delete_map *version_deletes(const struct version *version, uint32_t number);
+/* No snapshot before it sees any row of the segment. */
+uint64_t version_segment_born(const struct version *version, uint32_t number);
 
 /* The row of `key` that the snapshot sees. */
 struct row_place {
@@ -109,6 +111,10 @@ uint64_t collection_created(const struct collection *collection);
 
 /* True once it was dropped: a version acquired since then may lack rows. */
 bool collection_dropped(const struct collection *collection);
+
+/* A reference for those who may outlive the catalog they found the collection in. [waits] */
+void collection_retain(struct collection *collection);
+void collection_release(struct collection *collection);
 
 /* ---- the catalog ---- */
 

@@ -131,10 +131,12 @@ tdbplus_status version_create(struct collection *collection, struct table_ref *c
                        segment_count, STORE_SEGMENT_COUNT_MAX);
     }
     struct version *version = alloc_array(alloc, 1, sizeof *version);
-    struct table_ref **own_tables = alloc_array(alloc, table_count, sizeof(void *));
+    struct table_ref **own_tables =
+        table_count == 0 ? NULL : alloc_array(alloc, table_count, sizeof(void *));
     struct segment_ref **own_segments =
         segment_count == 0 ? NULL : alloc_array(alloc, segment_count, sizeof(void *));
-    if (version == NULL || own_tables == NULL || (segment_count > 0 && own_segments == NULL)) {
+    if (version == NULL || (table_count > 0 && own_tables == NULL) ||
+        (segment_count > 0 && own_segments == NULL)) {
         alloc_free(alloc, version, 1, sizeof *version);
         alloc_free(alloc, own_tables, table_count, sizeof(void *));
         alloc_free(alloc, own_segments, segment_count, sizeof(void *));
@@ -221,6 +223,12 @@ const struct delete_map *version_deletes(const struct version *version, uint32_t
 {
     ASSERT(number < version->segment_count);
     return version->segments[number]->deletes;
+}
+
+uint64_t version_segment_born(const struct version *version, uint32_t number)
+{
+    ASSERT(number < version->segment_count);
+    return version->segments[number]->born;
 }
 
 tdbplus_status collection_create(struct store *store, uint64_t id,

@@ -1,0 +1,117 @@
+#include "txn/stages.h"
+
+#include "base/arena.h"
+#include "base/assert.h"
+
+void stages_init(struct list *stages, const struct alloc *alloc)
+{
+    list_init(stages, alloc, sizeof(struct txn_stage));
+}
+
+void stages_rollback(struct list *stages, uint64_t count)
+{
+    while (stages->count > count) {
+        struct txn_stage *stage = list_at(stages, stages->count - 1);
+        for (size_t i = 0; i < stage->segments.count; i++) {
+            store_load_release(*(struct segment_ref **)list_at(&stage->segments, i));
+        }
+        list_deinit(&stage->segments);
+        stages->count--;
+    }
+}
+
+void stages_deinit(struct list *stages)
+{
+    stages_rollback(stages, 0);
+    list_deinit(stages);
+}
+
+struct txn_stage *stages_add(struct list *stages, uint64_t collection, uint64_t statement)
+{
+    struct txn_stage *stage = list_push(stages, NULL);
+    if (stage != NULL) {
+        stage->collection = collection;
+        stage->statement = statement;
+        list_init(&stage->segments, stages->alloc, sizeof(struct segment_ref *));
+    }
+    return stage;
+}
+
+bool stages_concern(const struct list *stages, uint64_t collection)
+{
+    for (size_t i = 0; i < stages->count; i++) {
+        const struct txn_stage *stage = list_at(stages, i);
+        if (stage->collection == collection && stage->is_done) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Collects the segments, oldest first, and their stages' numbers, newest first. */
+static uint32_t collect(const struct list *stages, uint64_t collection, uint64_t statement_end,
+                        struct segment_ref **loads, uint32_t *numbers)
+{
+    uint32_t count = 0;
+    for (uint32_t number = 1; number <= stages->count; number++) {
+        const struct txn_stage *stage = stages_at(stages, number);
+        bool seen =
+            stage->collection == collection && stage->is_done && stage->statement < statement_end;
+        for (size_t i = 0; seen && i < stage->segments.count; i++) {
+            if (loads != NULL) {
+                loads[count] = *(struct segment_ref **)list_at(&stage->segments, i);
+                numbers[count] = number;
+            }
+            count++;
+        }
+    }
+    for (uint32_t i = 0; numbers != NULL && i < count / 2; i++) {
+        uint32_t number = numbers[i];
+        numbers[i] = numbers[count - 1 - i];
+        numbers[count - 1 - i] = number;
+    }
+    return count;
+}
+
+tdbplus_status stages_view(const struct list *stages, const struct object *object,
+                           uint64_t statement_end, const struct version *base, struct arena *arena,
+                           struct stages_view *view_out, struct err *err)
+{
+    struct stages_view view = {.load_count =
+                                   collect(stages, object->id, statement_end, NULL, NULL)};
+    size_t capacity = (size_t)view.load_count + 1;
+    struct segment_ref **loads = arena_array(arena, capacity, sizeof(void *));
+    view.numbers = arena_array(arena, capacity, sizeof *view.numbers);
+    if (loads == NULL || view.numbers == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "the transaction's loads do not fit in memory");
+    }
+    (void)collect(stages, object->id, statement_end, loads, view.numbers);
+    TRY(version_with_loads(object->collection, base, loads, view.load_count, &view.version, err));
+    *view_out = view;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status stages_find(const struct list *stages, const struct object *object,
+                           const struct segment_key *key, struct version **version_out,
+                           struct row_place *place_out, const struct alloc *alloc, struct err *err)
+{
+    *version_out = NULL;
+    if (!stages_concern(stages, object->id)) {
+        return TDBPLUS_OK;
+    }
+    struct arena arena = {0};
+    struct stages_view view = {0};
+    arena_init(&arena, alloc, 256);
+    tdbplus_status status = stages_view(stages, object, UINT64_MAX, NULL, &arena, &view, err);
+    if (status == TDBPLUS_OK) {
+        // Newest first: a row that a later load replaced is not reached.
+        status = version_find(view.version, key, TIMESTAMP_OPEN - 1, place_out, err);
+    }
+    arena_deinit(&arena);
+    if (status == TDBPLUS_OK && place_out->found) {
+        *version_out = view.version;
+    } else {
+        version_release(view.version);
+    }
+    return status;
+}
