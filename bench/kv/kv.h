@@ -53,6 +53,8 @@ struct kv_engine {
     uint64_t (*sum)(void *session);                /* Of all keys; integer keys only. */
     void (*sync)(void *db);     /* What was put survives the process; NULL: it does anyway. */
     void (*optimize)(void *db); /* For reading; NULL: there is nothing to do. */
+    /* Names of files that, after `optimize`, hold nothing and wait to be used again; NULL: none. */
+    const char *spare_files;
 };
 
 extern const struct kv_engine kv_tdb;

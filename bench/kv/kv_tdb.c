@@ -299,4 +299,5 @@ const struct kv_engine kv_tdb = {
     .sum = tdb_sum,
     .sync = tdb_sync,
     .optimize = tdb_optimize,
+    .spare_files = "log-*",
 };
