@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 build=$(realpath "$1")
 tdb=$build/tdb
-for program in "$tdb" "$build/example_quakes"; do
+for program in "$tdb" "$build/example_quakes" "$build/example_crash"; do
     if [[ ! -x $program ]]; then
         echo "examples/run.sh: $program is missing; ./dev build makes it" >&2
         exit 1
@@ -34,6 +34,11 @@ say "tdb verify DIR; tdb backup DIR COPY; tdb stat COPY"
 "$tdb" stat "$folder/copy.tdb" | sed -n '/^$/q; p'
 say "examples/quakes.c: the same through the C API"
 "$build/example_quakes" examples/data/earthquakes.csv "$folder/quakes.tdb"
+
+say "examples/crash.c: documents and a table, and a process that is killed while it commits"
+zstd -qdc examples/data/movies-all.ndjson.zst >"$folder/movies.ndjson"
+zstd -qdc examples/data/flights-200k.arrow.zst >"$folder/flights.arrow"
+"$build/example_crash" "$folder/movies.ndjson" "$folder/flights.arrow" "$folder/crash.tdb"
 
 say "what to try next"
 cat <<END

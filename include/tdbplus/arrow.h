@@ -45,6 +45,19 @@ TDBPLUS_API TDBPLUS_CHECKED tdbplus_status
 tdbplus_load_arrow(tdbplus_collection *collection, tdbplus_txn *txn, struct ArrowArrayStream *in,
                    const tdbplus_load_options *options, uint64_t *rows_out, tdbplus_call *call);
 
+/*
+ * The rows of a file in Arrow's IPC format (a file or a stream, plain or compressed), without a
+ * library of Arrow's: hand the stream to tdbplus_append_arrow(), or read the arrays. The file is
+ * read at once. Always blocks.
+ *
+ *   TDBPLUS_E_NOT_FOUND    there is no such file
+ *   TDBPLUS_E_CORRUPT      it is not Arrow, or damaged; the stream says so of later batches
+ *   TDBPLUS_E_UNSUPPORTED  a field of a type that has no place here, by name
+ */
+TDBPLUS_API TDBPLUS_CHECKED tdbplus_status tdbplus_arrow_file(const char *path,
+                                                              struct ArrowArrayStream *out,
+                                                              tdbplus_call *call);
+
 /* The rows of a result that were not read yet. On success the stream owns the result: do not close
  * it. TDBPLUS_E_INVALID when the statement gives no rows. */
 TDBPLUS_API TDBPLUS_CHECKED tdbplus_status tdbplus_result_arrow(tdbplus_result *result,
