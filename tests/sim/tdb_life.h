@@ -30,9 +30,10 @@ struct change {
 struct commit {
     struct change changes[CHANGE_COUNT_MAX];
     uint32_t change_count;
-    uint64_t started; /* On the test's own clock of events. */
-    uint64_t acked;   /* 0: not. */
-    bool failed;      /* Reported as not done. */
+    uint32_t load_count; /* So many of the first changes are loaded and not written one by one. */
+    uint64_t started;    /* On the test's own clock of events. */
+    uint64_t acked;      /* 0: not. */
+    bool failed;         /* Reported as not done. */
     bool full;
     bool seen;      /* A reader saw it for certain. */
     bool counted;   /* It also raises the counter that all writers share. */
@@ -48,7 +49,17 @@ struct writer {
     uint32_t current[KEYS_PER_WRITER]; /* After those known to be in. */
     struct sim_random random;
     struct env_task *task;
+    uint8_t load_phase; /* enum load_phase. */
     bool stopped;
+};
+
+/* Where a writer's load is, to see that crashes and faults strike at each place. */
+enum load_phase {
+    LOAD_NONE = 0,
+    LOAD_ADD = 1,    /* Files are written. */
+    LOAD_END = 2,    /* The last one is synced and renamed. */
+    LOAD_COMMIT = 3, /* The commit names them. */
+    LOAD_PHASE_COUNT = 4,
 };
 
 struct watcher {
@@ -60,6 +71,8 @@ struct watcher {
 struct totals {
     uint64_t lives, boots, crashes, commits, operations, flushes, merges, backups, alters, stops;
     uint64_t snapshots, read_only_opens, damages, damages_found, lies, lies_found;
+    uint64_t loads;
+    uint64_t load_crashes[LOAD_PHASE_COUNT], load_faults[LOAD_PHASE_COUNT];
     uint64_t faults[SIM_OP_COUNT][SIM_FAULT_COUNT];
 };
 

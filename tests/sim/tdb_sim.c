@@ -41,7 +41,7 @@ uint64_t life_below(struct life *life, uint64_t limit)
 
 bool life_excuses(const struct life *life, tdbplus_status status)
 {
-    if (status == TDBPLUS_E_STOPPED || status == TDBPLUS_E_CONFLICT) {
+    if (status == TDBPLUS_E_STOPPED || status == TDBPLUS_E_CONFLICT || status == TDBPLUS_E_LOCK) {
         return true;
     }
     return life->faults_on && (status == TDBPLUS_E_NOMEM || status == TDBPLUS_E_IO ||
@@ -100,6 +100,7 @@ static void run_tasks(struct life *life)
     life->until = life->operations + 300 + life_below(life, 700);
     for (uint32_t w = 0; w < WRITER_COUNT; w++) {
         life->writers[w].stopped = false;
+        life->writers[w].load_phase = LOAD_NONE;
         life->writers[w].task = start_task(life, writer_main, &life->writers[w]);
     }
     for (uint32_t r = 0; r < WATCHER_COUNT; r++) {
@@ -233,6 +234,10 @@ static void end_boot(struct life *life, enum sim_result result)
     if (result == SIM_CRASHED) {
         life->crashes++;
         life->totals->crashes++;
+        for (uint32_t w = 0; w < WRITER_COUNT; w++) {
+            life->totals->load_crashes[life->writers[w].load_phase]++;
+            life->writers[w].load_phase = LOAD_NONE;
+        }
         sim_reboot(life->sim);
         return;
     }
@@ -345,6 +350,13 @@ static void print_totals(const struct totals *totals)
         {totals->snapshots, "snapshots read again and again"},
         {totals->flushes, "flushes asked for"},
         {totals->merges, "merges asked for"},
+        {totals->loads, "loads"},
+        {totals->load_crashes[LOAD_ADD], "crashes while a load wrote its files"},
+        {totals->load_crashes[LOAD_END], "crashes while it ended the last one"},
+        {totals->load_crashes[LOAD_COMMIT], "crashes while its commit named them"},
+        {totals->load_faults[LOAD_ADD], "loads that a fault struck while they wrote"},
+        {totals->load_faults[LOAD_END], "loads that a fault struck at the end"},
+        {totals->load_faults[LOAD_COMMIT], "loads that a fault struck in the commit"},
         {totals->backups, "backups opened"},
         {totals->alters, "columns added"},
         {totals->read_only_opens, "read-only openings"},
@@ -370,6 +382,10 @@ static uint32_t print_sites(const struct totals *totals)
     static const char *const faults[SIM_FAULT_COUNT] = {"io", "full", "nomem", "lost",
                                                         "misdirected"};
     uint32_t missed = 0;
+    for (uint32_t phase = LOAD_ADD; phase < LOAD_PHASE_COUNT; phase++) {
+        missed += totals->load_crashes[phase] == 0 ? 1 : 0;
+        missed += totals->load_faults[phase] == 0 ? 1 : 0;
+    }
     for (size_t i = 0; i < SITE_COUNT; i++) {
         uint64_t hits = totals->faults[sites[i].op][sites[i].fault];
         printf("%10llu faults %s/%s\n", (unsigned long long)hits, ops[sites[i].op],

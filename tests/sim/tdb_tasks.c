@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "locks/lock_table.h"
+#include "txn/bulk.h"
 
 #include "tdb_life.h"
 
@@ -74,6 +75,108 @@ static tdbplus_status write_change(struct draft *draft, const struct change *cha
     return status;
 }
 
+/* ---- writers: loads ---- */
+
+/* One row of a load as a batch. */
+static tdbplus_status add_row(struct draft *draft, struct bulk *bulk, const struct object *table,
+                              const struct change *change, struct call *call)
+{
+    char text[32];
+    uint8_t bytes[8192];
+    struct batch batch;
+    struct column columns[8];
+    batch_init(&batch, call->alloc);
+    model_make_key(draft->writer->number, change->key, text);
+    struct datum values[8] = {
+        {.type = {.id = TYPE_TEXT}, .bytes = span_from_text(text)},
+        {.type = {.id = TYPE_INT8}, .integer = change->value},
+        {.type = {.id = TYPE_BYTEA}, .bytes = model_make_body(change->value, bytes)},
+    };
+    bool good = true;
+    for (uint32_t i = 0; i < table->schema->column_count && good; i++) {
+        if (i >= 3) {
+            values[i] =
+                (struct datum){.type = table->schema->columns[i].type, .integer = EXTRA_VALUE};
+        }
+        good = column_make(&columns[i], values[i].type, 1, false, &batch.arena);
+        if (good) {
+            column_set(&columns[i], 0, &values[i]);
+        }
+    }
+    batch.columns = columns;
+    batch.column_count = table->schema->column_count;
+    batch.row_count = 1;
+    tdbplus_status status = good ? bulk_add(bulk, &batch, call) : TDBPLUS_E_NOMEM;
+    batch_deinit(&batch);
+    return status;
+}
+
+static tdbplus_status run_load(struct draft *draft, const struct change *changes, uint32_t count,
+                               uint8_t mode, struct call *call)
+{
+    struct writer *writer = draft->writer;
+    struct bulk *bulk = NULL;
+    const struct object *table = txn_object(draft->txn, OBJECT_COLLECTION, "t");
+    if (table == NULL) {
+        return err_set(call->err, TDBPLUS_E_INTERNAL, "the table is gone");
+    }
+    struct bulk_options options = {.mode = mode,
+                                   .direct_rows = 1 + sim_random_below(&writer->random, 4)};
+    TRY(bulk_begin(draft->txn, table, &options, &bulk, call->err));
+    tdbplus_status status = TDBPLUS_OK;
+    writer->load_phase = LOAD_ADD;
+    for (uint32_t i = 0; i < count && status == TDBPLUS_OK; i++) {
+        status = add_row(draft, bulk, table, &changes[i], call);
+        env_yield(sim_env(writer->life->sim));
+    }
+    if (status != TDBPLUS_OK) {
+        bulk_abort(bulk);
+        return status;
+    }
+    writer->load_phase = LOAD_END;
+    return bulk_end(bulk, NULL, call);
+}
+
+/* Loads the first changes of a commit. Now and then by a mode that must refuse. */
+static tdbplus_status load_changes(struct draft *draft, const struct commit *commit,
+                                   struct call *call)
+{
+    struct writer *writer = draft->writer;
+    struct life *life = writer->life;
+    uint32_t count = commit->load_count;
+    bool refuses = false;
+    uint32_t after[KEYS_PER_WRITER];
+    memcpy(after, draft->values, sizeof after);
+    for (uint32_t i = 0; i < count; i++) {
+        refuses = refuses || after[commit->changes[i].key] != 0;
+        after[commit->changes[i].key] = commit->changes[i].value;
+    }
+    struct txn_savepoint before = txn_savepoint_set(draft->txn);
+    bool insert = sim_random_below(&writer->random, 3) == 0;
+    tdbplus_status status =
+        run_load(draft, commit->changes, count, insert ? TXN_INSERT : TXN_UPSERT, call);
+    if (insert && refuses && status == TDBPLUS_OK) {
+        life_fail(life, "a load inserted a key twice");
+    }
+    bool again = insert && refuses && status == TDBPLUS_E_UNIQUE;
+    if (status == TDBPLUS_OK && sim_random_below(&writer->random, 5) == 0) {
+        txn_savepoint_rollback(draft->txn, before);
+        again = true;
+    }
+    if (again) {
+        err_clear(call->err);
+        status = run_load(draft, commit->changes, count, TXN_UPSERT, call);
+    }
+    if (status != TDBPLUS_OK && life->faults_on) {
+        life->totals->load_faults[writer->load_phase]++;
+    }
+    writer->load_phase = LOAD_NONE;
+    memcpy(draft->values, after, sizeof after);
+    life->totals->loads++;
+    life->operations += count;
+    return status;
+}
+
 /* Changes that are taken back at once. */
 static tdbplus_status write_and_roll_back(struct draft *draft, struct call *call)
 {
@@ -136,6 +239,12 @@ static void plan_commit(struct writer *writer, struct commit *commit)
         commit->changes[commit->change_count++] =
             (struct change){.key = key, .value = erase ? 0 : ++writer->life->value_next};
     }
+    if (sim_random_below(&writer->random, 6) == 0) {
+        commit->load_count = 1 + (uint32_t)sim_random_below(&writer->random, count);
+    }
+    for (uint32_t i = 0; i < commit->load_count; i++) {
+        commit->changes[i].value = ++writer->life->value_next;
+    }
     commit->full = sim_random_below(&writer->random, 30) < (writer->life->lazy ? 1 : 20);
     commit->counted = sim_random_below(&writer->random, 4) == 0;
 }
@@ -158,7 +267,10 @@ static tdbplus_status do_changes(struct draft *draft, const struct commit *commi
                                  struct call *call)
 {
     struct writer *writer = draft->writer;
-    for (uint32_t i = 0; i < commit->change_count; i++) {
+    if (commit->load_count > 0) {
+        TRY(load_changes(draft, commit, call));
+    }
+    for (uint32_t i = commit->load_count; i < commit->change_count; i++) {
         if (sim_random_below(&writer->random, 16) == 0) {
             TRY(write_and_roll_back(draft, call));
         }
@@ -180,7 +292,12 @@ static void finish_commit(struct draft *draft, struct commit *commit, struct cal
     struct life *life = writer->life;
     commit->effective = txn_has_changes(draft->txn);
     writer->commit_count++; // From here on a crash may have kept it.
+    writer->load_phase = commit->load_count > 0 ? LOAD_COMMIT : LOAD_NONE;
     tdbplus_status status = txn_commit(draft->txn, call);
+    if (status != TDBPLUS_OK && life->faults_on && commit->load_count > 0) {
+        life->totals->load_faults[LOAD_COMMIT]++;
+    }
+    writer->load_phase = LOAD_NONE;
     if (status == TDBPLUS_OK) {
         commit->acked = ++life->events;
         life->totals->commits++;

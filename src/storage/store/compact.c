@@ -90,7 +90,7 @@ static uint32_t choose_tier(const struct store *store, const struct version *ver
         }
     }
     for (uint32_t i = 0; i < version->segment_count; i++) {
-        if (values_wasteful(version->segments[i])) {
+        if (values_wasteful(version->segments[i]) && may_take(version, i)) {
             chosen[0] = i;
             return 1;
         }
