@@ -25,20 +25,40 @@ const char *bind_clause_name(uint8_t clause)
     return names[clause];
 }
 
-static bool same_aggregate(const struct plan_aggregate *left, const struct plan_aggregate *right)
+static bool same_exprs(struct expr *const *left, struct expr *const *right, uint32_t count)
 {
-    if (left->aggregate != right->aggregate || left->distinct != right->distinct ||
-        left->argument_count != right->argument_count ||
-        (left->filter == NULL) != (right->filter == NULL) ||
-        (left->filter != NULL && !expr_equal(left->filter, right->filter))) {
-        return false;
-    }
-    for (uint32_t i = 0; i < left->argument_count; i++) {
-        if (!expr_equal(left->arguments[i], right->arguments[i])) {
+    for (uint32_t i = 0; i < count; i++) {
+        if (!expr_equal(left[i], right[i])) {
             return false;
         }
     }
     return true;
+}
+
+static bool same_order(const struct plan_aggregate *left, const struct plan_aggregate *right)
+{
+    for (uint32_t i = 0; i < left->order_count; i++) {
+        const struct plan_key *a = &left->order[i];
+        const struct plan_key *b = &right->order[i];
+        if (a->descending != b->descending || a->nulls_first != b->nulls_first ||
+            !expr_equal(a->value, b->value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool same_aggregate(const struct plan_aggregate *left, const struct plan_aggregate *right)
+{
+    if (left->aggregate != right->aggregate || left->distinct != right->distinct ||
+        left->ordered_set != right->ordered_set || left->argument_count != right->argument_count ||
+        left->order_count != right->order_count || left->direct_count != right->direct_count ||
+        (left->filter == NULL) != (right->filter == NULL) ||
+        (left->filter != NULL && !expr_equal(left->filter, right->filter))) {
+        return false;
+    }
+    return same_exprs(left->arguments, right->arguments, left->argument_count) &&
+           same_exprs(left->direct, right->direct, left->direct_count) && same_order(left, right);
 }
 
 /* The column that the aggregate becomes; equal ones are computed once. */
@@ -79,12 +99,6 @@ static tdbplus_status check_aggregate(struct binder *binder, const struct bind_q
         return bind_fail(binder, TDBPLUS_E_SQL, "42803", position,
                          "aggregate functions are not allowed in %s",
                          bind_clause_name(query->clause));
-    }
-    if (ast->order.count > 0) {
-        return bind_unsupported(binder, position, "ORDER BY in an aggregate");
-    }
-    if (ast->within_group) {
-        return bind_unsupported(binder, position, "WITHIN GROUP");
     }
     return TDBPLUS_OK;
 }
@@ -128,6 +142,202 @@ tdbplus_status bind_aggregate_call(struct binder *binder, struct bind_query *que
     return TDBPLUS_OK;
 }
 
+/* ---- ORDER BY ---- */
+
+static tdbplus_status bind_order(struct binder *binder, struct bind_query *query,
+                                 const struct ast_list *list, struct plan_aggregate *aggregate)
+{
+    aggregate->order = arena_array(binder->arena, list->count + 2u, sizeof *aggregate->order);
+    if (aggregate->order == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct ast_sort_key *key = (const struct ast_sort_key *)list->items[i];
+        struct plan_key *order = &aggregate->order[i];
+        if (key->using_operator != NULL) {
+            return bind_unsupported(binder, key->ast.position, "ORDER BY ... USING");
+        }
+        TRY(bind_expression(binder, query, key->value, &order->value));
+        if (order->value->type.id == TYPE_NONE) {
+            TRY(bind_coerce(binder, &order->value, type_of(TYPE_TEXT), FUNC_CAST_IMPLICIT));
+        }
+        order->descending = key->descending;
+        order->nulls_first = key->nulls_given ? key->nulls_first : key->descending;
+    }
+    aggregate->order_count = list->count;
+    return TDBPLUS_OK;
+}
+
+/* True when the result is the same in any order of the rows. */
+static bool any_order(const struct plan_aggregate *aggregate)
+{
+    static const char *const names[] = {"count", "min",    "max",     "bool_and", "bool_or",
+                                        "every", "bit_or", "bit_and", "bit_xor"};
+    const char *name = aggregate->aggregate->name;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return true;
+        }
+    }
+    bool sums = strcmp(name, "sum") == 0 || strcmp(name, "avg") == 0;
+    uint8_t type = aggregate->arguments[0]->type.id;
+    return sums && type != TYPE_FLOAT4 && type != TYPE_FLOAT8;
+}
+
+/* DISTINCT orders by all arguments, as PostgreSQL does by sorting, and takes no other order. */
+static tdbplus_status order_distinct(struct binder *binder, struct plan_aggregate *aggregate,
+                                     uint32_t position)
+{
+    for (uint32_t i = 0; i < aggregate->order_count; i++) {
+        bool found = false;
+        for (uint32_t a = 0; a < aggregate->argument_count; a++) {
+            found = found || expr_equal(aggregate->arguments[a], aggregate->order[i].value);
+        }
+        if (!found) {
+            return bind_fail(binder, TDBPLUS_E_SQL, "42P10",
+                             aggregate->order[i].value->position != 0
+                                 ? aggregate->order[i].value->position
+                                 : position,
+                             "in an aggregate with DISTINCT, ORDER BY expressions must appear in "
+                             "argument list");
+        }
+    }
+    if (aggregate->order_count > 0 || aggregate->argument_count == 0 || any_order(aggregate)) {
+        return TDBPLUS_OK;
+    }
+    for (uint32_t a = 0; a < aggregate->argument_count; a++) {
+        aggregate->order[a] = (struct plan_key){.value = aggregate->arguments[a]};
+    }
+    aggregate->order_count = aggregate->argument_count;
+    return TDBPLUS_OK;
+}
+
+/* ---- WITHIN GROUP ---- */
+
+static uint8_t ordered_set_of(const char *name)
+{
+    static const char *const names[] = {
+        [ORDERED_NONE] = "",
+        [ORDERED_PERCENTILE_CONT] = "percentile_cont",
+        [ORDERED_PERCENTILE_DISC] = "percentile_disc",
+        [ORDERED_MODE] = "mode",
+        [ORDERED_RANK] = "rank",
+        [ORDERED_DENSE_RANK] = "dense_rank",
+        [ORDERED_PERCENT_RANK] = "percent_rank",
+        [ORDERED_CUME_DIST] = "cume_dist",
+    };
+    for (uint8_t i = 1; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return i;
+        }
+    }
+    return ORDERED_NONE;
+}
+
+bool bind_is_ordered_set(const char *name)
+{
+    uint8_t kind = ordered_set_of(name);
+    return kind != ORDERED_NONE && kind < ORDERED_RANK;
+}
+
+/* All arguments, direct ones first, for the error that names their types. */
+static tdbplus_status ordered_missing(struct binder *binder, const struct plan_aggregate *aggregate,
+                                      const char *name, uint32_t position)
+{
+    uint32_t count = aggregate->direct_count + aggregate->order_count;
+    struct expr **arguments = arena_array(binder->arena, count + 1u, sizeof *arguments);
+    if (arguments == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        arguments[i] = i < aggregate->direct_count
+                           ? aggregate->direct[i]
+                           : aggregate->order[i - aggregate->direct_count].value;
+    }
+    return bind_function_missing(binder, name, arguments, count, position, FUNC_NOT_FOUND);
+}
+
+/* percentile_cont() and percentile_disc(): a fraction or an array of them, and one value. */
+static tdbplus_status fit_percentile(struct binder *binder, struct plan_aggregate *aggregate,
+                                     bool *good, struct type *type_out)
+{
+    *good = aggregate->direct_count == 1 && aggregate->order_count == 1;
+    if (!*good) {
+        return TDBPLUS_OK;
+    }
+    bool several = aggregate->direct[0]->type.id == TYPE_ARRAY;
+    struct type fraction = type_of(TYPE_FLOAT8);
+    TRY(bind_try_coerce(binder, &aggregate->direct[0], several ? func_array_of(fraction) : fraction,
+                        FUNC_CAST_IMPLICIT, good));
+    struct expr **value = &aggregate->order[0].value;
+    if (*good && aggregate->ordered_set == ORDERED_PERCENTILE_CONT &&
+        (*value)->type.id != TYPE_INTERVAL) {
+        TRY(bind_try_coerce(binder, value, type_of(TYPE_FLOAT8), FUNC_CAST_IMPLICIT, good));
+    }
+    *type_out = several ? func_array_of((*value)->type) : (*value)->type;
+    return TDBPLUS_OK;
+}
+
+/* rank(1, 2) WITHIN GROUP (ORDER BY a, b): each pair has one type. */
+static tdbplus_status fit_hypothetical(struct binder *binder, struct plan_aggregate *aggregate,
+                                       bool *good, struct type *type_out)
+{
+    *good = aggregate->direct_count == aggregate->order_count;
+    for (uint32_t i = 0; *good && i < aggregate->order_count; i++) {
+        struct expr **pair[2] = {&aggregate->order[i].value, &aggregate->direct[i]};
+        struct type type = {0};
+        TRY(bind_unify(binder, pair, 2, "WITHIN GROUP", &type));
+    }
+    bool counts =
+        aggregate->ordered_set == ORDERED_RANK || aggregate->ordered_set == ORDERED_DENSE_RANK;
+    *type_out = type_of(counts ? TYPE_INT8 : TYPE_FLOAT8);
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status bind_direct(struct binder *binder, struct bind_query *query,
+                                  const struct ast_list *list, struct plan_aggregate *aggregate)
+{
+    aggregate->direct = arena_array(binder->arena, list->count + 1u, sizeof(struct expr *));
+    if (aggregate->direct == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < list->count; i++) {
+        TRY(bind_expression(binder, query, list->items[i], &aggregate->direct[i]));
+    }
+    aggregate->direct_count = list->count;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status bind_ordered_set(struct binder *binder, struct bind_query *query,
+                                       const struct ast_function *ast, const char *name,
+                                       struct plan_aggregate *aggregate, struct type *type_out)
+{
+    aggregate->ordered_set = ordered_set_of(name);
+    TRY(bind_direct(binder, query, &ast->arguments, aggregate));
+    TRY(bind_order(binder, query, &ast->order, aggregate));
+    if (aggregate->ordered_set == ORDERED_NONE) {
+        return aggregate->direct_count + aggregate->order_count == 2 &&
+                       strcmp(name, "string_agg") == 0
+                   ? bind_fail(binder, TDBPLUS_E_SQL, "42809", ast->ast.position,
+                               "%s is not an ordered-set aggregate, so it cannot have WITHIN GROUP",
+                               name)
+                   : ordered_missing(binder, aggregate, name, ast->ast.position);
+    }
+    if (ast->filter != NULL) {
+        TRY(bind_condition(binder, query, ast->filter, "FILTER", &aggregate->filter));
+    }
+    bool good = true;
+    if (aggregate->ordered_set == ORDERED_MODE) {
+        good = aggregate->direct_count == 0 && aggregate->order_count == 1;
+        *type_out = good ? aggregate->order[0].value->type : type_of(TYPE_NONE);
+    } else if (aggregate->ordered_set < ORDERED_RANK) {
+        TRY(fit_percentile(binder, aggregate, &good, type_out));
+    } else {
+        TRY(fit_hypothetical(binder, aggregate, &good, type_out));
+    }
+    return good ? TDBPLUS_OK : ordered_missing(binder, aggregate, name, ast->ast.position);
+}
+
 tdbplus_status bind_aggregate(struct binder *binder, struct bind_query *query,
                               const struct ast_function *ast, const char *name,
                               struct expr **expr_out)
@@ -135,8 +345,25 @@ tdbplus_status bind_aggregate(struct binder *binder, struct bind_query *query,
     TRY(check_aggregate(binder, query, ast));
     struct plan_aggregate aggregate = {.distinct = ast->distinct};
     struct type result = {0};
+    if (!ast->within_group && bind_is_ordered_set(name)) {
+        uint32_t total = ordered_set_of(name) == ORDERED_MODE ? 1 : 2;
+        TRY(bind_direct(binder, query, &ast->arguments, &aggregate));
+        if (aggregate.direct_count != total) {
+            return ordered_missing(binder, &aggregate, name, ast->ast.position);
+        }
+        return bind_fail(binder, TDBPLUS_E_SQL, "42809", ast->ast.position,
+                         "WITHIN GROUP is required for ordered-set aggregate %s", name);
+    }
     query->in_aggregate = true;
-    TRY(bind_aggregate_call(binder, query, ast, name, &aggregate, &result));
+    if (ast->within_group) {
+        TRY(bind_ordered_set(binder, query, ast, name, &aggregate, &result));
+    } else {
+        TRY(bind_aggregate_call(binder, query, ast, name, &aggregate, &result));
+        TRY(bind_order(binder, query, &ast->order, &aggregate));
+    }
+    if (aggregate.distinct) {
+        TRY(order_distinct(binder, &aggregate, ast->ast.position));
+    }
     query->in_aggregate = false;
     return add_aggregate(binder, query, &aggregate, result, expr_out);
 }

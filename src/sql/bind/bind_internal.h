@@ -119,6 +119,7 @@ struct bind_query {
     struct pointers expansions; /* struct bind_expansion */
     struct pointers windows;    /* struct bind_window */
     struct pointers calls;      /* struct bind_window_call */
+    struct pointers groupings;  /* struct bind_grouping_call */
     struct bind_cte *ctes;
     struct pointers *outer_ids; /* Ids read from outside (as uintptr_t); NULL: no outside. */
     struct pointers lateral;    /* Ids (as uintptr_t) that the last item of FROM reads beside it. */
@@ -203,6 +204,8 @@ TDBPLUS_CHECKED tdbplus_status bind_aggregate_call(struct binder *binder, struct
                                                    const struct ast_function *ast, const char *name,
                                                    struct plan_aggregate *aggregate,
                                                    struct type *type_out);
+/* percentile_cont(), percentile_disc(), mode(): only with WITHIN GROUP. */
+bool bind_is_ordered_set(const char *name);
 bool bind_is_window_function(const char *name);
 TDBPLUS_CHECKED tdbplus_status bind_window_call(struct binder *binder, struct bind_query *query,
                                                 const struct ast_function *ast, const char *name,
@@ -380,12 +383,24 @@ TDBPLUS_CHECKED tdbplus_status bind_limit(struct binder *binder, struct bind_que
                                           const struct ast *count, const struct ast *offset,
                                           struct plan **plan);
 
+/* GROUPING(...): a number that is known when the groups are. */
+struct bind_grouping_call {
+    uint32_t id; /* Of the column that stands for it until then. */
+    uint32_t position;
+    struct pointers arguments; /* struct expr */
+};
+TDBPLUS_CHECKED tdbplus_status bind_grouping_call(struct binder *binder, struct bind_query *query,
+                                                  const struct ast_grouping_call *ast,
+                                                  struct expr **expr_out);
+
 /* Grouping: turns the input into an aggregate if the query has groups or aggregates, and the
  * expressions into ones over its output. */
 struct bind_grouping {
     struct pointers keys; /* struct expr over the input */
     uint32_t *ids;        /* Of the keys in the output. */
     bool needed;
+    struct pointers sets; /* struct group_set; one or none: plain GROUP BY. */
+    uint32_t set_id;      /* Of the column that numbers the sets. */
 };
 TDBPLUS_CHECKED tdbplus_status bind_group_keys(struct binder *binder, struct bind_query *query,
                                                const struct ast_select *ast,

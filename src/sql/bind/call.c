@@ -352,6 +352,10 @@ tdbplus_status bind_function(struct binder *binder, struct bind_query *query,
     if (ast->variadic) {
         return bind_unsupported(binder, position, "VARIADIC");
     }
+    bool ordered_set = ast->within_group || bind_is_ordered_set(name);
+    if (ast->over == NULL && ordered_set) {
+        return bind_aggregate(binder, query, ast, name, expr_out);
+    }
     if (ast->over != NULL || bind_is_window_function(name)) {
         return bind_window_call(binder, query, ast, name, expr_out);
     }

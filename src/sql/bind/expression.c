@@ -356,6 +356,8 @@ static tdbplus_status bind_node(struct binder *binder, struct bind_query *query,
                             min_max->least ? EXPR_LEAST : EXPR_GREATEST,
                             min_max->least ? "LEAST" : "GREATEST", expr_out);
     }
+    case AST_GROUPING_CALL:
+        return bind_grouping_call(binder, query, (const struct ast_grouping_call *)ast, expr_out);
     case AST_SUBQUERY:
         return bind_subquery(binder, query, (const struct ast_subquery *)ast, expr_out);
     case AST_KEYWORD_VALUE:

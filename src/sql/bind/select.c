@@ -171,6 +171,8 @@ const char *bind_default_name(const struct ast *ast)
         return bind_default_name(((const struct ast_indirection *)ast)->argument);
     case AST_COALESCE:
         return "coalesce";
+    case AST_GROUPING_CALL:
+        return "grouping";
     case AST_MIN_MAX:
         return ((const struct ast_min_max *)ast)->least ? "least" : "greatest";
     case AST_OPERATOR:
@@ -222,8 +224,9 @@ tdbplus_status bind_target_list(struct binder *binder, struct bind_query *query,
 
 /* ---- ORDER BY ---- */
 
+/* ORDER BY, then what DISTINCT ON says. */
 struct ordering {
-    struct pointers exprs; /* Of the sort, over the input of the projection. */
+    struct pointers exprs; /* Over the input of the projection. */
     uint32_t *targets;     /* Which target each one is, or UINT32_MAX. */
 };
 
@@ -259,43 +262,56 @@ static tdbplus_status find_output(struct binder *binder, const struct ast *ast,
     return TDBPLUS_OK;
 }
 
+/* One expression of ORDER BY or DISTINCT ON. */
+static tdbplus_status add_ordering(struct binder *binder, struct bind_query *query,
+                                   const struct ast *value, const struct bind_targets *targets,
+                                   struct ordering *ordering)
+{
+    uint32_t number = UINT32_MAX;
+    TRY(find_output(binder, value, targets, &number));
+    struct expr *expr = number != UINT32_MAX ? targets->exprs.items[number] : NULL;
+    if (expr == NULL) {
+        TRY(bind_stored(binder, query, value, &expr));
+        if (expr->type.id == TYPE_NONE) {
+            TRY(bind_coerce(binder, &expr, type_of(TYPE_TEXT), FUNC_CAST_IMPLICIT));
+        }
+        for (uint32_t t = 0; t < targets->exprs.count && number == UINT32_MAX; t++) {
+            number = expr_equal(targets->exprs.items[t], expr) ? t : UINT32_MAX;
+        }
+    }
+    ordering->targets[ordering->exprs.count] = number;
+    return pointers_push(binder->arena, &ordering->exprs, expr) ? TDBPLUS_OK
+                                                                : bind_no_memory(binder);
+}
+
 static tdbplus_status bind_ordering(struct binder *binder, struct bind_query *query,
-                                    const struct ast_list *order,
+                                    const struct ast_select *ast,
                                     const struct bind_targets *targets, struct ordering *ordering)
 {
-    ordering->targets = arena_array(binder->arena, order->count + 1u, sizeof(uint32_t));
+    uint32_t total = ast->order.count + ast->distinct_on.count;
+    ordering->targets = arena_array(binder->arena, total + 1u, sizeof(uint32_t));
     if (ordering->targets == NULL) {
         return bind_no_memory(binder);
     }
     query->clause = CLAUSE_ORDER;
-    for (uint32_t i = 0; i < order->count; i++) {
-        const struct ast_sort_key *key = (const struct ast_sort_key *)order->items[i];
+    for (uint32_t i = 0; i < ast->order.count; i++) {
+        const struct ast_sort_key *key = (const struct ast_sort_key *)ast->order.items[i];
         if (key->using_operator != NULL) {
             return bind_unsupported(binder, key->ast.position, "ORDER BY ... USING");
         }
-        uint32_t number = UINT32_MAX;
-        TRY(find_output(binder, key->value, targets, &number));
-        struct expr *expr = number != UINT32_MAX ? targets->exprs.items[number] : NULL;
-        if (expr == NULL) {
-            TRY(bind_stored(binder, query, key->value, &expr));
-            if (expr->type.id == TYPE_NONE) {
-                TRY(bind_coerce(binder, &expr, type_of(TYPE_TEXT), FUNC_CAST_IMPLICIT));
-            }
-            for (uint32_t t = 0; t < targets->exprs.count && number == UINT32_MAX; t++) {
-                number = expr_equal(targets->exprs.items[t], expr) ? t : UINT32_MAX;
-            }
-        }
-        ordering->targets[i] = number;
-        if (!pointers_push(binder->arena, &ordering->exprs, expr)) {
-            return bind_no_memory(binder);
-        }
+        TRY(add_ordering(binder, query, key->value, targets, ordering));
+    }
+    for (uint32_t i = 0; i < ast->distinct_on.count; i++) {
+        TRY(add_ordering(binder, query, ast->distinct_on.items[i], targets, ordering));
     }
     query->clause = CLAUSE_SELECT;
     return TDBPLUS_OK;
 }
 
+/* By the columns of ORDER BY, then upwards by `more` columns. */
 static tdbplus_status make_sort(struct binder *binder, const struct ast_list *order,
-                                const uint32_t *columns, struct plan **plan)
+                                const uint32_t *columns, const uint32_t *more, uint32_t more_count,
+                                struct plan **plan)
 {
     struct plan *sort = plan_make(binder->arena, PLAN_SORT, (*plan)->column_count);
     if (sort == NULL) {
@@ -303,22 +319,99 @@ static tdbplus_status make_sort(struct binder *binder, const struct ast_list *or
     }
     memcpy(sort->columns, (*plan)->columns, sort->column_count * sizeof *sort->columns);
     sort->left = *plan;
-    sort->keys = arena_array(binder->arena, order->count, sizeof *sort->keys);
+    sort->key_count = order->count + more_count;
+    sort->keys = arena_array(binder->arena, sort->key_count, sizeof *sort->keys);
     if (sort->keys == NULL) {
         return bind_no_memory(binder);
     }
-    sort->key_count = order->count;
-    for (uint32_t i = 0; i < order->count; i++) {
-        const struct ast_sort_key *key = (const struct ast_sort_key *)order->items[i];
-        const struct plan_column *column = &(*plan)->columns[columns[i]];
+    for (uint32_t i = 0; i < sort->key_count; i++) {
+        bool said = i < order->count;
+        const struct plan_column *column =
+            &(*plan)->columns[said ? columns[i] : more[i - order->count]];
         sort->keys[i].value = expr_column(binder->arena, column->id, column->type);
         if (sort->keys[i].value == NULL) {
             return bind_no_memory(binder);
         }
-        sort->keys[i].descending = key->descending;
-        sort->keys[i].nulls_first = key->nulls_given ? key->nulls_first : key->descending;
+        if (said) {
+            const struct ast_sort_key *key = (const struct ast_sort_key *)order->items[i];
+            sort->keys[i].descending = key->descending;
+            sort->keys[i].nulls_first = key->nulls_given ? key->nulls_first : key->descending;
+        }
     }
     *plan = sort;
+    return TDBPLUS_OK;
+}
+
+/* DISTINCT ON wants its rows together: ORDER BY begins with its expressions, in any order, and what
+ * it leaves out is sorted by after it. */
+static tdbplus_status check_distinct_on(struct binder *binder, const struct ast_select *ast,
+                                        const uint32_t *columns, uint32_t *missing,
+                                        uint32_t *missing_count)
+{
+    uint32_t orders = ast->order.count;
+    const uint32_t *on = columns + orders;
+    bool skipped = false;
+    for (uint32_t i = 0; i < orders; i++) {
+        bool found = false;
+        for (uint32_t d = 0; d < ast->distinct_on.count; d++) {
+            found = found || on[d] == columns[i];
+        }
+        if (found && skipped) {
+            return bind_fail(binder, TDBPLUS_E_SQL, "42P10",
+                             ((const struct ast_sort_key *)ast->order.items[i])->value->position,
+                             "SELECT DISTINCT ON expressions must match initial ORDER BY "
+                             "expressions");
+        }
+        skipped = skipped || !found;
+    }
+    for (uint32_t d = 0; d < ast->distinct_on.count; d++) {
+        bool found = false;
+        for (uint32_t i = 0; i < orders; i++) {
+            found = found || on[d] == columns[i];
+        }
+        if (!found && skipped) {
+            return bind_fail(binder, TDBPLUS_E_SQL, "42P10", ast->distinct_on.items[d]->position,
+                             "SELECT DISTINCT ON expressions must match initial ORDER BY "
+                             "expressions");
+        }
+        if (!found) {
+            missing[(*missing_count)++] = on[d];
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* Sorts by ORDER BY and the rest of DISTINCT ON, then keeps the first row of each. */
+static tdbplus_status make_distinct_on(struct binder *binder, const struct ast_select *ast,
+                                       const uint32_t *columns, struct plan **plan)
+{
+    uint32_t count = ast->distinct_on.count;
+    uint32_t missing_count = 0;
+    uint32_t *missing = arena_array(binder->arena, count, sizeof *missing);
+    if (missing == NULL) {
+        return bind_no_memory(binder);
+    }
+    TRY(check_distinct_on(binder, ast, columns, missing, &missing_count));
+    TRY(make_sort(binder, &ast->order, columns, missing, missing_count, plan));
+    struct plan *distinct = plan_make(binder->arena, PLAN_DISTINCT, (*plan)->column_count);
+    if (distinct == NULL) {
+        return bind_no_memory(binder);
+    }
+    memcpy(distinct->columns, (*plan)->columns, distinct->column_count * sizeof *distinct->columns);
+    distinct->exprs = arena_array(binder->arena, count, sizeof *distinct->exprs);
+    if (distinct->exprs == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct plan_column *column = &(*plan)->columns[columns[ast->order.count + i]];
+        distinct->exprs[i] = expr_column(binder->arena, column->id, column->type);
+        if (distinct->exprs[i] == NULL) {
+            return bind_no_memory(binder);
+        }
+    }
+    distinct->expr_count = count;
+    distinct->left = *plan;
+    *plan = distinct;
     return TDBPLUS_OK;
 }
 
@@ -353,6 +446,18 @@ static tdbplus_status keep_columns(struct binder *binder, uint32_t count, struct
     return TDBPLUS_OK;
 }
 
+/* The hidden target that is the same expression, or UINT32_MAX. */
+static uint32_t find_hidden(const struct bind_targets *targets, uint32_t visible,
+                            const struct ordering *ordering, uint32_t number)
+{
+    for (uint32_t t = visible; t < targets->exprs.count; t++) {
+        if (expr_equal(targets->exprs.items[t], ordering->exprs.items[number])) {
+            return t;
+        }
+    }
+    return UINT32_MAX;
+}
+
 /* Projection, DISTINCT, ORDER BY and LIMIT on top of rows or groups. */
 static tdbplus_status finish_select(struct binder *binder, struct bind_query *query,
                                     const struct ast_select *ast, struct bind_targets *targets,
@@ -360,11 +465,14 @@ static tdbplus_status finish_select(struct binder *binder, struct bind_query *qu
 {
     uint32_t visible = targets->exprs.count;
     uint32_t *columns = ordering->targets;
-    for (uint32_t i = 0; i < ast->order.count; i++) {
+    bool plain_distinct = ast->distinct && ast->distinct_on.count == 0;
+    for (uint32_t i = 0; i < ordering->exprs.count; i++) {
+        columns[i] =
+            columns[i] == UINT32_MAX ? find_hidden(targets, visible, ordering, i) : columns[i];
         if (columns[i] != UINT32_MAX) {
             continue;
         }
-        if (ast->distinct) {
+        if (plain_distinct) {
             return bind_fail(binder, TDBPLUS_E_SQL, "42P10",
                              ((const struct expr *)ordering->exprs.items[i])->position,
                              "for SELECT DISTINCT, ORDER BY expressions must appear in select "
@@ -374,11 +482,13 @@ static tdbplus_status finish_select(struct binder *binder, struct bind_query *qu
         TRY(add_target(binder, targets, ordering->exprs.items[i], NULL, NULL));
     }
     TRY(bind_project(binder, *plan, &targets->exprs, &targets->names, plan));
-    if (ast->distinct) {
+    if (plain_distinct) {
         TRY(make_distinct(binder, plan));
     }
-    if (ast->order.count > 0) {
-        TRY(make_sort(binder, &ast->order, columns, plan));
+    if (ast->distinct_on.count > 0) {
+        TRY(make_distinct_on(binder, ast, columns, plan));
+    } else if (ast->order.count > 0) {
+        TRY(make_sort(binder, &ast->order, columns, NULL, 0, plan));
     }
     TRY(bind_limit(binder, query, ast->limit, ast->offset, plan));
     if (targets->exprs.count > visible) {
@@ -394,9 +504,6 @@ static tdbplus_status check_select(struct binder *binder, const struct ast_selec
     }
     if (ast->locking.count > 0) {
         return bind_unsupported(binder, 0, "FOR UPDATE and FOR SHARE");
-    }
-    if (ast->distinct_on.count > 0) {
-        return bind_unsupported(binder, ast->distinct_on.items[0]->position, "DISTINCT ON");
     }
     if (ast->with_ties) {
         return bind_unsupported(binder, 0, "WITH TIES");
@@ -489,7 +596,7 @@ static tdbplus_status bind_plain_select(struct binder *binder, struct bind_query
         TRY(bind_condition(binder, query, ast->having, "HAVING", &having));
     }
     struct ordering ordering = {0};
-    TRY(bind_ordering(binder, query, &ast->order, &targets, &ordering));
+    TRY(bind_ordering(binder, query, ast, &targets, &ordering));
     TRY(bind_expand_plan(binder, query, &grouping, true, &plan));
     if (grouping.needed || query->aggregates.count > 0) {
         TRY(group_select(binder, query, &grouping, &targets, &ordering, &having));
@@ -538,7 +645,7 @@ static tdbplus_status order_output(struct binder *binder, struct bind_query *que
         }
     }
     if (ast->order.count > 0) {
-        TRY(make_sort(binder, &ast->order, columns, plan));
+        TRY(make_sort(binder, &ast->order, columns, NULL, 0, plan));
     }
     return bind_limit(binder, query, ast->limit, ast->offset, plan);
 }

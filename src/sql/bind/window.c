@@ -290,8 +290,10 @@ static tdbplus_status check_form(struct binder *binder, const struct ast_functio
     const char *missing = NULL;
     if (ast->distinct) {
         missing = "DISTINCT is not implemented for window functions";
-    } else if (ast->within_group || (ast->order.count > 0 && !is_aggregate)) {
-        missing = "WITHIN GROUP is not implemented for window functions";
+    } else if (ast->within_group || bind_is_ordered_set(name)) {
+        missing = "OVER is not supported for ordered-set aggregates";
+    } else if (ast->order.count > 0 && !is_aggregate) {
+        missing = "ORDER BY is not implemented for non-aggregate window functions";
     } else if (ast->order.count > 0) {
         missing = "aggregate ORDER BY is not implemented for window functions";
     } else if (ast->filter != NULL && !is_aggregate) {
@@ -325,9 +327,69 @@ static tdbplus_status unknown_function(struct binder *binder, struct bind_query 
                                  FUNC_NAME_UNKNOWN);
 }
 
+static bool same_window(const struct bind_window *left, const struct bind_window *right)
+{
+    if (left->partition_count != right->partition_count || left->key_count != right->key_count) {
+        return false;
+    }
+    for (uint32_t i = 0; i < left->partition_count; i++) {
+        if (!expr_equal(left->partition[i], right->partition[i])) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < left->key_count; i++) {
+        const struct plan_key *a = &left->keys[i];
+        const struct plan_key *b = &right->keys[i];
+        if (a->descending != b->descending || a->nulls_first != b->nulls_first ||
+            !expr_equal(a->value, b->value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool same_offset(const struct expr *left, const struct expr *right)
+{
+    return left == right || (left != NULL && right != NULL && expr_equal(left, right));
+}
+
+static bool same_frame(const struct plan_frame *left, const struct plan_frame *right)
+{
+    return left->mode == right->mode && left->start == right->start && left->end == right->end &&
+           left->exclude == right->exclude &&
+           same_offset(left->start_offset, right->start_offset) &&
+           same_offset(left->end_offset, right->end_offset);
+}
+
+/* Equal calls are computed once, and are one expression for ORDER BY and DISTINCT ON. */
+static bool same_call(const struct bind_window_call *left, const struct bind_window_call *right)
+{
+    const struct plan_window_call *a = &left->call;
+    const struct plan_window_call *b = &right->call;
+    if (a->kind != b->kind || a->aggregate != b->aggregate ||
+        a->argument_count != b->argument_count || !same_offset(a->filter, b->filter) ||
+        !same_window(left->window, right->window) ||
+        !same_frame(&left->window->frame, &right->window->frame)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < a->argument_count; i++) {
+        if (!expr_equal(a->arguments[i], b->arguments[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static tdbplus_status add_call(struct binder *binder, struct bind_query *query,
                                const struct bind_window_call *call, struct expr **expr_out)
 {
+    for (uint32_t i = 0; i < query->calls.count; i++) {
+        const struct bind_window_call *other = query->calls.items[i];
+        if (same_call(other, call)) {
+            *expr_out = expr_column(binder->arena, other->id, other->type);
+            return *expr_out == NULL ? bind_no_memory(binder) : TDBPLUS_OK;
+        }
+    }
     struct bind_window_call *copy = arena_alloc(binder->arena, sizeof *copy);
     if (copy == NULL || !pointers_push(binder->arena, &query->calls, copy)) {
         return bind_no_memory(binder);
@@ -396,27 +458,6 @@ tdbplus_status bind_windows_over_groups(struct binder *binder, struct bind_query
         TRY(over_groups(binder, query, grouping, &call->filter, 1));
     }
     return TDBPLUS_OK;
-}
-
-static bool same_window(const struct bind_window *left, const struct bind_window *right)
-{
-    if (left->partition_count != right->partition_count || left->key_count != right->key_count) {
-        return false;
-    }
-    for (uint32_t i = 0; i < left->partition_count; i++) {
-        if (!expr_equal(left->partition[i], right->partition[i])) {
-            return false;
-        }
-    }
-    for (uint32_t i = 0; i < left->key_count; i++) {
-        const struct plan_key *a = &left->keys[i];
-        const struct plan_key *b = &right->keys[i];
-        if (a->descending != b->descending || a->nulls_first != b->nulls_first ||
-            !expr_equal(a->value, b->value)) {
-            return false;
-        }
-    }
-    return true;
 }
 
 /* One operator for the calls from `first` on that share its partitions and order. */

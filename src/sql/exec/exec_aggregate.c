@@ -23,8 +23,9 @@ static tdbplus_status aggregate_all(struct aggregate_stage *stage, struct exec *
         TRY_OR(done, aggregation_consume(&stage->aggregation, &batch, &arena));
         arena_reset(&arena);
     }
-    status = status == TDBPLUS_END ? TDBPLUS_OK : status;
-    stage->done = status == TDBPLUS_OK;
+    TRY_OR(done, status == TDBPLUS_END ? TDBPLUS_OK : status);
+    TRY_OR(done, aggregation_end(&stage->aggregation));
+    stage->done = true;
 done:
     arena_deinit(&arena);
     batch_deinit(&batch);
@@ -69,8 +70,32 @@ tdbplus_status make_aggregate(struct exec *exec, const struct plan *plan, struct
 
 struct distinct_stage {
     struct stage stage;
+    struct expr **on; /* DISTINCT ON; none: all columns. */
+    uint32_t on_count;
     struct group_table seen;
 };
+
+/* What rows are told apart by. */
+static tdbplus_status distinct_columns(const struct distinct_stage *stage, struct exec *exec,
+                                       const struct batch *in, struct arena *arena,
+                                       const struct column **columns_out)
+{
+    *columns_out = in->columns;
+    if (stage->on_count == 0) {
+        return TDBPLUS_OK;
+    }
+    struct column *columns = arena_array(arena, stage->on_count, sizeof *columns);
+    if (columns == NULL) {
+        return exec_no_memory(exec);
+    }
+    struct eval eval = {.exec = exec, .input = in, .arena = arena};
+    struct func_rows rows = batch_rows(in);
+    for (uint32_t i = 0; i < stage->on_count; i++) {
+        TRY(eval_expr(&eval, stage->on[i], &rows, &columns[i]));
+    }
+    *columns_out = columns;
+    return TDBPLUS_OK;
+}
 
 static tdbplus_status distinct_push(struct stage *base, struct exec *exec, const struct batch *in,
                                     struct batch *out, bool *more_out)
@@ -84,11 +109,13 @@ static tdbplus_status distinct_push(struct stage *base, struct exec *exec, const
     }
     bool done = false;
     uint32_t count = 0;
-    TRY(group_table_add_direct(&stage->seen, exec, in->columns, &rows, &out->arena, records, kept,
+    const struct column *columns = NULL;
+    TRY(distinct_columns(stage, exec, in, &out->arena, &columns));
+    TRY(group_table_add_direct(&stage->seen, exec, columns, &rows, &out->arena, records, kept,
                                &count, &done));
     if (!done) {
         struct key_rows keys = {0};
-        TRY(key_rows_make(exec, &stage->seen.layout, in->columns, &rows, &out->arena, &keys));
+        TRY(key_rows_make(exec, &stage->seen.layout, columns, &rows, &out->arena, &keys));
         TRY(group_table_add(&stage->seen, exec, &keys, rows.count, records, kept, &count));
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -115,15 +142,25 @@ tdbplus_status make_distinct(struct exec *exec, const struct plan *plan, struct 
     struct pipeline below = {0};
     TRY(exec_compile(exec, plan->left, &below));
     struct distinct_stage *stage = stage_make(exec, sizeof *stage, &ops, below.last);
-    struct type *types = arena_array(&exec->arena, below.column_count + 1u, sizeof *types);
+    uint32_t count = plan->expr_count > 0 ? plan->expr_count : below.column_count;
+    struct type *types = arena_array(&exec->arena, count + 1u, sizeof *types);
     if (stage == NULL || types == NULL) {
         return exec_no_memory(exec);
     }
-    for (uint32_t i = 0; i < below.column_count; i++) {
-        types[i] = below.columns[i].type;
+    stage->on = arena_array(&exec->arena, plan->expr_count + 1u, sizeof *stage->on);
+    if (stage->on == NULL) {
+        return exec_no_memory(exec);
+    }
+    stage->on_count = plan->expr_count;
+    for (uint32_t i = 0; i < count; i++) {
+        types[i] = plan->expr_count > 0 ? plan->exprs[i]->type : below.columns[i].type;
+        if (plan->expr_count > 0) {
+            TRY(exec_compile_expr(exec, plan->exprs[i], below.columns, below.column_count,
+                                  &stage->on[i]));
+        }
     }
     struct key_layout layout = {0};
-    TRY(key_layout_make(exec, types, below.column_count, &layout));
+    TRY(key_layout_make(exec, types, count, &layout));
     group_table_init(&stage->seen, &layout, 0, &exec->arena, exec->call->alloc);
     pipeline->last = &stage->stage;
     return TDBPLUS_OK;

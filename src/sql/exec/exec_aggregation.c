@@ -204,7 +204,7 @@ static tdbplus_status choose_filtered(struct aggregation *aggregation,
 
 /* A row is kept when its group meets the value for the first time. */
 static tdbplus_status choose_distinct(struct aggregation *aggregation, struct aggregate_slot *slot,
-                                      const struct eval *eval, const struct column *argument,
+                                      const struct eval *eval, const struct column *arguments,
                                       struct chosen *chosen)
 {
     struct exec *exec = aggregation->exec;
@@ -212,9 +212,9 @@ static tdbplus_status choose_distinct(struct aggregation *aggregation, struct ag
     uint16_t *rows = NULL;
     uint8_t **payloads = NULL;
     TRY(copy_chosen(aggregation, eval, chosen, &rows, &payloads));
-    struct column columns[2];
+    struct column columns[3] = {0};
     struct key_rows keys = {0};
-    columns[1] = *argument;
+    memcpy(&columns[1], arguments, slot->plan->argument_count * sizeof *arguments);
     uint8_t **records = arena_alloc(eval->arena, (count + 1u) * sizeof *records);
     uint16_t *fresh = arena_alloc(eval->arena, (count + 1u) * sizeof *fresh);
     if (records == NULL || fresh == NULL ||
@@ -518,6 +518,20 @@ static tdbplus_status eval_slot_arguments(struct aggregation *aggregation,
     return TDBPLUS_OK;
 }
 
+static tdbplus_status keep_ordered(struct aggregation *aggregation, struct aggregate_slot *slot,
+                                   const struct eval *eval, const struct chosen *chosen)
+{
+    uint32_t count = chosen->rows.count;
+    uint32_t *groups = arena_array(eval->arena, count + 1u, sizeof *groups);
+    if (groups == NULL) {
+        return exec_no_memory(aggregation->exec);
+    }
+    for (uint32_t i = 0; chosen->payloads != NULL && i < count; i++) {
+        memcpy(&groups[i], chosen->payloads[i], sizeof *groups);
+    }
+    return ordered_rows_keep(&slot->ordered, eval, &chosen->rows, groups);
+}
+
 static tdbplus_status update_slot(struct aggregation *aggregation, struct aggregate_slot *slot,
                                   const struct eval *eval, const struct func_rows *rows,
                                   uint8_t **payloads)
@@ -540,6 +554,9 @@ static tdbplus_status update_slot(struct aggregation *aggregation, struct aggreg
     if (chosen.rows.count == 0) {
         return TDBPLUS_OK;
     }
+    if (slot->kind == SLOT_ORDERED) {
+        return keep_ordered(aggregation, slot, eval, &chosen);
+    }
     switch ((enum slot_kind)slot->kind) {
     case SLOT_COUNT:
         update_count(aggregation, slot, slot->plan->argument_count > 0 ? arguments : NULL, &chosen);
@@ -552,6 +569,7 @@ static tdbplus_status update_slot(struct aggregation *aggregation, struct aggreg
         return TDBPLUS_OK;
     case SLOT_GENERIC:
     case SLOT_DECIMAL:
+    case SLOT_ORDERED:
         break;
     }
     return update_generic(aggregation, slot, eval, arguments, &chosen);
@@ -573,6 +591,77 @@ tdbplus_status aggregation_consume(struct aggregation *aggregation, const struct
     for (uint32_t i = 0; i < aggregation->plan->aggregate_count; i++) {
         if (aggregation->slots[i].same_as < 0) {
             TRY(update_slot(aggregation, &aggregation->slots[i], &eval, &rows, payloads));
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* ---- the end of the input ---- */
+
+/* Grouping sets without keys have a group even if no row came: nulls, and the set's number. */
+static tdbplus_status add_empty_sets(struct aggregation *aggregation, struct arena *arena)
+{
+    struct exec *exec = aggregation->exec;
+    const struct plan *plan = aggregation->plan;
+    struct column *columns = arena_array(arena, plan->expr_count + 1u, sizeof *columns);
+    if (columns == NULL) {
+        return exec_no_memory(exec);
+    }
+    for (uint32_t s = 0; s < plan->empty_set_count; s++) {
+        struct func_rows one = {.count = 1, .row_count = 1};
+        for (uint32_t k = 0; k < plan->expr_count; k++) {
+            bool number = k + 1 == plan->expr_count;
+            struct datum value = {
+                .type = plan->columns[k].type, .is_null = !number, .integer = plan->empty_sets[s]};
+            struct column constant = {0};
+            if (!column_make_constant(&constant, &value, 1, arena) ||
+                !column_flatten(&constant, NULL, 1, &columns[k], arena)) {
+                return exec_no_memory(exec);
+            }
+        }
+        uint8_t *record = NULL;
+        uint16_t fresh = 0;
+        uint32_t fresh_count = 0;
+        TRY(add_keys(aggregation, columns, &one, arena, &record, &fresh, &fresh_count));
+        if (fresh_count > 0) {
+            uint32_t number = aggregation->groups.count - 1;
+            memcpy(record + aggregation->groups.payload_offset, &number, sizeof number);
+            TRY(row_store_append(&aggregation->key_rows, exec, columns, &one));
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+struct slot_states {
+    struct aggregation *aggregation;
+    const struct aggregate_slot *slot;
+};
+
+static uint8_t *state_of_group(void *ctx, uint32_t group)
+{
+    const struct slot_states *states = ctx;
+    struct aggregation *aggregation = states->aggregation;
+    uint8_t *payload =
+        aggregation->total != NULL
+            ? aggregation->total
+            : group_table_record(&aggregation->groups, group) + aggregation->groups.payload_offset;
+    return payload + states->slot->offset;
+}
+
+tdbplus_status aggregation_end(struct aggregation *aggregation)
+{
+    if (aggregation->plan->empty_set_count > 0) {
+        struct arena arena;
+        arena_init(&arena, aggregation->exec->call->alloc, 0);
+        tdbplus_status status = add_empty_sets(aggregation, &arena);
+        arena_deinit(&arena);
+        TRY(status);
+    }
+    for (uint32_t i = 0; i < aggregation->plan->aggregate_count; i++) {
+        struct aggregate_slot *slot = &aggregation->slots[i];
+        struct slot_states states = {aggregation, slot};
+        if (slot->kind == SLOT_ORDERED && slot->plan->ordered_set == ORDERED_NONE) {
+            TRY(ordered_rows_feed(&slot->ordered, aggregation->exec, state_of_group, &states));
         }
     }
     return TDBPLUS_OK;
@@ -657,7 +746,7 @@ done:
 /* ---- results ---- */
 
 static tdbplus_status finish_slot(const struct aggregation *aggregation,
-                                  const struct aggregate_slot *slot, uint32_t first, uint32_t count,
+                                  struct aggregate_slot *slot, uint32_t first, uint32_t count,
                                   struct column *column, struct arena *arena)
 {
     struct exec *exec = aggregation->exec;
@@ -670,6 +759,8 @@ static tdbplus_status finish_slot(const struct aggregation *aggregation,
         if (slot->kind == SLOT_DECIMAL) {
             TRY(decimal_sum_finish(exec, (const struct decimal_sum *)(const void *)state,
                                    decimal_scale(slot->decimal), slot->average, arena, &value));
+        } else if (slot->plan->ordered_set != ORDERED_NONE) {
+            TRY(ordered_rows_finish(&slot->ordered, exec, first + i, arena, &value));
         } else {
             TRY(slot->plan->aggregate->finish(state, arena, &value, exec->call->err));
         }
@@ -710,6 +801,9 @@ static bool is_named(const struct plan_aggregate *plan, const char *first, const
 
 static enum slot_kind kind_of(const struct plan_aggregate *plan)
 {
+    if (plan->order_count > 0) {
+        return SLOT_ORDERED;
+    }
     if (is_named(plan, "count", "count")) {
         return SLOT_COUNT;
     }
@@ -730,8 +824,8 @@ static enum slot_kind kind_of(const struct plan_aggregate *plan)
 
 static bool same_slot(const struct aggregate_slot *slot, const struct aggregate_slot *earlier)
 {
-    bool same_state =
-        slot->kind == earlier->kind && slot->kind != SLOT_COUNT && slot->kind != SLOT_GENERIC;
+    bool same_state = slot->kind == earlier->kind && slot->kind != SLOT_COUNT &&
+                      slot->kind != SLOT_GENERIC && slot->kind != SLOT_ORDERED;
     return same_state && slot->plan->filter == NULL && earlier->plan->filter == NULL &&
            !slot->plan->distinct && !earlier->plan->distinct &&
            slot->plan->aggregate->state_size == earlier->plan->aggregate->state_size &&
@@ -751,8 +845,9 @@ static void place_slot(struct aggregation *aggregation, uint32_t number)
             return;
         }
     }
-    size_t size =
-        slot->kind == SLOT_DECIMAL ? sizeof(struct decimal_sum) : slot->plan->aggregate->state_size;
+    size_t size = slot->kind == SLOT_DECIMAL                ? sizeof(struct decimal_sum)
+                  : slot->plan->ordered_set != ORDERED_NONE ? 0
+                                                            : slot->plan->aggregate->state_size;
     slot->offset = aggregation->states_size;
     aggregation->states_size += (uint32_t)((size + STATE_ALIGN - 1u) / STATE_ALIGN * STATE_ALIGN);
 }
@@ -776,7 +871,11 @@ static tdbplus_status compile_slot(struct aggregation *aggregation, const struct
         TRY(exec_compile_expr(exec, aggregate->filter, input->columns, input->column_count,
                               &slot->filter));
     }
-    bool numeric = aggregate->argument_count == 1 && is_named(aggregate, "sum", "avg") &&
+    if (slot->kind == SLOT_ORDERED) {
+        TRY(ordered_rows_open(&slot->ordered, exec, aggregate, slot->type, input));
+    }
+    bool numeric = slot->kind != SLOT_ORDERED && aggregate->argument_count == 1 &&
+                   is_named(aggregate, "sum", "avg") &&
                    aggregate->aggregate->arguments[0] == TYPE_NUMERIC && !aggregate->distinct;
     if (numeric) {
         TRY(decimal_compile(exec, slot->arguments[0], &slot->decimal));
@@ -784,13 +883,17 @@ static tdbplus_status compile_slot(struct aggregation *aggregation, const struct
         slot->average = strcmp(aggregate->aggregate->name, "avg") == 0;
     }
     if (aggregate->distinct && aggregate->argument_count > 0) {
-        struct type types[2] = {type_of(TYPE_INT4), aggregate->arguments[0]->type};
+        struct type types[3] = {type_of(TYPE_INT4)};
         struct key_layout layout = {0};
-        TRY(key_layout_make(exec, types, 2, &layout));
+        for (uint32_t a = 0; a < aggregate->argument_count; a++) {
+            types[1 + a] = aggregate->arguments[a]->type;
+        }
+        TRY(key_layout_make(exec, types, 1 + aggregate->argument_count, &layout));
         group_table_init(&slot->seen, &layout, 0, &exec->arena, exec->call->alloc);
     }
     bool order_matters =
-        slot->kind == SLOT_FLOAT ||
+        slot->kind == SLOT_FLOAT || slot->kind == SLOT_ORDERED ||
+        aggregation->plan->empty_set_count > 0 ||
         (slot->kind == SLOT_GENERIC && aggregate_merge_of(aggregate->aggregate) == NULL);
     aggregation->exact = aggregation->exact && !order_matters && !aggregate->distinct;
     place_slot(aggregation, number);
@@ -850,5 +953,6 @@ void aggregation_deinit(struct aggregation *aggregation)
     for (uint32_t i = 0; aggregation->slots != NULL && i < aggregation->plan->aggregate_count;
          i++) {
         group_table_deinit(&aggregation->slots[i].seen);
+        ordered_rows_close(&aggregation->slots[i].ordered);
     }
 }

@@ -4,6 +4,7 @@
 
 #include "sql/exec/exec_decimal.h"
 #include "sql/exec/exec_groups.h"
+#include "sql/exec/exec_ordered.h"
 
 enum slot_kind {
     SLOT_GENERIC = 0, /* By the aggregate's own functions. */
@@ -11,6 +12,7 @@ enum slot_kind {
     SLOT_INTEGER, /* sum and avg of integers: struct aggregate_integer_sum. */
     SLOT_FLOAT,   /* sum and avg of float8: struct aggregate_float_sum. */
     SLOT_DECIMAL, /* sum and avg of numeric that decimal_compile() knows: struct decimal_sum. */
+    SLOT_ORDERED, /* With ORDER BY or WITHIN GROUP: rows are kept until all have come. */
 };
 
 struct aggregate_slot {
@@ -23,7 +25,8 @@ struct aggregate_slot {
     uint32_t offset; /* Of the state in a record. */
     struct type type;
     struct decimal *decimal;
-    struct group_table seen; /* DISTINCT: group and value. */
+    struct group_table seen;     /* DISTINCT: group and values. */
+    struct ordered_rows ordered; /* SLOT_ORDERED. */
 };
 
 struct aggregation {
@@ -46,6 +49,9 @@ void aggregation_deinit(struct aggregation *aggregation);
 
 TDBPLUS_CHECKED tdbplus_status aggregation_consume(struct aggregation *aggregation,
                                                    const struct batch *batch, struct arena *arena);
+
+/* All rows have come: what had to wait for them is done. Call before groups are counted. */
+TDBPLUS_CHECKED tdbplus_status aggregation_end(struct aggregation *aggregation);
 
 /* Adds the groups of `from`, which was made for the same plan in another exec that lives as long.
  */

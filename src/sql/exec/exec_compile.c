@@ -129,6 +129,9 @@ tdbplus_status exec_compile(struct exec *exec, const struct plan *plan,
     case PLAN_APPLY:
         TRY(make_apply(exec, plan, &pipeline));
         break;
+    case PLAN_GROUPING:
+        TRY(make_grouping(exec, plan, &pipeline));
+        break;
     case PLAN_WINDOW:
         TRY(make_window(exec, plan, &pipeline));
         break;

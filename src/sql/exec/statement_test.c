@@ -261,6 +261,10 @@ static const char *const swept[] = {
     "DELETE FROM t WHERE a = 4 RETURNING c",
     "CREATE TABLE made AS SELECT * FROM t",
     "EXPLAIN SELECT * FROM t WHERE a = 1",
+    "SELECT DISTINCT ON (b) b, c FROM t ORDER BY b, c DESC",
+    "SELECT b, GROUPING(b), string_agg(c, ',' ORDER BY a DESC), array_agg(DISTINCT b), "
+    "percentile_cont(0.5) WITHIN GROUP (ORDER BY a), mode() WITHIN GROUP (ORDER BY c), "
+    "rank('x') WITHIN GROUP (ORDER BY c) FROM t GROUP BY CUBE (b)",
     "WITH RECURSIVE r(n, s) AS (SELECT 1, 'a long text to be kept' UNION SELECT n + 1, s || 'x' "
     "FROM r WHERE n < 4), w AS (DELETE FROM t WHERE a = 2 RETURNING a) SELECT n, s, w.a FROM r, w",
     "SELECT t.a, x.y, s, u FROM t LEFT JOIN LATERAL (SELECT t.b || g AS y FROM generate_series(1, "

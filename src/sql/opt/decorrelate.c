@@ -64,6 +64,9 @@ static bool null_over_nothing(const struct plan *aggregate)
     static const char *const names[] = {"sum", "avg", "min", "max"};
     for (uint32_t i = 0; i < aggregate->aggregate_count; i++) {
         bool known = false;
+        if (aggregate->aggregates[i].ordered_set != ORDERED_NONE) {
+            return false;
+        }
         for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
             known = known || strcmp(aggregate->aggregates[i].aggregate->name, names[n]) == 0;
         }

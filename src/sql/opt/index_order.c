@@ -243,7 +243,7 @@ static tdbplus_status replace_extreme(struct optimizer *optimizer, struct plan *
 {
     const struct plan_aggregate *aggregate = plan->aggregates;
     if (plan->expr_count > 0 || plan->aggregate_count != 1 || aggregate->argument_count != 1 ||
-        aggregate->filter != NULL) {
+        aggregate->filter != NULL || aggregate->order_count > 0) {
         return TDBPLUS_OK;
     }
     bool max = strcmp(aggregate->aggregate->name, "max") == 0;

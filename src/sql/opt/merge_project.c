@@ -13,43 +13,31 @@ static bool can_merge(const struct plan *project)
     return true;
 }
 
-static bool has_subquery(const struct plan *aggregate)
+static bool has_no_subquery(void *ctx, struct expr *expr)
 {
-    for (uint32_t i = 0; i < aggregate->expr_count; i++) {
-        if (expr_contains(aggregate->exprs[i], EXPR_SUBQUERY)) {
-            return true;
-        }
-    }
-    for (uint32_t i = 0; i < aggregate->aggregate_count; i++) {
-        const struct plan_aggregate *item = &aggregate->aggregates[i];
-        for (uint32_t a = 0; a < item->argument_count; a++) {
-            if (expr_contains(item->arguments[a], EXPR_SUBQUERY)) {
-                return true;
-            }
-        }
-        if (item->filter != NULL && expr_contains(item->filter, EXPR_SUBQUERY)) {
-            return true;
-        }
-    }
-    return false;
+    (void)ctx;
+    return !expr_contains(expr, EXPR_SUBQUERY);
+}
+
+struct merging {
+    struct optimizer *optimizer;
+    const struct plan *project;
+    tdbplus_status status;
+};
+
+static bool substitute_slot(void *ctx, struct expr **slot)
+{
+    struct merging *merging = ctx;
+    merging->status = opt_substitute(merging->optimizer, merging->project, slot);
+    return merging->status == TDBPLUS_OK;
 }
 
 static tdbplus_status merge(struct optimizer *optimizer, struct plan *aggregate)
 {
-    const struct plan *project = aggregate->left;
-    for (uint32_t i = 0; i < aggregate->expr_count; i++) {
-        TRY(opt_substitute(optimizer, project, &aggregate->exprs[i]));
-    }
-    for (uint32_t i = 0; i < aggregate->aggregate_count; i++) {
-        struct plan_aggregate *item = &aggregate->aggregates[i];
-        for (uint32_t a = 0; a < item->argument_count; a++) {
-            TRY(opt_substitute(optimizer, project, &item->arguments[a]));
-        }
-        if (item->filter != NULL) {
-            TRY(opt_substitute(optimizer, project, &item->filter));
-        }
-    }
-    aggregate->left = project->left;
+    struct merging merging = {optimizer, aggregate->left, TDBPLUS_OK};
+    (void)plan_each_slot(aggregate, substitute_slot, &merging);
+    TRY(merging.status);
+    aggregate->left = merging.project->left;
     return TDBPLUS_OK;
 }
 
@@ -59,7 +47,7 @@ tdbplus_status opt_merge_project(struct optimizer *optimizer, struct plan *plan)
         return TDBPLUS_OK;
     }
     while (plan->kind == PLAN_AGGREGATE && plan->left->kind == PLAN_PROJECT &&
-           can_merge(plan->left) && !has_subquery(plan)) {
+           can_merge(plan->left) && plan_each_expr(plan, has_no_subquery, NULL)) {
         TRY(merge(optimizer, plan));
     }
     TRY(opt_merge_project(optimizer, plan->left));

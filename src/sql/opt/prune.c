@@ -74,6 +74,11 @@ static bool prune_project(struct map *used, struct plan *plan)
     return use_exprs(used, plan->exprs, kept);
 }
 
+static bool use_slot(void *ctx, struct expr *expr)
+{
+    return use_expr(ctx, expr);
+}
+
 static bool prune_aggregate(struct map *used, struct plan *plan)
 {
     uint32_t keys = plan->expr_count;
@@ -84,19 +89,12 @@ static bool prune_aggregate(struct map *used, struct plan *plan)
             continue;
         }
         struct plan_aggregate *aggregate = &plan->aggregates[i];
-        good = good && use_exprs(used, aggregate->arguments, aggregate->argument_count) &&
-               (aggregate->filter == NULL || use_expr(used, aggregate->filter));
         plan->columns[keys + kept] = plan->columns[keys + i];
         plan->aggregates[kept++] = *aggregate;
     }
     plan->aggregate_count = kept;
     plan->column_count = keys + kept;
-    return good;
-}
-
-static bool use_slot(void *ctx, struct expr *expr)
-{
-    return use_expr(ctx, expr);
+    return good && plan_each_expr(plan, use_slot, used);
 }
 
 static bool prune_window(struct map *used, struct plan *plan)
@@ -143,7 +141,12 @@ static bool use_node(struct map *used, struct plan *plan)
         return good;
     case PLAN_WINDOW:
         return prune_window(used, plan);
+    case PLAN_GROUPING:
+        // The keys' copies have places of their own, which do not move.
+        return use_exprs(used, plan->exprs, plan->expr_count);
     case PLAN_DISTINCT:
+        return plan->expr_count > 0 ? use_exprs(used, plan->exprs, plan->expr_count)
+                                    : use_columns(used, plan->left);
     case PLAN_INSERT:
     case PLAN_UPDATE:
     case PLAN_DELETE:
@@ -171,9 +174,10 @@ static tdbplus_status take_columns(struct optimizer *optimizer, struct plan *pla
             ? plan->right
             : NULL;
     uint32_t count = left->column_count + (right != NULL ? right->column_count : 0);
-    uint32_t calls = plan->kind == PLAN_WINDOW   ? plan->window->call_count
-                     : plan->kind == PLAN_EXPAND ? plan->expr_count + plan->ordinality
-                                                 : 0;
+    uint32_t calls = plan->kind == PLAN_WINDOW     ? plan->window->call_count
+                     : plan->kind == PLAN_EXPAND   ? plan->expr_count + plan->ordinality
+                     : plan->kind == PLAN_GROUPING ? plan->expr_count + 1
+                                                   : 0;
     struct plan_column *columns =
         arena_array(optimizer->arena, (size_t)count + calls + 1u, sizeof *columns);
     if (columns == NULL) {
@@ -214,6 +218,7 @@ static tdbplus_status prune(struct optimizer *optimizer, struct map *used, struc
     case PLAN_LIMIT:
     case PLAN_DISTINCT:
     case PLAN_WINDOW:
+    case PLAN_GROUPING:
     case PLAN_EXPAND:
     case PLAN_APPLY:
     case PLAN_WITH:

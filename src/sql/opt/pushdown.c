@@ -175,7 +175,8 @@ static tdbplus_status push_project(struct optimizer *optimizer, struct plan **pl
 {
     struct conditions below = {0};
     struct conditions above = {0};
-    bool grand_total = (*plan)->kind == PLAN_AGGREGATE && (*plan)->expr_count == 0;
+    bool grand_total = (*plan)->kind == PLAN_AGGREGATE &&
+                       ((*plan)->expr_count == 0 || (*plan)->empty_set_count > 0);
     for (uint32_t i = 0; i < list->count; i++) {
         struct expr *condition = list->items[i];
         if (grand_total || !can_substitute(*plan, condition)) {
@@ -251,8 +252,11 @@ static tdbplus_status push(struct optimizer *optimizer, struct plan **plan, stru
         return push_project(optimizer, plan, list);
     case PLAN_APPLY:
         return push_apply(optimizer, plan, list);
-    case PLAN_SORT:
     case PLAN_DISTINCT:
+        // Which row of several goes out depends on those before it.
+        return (*plan)->expr_count > 0 ? push_nothing(optimizer, plan, list)
+                                       : push(optimizer, &(*plan)->left, list);
+    case PLAN_SORT:
     case PLAN_WITH:
         return push(optimizer, &(*plan)->left, list);
     default:

@@ -36,6 +36,7 @@ enum ast_kind {
     AST_KEYWORD_VALUE,
     AST_DEFAULT,
     AST_GROUPING_SET,
+    AST_GROUPING_CALL,
     AST_LIST,
     AST_NAMED_ARGUMENT,
     /* Parts of statements. */
@@ -301,6 +302,12 @@ struct ast_grouping_set {
     struct ast ast;
     uint8_t grouping_kind;
     struct ast_list elements;
+};
+
+/* GROUPING(...) */
+struct ast_grouping_call {
+    struct ast ast;
+    struct ast_list arguments;
 };
 
 /* Several expressions where one stands in the tree: a row of VALUES, the list of IN. */

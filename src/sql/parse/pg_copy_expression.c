@@ -292,6 +292,13 @@ static struct ast *copy_grouping_set(struct copier *copier, const GroupingSet *s
     return &node->ast;
 }
 
+static struct ast *copy_grouping_call(struct copier *copier, const GroupingFunc *source)
+{
+    COPY_MAKE(ast_grouping_call, AST_GROUPING_CALL, source->location)
+    copy_want_list(copier, source->args, &node->arguments);
+    return &node->ast;
+}
+
 static struct ast *copy_items(struct copier *copier, const List *source)
 {
     COPY_MAKE(ast_items, AST_LIST, -1)
@@ -335,8 +342,7 @@ static struct ast *copy_rare_expression(struct copier *copier, const Node *sourc
     case T_GroupingSet:
         return copy_grouping_set(copier, (const GroupingSet *)source);
     case T_GroupingFunc:
-        copy_unsupported(copier, "GROUPING()", ((const GroupingFunc *)source)->location);
-        return NULL;
+        return copy_grouping_call(copier, (const GroupingFunc *)source);
     case T_XmlExpr:
     case T_XmlSerialize:
         copy_unsupported(copier, "XML", -1);

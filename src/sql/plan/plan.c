@@ -56,7 +56,9 @@ static bool visit_aggregates(const struct slot_visit *visit, struct plan *plan)
     for (uint32_t i = 0; good && i < plan->aggregate_count; i++) {
         struct plan_aggregate *aggregate = &plan->aggregates[i];
         good = visit_list(visit, aggregate->arguments, aggregate->argument_count) &&
-               visit_list(visit, &aggregate->filter, 1);
+               visit_list(visit, &aggregate->filter, 1) &&
+               visit_keys(visit, aggregate->order, aggregate->order_count) &&
+               visit_list(visit, aggregate->direct, aggregate->direct_count);
     }
     return good;
 }
@@ -109,6 +111,7 @@ bool plan_each_slot(struct plan *plan, bool (*visit)(void *ctx, struct expr **sl
     case PLAN_CTE:
     case PLAN_EXPAND:
     case PLAN_APPLY:
+    case PLAN_GROUPING:
     case PLAN_WITH:
     case PLAN_WORK:
         break;
@@ -268,13 +271,17 @@ static void print_access(const struct plan *plan, struct buffer *buffer)
 static void print_head(const struct plan *plan, struct buffer *buffer)
 {
     static const char *const names[] = {
-        [PLAN_VALUES] = "Values",   [PLAN_SCAN] = "Scan",           [PLAN_SERIES] = "Series",
-        [PLAN_FILTER] = "Filter",   [PLAN_PROJECT] = "Project",     [PLAN_AGGREGATE] = "Aggregate",
-        [PLAN_JOIN] = "Join",       [PLAN_SORT] = "Sort",           [PLAN_LIMIT] = "Limit",
-        [PLAN_DISTINCT] = "Unique", [PLAN_SET] = "Set Operation",   [PLAN_CTE] = "CTE Scan",
-        [PLAN_WINDOW] = "Window",   [PLAN_APPLY] = "Lateral Join",  [PLAN_EXPAND] = "Expand",
-        [PLAN_WITH] = "With",       [PLAN_WORK] = "WorkTable Scan", [PLAN_INSERT] = "Insert",
-        [PLAN_UPDATE] = "Update",   [PLAN_DELETE] = "Delete",
+        [PLAN_VALUES] = "Values",     [PLAN_SCAN] = "Scan",
+        [PLAN_SERIES] = "Series",     [PLAN_FILTER] = "Filter",
+        [PLAN_PROJECT] = "Project",   [PLAN_AGGREGATE] = "Aggregate",
+        [PLAN_JOIN] = "Join",         [PLAN_SORT] = "Sort",
+        [PLAN_LIMIT] = "Limit",       [PLAN_DISTINCT] = "Unique",
+        [PLAN_SET] = "Set Operation", [PLAN_CTE] = "CTE Scan",
+        [PLAN_WINDOW] = "Window",     [PLAN_APPLY] = "Lateral Join",
+        [PLAN_EXPAND] = "Expand",     [PLAN_GROUPING] = "Grouping Sets",
+        [PLAN_WITH] = "With",         [PLAN_WORK] = "WorkTable Scan",
+        [PLAN_INSERT] = "Insert",     [PLAN_UPDATE] = "Update",
+        [PLAN_DELETE] = "Delete",
     };
     if (plan->kind == PLAN_SCAN && plan->scan.access != NULL) {
         print_access(plan, buffer);

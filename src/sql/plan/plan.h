@@ -23,10 +23,11 @@ enum plan_kind {
     PLAN_SET,
     PLAN_CTE, /* Reads the rows of a materialised WITH query. */
     PLAN_WINDOW,
-    PLAN_EXPAND, /* Rows of arrays: the input's columns, then an item of each array. */
-    PLAN_APPLY,  /* A join whose right side reads columns of the left: LATERAL. */
-    PLAN_WITH,   /* Owns WITH queries that its input reads. */
-    PLAN_WORK,   /* Reads what the last round of a recursive WITH query has found. */
+    PLAN_GROUPING, /* Each row once a grouping set: the input, then the keys, then the set. */
+    PLAN_EXPAND,   /* Rows of arrays: the input's columns, then an item of each array. */
+    PLAN_APPLY,    /* A join whose right side reads columns of the left: LATERAL. */
+    PLAN_WITH,     /* Owns WITH queries that its input reads. */
+    PLAN_WORK,     /* Reads what the last round of a recursive WITH query has found. */
     PLAN_INSERT,
     PLAN_UPDATE,
     PLAN_DELETE,
@@ -48,12 +49,29 @@ struct plan_key {
     bool nulls_first;
 };
 
+/* Aggregates that look at all rows of a group in order: WITHIN GROUP. */
+enum plan_ordered_set {
+    ORDERED_NONE = 0,
+    ORDERED_PERCENTILE_CONT,
+    ORDERED_PERCENTILE_DISC,
+    ORDERED_MODE,
+    ORDERED_RANK, /* These four: of the row of `direct` arguments, if it were in the group. */
+    ORDERED_DENSE_RANK,
+    ORDERED_PERCENT_RANK,
+    ORDERED_CUME_DIST,
+};
+
 struct plan_aggregate {
-    const struct aggregate *aggregate;
+    const struct aggregate *aggregate; /* NULL for ordered sets. */
     struct expr *arguments[2];
     uint32_t argument_count;
     struct expr *filter;
     bool distinct;
+    uint8_t ordered_set;    /* enum plan_ordered_set. */
+    struct plan_key *order; /* Of the rows of a group. */
+    uint32_t order_count;
+    struct expr **direct; /* Of ordered sets: the same for all rows of a group. */
+    uint32_t direct_count;
 };
 
 enum plan_window_kind {
@@ -253,6 +271,13 @@ struct plan {
         struct {
             struct plan_aggregate *aggregates;
             uint32_t aggregate_count;
+            /* Over GROUPING: which sets are of no key, and so have a group without rows. */
+            const uint32_t *empty_sets;
+            uint32_t empty_set_count;
+        };
+        struct {
+            const uint8_t *in_set; /* GROUPING: of each set, which keys are in it. */
+            uint32_t set_count;
         };
         struct {
             uint8_t join_kind;   /* APPLY: JOIN_INNER or JOIN_LEFT. */
