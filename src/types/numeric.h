@@ -71,6 +71,10 @@ TDBPLUS_CHECKED tdbplus_status numeric_multiply(struct span left, struct span ri
 TDBPLUS_CHECKED tdbplus_status numeric_divide(struct span left, struct span right,
                                               struct buffer *buffer, struct err *err);
 
+/* The quotient rounded to `scale` digits after the point, 0 .. NUMERIC_SCALE_MAX. */
+TDBPLUS_CHECKED tdbplus_status numeric_divide_to(struct span left, struct span right, int32_t scale,
+                                                 struct buffer *buffer, struct err *err);
+
 /* div(): the quotient cut to a whole number. */
 TDBPLUS_CHECKED tdbplus_status numeric_divide_whole(struct span left, struct span right,
                                                     struct buffer *buffer, struct err *err);
@@ -82,6 +86,30 @@ TDBPLUS_CHECKED tdbplus_status numeric_absolute(struct span value, struct buffer
                                                 struct err *err);
 TDBPLUS_CHECKED tdbplus_status numeric_sqrt(struct span value, struct buffer *buffer,
                                             struct err *err);
+
+/* Powers and logarithms (numeric_power.c), besides the failures above TDBPLUS_E_SQL: logarithm of
+ * zero or of a negative number (2201E), a power that is not a real number (2201F). */
+TDBPLUS_CHECKED tdbplus_status numeric_exp(struct span value, struct buffer *buffer,
+                                           struct err *err);
+TDBPLUS_CHECKED tdbplus_status numeric_ln(struct span value, struct buffer *buffer,
+                                          struct err *err);
+TDBPLUS_CHECKED tdbplus_status numeric_log(struct span base, struct span value,
+                                           struct buffer *buffer, struct err *err);
+TDBPLUS_CHECKED tdbplus_status numeric_power(struct span base, struct span exponent,
+                                             struct buffer *buffer, struct err *err);
+
+/* n! of n from 0 to 32177. */
+TDBPLUS_CHECKED tdbplus_status numeric_factorial(int64_t n, struct buffer *buffer,
+                                                 struct err *err);
+TDBPLUS_CHECKED tdbplus_status numeric_gcd(struct span left, struct span right,
+                                           struct buffer *buffer, struct err *err);
+TDBPLUS_CHECKED tdbplus_status numeric_lcm(struct span left, struct span right,
+                                           struct buffer *buffer, struct err *err);
+
+/* Digits after the point that are shown, and that are needed to show all that are not zero; -1 for
+ * NaN and infinities. */
+int32_t numeric_scale(struct span value);
+int32_t numeric_scale_needed(struct span value);
 
 /* -1, 0, 1; NaN counts as positive. */
 int numeric_sign(struct span value);

@@ -38,6 +38,10 @@ void numeric_put_header(struct buffer *buffer, uint8_t kind, uint16_t scale, int
 /* Writes four digits and returns what follows them. */
 uint8_t *numeric_print_limb(uint8_t *at, unsigned limb);
 
+/* Rounded or cut to any scale; numeric_round() and numeric_truncate() allow 2000 only. */
+TDBPLUS_CHECKED tdbplus_status numeric_cut(struct span value, int32_t scale, bool truncate,
+                                           struct buffer *buffer, struct err *err);
+
 /* 10^exponent, up to 38. */
 wide_int numeric_power_of_ten(unsigned exponent);
 

@@ -532,6 +532,17 @@ tdbplus_status numeric_divide(struct span left, struct span right, struct buffer
     return divide_finite(&a, &b, division_scale(&a, &b), false, buffer, err);
 }
 
+tdbplus_status numeric_divide_to(struct span left, struct span right, int32_t scale,
+                                 struct buffer *buffer, struct err *err)
+{
+    struct numeric_parts a = numeric_parts(left);
+    struct numeric_parts b = numeric_parts(right);
+    if (a.kind > NUMERIC_NEGATIVE || b.kind > NUMERIC_NEGATIVE || is_zero(&b)) {
+        return numeric_divide(left, right, buffer, err);
+    }
+    return divide_finite(&a, &b, scale, false, buffer, err);
+}
+
 tdbplus_status numeric_divide_whole(struct span left, struct span right, struct buffer *buffer,
                                     struct err *err)
 {

@@ -24,8 +24,8 @@ static bool put_if_special(struct span value, struct buffer *buffer)
     return true;
 }
 
-static tdbplus_status cut(struct span value, int32_t scale, bool truncate, struct buffer *buffer,
-                          struct err *err)
+tdbplus_status numeric_cut(struct span value, int32_t scale, bool truncate, struct buffer *buffer,
+                           struct err *err)
 {
     if (put_if_special(value, buffer)) {
         return buffer->failed ? numeric_no_memory(err) : TDBPLUS_OK;
@@ -51,13 +51,13 @@ static int32_t clamp_scale(int32_t scale)
 tdbplus_status numeric_round(struct span value, int32_t scale, struct buffer *buffer,
                              struct err *err)
 {
-    return cut(value, clamp_scale(scale), false, buffer, err);
+    return numeric_cut(value, clamp_scale(scale), false, buffer, err);
 }
 
 tdbplus_status numeric_truncate(struct span value, int32_t scale, struct buffer *buffer,
                                 struct err *err)
 {
-    return cut(value, clamp_scale(scale), true, buffer, err);
+    return numeric_cut(value, clamp_scale(scale), true, buffer, err);
 }
 
 /* The whole number next to the value on the side of `direction` (-1 or 1). */
@@ -69,7 +69,7 @@ static tdbplus_status whole(struct span value, int direction, struct buffer *buf
     }
     tdbplus_status status = TDBPLUS_OK;
     struct buffer cut_value = {.alloc = buffer->alloc};
-    TRY_OR(done, cut(value, 0, true, &cut_value, err));
+    TRY_OR(done, numeric_cut(value, 0, true, &cut_value, err));
     uint8_t step[NUMERIC_SCALED_SIZE_MAX];
     struct span span = {.data = step, .size = numeric_store_scaled(direction, 0, step)};
     bool has_fraction = numeric_compare(value, buffer_span(&cut_value)) == direction;
@@ -246,7 +246,7 @@ tdbplus_status numeric_to_datum(struct span value, struct type type, struct aren
     tdbplus_status status = TDBPLUS_OK;
     struct buffer rounded = {.alloc = arena->alloc};
     if (type.precision > 0) {
-        TRY_OR(done, cut(value, type.scale, false, &rounded, err));
+        TRY_OR(done, numeric_cut(value, type.scale, false, &rounded, err));
         value = buffer_span(&rounded);
         TRY_OR(done, check_precision(value, type, err));
     }
@@ -359,7 +359,8 @@ tdbplus_status numeric_sqrt(struct span value, struct buffer *buffer, struct err
         status = numeric_no_memory(err);
         goto done;
     }
-    TRY_OR(done, cut(move_point(&root, -limbs, limbs * LIMB_DIGITS), scale, false, buffer, err));
+    TRY_OR(done,
+           numeric_cut(move_point(&root, -limbs, limbs * LIMB_DIGITS), scale, false, buffer, err));
 done:
     buffer_deinit(&root);
     buffer_deinit(&whole_value);

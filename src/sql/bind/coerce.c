@@ -55,6 +55,19 @@ static tdbplus_status add_steps(struct binder *binder, struct expr **expr,
     return TDBPLUS_OK;
 }
 
+/* The same value under another length: a copy, since the node may be shared. */
+static tdbplus_status relabel(struct binder *binder, struct expr **expr, struct type type)
+{
+    struct expr *copy = arena_array(binder->arena, 1, sizeof *copy);
+    if (copy == NULL) {
+        return bind_no_memory(binder);
+    }
+    *copy = **expr;
+    copy->type = type;
+    *expr = copy;
+    return TDBPLUS_OK;
+}
+
 tdbplus_status bind_try_coerce(struct binder *binder, struct expr **expr, struct type type,
                                enum func_cast_context context, bool *done_out)
 {
@@ -69,6 +82,10 @@ tdbplus_status bind_try_coerce(struct binder *binder, struct expr **expr, struct
     if (count < 0) {
         *done_out = false;
         return TDBPLUS_OK;
+    }
+    if (count == 0 && type.id == TYPE_TEXT && (*expr)->type.id == TYPE_TEXT &&
+        (*expr)->type.parameter != type.parameter) {
+        return relabel(binder, expr, type);
     }
     return add_steps(binder, expr, steps, count);
 }

@@ -96,7 +96,10 @@ static size_t change_case(struct span text, enum letter_case to, uint8_t *out)
         }
         at += (size_t)used;
         bool upper = to == UPPER || (to == INITIAL && !in_word);
-        int32_t changed = upper ? utf8proc_toupper(code) : utf8proc_tolower(code);
+        // The sharp s has no capital of one letter that PostgreSQL would give.
+        int32_t changed = upper && code != 0xDF ? utf8proc_toupper(code)
+                          : upper               ? code
+                                                : utf8proc_tolower(code);
         utf8proc_category_t category = utf8proc_category(code);
         in_word = category <= UTF8PROC_CATEGORY_LO || category == UTF8PROC_CATEGORY_ND;
         size += (size_t)utf8proc_encode_char(changed, out + size);
@@ -582,7 +585,10 @@ static tdbplus_status chr(struct func_call *call)
                                  "null character not permitted");
         }
         uint8_t bytes[4];
-        if (code < 0 || code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF)) {
+        if (code < 0) {
+            return err_set(call->err, TDBPLUS_E_INVALID, "character number must be positive");
+        }
+        if (code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF)) {
             return err_set_state(call->err, TDBPLUS_E_LIMIT, "54000",
                                  "requested character too large for encoding: %d", code);
         }
