@@ -275,14 +275,19 @@ struct writer {
     struct err *err;
 };
 
-static void *alloc_buffer(struct writer *writer, size_t size)
+/* For who writes every byte of it. */
+static void *alloc_raw_buffer(struct writer *writer, size_t size)
 {
     uint8_t *data = arena_alloc(&writer->owner->arena, size + ALLOC_ALIGN_ARROW);
-    if (data == NULL) {
-        return NULL;
+    return data == NULL ? NULL : data + (-(uintptr_t)data & (ALLOC_ALIGN_ARROW - 1));
+}
+
+static void *alloc_buffer(struct writer *writer, size_t size)
+{
+    uint8_t *data = alloc_raw_buffer(writer, size);
+    if (data != NULL) {
+        memset(data, 0, size);
     }
-    data += -(uintptr_t)data & (ALLOC_ALIGN_ARROW - 1);
-    memset(data, 0, size);
     return data;
 }
 
@@ -325,7 +330,8 @@ static bool put_validity(struct writer *writer, const struct column *column,
                          struct ArrowArray *array)
 {
     int64_t nulls = 0;
-    for (uint32_t i = 0; i < column->row_count; i++) {
+    bool some = column->validity != NULL || column->form != COLUMN_FLAT;
+    for (uint32_t i = 0; some && i < column->row_count; i++) {
         nulls += column_is_null(column, i);
     }
     array->null_count = nulls;
@@ -394,7 +400,7 @@ static tdbplus_status put_plain(struct writer *writer, const struct column *colu
                                 struct ArrowArray *array)
 {
     size_t size = type_width(column->type) * column->row_count;
-    void *data = alloc_buffer(writer, size);
+    void *data = alloc_raw_buffer(writer, size);
     if (data == NULL) {
         return no_memory(writer->err);
     }
@@ -426,6 +432,12 @@ static void print_value(const struct datum *datum, struct buffer *bytes)
     }
 }
 
+static tdbplus_status too_long(struct err *err)
+{
+    // The format was announced with 32-bit offsets; a batch of this size must be cut.
+    return err_set(err, TDBPLUS_E_LIMIT, "arrow: a column of one batch has more than 2 GiB");
+}
+
 static tdbplus_status put_bytes(struct writer *writer, const struct column *column,
                                 struct ArrowArray *array)
 {
@@ -440,9 +452,7 @@ static tdbplus_status put_bytes(struct writer *writer, const struct column *colu
             print_value(&datum, &bytes);
         }
         if (bytes.size > INT32_MAX) {
-            // The format was announced with 32-bit offsets; a batch of this size must be cut.
-            status = err_set(writer->err, TDBPLUS_E_LIMIT,
-                             "arrow: a column of one batch has more than 2 GiB");
+            status = too_long(writer->err);
             goto done;
         }
         offsets[i + 1] = (int32_t)bytes.size;
@@ -460,6 +470,61 @@ static tdbplus_status put_bytes(struct writer *writer, const struct column *colu
 done:
     buffer_deinit(&bytes);
     return status;
+}
+
+/* Bytes of views one after another. Values that were stored together lie together, so what follows
+ * what came before is copied with it. */
+static void copy_views(const struct column *column, const int32_t *offsets, uint8_t *data)
+{
+    const struct view *views = column->data;
+    const uint8_t *from = NULL;
+    size_t size = 0;
+    for (uint32_t i = 0; i < column->row_count; i++) {
+        size_t next_size = (size_t)(offsets[i + 1] - offsets[i]);
+        const uint8_t *next = view_data(&views[i]);
+        if (next_size == 0 || (size > 0 && next == from + size)) {
+            size += next_size;
+            continue;
+        }
+        if (size > 0) {
+            memcpy(data, from, size);
+            data += size;
+        }
+        from = next;
+        size = next_size;
+    }
+    if (size > 0) {
+        memcpy(data, from, size);
+    }
+}
+
+/* Texts and bytes of a flat column go out as they are. */
+static tdbplus_status put_views(struct writer *writer, const struct column *column,
+                                struct ArrowArray *array)
+{
+    const struct view *views = column->data;
+    int32_t *offsets = alloc_raw_buffer(writer, ((size_t)column->row_count + 1) * sizeof *offsets);
+    if (offsets == NULL) {
+        return no_memory(writer->err);
+    }
+    uint64_t size = 0;
+    offsets[0] = 0;
+    for (uint32_t i = 0; i < column->row_count; i++) {
+        size += column->validity != NULL && column_is_null(column, i) ? 0 : views[i].size;
+        if (size > INT32_MAX) {
+            return too_long(writer->err);
+        }
+        offsets[i + 1] = (int32_t)size;
+    }
+    uint8_t *data = alloc_raw_buffer(writer, (size_t)size);
+    if (data == NULL) {
+        return no_memory(writer->err);
+    }
+    copy_views(column, offsets, data);
+    array->n_buffers = 3;
+    array->buffers[1] = offsets;
+    array->buffers[2] = data;
+    return TDBPLUS_OK;
 }
 
 /* Labels of an enum type as a column of text; false when memory is out. */
@@ -515,6 +580,9 @@ static tdbplus_status put_items(struct writer *writer, const struct column *colu
     }
     if (type.id == TYPE_VECTOR) {
         return put_components(writer, column, array);
+    }
+    if (column->form == COLUMN_FLAT && (type.id == TYPE_TEXT || type.id == TYPE_BYTEA)) {
+        return put_views(writer, column, array);
     }
     if (type_physical(type) == PHYSICAL_VIEW) {
         return put_bytes(writer, column, array);
@@ -595,8 +663,10 @@ static tdbplus_status put_batch(struct writer *writer, const struct batch *batch
     }
     root->children = children;
     for (uint32_t i = 0; i < batch->column_count; i++) {
-        struct column flat = {0};
-        if (!column_flatten(&batch->columns[i], batch->selection, rows, &flat, arena)) {
+        struct column flat = batch->columns[i];
+        bool as_it_is = flat.form == COLUMN_FLAT && batch->selection == NULL;
+        if (!as_it_is &&
+            !column_flatten(&batch->columns[i], batch->selection, rows, &flat, arena)) {
             return no_memory(writer->err);
         }
         good = array_init(writer, &arrays[i], rows, 2);

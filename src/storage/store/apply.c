@@ -10,8 +10,9 @@
 #include "storage/segment/merge.h"
 #include "storage/store/store_internal.h"
 
-#define LOCATE_CHUNK 256u
-#define APPLY_AHEAD  8u
+#define LOCATE_CHUNK         256u
+#define APPLY_AHEAD          8u
+#define PREFETCH_SEGMENT_MAX 8u
 
 /* The ops from `first` on that come before the same stages: up to *end_out, and how many of the
  * version's segments, newest first, are loads that come after them. */
@@ -89,16 +90,49 @@ static void prefetch_op(const struct apply_group *group, uint32_t number)
     memtable_prefetch(group->version->tables[0]->memtable, group->ops[number].code);
 }
 
+/* Is the open version of a single op's key in a memtable? Then no segment has one (X3 of txn), and
+ * need not be asked. Whether it still is there is not asked again: versions of the key that come
+ * between end it, and segments that come between bring the commit back here. */
+static bool is_open_in_table(const struct apply_group *group)
+{
+    const struct commit_op *op = &group->ops[0];
+    const struct version *version = group->version;
+    for (uint32_t t = 0; t < version->table_count; t++) {
+        const struct memtable *memtable = version->tables[t]->memtable;
+        uint32_t row = memtable_newest(memtable, op->key, op->code);
+        if (row != MEMTABLE_ROW_NONE) {
+            return memtable_end_of(memtable, row) == TIMESTAMP_OPEN;
+        }
+    }
+    return false;
+}
+
+/* The filters of all segments are asked for together. */
+static void prefetch_filters(const struct apply_group *group)
+{
+    const struct commit_op *op = &group->ops[0];
+    struct segment_key key = {.key = op->key, .code = op->code, .hash = op->hash};
+    for (uint32_t s = 0; s < group->version->segment_count && s < PREFETCH_SEGMENT_MAX; s++) {
+        segment_find_prefetch(group->version->segments[s]->segment, &key);
+    }
+}
+
 tdbplus_status apply_locate(struct apply_group *group, const struct alloc *alloc, struct err *err)
 {
     if (group->old_segments == NULL) {
         TRY(make_room(group, alloc, err));
     }
+    memset(group->old_segments, 0, group->op_count * sizeof(void *));
+    if (group->op_count == 1) {
+        prefetch_filters(group);
+        if (is_open_in_table(group)) {
+            return TDBPLUS_OK;
+        }
+    }
     // The leaves of the memtable come while the segments are asked; so the latch is held shorter.
     for (uint32_t i = 0; i < group->op_count && group->op_count <= LOCATE_CHUNK; i++) {
         prefetch_op(group, i);
     }
-    memset(group->old_segments, 0, group->op_count * sizeof(void *));
     struct version *version = group->version;
     for (uint32_t first = 0; first < group->op_count;) {
         uint32_t end = 0;
