@@ -71,38 +71,50 @@ static tdbplus_status write_in_txn(void *arg, struct txn *txn, const struct call
     return status;
 }
 
-/* One row written blindly needs no transaction, only the catalog for as long as it takes. */
-static tdbplus_status upsert_once(const struct row_args *args, const struct call *call)
+/* Rows written blindly need no transaction, only the catalog for as long as it takes. *done_out
+ * false: these do. */
+static tdbplus_status upsert_rows(const struct row_args *args, const struct object *object,
+                                  struct arena *arena, bool *done_out, const struct call *call)
 {
     struct store *store = args->collection->db->store;
-    struct catalog *catalog = catalog_acquire(store);
+    uint32_t column_count = object->schema->column_count;
+    const struct datum *rows[TXN_UPSERT_NOW_MAX];
+    struct datum *data = arena_alloc(arena, args->row_count * column_count * sizeof *data);
+    if (data == NULL) {
+        return err_set(call->err, TDBPLUS_E_NOMEM, "a row does not fit the memory limit");
+    }
+    for (size_t i = 0; i < args->row_count; i++) {
+        const tdbplus_value *values = args->values + i * args->value_count;
+        TRY(make_row(object, values, args->value_count, data + i * column_count, arena, call->err));
+        rows[i] = data + i * column_count;
+    }
+    *done_out = true;
+    return args->row_count == 1 ? txn_upsert_now(store, object, data, call)
+                                : txn_upsert_many_now(store, object, rows,
+                                                      (uint32_t)args->row_count, done_out, call);
+}
+
+static tdbplus_status upsert_once(const struct row_args *args, bool *done_out,
+                                  const struct call *call)
+{
+    struct catalog *catalog = catalog_acquire(args->collection->db->store);
     const struct object *object = catalog_by_id(catalog, args->collection->id);
     struct arena arena = {0};
-    arena_init(&arena, call->alloc, 1024);
-    tdbplus_status status = TDBPLUS_OK;
-    struct datum *data = NULL;
-    if (object == NULL) {
-        status = engine_dropped(args->collection, call->err);
-    } else {
-        data = arena_alloc(&arena, object->schema->column_count * sizeof *data);
-        status = data != NULL
-                     ? make_row(object, args->values, args->value_count, data, &arena, call->err)
-                     : err_set(call->err, TDBPLUS_E_NOMEM, "a row does not fit the memory limit");
-    }
-    if (status == TDBPLUS_OK) {
-        status = txn_upsert_now(store, object, data, call);
-    }
+    arena_init(&arena, call->alloc, args->row_count == 1 ? 1024 : 16384);
+    tdbplus_status status = object == NULL ? engine_dropped(args->collection, call->err)
+                                           : upsert_rows(args, object, &arena, done_out, call);
     arena_deinit(&arena);
     catalog_release(catalog);
     return status;
 }
 
-static tdbplus_status upsert_now(const struct row_args *args, const struct call *call)
+static tdbplus_status upsert_now(const struct row_args *args, bool *done_out,
+                                 const struct call *call)
 {
     tdbplus_status status = TDBPLUS_E_CONFLICT;
     for (uint32_t i = 0; i < ENGINE_RETRY_COUNT_MAX && status == TDBPLUS_E_CONFLICT; i++) {
         err_clear(call->err);
-        status = upsert_once(args, call);
+        status = upsert_once(args, done_out, call);
     }
     return status;
 }
@@ -110,8 +122,13 @@ static tdbplus_status upsert_now(const struct row_args *args, const struct call 
 static tdbplus_status write_work(void *arg, const struct call *call)
 {
     struct row_args *args = arg;
-    if (args->txn == NULL && args->mode == TXN_UPSERT && args->row_count == 1) {
-        return upsert_now(args, call);
+    bool few = args->row_count > 0 && args->row_count <= TXN_UPSERT_NOW_MAX;
+    if (args->txn == NULL && args->mode == TXN_UPSERT && few) {
+        bool done = false;
+        tdbplus_status status = upsert_now(args, &done, call);
+        if (status != TDBPLUS_OK || done) {
+            return status;
+        }
     }
     return engine_with_txn(args->collection->db, args->txn, false, write_in_txn, args, call);
 }

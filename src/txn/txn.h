@@ -209,6 +209,18 @@ TDBPLUS_CHECKED tdbplus_status txn_read_rows(struct txn *txn, const struct objec
                                              struct datum *values_out, bool *found_out,
                                              const struct call *call);
 
+/*
+ * The same for up to TXN_UPSERT_NOW_MAX rows, all or none. *done_out false: nothing was done, for
+ * two rows seem to have one key, or the collection has more to it than rows: use a transaction.
+ */
+#define TXN_UPSERT_NOW_MAX 256u
+
+TDBPLUS_CHECKED tdbplus_status txn_upsert_many_now(struct store *store,
+                                                   const struct object *collection,
+                                                   const struct datum *const *rows,
+                                                   uint32_t row_count, bool *done_out,
+                                                   const struct call *call);
+
 /* ---- scans ---- */
 
 enum scan_order {

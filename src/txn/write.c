@@ -673,52 +673,78 @@ tdbplus_status txn_get_now(struct store *store, const struct object *collection,
 /* ---- writing one row without a transaction ---- */
 
 #define ROW_SIZE_USUAL 512u
+#define ROW_SIZE_SMALL 128u /* Of many. */
 
-/* Key, then row, in one buffer. */
-static tdbplus_status encode_op(const struct object *collection, const struct datum *values,
-                                struct buffer *buffer, struct commit_op *op_out, struct err *err)
+/* Where an op's key and row lie in a buffer that may still move. */
+struct op_place {
+    size_t key_begin;
+    size_t row_begin;
+    size_t row_end;
+};
+
+/* Appends key, then row. */
+static tdbplus_status encode_row(const struct object *collection, const struct datum *values,
+                                 struct buffer *buffer, struct op_place *place_out, struct err *err)
 {
     struct datum key_values[SCHEMA_KEY_COUNT_MAX];
+    struct op_place place = {.key_begin = buffer->size};
     gather_key(collection->schema, values, key_values);
-    (void)buffer_reserve(buffer, ROW_SIZE_USUAL); // A failure is remembered.
     TRY(append_key(collection, key_values, buffer, err));
-    size_t key_size = buffer->size;
+    place.row_begin = buffer->size;
     row_encode(collection->schema, values, buffer);
+    place.row_end = buffer->size;
     if (buffer->failed) {
         return err_set(err, TDBPLUS_E_NOMEM, "a row does not fit the memory limit");
     }
-    struct span key = {.data = buffer->data, .size = key_size};
-    *op_out = (struct commit_op){
+    *place_out = place;
+    return TDBPLUS_OK;
+}
+
+static struct commit_op make_op(const struct buffer *buffer, const struct op_place *place)
+{
+    struct span key = {.data = buffer->data + place->key_begin,
+                       .size = place->row_begin - place->key_begin};
+    return (struct commit_op){
         .kind = COMMIT_PUT,
         .key = key,
         .code = key_code(key),
         .hash = key_hash(key),
-        .row = {.data = buffer->data + key_size, .size = buffer->size - key_size},
+        .row = {.data = buffer->data + place->row_begin, .size = place->row_end - place->row_begin},
     };
+}
+
+static tdbplus_status lock_rows(struct lock_owner *owner, const struct object *collection,
+                                const struct commit_op *ops, uint32_t op_count,
+                                const struct call *call)
+{
+    struct lock_request request = {.table = collection->id, .mode = LOCK_ROW_UPDATE};
+    for (uint32_t i = 0; i < op_count; i++) {
+        request.hash = ops[i].hash;
+        TRY(lock_table_acquire(owner, &request, call));
+    }
     return TDBPLUS_OK;
 }
 
-/* A blind write reads nothing, so it needs the row's lock (X4) but no snapshot. */
+/* A blind write reads nothing, so it needs the rows' locks (X4) but no snapshot. */
 static tdbplus_status lock_and_commit(struct store *store, const struct object *collection,
-                                      const struct commit_op *op, const struct call *call)
+                                      const struct commit_op *ops, uint32_t op_count,
+                                      const struct call *call)
 {
     struct lock_owner owner;
     lock_owner_init(&owner, store_locks(store), store_next_txn_id(store));
     struct lock_request whole = {.table = collection->id, .mode = LOCK_ROW_EXCLUSIVE};
     bool entered = collection_enter(collection->collection);
-    struct lock_request request = {
-        .table = collection->id, .hash = op->hash, .mode = LOCK_ROW_UPDATE};
     struct commit_group group = {.collection = collection->collection,
                                  .schema = collection->schema,
-                                 .ops = op,
-                                 .op_count = 1,
+                                 .ops = ops,
+                                 .op_count = op_count,
                                  .revision = collection->revision};
     struct store_commit commit = {
         .groups = &group, .group_count = 1, .durability = store_durability(store)};
     tdbplus_status status =
         entered ? TDBPLUS_OK : lock_table_acquire(&owner, &whole, call); // Somebody loads.
     if (status == TDBPLUS_OK) {
-        status = lock_table_acquire(&owner, &request, call);
+        status = lock_rows(&owner, collection, ops, op_count, call);
     }
     if (status == TDBPLUS_OK) {
         status = store_commit(store, &commit, NULL, call);
@@ -759,11 +785,76 @@ tdbplus_status txn_upsert_now(struct store *store, const struct object *collecti
         return upsert_in_txn(store, collection, values, call);
     }
     struct buffer buffer = {.alloc = call->alloc};
-    struct commit_op op = {0};
-    tdbplus_status status = encode_op(collection, values, &buffer, &op, call->err);
+    struct op_place place = {0};
+    (void)buffer_reserve(&buffer, ROW_SIZE_USUAL); // A failure is remembered.
+    tdbplus_status status = encode_row(collection, values, &buffer, &place, call->err);
     if (status == TDBPLUS_OK) {
-        status = lock_and_commit(store, collection, &op, call);
+        struct commit_op op = make_op(&buffer, &place);
+        status = lock_and_commit(store, collection, &op, 1, call);
     }
+    buffer_deinit(&buffer);
+    return status;
+}
+
+/* ---- writing some rows without a transaction ---- */
+
+#define HASH_SLOTS (4 * TXN_UPSERT_NOW_MAX)
+
+/* True when no two ops can have the same key, which a commit must not see (X6). Keys that ascend
+ * are all different; of others the hashes are compared, which is never wrong when it says so. */
+static bool all_different(const struct commit_op *ops, uint32_t op_count)
+{
+    uint32_t ascending = 1;
+    while (ascending < op_count && ops[ascending - 1].code < ops[ascending].code) {
+        ascending++;
+    }
+    if (ascending >= op_count) {
+        return true;
+    }
+    uint64_t slots[HASH_SLOTS] = {0};
+    for (uint32_t i = 0; i < op_count; i++) {
+        uint64_t hash = ops[i].hash | 1; // 0 is a free slot.
+        uint32_t at = (uint32_t)(hash >> 32) % HASH_SLOTS;
+        while (slots[at] != 0) {
+            if (slots[at] == hash) {
+                return false;
+            }
+            at = (at + 1) % HASH_SLOTS;
+        }
+        slots[at] = hash;
+    }
+    return true;
+}
+
+tdbplus_status txn_upsert_many_now(struct store *store, const struct object *collection,
+                                   const struct datum *const *rows, uint32_t row_count,
+                                   bool *done_out, const struct call *call)
+{
+    ASSERT(row_count <= TXN_UPSERT_NOW_MAX);
+    *done_out = false;
+    if (store_read_only(store)) {
+        return err_set(call->err, TDBPLUS_E_READ_ONLY, "the database is read-only");
+    }
+    if (store_has_parts(store, collection->id)) {
+        return TDBPLUS_OK;
+    }
+    struct op_place places[TXN_UPSERT_NOW_MAX];
+    struct commit_op ops[TXN_UPSERT_NOW_MAX];
+    struct buffer buffer = {.alloc = call->alloc};
+    tdbplus_status status = TDBPLUS_OK;
+    (void)buffer_reserve(&buffer, row_count * (size_t)ROW_SIZE_SMALL);
+    for (uint32_t i = 0; i < row_count; i++) {
+        TRY_OR(done, check_values(collection, rows[i], call->err));
+        TRY_OR(done, encode_row(collection, rows[i], &buffer, &places[i], call->err));
+    }
+    for (uint32_t i = 0; i < row_count; i++) {
+        ops[i] = make_op(&buffer, &places[i]);
+    }
+    if (all_different(ops, row_count)) {
+        TRY_OR(done, lock_and_commit(store, collection, ops, row_count, call));
+        *done_out = true;
+    }
+done:
     buffer_deinit(&buffer);
     return status;
 }

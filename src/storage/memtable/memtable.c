@@ -64,6 +64,8 @@ tdbplus_status memtable_create(const struct schema *schema, const struct alloc *
         memtable->key_physical = memtable->layout[memtable->key_position].physical;
     }
     arena_init(&memtable->values, alloc, VALUES_BLOCK_SIZE_FIRST);
+    atomic_init(&memtable->code_min, UINT64_MAX);
+    atomic_init(&memtable->code_max, 0);
     note_size(memtable);
     *memtable_out = memtable;
     return TDBPLUS_OK;
@@ -120,6 +122,23 @@ void memtable_trim(struct memtable *memtable)
     note_size(memtable);
 }
 
+static void widen_codes(struct memtable *memtable, uint64_t code)
+{
+    if (code < atomic_load_explicit(&memtable->code_min, memory_order_relaxed)) {
+        atomic_store_explicit(&memtable->code_min, code, memory_order_release);
+    }
+    if (code > atomic_load_explicit(&memtable->code_max, memory_order_relaxed)) {
+        atomic_store_explicit(&memtable->code_max, code, memory_order_release);
+    }
+}
+
+/* Keys that come in order, as times do, mostly lie outside all memtables but one. */
+static bool is_outside(const struct memtable *memtable, uint64_t code)
+{
+    return code < atomic_load_explicit(&memtable->code_min, memory_order_acquire) ||
+           code > atomic_load_explicit(&memtable->code_max, memory_order_acquire);
+}
+
 uint32_t memtable_put(struct memtable *memtable, struct span key, uint64_t code,
                       const struct datum *values, uint64_t timestamp, bool *ended_out)
 {
@@ -130,6 +149,7 @@ uint32_t memtable_put(struct memtable *memtable, struct span key, uint64_t code,
 
     // The row is complete before anything leads to it: count, tree, in this order (K1).
     chunk_fill(memtable, row, key, values, timestamp, place.row);
+    widen_codes(memtable, code);
     atomic_store_explicit(&memtable->row_count, row + 1, memory_order_release);
     bool ended =
         place.row != MEMTABLE_ROW_NONE && chunk_end_row(memtable, place.row, timestamp, false);
@@ -150,6 +170,9 @@ bool memtable_end(struct memtable *memtable, struct span key, uint64_t code, uin
 
 uint32_t memtable_newest(const struct memtable *memtable, struct span key, uint64_t code)
 {
+    if (is_outside(memtable, code)) {
+        return MEMTABLE_ROW_NONE;
+    }
     const struct probe probe = probe_of(memtable, key, code);
     return tree_find(memtable, &probe);
 }
@@ -214,7 +237,9 @@ void memtable_find_batch(const struct memtable *memtable, const struct memtable_
 
 void memtable_prefetch(const struct memtable *memtable, uint64_t code)
 {
-    tree_prefetch(memtable, code);
+    if (!is_outside(memtable, code)) {
+        tree_prefetch(memtable, code);
+    }
 }
 
 uint32_t memtable_older(const struct memtable *memtable, uint32_t row)

@@ -133,6 +133,10 @@ struct memtable {
     struct arena values; /* Long keys and values. */
     size_t blocks_bytes; /* Held outside `values`. */
     _Alignas(64) _Atomic uint32_t row_count;
+    /* No key's code lies outside. Widened before a row is found; so whoever may see a row of a code
+     * finds the code inside. */
+    _Atomic uint64_t code_min;
+    _Atomic uint64_t code_max;
     _Atomic(struct node *) root;
     _Atomic(struct chunk_directory *) directory;
     _Atomic size_t size_bytes;

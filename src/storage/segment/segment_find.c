@@ -269,10 +269,32 @@ struct find_group {
     uint32_t rows[BATCH_STEP];
 };
 
+/* Drops the integer keys that lie outside the segment: of rows that come in the order of their keys
+ * that is all, and no filter need be asked. */
+static void drop_outside(const struct segment *segment, struct find_group *group)
+{
+    uint64_t low = key_code(segment->key_min);
+    uint64_t high = key_code(segment->key_max);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < group->count; i++) {
+        group->keys[kept] = group->keys[i];
+        group->codes[kept] = group->codes[i];
+        group->hashes[kept] = group->hashes[i];
+        kept += group->codes[i] >= low && group->codes[i] <= high;
+    }
+    group->count = kept;
+}
+
 /* Drops the keys that the filter knows to be absent. */
 static void filter_group(const struct segment *segment, struct find_group *group)
 {
     uint64_t bitmap = 0;
+    if (segment->is_integer_key) {
+        drop_outside(segment, group);
+    }
+    if (group->count == 0) {
+        return;
+    }
     pkindex_may_contain_batch(segment->index, group->hashes, group->count, &bitmap);
     uint32_t kept = 0;
     for (uint32_t i = 0; i < group->count; i++) {
