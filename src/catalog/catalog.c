@@ -244,6 +244,19 @@ tdbplus_status catalog_entry_alter(struct txn *txn, uint64_t oid, const struct c
     return status;
 }
 
+/* A foreign key cannot be without the table it refers to. */
+static tdbplus_status push_references(struct txn *txn, uint64_t oid, struct list *oids,
+                                      struct err *err)
+{
+    const struct object *part = NULL;
+    for (uint32_t i = 0; (part = txn_part_at(txn, oid, i)) != NULL; i++) {
+        if (part->kind == OBJECT_FOREIGN_KEY && part->other == oid && part->parent != oid) {
+            TRY(push_oid(oids, part->id, err));
+        }
+    }
+    return TDBPLUS_OK;
+}
+
 /* What is owned goes first: the list grows while it is walked, so no recursion is needed. An index
  * takes the collection of its entries along. */
 tdbplus_status catalog_entry_drop(struct txn *txn, uint64_t oid, struct err *err)
@@ -262,6 +275,7 @@ tdbplus_status catalog_entry_drop(struct txn *txn, uint64_t oid, struct err *err
         if (object != NULL && object->kind == OBJECT_INDEX) {
             TRY_OR(done, push_oid(&oids, object->other, err));
         }
+        TRY_OR(done, push_references(txn, next, &oids, err));
         TRY_OR(done, catalog_owned(txn, next, &oids, err));
     }
     for (size_t i = oids.count; i > 0; i--) {

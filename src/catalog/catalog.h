@@ -100,5 +100,6 @@ TDBPLUS_CHECKED tdbplus_status catalog_entry_alter(struct txn *txn, uint64_t oid
                                                    const struct catalog_entry *entry,
                                                    struct err *err);
 
-/* Drops the entry and what it owns, and what that owns. */
+/* Drops the entry and what it owns, and what that owns; with a table the foreign keys that refer to
+ * it too, so look first whether they may go. */
 TDBPLUS_CHECKED tdbplus_status catalog_entry_drop(struct txn *txn, uint64_t oid, struct err *err);

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "engine/engine_internal.h"
+#include "txn/pending.h"
 
 void tdbplus_cancel(tdbplus_call *call)
 {
@@ -183,6 +184,9 @@ tdbplus_status engine_with_txn(tdbplus_db *db, tdbplus_txn *txn, bool read_only,
         TRY(txn_statement(txn->txn, call->err));
         struct txn_savepoint before = txn_savepoint_set(txn->txn);
         tdbplus_status status = work(args, txn->txn, call);
+        if (status == TDBPLUS_OK && !read_only) {
+            status = txn_end_statement(txn->txn, call);
+        }
         if (status != TDBPLUS_OK && !read_only) {
             txn_savepoint_rollback(txn->txn, before); // E5 holds inside transactions too.
         }

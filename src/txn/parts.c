@@ -106,7 +106,8 @@ static tdbplus_status read_parts(struct txn *txn, const struct object *collectio
         count++;
     }
     parts->indexes = arena_array(&parts->arena, count, sizeof *parts->indexes);
-    if (parts->indexes == NULL) {
+    parts->keys = arena_array(&parts->arena, count, sizeof *parts->keys);
+    if (parts->indexes == NULL || parts->keys == NULL) {
         return no_memory(err);
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -115,6 +116,8 @@ static tdbplus_status read_parts(struct txn *txn, const struct object *collectio
             // Counted first, so that a failure closes what it opened.
             struct txn_index *index = &parts->indexes[parts->index_count++];
             TRY(open_index(txn, collection, object, &parts->arena, index, err));
+        } else {
+            parts->keys[parts->key_count++] = object;
         }
     }
     return TDBPLUS_OK;
@@ -315,6 +318,9 @@ static tdbplus_status add_entry(struct txn *txn, const struct object *collection
             return duplicate_entry(txn, collection, index, entry->values, false, call);
         }
     }
+    if (index->def.deferrable) {
+        TRY(pending_note_unique(txn, index, entry->values, call->err));
+    }
     return txn_add_change(txn, index->entries, COMMIT_PUT, &entry->key, entry->row, call->err);
 }
 
@@ -363,17 +369,33 @@ static tdbplus_status change_entries(struct txn *txn, struct parts *parts,
 
 static tdbplus_status change_row(struct txn *txn, const struct row_write *write, struct err *err)
 {
+    const struct segment_key *key = write->new_key != NULL ? write->new_key : &write->key;
+    if (write->values == NULL || write->new_key != NULL) {
+        TRY(txn_add_change(txn, write->collection, COMMIT_DELETE, &write->key, (struct span){0},
+                           err));
+    }
     if (write->values == NULL) {
-        return txn_add_change(txn, write->collection, COMMIT_DELETE, &write->key, (struct span){0},
-                              err);
+        return TDBPLUS_OK;
     }
     buffer_clear(&txn->row);
     row_encode(write->collection->schema, write->values, &txn->row);
     if (txn->row.failed) {
         return err_set(err, TDBPLUS_E_NOMEM, "a row does not fit the memory limit");
     }
-    return txn_add_change(txn, write->collection, COMMIT_PUT, &write->key, buffer_span(&txn->row),
-                          err);
+    return txn_add_change(txn, write->collection, COMMIT_PUT, key, buffer_span(&txn->row), err);
+}
+
+static tdbplus_status keep_key(struct arena *arena, const struct segment_key *key,
+                               struct segment_key *kept, struct err *err)
+{
+    uint8_t *bytes = arena_bytes(arena, key->key.size);
+    if (bytes == NULL) {
+        return no_memory(err);
+    }
+    memcpy(bytes, key->key.data, key->key.size);
+    *kept = *key;
+    kept->key.data = bytes;
+    return TDBPLUS_OK;
 }
 
 tdbplus_status txn_write_with_parts(struct txn *txn, struct parts *parts,
@@ -382,17 +404,18 @@ tdbplus_status txn_write_with_parts(struct txn *txn, struct parts *parts,
     const struct schema *schema = write->collection->schema;
     struct row_write own = *write;
     uint64_t mark = txn->changes.items.count;
+    uint64_t pending_mark = txn->pending.items.count;
     struct datum *old_row = NULL;
     tdbplus_status status = TDBPLUS_OK;
     arena_reset(&parts->scratch);
     batch_reset(&parts->old_row);
     // The key's bytes are the transaction's scratch, which locking entries uses too.
-    uint8_t *key = arena_bytes(&parts->scratch, write->key.key.size);
-    if (key == NULL) {
-        return no_memory(call->err);
+    struct segment_key new_key = {0};
+    TRY(keep_key(&parts->scratch, &write->key, &own.key, call->err));
+    if (write->new_key != NULL) {
+        TRY(keep_key(&parts->scratch, write->new_key, &new_key, call->err));
+        own.new_key = &new_key;
     }
-    memcpy(key, write->key.key.data, write->key.key.size);
-    own.key.key.data = key;
     if (write->existed) {
         old_row = arena_array(&parts->scratch, schema->column_count, sizeof *old_row);
         if (old_row == NULL) {
@@ -402,9 +425,14 @@ tdbplus_status txn_write_with_parts(struct txn *txn, struct parts *parts,
     }
     TRY_OR(done, change_row(txn, &own, call->err));
     TRY_OR(done, change_entries(txn, parts, &own, old_row, call));
+    for (uint32_t i = 0; i < parts->key_count; i++) {
+        TRY_OR(done,
+               pending_note(txn, own.collection, parts->keys[i], old_row, own.values, call->err));
+    }
 done:
     if (status != TDBPLUS_OK) {
         changes_rollback(&txn->changes, mark);
+        pending_rollback(&txn->pending, pending_mark);
     }
     return status;
 }
@@ -465,12 +493,51 @@ tdbplus_status txn_find_conflict(struct txn *txn, const struct object *collectio
     return err_set(call->err, TDBPLUS_E_NOT_FOUND, "\"%s\" has lost an index", collection->name);
 }
 
+tdbplus_status txn_check_once(struct txn *txn, const struct object *collection,
+                              const struct txn_index *index, const struct datum *values,
+                              const struct call *call)
+{
+    struct index_range range = {.equal = values, .equal_count = index->def.column_count};
+    struct buffer from = {.alloc = call->alloc};
+    struct buffer to = {.alloc = call->alloc};
+    struct datum bounds[2] = {{.type = type_of(TYPE_BYTEA)}, {.type = type_of(TYPE_BYTEA)}};
+    struct scan_options options = {.order = SCAN_ASCENDING, .latest = true};
+    struct scan *scan = NULL;
+    struct batch batch;
+    uint32_t count = 0;
+    tdbplus_status status = TDBPLUS_OK;
+    batch_init(&batch, call->alloc);
+    TRY_OR(done, index_range_encode(&index->def, &range, &from, &to, call->err));
+    bounds[0].bytes = buffer_span(&from);
+    bounds[1].bytes = buffer_span(&to);
+    options.lower = (struct scan_bound){.values = &bounds[0], .value_count = 1};
+    if (to.size > 0) {
+        options.upper =
+            (struct scan_bound){.values = &bounds[1], .value_count = 1, .exclusive = true};
+    }
+    TRY_OR(done, scan_open(txn, index->entries, &options, &scan, call->err));
+    while (count < 2 && (status = scan_next(scan, &batch, call)) == TDBPLUS_OK) {
+        count += batch_live_count(&batch);
+    }
+    status = status == TDBPLUS_END ? TDBPLUS_OK : status;
+    if (status == TDBPLUS_OK && count > 1) {
+        status = duplicate_entry(txn, collection, index, values, false, call);
+    }
+done:
+    scan_close(scan);
+    batch_deinit(&batch);
+    buffer_deinit(&from);
+    buffer_deinit(&to);
+    return status;
+}
+
 /* ---- building and checking ---- */
 
 struct index_walk {
     struct txn *txn;
     const struct object *collection;
     const struct txn_index *index;
+    const struct object *constraint;
     const struct call *call;
     struct arena arena; /* Of one batch. */
     uint64_t entry_count;
@@ -491,6 +558,8 @@ static tdbplus_status build_row(struct index_walk *walk, const struct datum *row
     bool exists = false;
     if (entry->unique) {
         TRY(txn_look_up(txn, index->entries, &entry->key, false, &exists, walk->call->err));
+    } else if (index->def.deferrable) {
+        TRY(pending_note_unique(txn, index, entry->values, walk->call->err));
     }
     if (exists) {
         return duplicate_entry(txn, walk->collection, index, entry->values, true, walk->call);
@@ -579,6 +648,19 @@ done:
     arena_deinit(&walk->arena);
     arena_deinit(&arena);
     return status;
+}
+
+static tdbplus_status note_row(struct index_walk *walk, const struct datum *row)
+{
+    return pending_note(walk->txn, walk->collection, walk->constraint, NULL, row, walk->call->err);
+}
+
+tdbplus_status txn_walk_rows(struct txn *txn, const struct object *collection,
+                             const struct object *constraint, const struct call *call)
+{
+    struct index_walk walk = {
+        .txn = txn, .collection = collection, .constraint = constraint, .call = call};
+    return walk_table(&walk, note_row);
 }
 
 static tdbplus_status find_index(struct txn *txn, const struct object *collection,

@@ -33,6 +33,11 @@ struct txn_hooks {
                                               struct datum *values, bool *included_out,
                                               struct arena *arena, const struct call *call);
     void (*close_texts)(void *texts);
+    /* The default of a table's column; null if it has none. Bytes are in the arena. */
+    TDBPLUS_CHECKED tdbplus_status (*default_value)(struct txn *txn, const struct object *table,
+                                                    uint32_t position, struct arena *arena,
+                                                    struct datum *value_out,
+                                                    const struct call *call);
 };
 
 /* For all transactions of the store; not owned. Without hooks, tables that have indexes with texts

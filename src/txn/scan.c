@@ -366,9 +366,13 @@ tdbplus_status scan_open(struct txn *txn, const struct object *collection,
     arena_init(&scan->arena, txn->alloc, 1024);
     set_object(scan, collection);
     scan->catalog = catalog_retain(txn->catalog);
-    store_snapshot_share(txn->store, &txn->snapshot, &scan->link.hold);
+    if (options->latest) {
+        store_snapshot_acquire(txn->store, &scan->link.hold);
+    } else {
+        store_snapshot_share(txn->store, &txn->snapshot, &scan->link.hold);
+    }
     scan->snapshot = scan->link.hold.timestamp;
-    scan->statement = txn->statement;
+    scan->statement = options->latest ? UINT64_MAX : txn->statement;
     const struct change_table *changes = scan_changes(scan);
     scan->shadow = changes != NULL && changes->newest.count > 0;
     tdbplus_status status = take_loads(scan, err);

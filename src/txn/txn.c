@@ -38,6 +38,7 @@ tdbplus_status txn_begin(struct store *store, const struct txn_options *options,
     buffer_init(&txn->key, alloc);
     buffer_init(&txn->row, alloc);
     lock_owner_init(&txn->locks, store_locks(store), store_next_txn_id(store));
+    pending_init(&txn->pending, alloc);
     txn->statement = 1;
     take_snapshot(txn);
     *txn_out = txn;
@@ -78,6 +79,7 @@ static void destroy(struct txn *txn)
 {
     leave_scans(txn);
     txn_parts_reset(txn);
+    pending_deinit(&txn->pending);
     // Locks go last: whoever waits for them must find the outcome visible.
     store_snapshot_release(txn->store, &txn->snapshot);
     changes_deinit(&txn->changes);
@@ -125,6 +127,7 @@ struct txn_savepoint txn_savepoint_set(struct txn *txn)
         .catalog_change_count = txn->objects.count,
         .stage_count = txn->stages.count,
         .lock_mark = lock_owner_mark(&txn->locks),
+        .pending_count = txn->pending.items.count,
     };
 }
 
@@ -133,6 +136,7 @@ void txn_savepoint_rollback(struct txn *txn, struct txn_savepoint savepoint)
     end_scans(txn, &savepoint);
     changes_rollback(&txn->changes, savepoint.change_count);
     stages_rollback(&txn->stages, savepoint.stage_count);
+    pending_rollback(&txn->pending, savepoint.pending_count);
     if (txn->objects.count > savepoint.catalog_change_count) {
         txn_parts_reset(txn);
         release_objects(txn, savepoint.catalog_change_count);
@@ -344,7 +348,10 @@ static tdbplus_status commit_changes(struct txn *txn, const struct call *call)
 
 tdbplus_status txn_commit(struct txn *txn, const struct call *call)
 {
-    tdbplus_status status = commit_changes(txn, call);
+    tdbplus_status status = pending_finish(txn, call);
+    if (status == TDBPLUS_OK) {
+        status = commit_changes(txn, call);
+    }
     destroy(txn);
     return status;
 }

@@ -57,6 +57,7 @@ typedef struct txn_savepoint {
     uint64_t catalog_change_count;
     uint64_t stage_count;
     uint64_t lock_mark;
+    uint64_t pending_count;
 } txn_savepoint;
 
 struct txn_savepoint txn_savepoint_set(struct txn *txn);
@@ -144,6 +145,15 @@ TDBPLUS_CHECKED tdbplus_status txn_write_batch(struct txn *txn, const struct obj
 TDBPLUS_CHECKED tdbplus_status txn_delete(struct txn *txn, const struct object *collection,
                                           const struct datum *key_values, bool *existed_out,
                                           const struct call *call);
+
+/*
+ * Replaces the row with these key values by `values`, whose key is another one: TDBPLUS_E_UNIQUE if
+ * there is a row with that. Where there was no row nothing happens. Constraints see one row that
+ * changed, not one that went and one that came. [waits]
+ */
+TDBPLUS_CHECKED tdbplus_status txn_update_key(struct txn *txn, const struct object *collection,
+                                              const struct datum *old_key,
+                                              const struct datum *values, const struct call *call);
 
 /*
  * A row found earlier by this statement's scan is about to be changed: locks it and tells whether
@@ -263,6 +273,7 @@ struct scan_options {
     uint32_t condition_count;
     struct scan_bound lower;
     struct scan_bound upper;
+    bool latest;        /* Reads the newest committed rows and all own ones, as checks do. */
     uint64_t row_limit; /* No more rows than so many will be asked for; 0: unknown. A hint. */
 };
 

@@ -23,9 +23,24 @@ struct parts {
     uint64_t object_count;    /* and its own catalog changes, when this was read. */
     struct txn_index *indexes;
     uint32_t index_count;
+    const struct object **keys; /* Foreign keys of the collection, and to it. */
+    uint32_t key_count;
     struct arena arena;   /* Owns the definitions. */
     struct arena scratch; /* Of one write. */
     struct batch old_row;
+};
+
+/* SET CONSTRAINTS. */
+struct pending_mode {
+    uint64_t constraint; /* 0: all. */
+    bool deferred;
+};
+
+/* What constraints have still to say: pending.c. */
+struct pending_list {
+    struct list items;
+    struct list modes; /* struct pending_mode; the last that fits counts. */
+    struct arena arena;
 };
 
 /* An open scan as its transaction knows it; embedded in the scan. */
@@ -58,6 +73,7 @@ struct txn {
     uint64_t statement;
     struct scan_link *scans; /* Open ones. */
     struct parts *parts;
+    struct pending_list pending;
     uint64_t conflict_index; /* See txn_conflict_index(). */
 };
 
@@ -68,6 +84,35 @@ bool txn_columns_changed(const struct txn *txn, const struct object *collection)
 TDBPLUS_CHECKED tdbplus_status txn_key(struct txn *txn, const struct object *collection,
                                        const struct datum *key_values, struct segment_key *key_out,
                                        struct err *err);
+
+/* ---- pending.c ---- */
+
+void pending_init(struct pending_list *list, const struct alloc *alloc);
+void pending_deinit(struct pending_list *list);
+void pending_rollback(struct pending_list *list, uint64_t count);
+
+/* A row of `collection` changed from old to new (NULL: there is none): notes what a foreign key of
+ * it, or to it, has to look at. */
+TDBPLUS_CHECKED tdbplus_status pending_note(struct txn *txn, const struct object *collection,
+                                            const struct object *constraint,
+                                            const struct datum *old_row,
+                                            const struct datum *new_row, struct err *err);
+
+/* An entry came into a unique index that is looked at later. */
+TDBPLUS_CHECKED tdbplus_status pending_note_unique(struct txn *txn, const struct txn_index *index,
+                                                   const struct datum *values, struct err *err);
+
+/* Looks at everything, deferred or not: the transaction is about to commit. [waits] */
+TDBPLUS_CHECKED tdbplus_status pending_finish(struct txn *txn, const struct call *call);
+
+/* parts.c: the values stand at most once in the index, in the newest state; and every row of a
+ * table to pending_note() as if it were new. [waits] */
+TDBPLUS_CHECKED tdbplus_status txn_check_once(struct txn *txn, const struct object *collection,
+                                              const struct txn_index *index,
+                                              const struct datum *values, const struct call *call);
+TDBPLUS_CHECKED tdbplus_status txn_walk_rows(struct txn *txn, const struct object *collection,
+                                             const struct object *constraint,
+                                             const struct call *call);
 
 /* The commit fails if others change rows of a collection after the statement's snapshot. It is one
  * whose object this transaction has changed. */
@@ -84,6 +129,7 @@ struct row_write {
     struct segment_key key;
     const struct datum *values; /* All columns; NULL: a delete. */
     bool existed;
+    const struct segment_key *new_key; /* The row moves there; NULL: it does not. */
 };
 
 /* The collection's parts, or NULL when it has none. */

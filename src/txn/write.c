@@ -273,7 +273,9 @@ tdbplus_status txn_write(struct txn *txn, const struct object *collection, uint8
     gather_key(collection->schema, values, key_values);
     struct segment_key key = {0};
     TRY(txn_key(txn, collection, key_values, &key, err));
-    TRY(txn_lock_key(txn, collection, &key, LOCK_ROW_UPDATE, false, call));
+    // An update leaves the key be, so that rows may go on referring to it.
+    uint8_t lock = mode == TXN_UPDATE ? LOCK_ROW_NO_KEY_UPDATE : LOCK_ROW_UPDATE;
+    TRY(txn_lock_key(txn, collection, &key, lock, false, call));
     struct parts *parts = NULL;
     TRY(txn_parts(txn, collection, &parts, err));
     bool existed = false;
@@ -284,7 +286,7 @@ tdbplus_status txn_write(struct txn *txn, const struct object *collection, uint8
         return txn_duplicate_key(collection, values, call->alloc, err);
     }
     if (parts != NULL) {
-        struct row_write write = {collection, key, values, existed};
+        struct row_write write = {collection, key, values, existed, NULL};
         TRY(txn_write_with_parts(txn, parts, &write, call));
     } else {
         buffer_clear(&txn->row);
@@ -348,7 +350,7 @@ tdbplus_status txn_delete(struct txn *txn, const struct object *collection,
     bool existed = false;
     TRY(txn_look_up(txn, collection, &key, true, &existed, err));
     if (existed && parts != NULL) {
-        struct row_write write = {collection, key, NULL, true};
+        struct row_write write = {collection, key, NULL, true, NULL};
         TRY(txn_write_with_parts(txn, parts, &write, call));
     } else if (existed) {
         TRY(txn_add_change(txn, collection, COMMIT_DELETE, &key, (struct span){0}, err));
@@ -357,6 +359,54 @@ tdbplus_status txn_delete(struct txn *txn, const struct object *collection,
         *existed_out = existed;
     }
     return TDBPLUS_OK;
+}
+
+static tdbplus_status move_row(struct txn *txn, const struct object *collection,
+                               const struct datum *old_key, const struct datum *values,
+                               struct arena *arena, const struct call *call)
+{
+    struct err *err = call->err;
+    struct datum key_values[SCHEMA_KEY_COUNT_MAX];
+    struct segment_key keys[2] = {0};
+    bool exists[2] = {0};
+    gather_key(collection->schema, values, key_values);
+    for (uint32_t i = 0; i < 2; i++) {
+        TRY(txn_key(txn, collection, i == 0 ? old_key : key_values, &keys[i], err));
+        keys[i].key = copy_bytes(arena, keys[i].key);
+        if (keys[i].key.data == NULL) {
+            return err_set(err, TDBPLUS_E_NOMEM, "a key does not fit the memory limit");
+        }
+        TRY(txn_lock_key(txn, collection, &keys[i], LOCK_ROW_UPDATE, false, call));
+        TRY(txn_look_up(txn, collection, &keys[i], true, &exists[i], err));
+    }
+    struct parts *parts = NULL;
+    TRY(txn_parts(txn, collection, &parts, err));
+    if (!exists[0]) {
+        return TDBPLUS_OK;
+    }
+    if (exists[1]) {
+        txn->conflict_index = 0;
+        return txn_duplicate_key(collection, values, call->alloc, err);
+    }
+    struct row_write write = {collection, keys[0], values, true, &keys[1]};
+    return txn_write_with_parts(txn, parts, &write, call);
+}
+
+tdbplus_status txn_update_key(struct txn *txn, const struct object *collection,
+                              const struct datum *old_key, const struct datum *values,
+                              const struct call *call)
+{
+    if (!txn_has_parts(txn, collection)) {
+        bool existed = false;
+        TRY(txn_delete(txn, collection, old_key, &existed, call));
+        return existed ? txn_write(txn, collection, TXN_INSERT, values, NULL, call) : TDBPLUS_OK;
+    }
+    TRY(txn_check_writable(txn, call->err));
+    TRY(check_values(collection, values, call->err));
+    struct arena arena = {.alloc = call->alloc, .block_size = 512};
+    tdbplus_status status = move_row(txn, collection, old_key, values, &arena, call);
+    arena_deinit(&arena);
+    return status;
 }
 
 tdbplus_status txn_lock_row(struct txn *txn, const struct object *collection,

@@ -130,6 +130,10 @@ static tdbplus_status bind_definition(struct binder *binder, const struct ast *r
         bound->tag = "SELECT";
         return bind_create_table_as(binder, (const struct ast_create_table_as *)root,
                                     &bound->create);
+    case AST_SET_CONSTRAINTS:
+        bound->kind = BOUND_CONSTRAINTS;
+        return bind_set_constraints(binder, (const struct ast_set_constraints *)root,
+                                    &bound->constraints);
     case AST_CREATE_INDEX:
         bound->kind = BOUND_CREATE_INDEX;
         return bind_create_index(binder, (const struct ast_create_index *)root, &bound->index);
@@ -143,12 +147,15 @@ static tdbplus_status bind_definition(struct binder *binder, const struct ast *r
             return bind_unsupported(binder, 0, parse_statement_name(root));
         }
         bound->kind = BOUND_DROP_TABLE;
-        return bind_drop(binder, &drop->names, drop->missing_ok, &bound->drop);
+        TRY(bind_drop(binder, &drop->names, drop->missing_ok, &bound->drop));
+        bound->drop.cascade = drop->cascade;
+        return bind_check_references(binder, &bound->drop, false);
     }
     case AST_TRUNCATE: {
         const struct ast_truncate *truncate = (const struct ast_truncate *)root;
         bound->kind = BOUND_TRUNCATE;
-        return bind_drop(binder, &truncate->tables, false, &bound->drop);
+        TRY(bind_drop(binder, &truncate->tables, false, &bound->drop));
+        return bind_check_references(binder, &bound->drop, true);
     }
     default:
         return bind_unsupported(binder, 0, parse_statement_name(root));

@@ -11,6 +11,7 @@
 #include "sql/bind/table_info.h"
 #include "sql/parse/parse.h"
 #include "sql/plan/plan.h"
+#include "txn/foreign_def.h"
 
 #define BIND_PARAMETER_COUNT_MAX 65535u
 
@@ -23,6 +24,7 @@ enum bound_kind {
     BOUND_EXPLAIN,      /* `plan` is what is explained. */
     BOUND_CREATE_INDEX, /* `index`. */
     BOUND_DROP_INDEX,   /* `drop`: the indexes. */
+    BOUND_CONSTRAINTS,  /* `constraints`. */
     BOUND_SESSION,      /* Nothing for SQL to do: transactions, settings, PREPARE and the like. */
 };
 
@@ -35,6 +37,14 @@ struct bound_index {
     bool exists; /* IF NOT EXISTS, and it does. */
 };
 
+/* A foreign key to be made. */
+struct bound_foreign {
+    const char *name;
+    const struct object *referenced; /* NULL: the table that is made by the same statement. */
+    const char *index_name; /* Then: the unique index of it that is meant; NULL: the key. */
+    struct foreign_def def; /* Without `table`, and what is not known yet. */
+};
+
 struct bound_create {
     const char *name;
     struct schema *schema; /* A description for schema_create(), in the arena. */
@@ -43,12 +53,22 @@ struct bound_create {
     struct plan *source; /* CREATE TABLE AS; NULL: no rows. */
     struct bound_index *indexes;
     uint32_t index_count;
+    struct bound_foreign *foreign_keys;
+    uint32_t foreign_count;
+};
+
+/* SET CONSTRAINTS. */
+struct bound_constraints {
+    uint64_t *oids; /* None: all. */
+    uint32_t count;
+    bool deferred;
 };
 
 struct bound_drop {
     const struct object **objects;
     uint32_t count;
     uint32_t missing_count; /* IF EXISTS, and they do not. */
+    bool cascade;
 };
 
 /* An object of the catalog that what was bound holds on to, in the content it had. */
@@ -67,6 +87,7 @@ struct bound {
     struct bound_create create;
     struct bound_drop drop;
     struct bound_index index;
+    struct bound_constraints constraints;
     struct type *parameters; /* What $1 and so on must be. */
     uint32_t parameter_count;
     uint32_t next_id;                      /* Column ids from here on are free. */
@@ -99,3 +120,8 @@ TDBPLUS_CHECKED tdbplus_status bind_statement(const struct parse_statement *stat
 TDBPLUS_CHECKED tdbplus_status bind_table_text(struct txn *txn, const struct object *table,
                                                const char *text, struct arena *arena,
                                                struct expr **expr_out, struct err *err);
+
+/* The default of a table's column, as INSERT has it; a constant null if there is none. */
+TDBPLUS_CHECKED tdbplus_status bind_column_default(struct txn *txn, const struct object *table,
+                                                   uint32_t position, struct arena *arena,
+                                                   struct expr **expr_out, struct err *err);

@@ -617,6 +617,13 @@ static tdbplus_status key_matches(const struct object *table, const struct infer
     return TDBPLUS_OK;
 }
 
+static tdbplus_status deferrable_arbiter(struct binder *binder)
+{
+    return bind_fail(binder, TDBPLUS_E_SQL, "55000", 0,
+                     "ON CONFLICT does not support deferrable unique constraints/exclusion "
+                     "constraints as arbiters");
+}
+
 static tdbplus_status find_named(struct binder *binder, const struct object *table, bool hidden_key,
                                  const char *name, const struct txn_index *indexes, uint32_t count,
                                  struct plan_change *change)
@@ -633,9 +640,7 @@ static tdbplus_status find_named(struct binder *binder, const struct object *tab
             continue;
         }
         if (index->def.deferrable) {
-            return bind_fail(binder, TDBPLUS_E_SQL, "55000", 0,
-                             "ON CONFLICT does not support deferrable unique "
-                             "constraints/exclusion constraints as arbiters");
+            return deferrable_arbiter(binder);
         }
         change->arbiters[change->arbiter_count++] = index->object->id;
         return bind_depends_on(binder, index->object);
@@ -674,12 +679,15 @@ tdbplus_status bind_arbiters(struct binder *binder, const struct object *table, 
     }
     for (uint32_t i = 0; i < count; i++) {
         const struct txn_index *index = &indexes[i];
-        if (!index->def.unique || index->def.deferrable) {
+        if (!index->def.unique || (index->def.deferrable && any)) {
             continue;
         }
         match = any;
         if (!any) {
             TRY(matches(binder, table, &index->def, &inference, &match));
+        }
+        if (match && index->def.deferrable) {
+            return deferrable_arbiter(binder);
         }
         if (match) {
             change->arbiters[change->arbiter_count++] = index->object->id;

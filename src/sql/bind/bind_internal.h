@@ -478,3 +478,19 @@ TDBPLUS_CHECKED tdbplus_status bind_arbiters(struct binder *binder, const struct
 /* Gives a new scan the indexes of its table, for the optimiser to choose from. */
 TDBPLUS_CHECKED tdbplus_status bind_plan_indexes(struct binder *binder, struct plan *scan,
                                                  bool hidden_key);
+
+/* ---- foreign keys: bind_foreign.c ---- */
+
+/* A foreign key of a table that is about to be made; its columns and indexes are known. */
+TDBPLUS_CHECKED tdbplus_status bind_foreign(struct binder *binder, const struct bind_table *table,
+                                            const struct bound_create *create,
+                                            const struct ast_names *names,
+                                            const struct ast_constraint *ast,
+                                            struct bound_foreign *foreign_out);
+TDBPLUS_CHECKED tdbplus_status bind_set_constraints(struct binder *binder,
+                                                    const struct ast_set_constraints *ast,
+                                                    struct bound_constraints *constraints_out);
+
+/* Tables about to be dropped (or emptied) may not be referred to by others, unless CASCADE. */
+TDBPLUS_CHECKED tdbplus_status bind_check_references(struct binder *binder,
+                                                     const struct bound_drop *drop, bool truncate);

@@ -78,6 +78,15 @@ static tdbplus_status default_of(struct binder *binder, const struct target *tar
     return null_of(binder, column->type, expr_out);
 }
 
+tdbplus_status bind_column_default(struct txn *txn, const struct object *table, uint32_t position,
+                                   struct arena *arena, struct expr **expr_out, struct err *err)
+{
+    struct binder binder = {.arena = arena, .err = err, .txn = txn, .next_id = 1};
+    struct target target = {.object = table, .schema = table->schema};
+    TRY(table_info_decode(table->properties, arena, &target.info, err));
+    return default_of(&binder, &target, position, expr_out);
+}
+
 /* The plan of a change over its input; its output has fresh ids for the schema's columns. */
 static tdbplus_status make_change(struct binder *binder, enum plan_kind kind,
                                   const struct target *target, struct plan *input,

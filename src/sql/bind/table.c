@@ -37,12 +37,15 @@ struct table_builder {
     bool has_key;
     struct pointers defaults; /* struct table_text */
     struct pointers checks;
-    struct pointers uniques; /* struct unique_builder */
+    struct pointers uniques;   /* struct part_builder */
+    struct pointers foreign;   /* struct part_builder */
+    struct part_builder *last; /* What DEFERRABLE speaks of, */
+    bool after_key;            /* if not of the primary key. */
     const char *table;
 };
 
-/* UNIQUE, until the columns are known. */
-struct unique_builder {
+/* UNIQUE or a foreign key, until the columns are known. */
+struct part_builder {
     struct ast_names names;
     struct ast_constraint ast;
 };
@@ -136,19 +139,23 @@ static tdbplus_status add_check(struct binder *binder, struct table_builder *bui
     return add_text(binder, &builder->checks, 0, name, text);
 }
 
-static tdbplus_status add_unique(struct binder *binder, struct table_builder *builder,
-                                 const struct ast_names *names, const struct ast_constraint *ast)
+static tdbplus_status add_part(struct binder *binder, struct table_builder *builder,
+                               struct pointers *list, const struct ast_names *names,
+                               const struct ast_constraint *ast)
 {
-    struct unique_builder *unique = arena_array(binder->arena, 1, sizeof *unique);
-    if (unique == NULL || !pointers_push(binder->arena, &builder->uniques, unique)) {
+    struct part_builder *part = arena_array(binder->arena, 1, sizeof *part);
+    if (part == NULL || !pointers_push(binder->arena, list, part)) {
         return bind_no_memory(binder);
     }
-    *unique = (struct unique_builder){*names, *ast};
+    *part = (struct part_builder){*names, *ast};
+    builder->last = part;
+    builder->after_key = false;
     return TDBPLUS_OK;
 }
 
-static tdbplus_status add_column_unique(struct binder *binder, struct table_builder *builder,
-                                        const char *column, const struct ast_constraint *ast)
+static tdbplus_status add_column_part(struct binder *binder, struct table_builder *builder,
+                                      struct pointers *list, const char *column,
+                                      const struct ast_constraint *ast)
 {
     const char **name = arena_array(binder->arena, 1, sizeof *name);
     if (name == NULL) {
@@ -156,7 +163,29 @@ static tdbplus_status add_column_unique(struct binder *binder, struct table_buil
     }
     *name = column;
     struct ast_names names = {.items = name, .count = 1};
-    return add_unique(binder, builder, &names, ast);
+    return add_part(binder, builder, list, &names, ast);
+}
+
+/* DEFERRABLE and the like behind a column's constraint. */
+static tdbplus_status add_attribute(struct binder *binder, struct table_builder *builder,
+                                    const struct ast_constraint *ast)
+{
+    static const char *const names[] = {"DEFERRABLE", "NOT DEFERRABLE", "INITIALLY DEFERRED",
+                                        "INITIALLY IMMEDIATE"};
+    uint32_t number = (uint32_t)ast->constraint_kind - AST_CONSTRAINT_DEFERRABLE;
+    if (builder->after_key) {
+        return number % 2 == 1
+                   ? TDBPLUS_OK
+                   : bind_unsupported(binder, ast->ast.position, "a deferrable primary key");
+    }
+    if (builder->last == NULL) {
+        return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", ast->ast.position,
+                         "misplaced %s clause", names[number]);
+    }
+    struct ast_constraint *of = &builder->last->ast;
+    of->deferrable = of->deferrable || number == 0 || number == 2;
+    of->deferred = of->deferred || number == 2;
+    return TDBPLUS_OK;
 }
 
 static tdbplus_status add_column_constraint(struct binder *binder, struct table_builder *builder,
@@ -175,20 +204,22 @@ static tdbplus_status add_column_constraint(struct binder *binder, struct table_
     case AST_CONSTRAINT_CHECK:
         return add_check(binder, builder, column->name, constraint);
     case AST_CONSTRAINT_PRIMARY:
+        builder->after_key = true;
         return set_key(binder, builder, &column->name, 1, position);
     case AST_CONSTRAINT_UNIQUE:
-        return add_column_unique(binder, builder, column->name, constraint);
+        return add_column_part(binder, builder, &builder->uniques, column->name, constraint);
     case AST_CONSTRAINT_FOREIGN:
-        return bind_unsupported(binder, position, "a foreign key");
+        return add_column_part(binder, builder, &builder->foreign, column->name, constraint);
     case AST_CONSTRAINT_IDENTITY:
         return bind_unsupported(binder, position, "an identity column");
     case AST_CONSTRAINT_GENERATED:
         return bind_unsupported(binder, position, "a generated column");
-    case AST_CONSTRAINT_OTHER:
     case AST_CONSTRAINT_DEFERRABLE:
     case AST_CONSTRAINT_NOT_DEFERRABLE:
     case AST_CONSTRAINT_DEFERRED:
     case AST_CONSTRAINT_IMMEDIATE:
+        return add_attribute(binder, builder, constraint);
+    case AST_CONSTRAINT_OTHER:
         break;
     }
     return bind_unsupported(binder, position, "this constraint");
@@ -228,6 +259,8 @@ static tdbplus_status add_definition(struct binder *binder, struct table_builder
     }
     TRY(bind_type(binder, definition->type, &type));
     TRY(add_column(binder, builder, definition->name, type, definition->ast.position, &column));
+    builder->last = NULL;
+    builder->after_key = false;
     for (uint32_t i = 0; i < definition->constraints.count; i++) {
         TRY(add_column_constraint(binder, builder, column,
                                   (const struct ast_constraint *)definition->constraints.items[i]));
@@ -241,13 +274,16 @@ static tdbplus_status add_table_constraint(struct binder *binder, struct table_b
     uint32_t position = constraint->ast.position;
     switch (constraint->constraint_kind) {
     case AST_CONSTRAINT_PRIMARY:
+        if (constraint->deferrable || constraint->deferred) {
+            return bind_unsupported(binder, position, "a deferrable primary key");
+        }
         return set_key(binder, builder, constraint->keys.items, constraint->keys.count, position);
     case AST_CONSTRAINT_CHECK:
         return add_check(binder, builder, NULL, constraint);
     case AST_CONSTRAINT_UNIQUE:
-        return add_unique(binder, builder, &constraint->keys, constraint);
+        return add_part(binder, builder, &builder->uniques, &constraint->keys, constraint);
     case AST_CONSTRAINT_FOREIGN:
-        return bind_unsupported(binder, position, "a foreign key");
+        return add_part(binder, builder, &builder->foreign, &constraint->keys, constraint);
     default:
         return bind_unsupported(binder, position, "this constraint");
     }
@@ -334,7 +370,7 @@ static tdbplus_status finish_uniques(struct binder *binder, const struct table_b
         return bind_no_memory(binder);
     }
     for (uint32_t i = 0; i < count; i++) {
-        const struct unique_builder *unique = builder->uniques.items[i];
+        const struct part_builder *unique = builder->uniques.items[i];
         struct bind_table table = {.name = builder->table,
                                    .columns = create->schema->columns,
                                    .column_count = create->schema->column_count,
@@ -342,6 +378,26 @@ static tdbplus_status finish_uniques(struct binder *binder, const struct table_b
                                    .index_count = create->index_count};
         TRY(bind_unique(binder, &table, &unique->names, &unique->ast, &create->indexes[i]));
         create->index_count++;
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status finish_foreign(struct binder *binder, const struct table_builder *builder,
+                                     struct bound_create *create)
+{
+    uint32_t count = builder->foreign.count;
+    struct bind_table table = {.name = builder->table,
+                               .columns = create->schema->columns,
+                               .column_count = create->schema->column_count};
+    create->foreign_keys = arena_array(binder->arena, count + 1u, sizeof *create->foreign_keys);
+    if (create->foreign_keys == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct part_builder *foreign = builder->foreign.items[i];
+        TRY(bind_foreign(binder, &table, create, &foreign->names, &foreign->ast,
+                         &create->foreign_keys[i]));
+        create->foreign_count++;
     }
     return TDBPLUS_OK;
 }
@@ -376,7 +432,8 @@ static tdbplus_status finish_table(struct binder *binder, struct table_builder *
     TRY(copy_texts(binder, &builder->checks, &create->info.checks, &create->info.check_count));
     create->schema = schema;
     create->name = builder->table;
-    return finish_uniques(binder, builder, create);
+    TRY(finish_uniques(binder, builder, create));
+    return finish_foreign(binder, builder, create);
 }
 
 /* True in *exists_out with IF NOT EXISTS; an error without it. */

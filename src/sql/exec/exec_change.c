@@ -258,21 +258,25 @@ static tdbplus_status side_by_side(struct change_stage *stage, struct exec *exec
     return TDBPLUS_OK;
 }
 
-static tdbplus_status update_one(struct change_stage *stage, struct exec *exec,
-                                 const struct datum *old_key, const struct datum *values)
+/* Whether the new row has the old one's key. */
+static bool keeps_key(const struct schema *schema, const struct datum *old_key,
+                      const struct datum *values)
 {
-    const struct schema *schema = stage->schema;
-    const struct object *object = stage->plan->change.object;
     bool same = true;
     for (uint32_t k = 0; k < schema->key_count; k++) {
         same = same && datum_compare(&old_key[k], &values[schema->key_columns[k]]) == 0;
     }
-    if (same) {
+    return same;
+}
+
+static tdbplus_status update_one(struct change_stage *stage, struct exec *exec,
+                                 const struct datum *old_key, const struct datum *values)
+{
+    const struct object *object = stage->plan->change.object;
+    if (keeps_key(stage->schema, old_key, values)) {
         return txn_write(exec->txn, object, TXN_UPDATE, values, NULL, exec->call);
     }
-    bool existed = false;
-    TRY(txn_delete(exec->txn, object, old_key, &existed, exec->call));
-    return txn_write(exec->txn, object, TXN_INSERT, values, NULL, exec->call);
+    return txn_update_key(exec->txn, object, old_key, values, exec->call);
 }
 
 static tdbplus_status update_existing(struct change_stage *stage, struct exec *exec,
@@ -392,7 +396,7 @@ static tdbplus_status insert_batch(struct change_stage *stage, struct exec *exec
 /* A row that the join found twice is changed once, as in PostgreSQL. */
 static tdbplus_status claim_row(struct change_stage *stage, struct exec *exec,
                                 const struct batch *in, uint32_t row, const struct datum *key,
-                                struct arena *arena, bool *ours_out)
+                                uint8_t mode, struct arena *arena, bool *ours_out)
 {
     bool again = false;
     TRY(touch(stage, exec, in->columns, stage->schema->key_count, row, arena, &again));
@@ -400,8 +404,7 @@ static tdbplus_status claim_row(struct change_stage *stage, struct exec *exec,
     if (again) {
         return TDBPLUS_OK;
     }
-    return txn_lock_row(exec->txn, stage->plan->change.object, key, LOCK_ROW_UPDATE, false,
-                        exec->call);
+    return txn_lock_row(exec->txn, stage->plan->change.object, key, mode, false, exec->call);
 }
 
 static tdbplus_status update_batch(struct change_stage *stage, struct exec *exec,
@@ -423,7 +426,9 @@ static tdbplus_status update_batch(struct change_stage *stage, struct exec *exec
         uint32_t row = rows_at(&live, i);
         bool ours = false;
         read_row(in->columns, keys + count, row, values);
-        TRY(claim_row(stage, exec, in, row, values, arena, &ours));
+        bool same = keeps_key(stage->schema, values, values + keys);
+        TRY(claim_row(stage, exec, in, row, values, same ? LOCK_ROW_NO_KEY_UPDATE : LOCK_ROW_UPDATE,
+                      arena, &ours));
         if (!ours) {
             continue;
         }
@@ -450,7 +455,7 @@ static tdbplus_status delete_batch(struct change_stage *stage, struct exec *exec
         bool ours = false;
         bool existed = false;
         read_row(in->columns, keys, row, key);
-        TRY(claim_row(stage, exec, in, row, key, arena, &ours));
+        TRY(claim_row(stage, exec, in, row, key, LOCK_ROW_UPDATE, arena, &ours));
         if (!ours) {
             continue;
         }

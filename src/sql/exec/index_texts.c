@@ -127,9 +127,31 @@ static tdbplus_status compute(void *state, const struct datum *row, struct datum
     return TDBPLUS_OK;
 }
 
+static tdbplus_status default_value(struct txn *txn, const struct object *table, uint32_t position,
+                                    struct arena *arena, struct datum *value_out,
+                                    const struct call *call)
+{
+    struct exec exec = {0};
+    struct func_context context = {0};
+    struct expr *expr = NULL;
+    struct expr *compiled = NULL;
+    exec_init(&exec, txn, call);
+    exec.context = &context;
+    tdbplus_status status = TDBPLUS_OK;
+    TRY_OR(done, bind_column_default(txn, table, position, &exec.arena, &expr, call->err));
+    TRY_OR(done, exec_compile_expr(&exec, expr, NULL, 0, &compiled));
+    TRY_OR(done, eval_once(&exec, compiled, arena, value_out));
+    value_out->type = table->schema->columns[position].type;
+done:
+    exec_deinit(&exec);
+    return status;
+}
+
 const struct txn_hooks *sql_txn_hooks(void)
 {
-    static const struct txn_hooks hooks = {
-        .open_texts = open_texts, .compute = compute, .close_texts = close_texts};
+    static const struct txn_hooks hooks = {.open_texts = open_texts,
+                                           .compute = compute,
+                                           .close_texts = close_texts,
+                                           .default_value = default_value};
     return &hooks;
 }

@@ -11,6 +11,7 @@
 #include "sql/exec/index_texts.h"
 #include "sql/opt/optimize.h"
 #include "sql/parse/parse.h"
+#include "txn/pending.h"
 
 /* ---- texts ---- */
 
@@ -460,6 +461,13 @@ static tdbplus_status run_definition(struct sql_cursor *cursor, struct batch *ba
     return TDBPLUS_END;
 }
 
+/* What constraints have to say comes after the last row. */
+static tdbplus_status end_statement(struct sql_cursor *cursor, tdbplus_status status)
+{
+    TRY(txn_end_statement(cursor->options.txn, cursor->exec.call));
+    return status;
+}
+
 tdbplus_status sql_cursor_next(struct sql_cursor *cursor, struct batch *batch)
 {
     tdbplus_status status;
@@ -476,12 +484,13 @@ tdbplus_status sql_cursor_next(struct sql_cursor *cursor, struct batch *batch)
         status = next_of_explain(cursor, batch);
         break;
     default:
-        return run_definition(cursor, batch);
+        status = run_definition(cursor, batch);
+        return status == TDBPLUS_END ? end_statement(cursor, status) : status;
     }
     if (status == TDBPLUS_OK) {
         cursor->row_count += batch_live_count(batch);
     }
-    return status;
+    return status == TDBPLUS_END ? end_statement(cursor, status) : status;
 }
 
 uint64_t sql_cursor_row_count(const struct sql_cursor *cursor)

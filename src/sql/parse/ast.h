@@ -74,6 +74,7 @@ enum ast_kind {
     AST_TRANSACTION,
     AST_SET,
     AST_SHOW,
+    AST_SET_CONSTRAINTS,
     AST_EXPLAIN,
     AST_PREPARE,
     AST_EXECUTE,
@@ -695,6 +696,12 @@ struct ast_set {
     bool local;
     const char *name;
     struct ast_list values;
+};
+
+struct ast_set_constraints {
+    struct ast ast;
+    struct ast_list names; /* AST_TABLE_REF; none: ALL. */
+    bool deferred;
 };
 
 struct ast_show {

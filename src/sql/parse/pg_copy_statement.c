@@ -353,7 +353,6 @@ static const struct {
     {T_ClusterStmt, "CLUSTER"},
     {T_DiscardStmt, "DISCARD"},
     {T_RefreshMatViewStmt, "REFRESH MATERIALIZED VIEW"},
-    {T_ConstraintsSetStmt, "SET CONSTRAINTS"},
     {T_DefineStmt, "CREATE of this kind of object"},
     {T_RuleStmt, "CREATE RULE"},
 };
@@ -370,6 +369,14 @@ static struct ast *copy_unknown(struct copier *copier, const Node *source)
     return &node->ast;
 }
 
+static struct ast *copy_set_constraints(struct copier *copier, const ConstraintsSetStmt *source)
+{
+    COPY_MAKE(ast_set_constraints, AST_SET_CONSTRAINTS, -1)
+    copy_want_list(copier, source->constraints, &node->names);
+    node->deferred = source->deferred;
+    return &node->ast;
+}
+
 static struct ast *copy_session_statement(struct copier *copier, const Node *source)
 {
     switch ((int)nodeTag(source)) {
@@ -379,6 +386,8 @@ static struct ast *copy_session_statement(struct copier *copier, const Node *sou
         return copy_set(copier, (const VariableSetStmt *)source);
     case T_VariableShowStmt:
         return copy_show(copier, (const VariableShowStmt *)source);
+    case T_ConstraintsSetStmt:
+        return copy_set_constraints(copier, (const ConstraintsSetStmt *)source);
     case T_ExplainStmt:
         return copy_explain(copier, (const ExplainStmt *)source);
     case T_PrepareStmt:
