@@ -14,6 +14,28 @@ static tdbplus_status no_memory(struct err *err)
 
 /* ---- opening ---- */
 
+static tdbplus_status copy_paths(struct scan *scan, const struct scan_options *options,
+                                 struct err *err)
+{
+    if (options->paths == NULL) {
+        return TDBPLUS_OK;
+    }
+    struct scan_path *paths =
+        arena_array(&scan->arena, (size_t)options->position_count + 1, sizeof *paths);
+    if (paths == NULL) {
+        return no_memory(err);
+    }
+    for (uint32_t i = 0; i < options->position_count; i++) {
+        const struct schema_column *column = &scan->schema->columns[options->positions[i]];
+        paths[i] = options->paths[i];
+        if (paths[i].key_count > 0 && column->type.id != TYPE_JSON) {
+            return err_set(err, TDBPLUS_E_TYPE, "scan: \"%s\" has no documents", column->name);
+        }
+    }
+    scan->options.paths = paths;
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status copy_options(struct scan *scan, const struct scan_options *options,
                                    struct err *err)
 {
@@ -33,6 +55,7 @@ static tdbplus_status copy_options(struct scan *scan, const struct scan_options 
                            scan->object->name, positions[i]);
         }
     }
+    TRY(copy_paths(scan, options, err));
     for (uint32_t i = 0; i < options->condition_count; i++) {
         conditions[i] = options->conditions[i];
         uint32_t at = conditions[i].position;
@@ -55,7 +78,7 @@ static tdbplus_status copy_options(struct scan *scan, const struct scan_options 
 static uint32_t fetch_place(struct scan *scan, uint32_t position)
 {
     for (uint32_t i = 0; i < scan->fetch_count; i++) {
-        if (scan->fetch[i] == position) {
+        if (scan->fetch[i] == position && !scan_is_path(scan, i)) {
             return i;
         }
     }

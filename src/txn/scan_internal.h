@@ -82,6 +82,17 @@ struct scan {
 /* Turns the options' bounds into a range of normalised keys in the scan's arena. */
 TDBPLUS_CHECKED tdbplus_status scan_make_range(struct scan *scan, struct err *err);
 
+/* True when that column of `fetch` is a part of documents. */
+bool scan_is_path(const struct scan *scan, uint32_t number);
+
+/* Replaces documents in the batch by the parts of them that are wanted: the columns hold documents,
+ * or the batch is rows from `first_row` on of a segment. [waits] */
+TDBPLUS_CHECKED tdbplus_status scan_read_paths(struct scan *scan, struct batch *batch,
+                                               struct err *err);
+TDBPLUS_CHECKED tdbplus_status scan_read_segment_paths(struct scan *scan, struct segment *segment,
+                                                       uint64_t first_row, struct batch *batch,
+                                                       struct err *err);
+
 /* key >= lower and key < upper. */
 bool key_in_range(const struct key_range *range, struct span key);
 

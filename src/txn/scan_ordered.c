@@ -756,7 +756,8 @@ static tdbplus_status finish_batch(struct scan *scan, uint32_t count, struct bat
     batch->selected_count = 0;
     // Changes are skipped and the range is kept by the streams: only conditions are left.
     static const struct scan_source merged = {.kind = SOURCE_OWN};
-    return scan_filter(scan, &merged, batch, err);
+    TRY(scan_filter(scan, &merged, batch, err));
+    return scan_read_paths(scan, batch, err);
 }
 
 tdbplus_status ordered_next(struct scan *scan, struct batch *batch, const struct call *call)

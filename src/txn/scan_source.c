@@ -135,11 +135,14 @@ static void find_table_columns(struct reading *reading, const struct memtable *m
     list_present(reading);
 }
 
-static void find_segment_columns(struct reading *reading, const struct segment *segment)
+/* With `whole` also the documents of which only a part is wanted. */
+static void find_segment_columns(struct reading *reading, const struct segment *segment, bool whole)
 {
     const struct schema *schema = reading->scan->schema;
     for (uint32_t c = 0; c < reading->fetch_count; c++) {
-        reading->at[c] = segment_find_column(segment, schema->columns[reading->fetch[c]].id);
+        bool skip = !whole && scan_is_path(reading->scan, c);
+        reading->at[c] =
+            skip ? -1 : segment_find_column(segment, schema->columns[reading->fetch[c]].id);
     }
     list_present(reading);
 }
@@ -286,7 +289,7 @@ static tdbplus_status read_segment(struct scan *scan, const struct scan_source *
     }
     struct reading reading = {0};
     TRY(begin_reading(scan, scan->fetch, scan->fetch_count, batch, &reading, err));
-    find_segment_columns(&reading, segment);
+    find_segment_columns(&reading, segment, false);
     struct column *columns =
         arena_array(&batch->arena, 2 * (size_t)scan->fetch_count + 1, sizeof *columns);
     if (columns == NULL) {
@@ -309,7 +312,7 @@ static tdbplus_status gather_segment(struct scan *scan, const struct scan_source
     struct segment *segment = version_segment(scan->version, source->number);
     struct reading reading = {0};
     TRY(begin_reading(scan, scan->gather, scan->gather_count, batch, &reading, err));
-    find_segment_columns(&reading, segment);
+    find_segment_columns(&reading, segment, true);
     struct column *have = arena_array(&batch->arena, (size_t)scan->gather_count + 1, sizeof *have);
     if (have == NULL) {
         return no_memory(err);
@@ -325,6 +328,7 @@ tdbplus_status scan_read_source(struct scan *scan, const struct scan_source *sou
                                 uint64_t *next_row, uint64_t end_row, struct batch *batch,
                                 const struct call *call)
 {
+    uint64_t first_row = *next_row;
     batch_reset(batch);
     if (source->kind == SOURCE_TABLE) {
         TRY(read_table(scan, source, next_row, batch, call->err));
@@ -340,7 +344,12 @@ tdbplus_status scan_read_source(struct scan *scan, const struct scan_source *sou
         TRY(decode_own(scan, &request, batch, call->err));
         *next_row += count;
     }
-    return scan_filter(scan, source, batch, call->err);
+    TRY(scan_filter(scan, source, batch, call->err));
+    if (source->kind == SOURCE_SEGMENT) {
+        struct segment *segment = version_segment(scan->version, source->number);
+        return scan_read_segment_paths(scan, segment, first_row, batch, call->err);
+    }
+    return scan_read_paths(scan, batch, call->err);
 }
 
 tdbplus_status scan_gather(struct scan *scan, const struct scan_source *source,

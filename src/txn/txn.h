@@ -264,9 +264,20 @@ struct scan_bound {
     bool exclusive;
 };
 
+/* A part of the documents in a wanted column: `column -> key -> ... -> key`, or with `as_text` what
+ * `->>` at the end gives. Null where the keys lead nowhere. */
+struct scan_path {
+    const struct span *keys; /* Borrowed for as long as the scan. */
+    uint32_t key_count;      /* 0: the whole column. */
+    bool as_text;
+};
+
 struct scan_options {
     const uint32_t *positions; /* Columns wanted, in this order; may be none (counting). */
     uint32_t position_count;
+    /* For each of them the part that is wanted; NULL: all whole. Segments read what most documents
+     * have without the documents (storage/segment/shred.h). */
+    const struct scan_path *paths;
     uint8_t order; /* enum scan_order. */
     bool filter_rows;
     const struct scan_condition *conditions;

@@ -56,6 +56,7 @@ static tdbplus_status scan_begin(struct scan_stage *scan, struct exec *exec)
     struct scan_condition *conditions = NULL;
     struct scan_options options = {.positions = plan->positions,
                                    .position_count = scan->plan->column_count,
+                                   .paths = plan->paths,
                                    .filter_rows = true,
                                    .condition_count = plan->condition_count,
                                    .order = plan->order};

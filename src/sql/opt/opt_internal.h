@@ -78,6 +78,9 @@ int32_t opt_compare_of(const char *name, bool swapped);
 /* scan_bounds.c: conditions above a scan become the scan's. */
 TDBPLUS_CHECKED tdbplus_status opt_scan_bounds(struct optimizer *optimizer, struct plan **plan);
 
+/* document_path.c: scans read parts of documents. After rules that look at a scan's columns. */
+TDBPLUS_CHECKED tdbplus_status opt_document_path(struct optimizer *optimizer, struct plan *plan);
+
 /* prune.c: scans read, joins carry and projections make only what is used above. */
 TDBPLUS_CHECKED tdbplus_status opt_prune(struct optimizer *optimizer, struct plan *plan);
 

@@ -78,6 +78,7 @@ static tdbplus_status optimize_tree(struct optimizer *optimizer, struct plan **p
     TRY(opt_scan_bounds(optimizer, plan));
     TRY(opt_top(optimizer, *plan));
     TRY(opt_index_order(optimizer, plan));
+    TRY(opt_document_path(optimizer, *plan));
     return opt_prune(optimizer, *plan);
 }
 

@@ -54,6 +54,9 @@ static void prune_scan(const struct map *used, struct plan *plan)
     for (uint32_t i = 0; i < plan->column_count; i++) {
         if (is_used(used, &plan->columns[i])) {
             plan->columns[kept] = plan->columns[i];
+            if (plan->scan.paths != NULL) {
+                plan->scan.paths[kept] = plan->scan.paths[i];
+            }
             plan->scan.positions[kept++] = plan->scan.positions[i];
         }
     }

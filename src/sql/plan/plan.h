@@ -195,7 +195,8 @@ struct plan_scan {
     uint64_t object_id;
     uint32_t schema_version;
     const char *table_name;
-    uint32_t *positions; /* Of each output column in the schema. */
+    uint32_t *positions;     /* Of each output column in the schema. */
+    struct scan_path *paths; /* Parts of documents that some of them are; NULL: none. */
     struct plan_condition *conditions;
     uint32_t condition_count;
     struct plan_bound lower;

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 #include "base/codec.h"
 #include "base/hash.h"
+#include "types/json.h"
 #include "types/numeric.h"
 
 /* The lookup path touches one line of the page's head. */
@@ -27,6 +28,8 @@ uint32_t page_crc(uint64_t segment_id, const struct page_header *header, const u
     crc = crc32c_extend(crc, (struct span){(const uint8_t *)&rest, sizeof rest});
     return crc32c_extend(crc, (struct span){stored, header->stored_size});
 }
+
+static struct span bytes_between(const struct page *page, uint32_t index);
 
 /* ---- checking ---- */
 
@@ -215,9 +218,44 @@ static bool check_external(struct page *page, struct cutter *cutter)
     return true;
 }
 
+static bool is_document(struct span bytes)
+{
+    return bytes.size > 0 && json_validate(bytes, NULL) == TDBPLUS_OK;
+}
+
+/* Whoever reads documents takes them for valid. */
+static bool check_documents(const struct page *page)
+{
+    bool is_dictionary = page->encoding == PAGE_DICTIONARY;
+    bool is_constant = page->encoding == PAGE_CONSTANT;
+    uint32_t count = is_dictionary ? page->value_count : is_constant ? 1 : page->row_count;
+    for (uint32_t i = 0; i < count; i++) {
+        if (is_dictionary || is_constant) {
+            // A value that only nulls have may have no bytes.
+            struct span bytes = is_constant ? page_bytes(page, 0) : bytes_between(page, i);
+            if (bytes.size > 0 && !is_document(bytes)) {
+                return false;
+            }
+        } else if (!page_is_null(page, i) && !page_is_external(page, i) &&
+                   !is_document(page_bytes(page, i))) {
+            return false;
+        }
+    }
+    // But a row that is not null must not name one.
+    for (uint32_t i = 0; i < page->row_count && (is_dictionary || is_constant); i++) {
+        if (!page_is_null(page, i) && page_bytes(page, i).size == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Rules of single types: what kernels and comparisons take for granted. */
 static bool check_values(const struct page *page, struct type type)
 {
+    if (type.id == TYPE_JSON) {
+        return check_documents(page);
+    }
     bool is_long_numeric = type.id == TYPE_NUMERIC && page->value_size == 0;
     if (type.id != TYPE_BOOL && !is_long_numeric) {
         return true;

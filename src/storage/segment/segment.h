@@ -107,6 +107,13 @@ TDBPLUS_CHECKED tdbplus_status segment_writer_add(struct segment_writer *writer,
                                                   const struct span *keys, const uint64_t *begins,
                                                   struct err *err);
 
+/*
+ * Shows the writer rows from all over those to come, so that it can decide how to take documents
+ * apart (shred.h); without it the first rows decide. Before the first segment_writer_add().
+ */
+TDBPLUS_CHECKED tdbplus_status segment_writer_sample(struct segment_writer *writer,
+                                                     const struct batch *batch, struct err *err);
+
 /* Writes the rest, syncs, renames, syncs the directory. [waits] At least one row must have been
  * added. The writer is destroyed either way; after a failure no file is left (as far as the disk
  * allows). If there were large values, a value file with the segment's id now lies beside the
@@ -261,6 +268,42 @@ void segment_prefetch(struct segment *segment, uint64_t first_row, uint32_t row_
  * far as its pages are in memory. Never waits. */
 void segment_window_prefetch(struct segment *segment, uint64_t first_row, uint32_t row_count,
                              const uint32_t *positions, uint32_t position_count);
+
+/*
+ * ---- one path of documents ----
+ *
+ * The value of `column -> key -> ... -> key`, each key a member of an object: as a document, or
+ * with `as_text` as `->>` gives it. Null where the path leads nowhere.
+ */
+struct segment_path {
+    uint32_t position; /* Of the column of documents. */
+    const struct span *keys;
+    uint32_t key_count; /* At least 1. */
+    bool as_text;
+};
+
+/* Rows of one window, as segment_read() has them. What most documents have is read without the
+ * documents (shred.h). [waits] */
+TDBPLUS_CHECKED tdbplus_status segment_read_path(struct segment *segment, uint64_t first_row,
+                                                 uint32_t row_count,
+                                                 const struct segment_path *path,
+                                                 struct batch *batch, struct column *column_out,
+                                                 struct err *err);
+
+/* The same of documents in memory, for the rows that the batch has selected; others are null. A
+ * flat column in the batch's arena. */
+TDBPLUS_CHECKED tdbplus_status documents_read_path(const struct column *documents,
+                                                   const struct segment_path *path,
+                                                   struct batch *batch, struct column *column_out,
+                                                   struct err *err);
+
+struct segment_zone;
+
+/* What is known of the path's values without reading them: true when they are all in a sub-column,
+ * whose type (text, int8, float8, numeric, bool) the bounds have. Values of other types than that
+ * are not there, nulls are. Never waits. */
+bool segment_path_zone(const struct segment *segment, const struct segment_path *path,
+                       uint64_t first_row, uint32_t row_count, struct segment_zone *zone_out);
 
 /* Normalised keys of the rows [first_row, first_row + row_count) of one window: spans in the
  * batch's arena, for merges. For integer keys ask segment_read() for the column instead. */

@@ -14,7 +14,7 @@
 
 #define SEGMENT_MAGIC          0x3147455342445454u /* "TTDBSEG1" */
 #define SEGMENT_FOOTER_MAGIC   0x31444E4542445454u /* "TTDBEND1" */
-#define SEGMENT_FORMAT_VERSION 2u /* The newest that is read; what needs less says 1. */
+#define SEGMENT_FORMAT_VERSION 3u /* The newest that is read; what needs less says 1. */
 
 #define SEGMENT_GROUP_SHIFT    16u /* Rows of a group: 2^16. */
 #define SEGMENT_PAGE_SHIFT_MAX 11u
@@ -22,7 +22,8 @@
 #define SEGMENT_PAGE_SIZE_GOAL ((size_t)64 << 10)
 #define SEGMENT_ROW_COUNT_MAX  ((uint64_t)1 << 40)
 #define SEGMENT_FILE_SIZE_MAX  ((uint64_t)1 << 48)
-#define SEGMENT_COLUMN_MAX     1601u /* SCHEMA_COLUMN_COUNT_MAX and the begin timestamps. */
+#define SEGMENT_COLUMN_MAX \
+    (1601u + 256u) /* SCHEMA_COLUMN_COUNT_MAX, the begin timestamps, document paths. */
 
 /* How the values of a page are stored. Frozen; the numbers without a decoder are reserved. */
 enum page_encoding {
@@ -101,10 +102,10 @@ _Static_assert(sizeof(struct segment_footer) == 64, "on disk");
 /*
  * Metadata: this struct, then the sections, each beginning at the next multiple of 64 after the one
  * before: schema, minimal key, maximal key, chunks, page offsets, page sizes, zones, primary index,
- * value files.
+ * value files, paths of documents.
  */
 struct segment_metadata {
-    uint32_t column_count; /* Of the file: the schema's, and one for begin timestamps. */
+    uint32_t column_count; /* Of the file: the schema's, begin timestamps, document paths. */
     uint32_t group_count;
     uint32_t page_count;
     uint32_t prefix_size; /* Bytes that every key shares; codes are taken behind them. */
@@ -115,8 +116,10 @@ struct segment_metadata {
     uint64_t index_size;
     uint8_t with_begin;
     uint8_t zeroes[3];
-    uint32_t value_file_count; /* Entries of the last section. */
-    uint8_t more_zeroes[16];
+    uint32_t value_file_count;
+    uint32_t path_count; /* Sub-columns of documents: the last columns. */
+    uint32_t path_size;
+    uint8_t more_zeroes[8];
 };
 
 _Static_assert(sizeof(struct segment_metadata) == 64, "on disk");

@@ -7,6 +7,7 @@
 #include "index/learned/pkindex.h"
 #include "storage/segment/page_cache_internal.h"
 #include "storage/segment/segment.h"
+#include "storage/segment/shred.h"
 #include "storage/segment/value_file.h"
 
 struct segment_column {
@@ -20,7 +21,7 @@ struct segment {
     struct pkindex *index;
     page_slot *slots;                   /* page_count of them. */
     const struct segment_chunk *chunks; /* group_count * column_count; in `metadata`. */
-    uint32_t column_count;              /* With the begin timestamps. */
+    uint32_t column_count;              /* With begin timestamps and document paths. */
     uint32_t group_count;
     uint64_t row_count;
     bool is_integer_key;
@@ -39,6 +40,8 @@ struct segment {
     struct value_file **values; /* value_count of them; references name them by number. */
     const struct segment_value_file *value_uses; /* Likewise; in `metadata`. */
     uint32_t value_count;
+    struct shred_plan plan; /* Of documents; */
+    uint32_t path_column;   /* the column of its first path. */
     struct page_source source;
     const struct alloc *alloc;
     struct segment_footer footer;
@@ -168,3 +171,42 @@ TDBPLUS_CHECKED tdbplus_status
 segment_writer_add_references(struct segment_writer *writer, const struct batch *batch,
                               const struct external_column *references, const struct span *keys,
                               const uint64_t *begins, struct err *err);
+
+/* ---- documents ---- */
+
+/* How the documents of a column were taken apart; NULL when they were not. */
+static inline const struct shred_tree *segment_tree(const struct segment *segment,
+                                                    uint32_t position)
+{
+    return segment->plan.tree_count == 0 ? NULL : shred_plan_tree(&segment->plan, position);
+}
+
+/* Which rows a column was read of: those listed, or all from `first_row` on. */
+struct segment_rows {
+    uint64_t first_row;
+    const uint64_t *rows; /* NULL: adjacent ones. */
+    uint32_t count;
+};
+
+/*
+ * Makes documents of the rests in *column_inout, which becomes flat. Rows whose bit is set in
+ * `references` (may be NULL) are left alone. [waits]
+ */
+TDBPLUS_CHECKED tdbplus_status segment_assemble(struct segment *segment,
+                                                const struct shred_tree *tree,
+                                                const struct segment_rows *rows,
+                                                const uint64_t *references, struct batch *batch,
+                                                struct column *column_inout, struct err *err);
+
+/* Like segment_read() of one column, but of documents that were taken apart only the rests. [waits]
+ */
+TDBPLUS_CHECKED tdbplus_status segment_read_stored(struct segment *segment, uint64_t first_row,
+                                                   uint32_t row_count, uint32_t position,
+                                                   struct batch *batch, struct column *column_out,
+                                                   struct err *err);
+
+/* The same for one row. */
+TDBPLUS_CHECKED tdbplus_status segment_assemble_one(struct segment *segment,
+                                                    const struct shred_tree *tree, uint64_t row,
+                                                    struct batch *batch, struct datum *datum_inout,
+                                                    struct err *err);

@@ -98,7 +98,9 @@ static tdbplus_status make_columns(struct segment *segment, const struct segment
                                    struct err *err)
 {
     const struct schema *schema = segment->schema;
-    if (head->with_begin > 1 || head->column_count != schema->column_count + head->with_begin ||
+    uint32_t plain_count = schema->column_count + head->with_begin;
+    uint32_t path_count = segment->plan.path_count;
+    if (head->with_begin > 1 || head->column_count != plain_count + path_count ||
         schema->version != segment->footer.schema_version) {
         return corrupt(segment, "the schema does not fit the rest", err);
     }
@@ -114,6 +116,16 @@ static tdbplus_status make_columns(struct segment *segment, const struct segment
         bool is_view = type_physical(type) == PHYSICAL_VIEW;
         segment->columns[i] = (struct segment_column){
             .type = type, .value_size = is_view ? 0 : (uint32_t)type_width(type)};
+    }
+    segment->path_column = plain_count;
+    for (uint32_t i = 0; i < path_count; i++) {
+        const struct shred_path *path = &segment->plan.paths[i];
+        if (schema->columns[path->column].type.id != TYPE_JSON) {
+            return corrupt(segment, "a path leads into a column without documents", err);
+        }
+        bool is_text = path->type.id == TYPE_TEXT;
+        segment->columns[plain_count + i] = (struct segment_column){
+            .type = path->type, .value_size = is_text ? 0 : (uint32_t)type_width(path->type)};
     }
     segment->key_column = schema->key_columns[0];
     segment->is_integer_key = key_is_integer(schema);
@@ -196,6 +208,7 @@ static tdbplus_status parse_metadata(struct segment *segment, struct err *err)
     struct span index = {take_section(&rest, head.index_size, 1), (size_t)head.index_size};
     segment->value_uses =
         (const void *)take_section(&rest, head.value_file_count, sizeof *segment->value_uses);
+    struct span paths = {take_section(&rest, head.path_size, 1), head.path_size};
     if (rest.data == NULL || rest.size != 0) {
         return corrupt(segment, "the metadata's sizes do not add up", err);
     }
@@ -204,6 +217,9 @@ static tdbplus_status parse_metadata(struct segment *segment, struct err *err)
     segment->page_count = head.page_count;
     segment->prefix = (struct span){segment->key_min.data, head.prefix_size};
     TRY(schema_decode(schema, segment->alloc, &segment->schema, err));
+    shred_plan_init(&segment->plan, segment->alloc);
+    TRY(shred_plan_decode(paths, head.path_count, segment->schema->column_count, &segment->plan,
+                          err));
     TRY(make_columns(segment, &head, err));
     if (!check_directory(segment)) {
         return corrupt(segment, "the directory of pages is impossible", err);
@@ -308,6 +324,7 @@ static void close_segment(struct segment *segment, bool keep)
         alloc_free(segment->alloc, segment->slots, segment->page_count, sizeof *segment->slots);
     }
     pkindex_close(segment->index);
+    shred_plan_deinit(&segment->plan);
     alloc_free(segment->alloc, segment->columns, segment->column_count, sizeof *segment->columns);
     schema_destroy(segment->schema);
     alloc_free_aligned(segment->alloc, segment->metadata, segment->metadata_size);

@@ -63,8 +63,8 @@ static tdbplus_status external_value(struct segment *segment, struct page *page,
     return segment_fetch_one(segment, column_position, &reference, batch, datum_out, err);
 }
 
-tdbplus_status segment_value(struct segment *segment, uint64_t row, uint32_t column_position,
-                             struct batch *batch, struct datum *datum_out, struct err *err)
+static tdbplus_status stored_value(struct segment *segment, uint64_t row, uint32_t column_position,
+                                   struct batch *batch, struct datum *datum_out, struct err *err)
 {
     ASSERT(row < segment->row_count && column_position < segment->column_count);
     const struct segment_column *column = &segment->columns[column_position];
@@ -99,6 +99,15 @@ tdbplus_status segment_value(struct segment *segment, uint64_t row, uint32_t col
     }
     page_release(page);
     return TDBPLUS_OK;
+}
+
+tdbplus_status segment_value(struct segment *segment, uint64_t row, uint32_t column_position,
+                             struct batch *batch, struct datum *datum_out, struct err *err)
+{
+    TRY(stored_value(segment, row, column_position, batch, datum_out, err));
+    const struct shred_tree *tree = segment_tree(segment, column_position);
+    return tree == NULL ? TDBPLUS_OK
+                        : segment_assemble_one(segment, tree, row, batch, datum_out, err);
 }
 
 void segment_value_prefetch(struct segment *segment, uint64_t row, uint32_t column_position)
@@ -417,6 +426,17 @@ static tdbplus_status read_column(const struct request *request, uint32_t positi
     return TDBPLUS_OK;
 }
 
+tdbplus_status segment_read_stored(struct segment *segment, uint64_t first_row, uint32_t row_count,
+                                   uint32_t position, struct batch *batch,
+                                   struct column *column_out, struct err *err)
+{
+    ASSERT(row_count > 0 && first_row + row_count <= segment->row_count);
+    struct request request = {
+        .segment = segment, .first_row = first_row, .row_count = row_count, .batch = batch};
+    TRY(load_missing(segment, first_row, row_count, &position, 1, err));
+    return read_column(&request, position, column_out, err);
+}
+
 tdbplus_status segment_read(struct segment *segment, uint64_t first_row, uint32_t row_count,
                             const uint32_t *positions, uint32_t position_count, struct batch *batch,
                             struct column *columns_out, struct err *err)
@@ -427,9 +447,14 @@ tdbplus_status segment_read(struct segment *segment, uint64_t first_row, uint32_
     TRY(load_missing(segment, first_row, row_count, positions, position_count, err));
     struct request request = {
         .segment = segment, .first_row = first_row, .row_count = row_count, .batch = batch};
+    struct segment_rows rows = {.first_row = first_row, .count = row_count};
     for (uint32_t i = 0; i < position_count; i++) {
         ASSERT(positions[i] < segment->column_count);
         TRY(read_column(&request, positions[i], &columns_out[i], err));
+        const struct shred_tree *tree = segment_tree(segment, positions[i]);
+        if (tree != NULL) {
+            TRY(segment_assemble(segment, tree, &rows, NULL, batch, &columns_out[i], err));
+        }
     }
     page_cache_count_hits(segment->cache, position_count);
     return TDBPLUS_OK;
@@ -709,6 +734,7 @@ tdbplus_status segment_gather(struct segment *segment, const uint64_t *rows, uin
     ASSERT(row_count <= SEGMENT_WINDOW_ROW_COUNT);
     struct request request = {.segment = segment, .row_count = row_count, .batch = batch};
     ASSERT(row_count > 0);
+    struct segment_rows listed = {.rows = rows, .count = row_count};
     bool dense = is_dense(rows, row_count);
     if (dense) {
         uint32_t extent = (uint32_t)(rows[row_count - 1] - rows[0] + 1);
@@ -722,6 +748,10 @@ tdbplus_status segment_gather(struct segment *segment, const uint64_t *rows, uin
             segment->value_count > 0 && external_mode_of(column.type, false) != EXTERNAL_NEVER;
         TRY(dense && !may_refer ? gather_dense(&request, rows, positions[i], &column, err)
                                 : gather_column(&request, rows, positions[i], &column, err));
+        const struct shred_tree *tree = segment_tree(segment, positions[i]);
+        if (tree != NULL) {
+            TRY(segment_assemble(segment, tree, &listed, NULL, batch, &column, err));
+        }
         columns_out[i] = column;
     }
     return TDBPLUS_OK;

@@ -17,6 +17,7 @@
 #include "storage/segment/page_cache.h"
 #include "storage/segment/segment_format.h"
 #include "test.h"
+#include "types/json.h"
 
 #define PATH        "db/segment-1"
 #define COLUMNS_MAX 8u
@@ -125,6 +126,27 @@ static struct span draw_bytes(struct model *model, enum shape shape, uint64_t *s
     return (struct span){bytes, size};
 }
 
+/* A document that is a string. */
+static struct span make_document(struct model *model, struct span bytes)
+{
+    struct json_builder builder;
+    struct buffer document;
+    uint8_t *text = arena_bytes(&model->arena, bytes.size);
+    for (size_t i = 0; i < bytes.size; i++) {
+        text[i] = (uint8_t)('a' + bytes.data[i] % 26);
+    }
+    json_builder_init(&builder, &alloc_system);
+    buffer_init(&document, &alloc_system);
+    json_builder_string(&builder, (struct span){text, bytes.size});
+    CHECK(json_builder_finish(&builder, &document, NULL) == TDBPLUS_OK);
+    uint8_t *copy = arena_bytes(&model->arena, document.size);
+    memcpy(copy, document.data, document.size);
+    struct span span = {copy, document.size};
+    buffer_deinit(&document);
+    json_builder_deinit(&builder);
+    return span;
+}
+
 /* A numeric that is valid by construction: one limb. */
 static struct span draw_numeric(struct model *model, uint64_t *state)
 {
@@ -165,6 +187,9 @@ static void draw_value(struct model *model, struct type type, enum shape shape, 
     case PHYSICAL_VIEW:
         datum->bytes =
             type.id == TYPE_NUMERIC ? draw_numeric(model, state) : draw_bytes(model, shape, state);
+        if (type.id == TYPE_JSON) {
+            datum->bytes = make_document(model, datum->bytes);
+        }
         break;
     case PHYSICAL_FIXED:
     default: {

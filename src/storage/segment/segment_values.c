@@ -24,6 +24,13 @@ static tdbplus_status leads_nowhere(const struct segment *segment, uint32_t posi
                    segment->path, position);
 }
 
+/* A value file does not know which of its values are documents. */
+static bool is_valid(const struct segment *segment, uint32_t position, struct span bytes)
+{
+    return segment->columns[position].type.id != TYPE_JSON ||
+           json_validate(bytes, NULL) == TDBPLUS_OK;
+}
+
 /* ---- one value ---- */
 
 struct value_reference segment_reference(const struct segment *segment, uint32_t position,
@@ -63,7 +70,7 @@ tdbplus_status segment_fetch_one(struct segment *segment, uint32_t position,
     struct page *page = NULL;
     TRY(value_file_load(file, &place.page, 1, &page, err));
     struct span bytes = page_bytes(page, place.row);
-    if (bytes.size != reference->size) {
+    if (bytes.size != reference->size || !is_valid(segment, position, bytes)) {
         page_release(page);
         return leads_nowhere(segment, position, err);
     }
@@ -198,7 +205,7 @@ static tdbplus_status put_values(const struct fetch *fetch, uint32_t first, uint
         const struct value_want *want = &fetch->wants[i];
         const struct page *page = fetch->set->pages[fetch->index[i]];
         struct span bytes = page_bytes(page, value_place_of(want->place).row);
-        if (bytes.size != want->size) {
+        if (bytes.size != want->size || !is_valid(fetch->segment, fetch->position, bytes)) {
             return leads_nowhere(fetch->segment, fetch->position, err);
         }
         if (value_size != 0) {
@@ -322,6 +329,11 @@ tdbplus_status segment_read_references(struct segment *segment, uint64_t first_r
         done += count;
     }
     column.validity = has_nulls ? column.validity : NULL;
+    const struct shred_tree *tree = segment_tree(segment, position);
+    if (tree != NULL) {
+        struct segment_rows rows = {.first_row = first_row, .count = row_count};
+        TRY(segment_assemble(segment, tree, &rows, external, batch, &column, err));
+    }
     *column_out = column;
     *external_out = external;
     return TDBPLUS_OK;

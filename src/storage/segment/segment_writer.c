@@ -17,6 +17,7 @@
 #include "storage/segment/page_cache_internal.h"
 #include "storage/segment/page_compression.h"
 #include "storage/segment/segment.h"
+#include "storage/segment/shredder.h"
 #include "storage/segment/zone.h"
 
 #define WRITE_SIZE        ((size_t)4 << 20)  /* Bytes of an ordinary write. */
@@ -28,8 +29,10 @@
 struct segment_writer {
     struct segment_writer_options options;
     struct env_file *file;
-    uint32_t column_count; /* With the begin timestamps. */
+    uint32_t column_count; /* With the begin timestamps, and document paths once planned. */
+    uint32_t path_column;  /* The first of those. */
     struct column_builder *columns;
+    struct shredder *shredder;
     struct encoding_scratch *scratch;
     struct pkindex_builder *index;
     struct external *external;
@@ -87,9 +90,10 @@ static void destroy_writer(struct segment_writer *writer)
     alloc_free(alloc, writer->is_key_column, writer->column_count, sizeof *writer->is_key_column);
     alloc_free(alloc, writer->modes, writer->column_count, sizeof *writer->modes);
     external_destroy(writer->external);
-    struct buffer *buffers[] = {&writer->out,        &writer->packed,      &writer->first_key,
-                                &writer->last_key,   &writer->chunks,      &writer->offsets,
-                                &writer->sizes,      &writer->zones,       &writer->open_codes,
+    shredder_destroy(writer->shredder);
+    struct buffer *buffers[] = {&writer->out,        &writer->packed, &writer->first_key,
+                                &writer->last_key,   &writer->chunks, &writer->offsets,
+                                &writer->sizes,      &writer->zones,  &writer->open_codes,
                                 &writer->open_hashes};
     for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) {
         buffer_deinit(buffers[i]);
@@ -146,6 +150,7 @@ static tdbplus_status set_up(struct segment_writer *writer, struct err *err)
     uint32_t count = schema->column_count + (options->with_begin ? 1 : 0);
     writer->columns = alloc_array(options->alloc, count, sizeof *writer->columns);
     writer->column_count = count;
+    writer->path_column = count;
     writer->scratch = alloc_array(options->alloc, 1, sizeof *writer->scratch);
     writer->is_key_column = alloc_array(options->alloc, count, sizeof *writer->is_key_column);
     writer->modes = alloc_array(options->alloc, count, sizeof *writer->modes);
@@ -163,6 +168,7 @@ static tdbplus_status set_up(struct segment_writer *writer, struct err *err)
         column_builder_init(&writer->columns[i], external_builder_type(type, mode), options->alloc);
     }
     TRY(external_create(options, &writer->external, err));
+    TRY(shredder_create(schema, options->alloc, &writer->shredder, err));
     writer->is_integer_key = key_is_integer(schema);
     if (!writer->is_integer_key && !options->open_bounds) {
         writer->prefix_size = common_prefix(options->key_min, options->key_max);
@@ -187,7 +193,7 @@ tdbplus_status segment_writer_create(const struct segment_writer_options *option
     if (path_size + sizeof TMP_SUFFIX > ENV_PATH_SIZE_MAX) {
         return err_set(err, TDBPLUS_E_LIMIT, "segment: the path is too long");
     }
-    if (options->schema->column_count + 1 > SEGMENT_COLUMN_MAX) {
+    if (options->schema->column_count + 1 + SHRED_PATH_COUNT_MAX > SEGMENT_COLUMN_MAX) {
         return err_set(err, TDBPLUS_E_LIMIT, "segment: too many columns");
     }
     struct segment_writer *writer = alloc_array(options->alloc, 1, sizeof *writer);
@@ -509,6 +515,7 @@ static tdbplus_status add_column(struct segment_writer *writer, const struct row
 {
     const struct batch *batch = rows->batch;
     struct column_builder *builder = &writer->columns[position];
+    const struct shred_tree *tree = shred_plan_tree(shredder_get_plan(writer->shredder), position);
     if (writer->modes[position] == EXTERNAL_NEVER) {
         return column_builder_append(builder, &batch->columns[position], batch->selection, first,
                                      count, err);
@@ -519,6 +526,13 @@ static tdbplus_status add_column(struct segment_writer *writer, const struct row
                                  .count = count};
     if (rows->references != NULL) {
         part.references = rows->references[position].external;
+    }
+    if (tree != NULL) {
+        struct shredder_target target = {
+            .external = writer->external,
+            .rest = builder,
+            .paths = &writer->columns[writer->path_column + tree->first_path]};
+        return shredder_append(writer->shredder, tree, &part, &target, err);
     }
     return external_append(writer->external, position,
                            writer->options.schema->columns[position].type, &part, builder, err);
@@ -571,6 +585,66 @@ static tdbplus_status add_rows(struct segment_writer *writer, const struct rows 
     return writer->group_rows == GROUP_ROW_COUNT ? flush_group(writer, err) : spill(writer, err);
 }
 
+/* Gives every column's parts a place in larger arrays; all of them or none. */
+static bool grow_columns(struct segment_writer *writer, uint32_t count)
+{
+    const struct alloc *alloc = writer->options.alloc;
+    uint32_t before = writer->column_count;
+    struct column_builder *columns = alloc_array(alloc, count, sizeof *columns);
+    uint8_t *modes = alloc_array(alloc, count, sizeof *modes);
+    bool *keys = alloc_array(alloc, count, sizeof *keys);
+    if (columns == NULL || modes == NULL || keys == NULL) {
+        alloc_free(alloc, columns, count, sizeof *columns);
+        alloc_free(alloc, modes, count, sizeof *modes);
+        alloc_free(alloc, keys, count, sizeof *keys);
+        return false;
+    }
+    memcpy(columns, writer->columns, before * sizeof *columns);
+    memcpy(modes, writer->modes, before * sizeof *modes);
+    memcpy(keys, writer->is_key_column, before * sizeof *keys);
+    alloc_free(alloc, writer->columns, before, sizeof *columns);
+    alloc_free(alloc, writer->modes, before, sizeof *modes);
+    alloc_free(alloc, writer->is_key_column, before, sizeof *keys);
+    writer->columns = columns;
+    writer->modes = modes;
+    writer->is_key_column = keys;
+    writer->column_count = count;
+    return true;
+}
+
+/* Adds a column for each path that documents are taken apart by. */
+static tdbplus_status add_path_columns(struct segment_writer *writer, struct err *err)
+{
+    const struct shred_plan *plan = shredder_get_plan(writer->shredder);
+    if (plan->path_count == 0) {
+        return TDBPLUS_OK;
+    }
+    if (!grow_columns(writer, writer->path_column + plan->path_count)) {
+        return no_memory(err);
+    }
+    for (uint32_t i = 0; i < plan->path_count; i++) {
+        column_builder_init(&writer->columns[writer->path_column + i], plan->paths[i].type,
+                            writer->options.alloc);
+    }
+    return TDBPLUS_OK;
+}
+
+/* Decides how documents are taken apart, by the first rows or by a sample of all. */
+static tdbplus_status plan_documents(struct segment_writer *writer, const struct rows *rows,
+                                     struct err *err)
+{
+    TRY(shredder_plan(writer->shredder, rows->batch, rows->references, err));
+    return add_path_columns(writer, err);
+}
+
+tdbplus_status segment_writer_sample(struct segment_writer *writer, const struct batch *batch,
+                                     struct err *err)
+{
+    struct rows rows = {.batch = batch};
+    ASSERT(writer->row_count == 0);
+    return shredder_planned(writer->shredder) ? TDBPLUS_OK : plan_documents(writer, &rows, err);
+}
+
 tdbplus_status segment_writer_set_sources(struct segment_writer *writer,
                                           const struct external_source *sources, uint32_t count,
                                           struct err *err)
@@ -591,6 +665,9 @@ static tdbplus_status add_batch(struct segment_writer *writer, const struct rows
     uint32_t live = batch_live_count(batch);
     if (live > BATCH_ROW_COUNT_MAX || writer->row_count + live > SEGMENT_ROW_COUNT_MAX) {
         return err_set(err, TDBPLUS_E_LIMIT, "segment: too many rows at once");
+    }
+    if (!shredder_planned(writer->shredder)) {
+        TRY(plan_documents(writer, rows, err));
     }
     for (uint32_t first = 0; first < live;) {
         uint32_t room = GROUP_ROW_COUNT - writer->group_rows;
@@ -643,6 +720,10 @@ static tdbplus_status put_metadata(struct segment_writer *writer, struct buffer 
 {
     struct buffer *out = &writer->out;
     struct buffer schema;
+    struct buffer paths;
+    const struct shred_plan *plan = shredder_get_plan(writer->shredder);
+    buffer_init(&paths, writer->options.alloc);
+    shred_plan_encode(plan, &paths);
     buffer_init(&schema, writer->options.alloc);
     schema_encode(writer->options.schema, &schema);
     uint32_t group_count =
@@ -659,6 +740,8 @@ static tdbplus_status put_metadata(struct segment_writer *writer, struct buffer 
         .index_size = index->size,
         .with_begin = writer->options.with_begin,
         .value_file_count = external_file_count(writer->external),
+        .path_count = plan->path_count,
+        .path_size = (uint32_t)paths.size,
     };
     size_t begin = out->size;
     buffer_put(out, &head, sizeof head);
@@ -672,9 +755,20 @@ static tdbplus_status put_metadata(struct segment_writer *writer, struct buffer 
     put_section(out, begin, buffer_span(index));
     external_put_files(writer->external, own, out);
     pad_section(out, begin);
-    bool failed = schema.failed || out->failed;
+    put_section(out, begin, buffer_span(&paths));
+    bool failed = schema.failed || paths.failed || out->failed;
+    buffer_deinit(&paths);
     buffer_deinit(&schema);
     return failed ? no_memory(err) : TDBPLUS_OK;
+}
+
+/* The oldest that knows what the file has. */
+static uint32_t version_of(const struct segment_writer *writer)
+{
+    if (shredder_get_plan(writer->shredder)->path_count > 0) {
+        return 3;
+    }
+    return external_file_count(writer->external) > 0 ? 2 : 1;
 }
 
 static void put_footer(struct segment_writer *writer, size_t metadata_begin, uint32_t *crc_out)
@@ -688,7 +782,7 @@ static void put_footer(struct segment_writer *writer, size_t metadata_begin, uin
         .metadata_size = metadata.size,
         .begin_max = writer->begin_max,
         .metadata_crc = crc32c(metadata),
-        .version = external_file_count(writer->external) > 0 ? 2 : 1,
+        .version = version_of(writer),
         .schema_version = writer->options.schema->version,
         .magic = SEGMENT_FOOTER_MAGIC,
     };

@@ -17,6 +17,7 @@
 #include "storage/segment/merge.h"
 #include "storage/segment/segment.h"
 #include "test.h"
+#include "types/json.h"
 
 #define DIMENSION   96u /* 384 bytes. */
 #define COLUMNS_MAX 1000u
@@ -73,7 +74,7 @@ static struct schema_column columns[COLUMNS_MAX];
 static struct schema *make_schema(uint32_t column_count)
 {
     static const uint8_t types[] = {TYPE_TEXT, TYPE_VECTOR, TYPE_BYTEA, TYPE_JSON, TYPE_INT4};
-    static char names[COLUMNS_MAX][8];
+    static char names[COLUMNS_MAX][16];
     static uint32_t key = 0;
     for (uint32_t i = 0; i < column_count; i++) {
         struct schema_column *column = &columns[i];
@@ -115,6 +116,27 @@ static size_t size_of(uint64_t row, uint32_t column)
     }
 }
 
+/* A document: a string of about so many of the bytes. */
+static struct datum document_of(struct datum datum, uint8_t *bytes, size_t size,
+                                struct arena *arena)
+{
+    struct json_builder builder;
+    struct buffer document;
+    for (size_t i = 0; i < size; i++) {
+        bytes[i] = (uint8_t)('a' + bytes[i] % 26);
+    }
+    json_builder_init(&builder, &alloc_system);
+    buffer_init(&document, &alloc_system);
+    json_builder_string(&builder, (struct span){bytes, size});
+    CHECK(json_builder_finish(&builder, &document, NULL) == TDBPLUS_OK);
+    uint8_t *copy = arena_bytes(arena, document.size);
+    memcpy(copy, document.data, document.size);
+    datum.bytes = (struct span){copy, document.size};
+    buffer_deinit(&document);
+    json_builder_deinit(&builder);
+    return datum;
+}
+
 /* The value of a row; bytes are made in `arena`. Every eleventh is null. */
 static struct datum value_of(const struct schema *schema, uint64_t row, uint32_t column,
                              struct arena *arena)
@@ -140,6 +162,9 @@ static struct datum value_of(const struct schema *schema, uint64_t row, uint32_t
         } else {
             bytes[i] = (uint8_t)(seed % 2 == 0 ? hash_u64(seed + i / 8) >> (i % 8) : seed + i / 99);
         }
+    }
+    if (datum.type.id == TYPE_JSON) {
+        return document_of(datum, bytes, size, arena);
     }
     datum.bytes = (struct span){bytes, size};
     return datum;

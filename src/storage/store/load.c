@@ -40,7 +40,7 @@ tdbplus_status store_load_end(struct store *store, struct segment_writer *writer
     struct segment_ref *ref = NULL;
     tdbplus_status status = segment_ref_open(store, id, path, &ref, err);
     if (status != TDBPLUS_OK) {
-        (void)!env_unlink(store->env, path, NULL); // Else the next open sweeps it.
+        segment_unlink(store->env, path, id); // Else the next open sweeps them.
         return status;
     }
     atomic_store(&ref->obsolete, true); // Until a commit wants it.
