@@ -408,6 +408,21 @@ TDBPLUS_API TDBPLUS_CHECKED tdbplus_status tdbplus_delete(tdbplus_collection *co
                                                           uint32_t key_count, bool *deleted_out,
                                                           tdbplus_call *call);
 
+/*
+ * Deletes all rows with from <= key < to as one operation, whose cost in the log and in memory does
+ * not grow with their number. Bounds are the key's first so many values; count 0: no bound.
+ * *deleted_out (may be NULL, which is faster) tells how many rows there were. Others that change
+ * rows of the collection wait until the transaction has ended, as during a load (below); it waits
+ * for a running merge. A collection with indexes is gone through row by row.
+ *
+ *   TDBPLUS_E_CONFLICT  REPEATABLE READ: rows of the collection changed since the snapshot
+ *   TDBPLUS_E_LOCK      as for a load
+ */
+TDBPLUS_API TDBPLUS_CHECKED tdbplus_status
+tdbplus_delete_range(tdbplus_collection *collection, tdbplus_txn *txn, const tdbplus_value *from,
+                     uint32_t from_count, const tdbplus_value *to, uint32_t to_count,
+                     uint64_t *deleted_out, tdbplus_call *call);
+
 /* ---- loads ---- */
 
 /*

@@ -141,6 +141,34 @@ TEST(a_key_that_exists_fails_the_load_and_is_named)
     fixture_deinit(&f);
 }
 
+TEST(a_range_goes_as_one)
+{
+    struct fixture f;
+    fixture_init(&f);
+    tdbplus_load *load = NULL;
+    tdbplus_txn *txn = NULL;
+    uint64_t deleted = 0;
+    int64_t sum = 0;
+    tdbplus_value low = tdbplus_int8(100);
+    tdbplus_value high = tdbplus_int8(200);
+    CHECK(tdbplus_load_open(f.rows, NULL, NULL, &load, &f.call) == TDBPLUS_OK);
+    CHECK(add(&f, load, 0, 1, ROWS) == TDBPLUS_OK);
+    CHECK(tdbplus_load_end(load, NULL, &f.call) == TDBPLUS_OK);
+    CHECK(tdbplus_begin(f.db, NULL, &txn, NULL) == TDBPLUS_OK);
+    CHECK(tdbplus_delete_range(f.rows, txn, &low, 1, &high, 1, &deleted, &f.call) == TDBPLUS_OK);
+    CHECK(deleted == 100 && count(&f, txn, &sum) == ROWS - 100 && count(&f, NULL, &sum) == ROWS);
+    CHECK(tdbplus_delete_range(f.rows, txn, &low, 1, &high, 1, &deleted, &f.call) == TDBPLUS_OK);
+    CHECK(deleted == 0);
+    CHECK(tdbplus_delete_range(f.rows, txn, &low, 2, NULL, 0, NULL, &f.call) == TDBPLUS_E_INVALID);
+    CHECK(tdbplus_commit(txn, NULL) == TDBPLUS_OK);
+    CHECK(count(&f, NULL, &sum) == ROWS - 100);
+    CHECK(tdbplus_delete_range(f.rows, NULL, &high, 1, NULL, 0, NULL, &f.call) == TDBPLUS_OK);
+    CHECK(count(&f, NULL, &sum) == 100 && sum == 99 * 100 / 2);
+    CHECK(tdbplus_delete_range(f.rows, NULL, NULL, 0, NULL, 0, &deleted, &f.call) == TDBPLUS_OK);
+    CHECK(deleted == 100 && count(&f, NULL, &sum) == 0);
+    fixture_deinit(&f);
+}
+
 TEST(upsert_many_of_very_many_rows_replaces_what_is_there)
 {
     struct fixture f;

@@ -46,6 +46,7 @@ struct bulk {
     bool has_last;            /* There was one. */
     struct arena arena;       /* For `existing`. */
     struct version *existing; /* Rows there before; NULL: none. Referenced. */
+    bool has_ranges;          /* Some of them the transaction has deleted. */
     uint32_t stage;           /* Number of it; 0 before rows go into segments. */
     uint64_t change_mark;     /* Changes before the first one for this load. */
     struct list runs;         /* struct segment_ref *, oldest first. */
@@ -335,11 +336,29 @@ static tdbplus_status duplicate(const struct bulk *bulk, const struct batch *bat
     return status;
 }
 
+/* False when the transaction has deleted the range in which the row with that key is. */
+static tdbplus_status still_exists(struct bulk *bulk, const struct segment_key *key,
+                                   bool *exists_out, struct err *err)
+{
+    struct stage_answer answer = {0};
+    TRY(stages_find(&bulk->txn->stages, bulk->object, key, bulk->alloc, &answer, err));
+    version_release(answer.version);
+    *exists_out = !answer.is_hidden;
+    return TDBPLUS_OK;
+}
+
 /* A row exists that has the key of the window's row `number`. */
 static tdbplus_status meet(struct bulk *bulk, const struct window *window, uint32_t number,
                            const struct segment_key *key, uint64_t begin, struct err *err)
 {
     struct txn *txn = bulk->txn;
+    bool exists = true;
+    if (bulk->has_ranges) {
+        TRY(still_exists(bulk, key, &exists, err));
+    }
+    if (!exists) {
+        return TDBPLUS_OK;
+    }
     if (txn->options.isolation == TXN_REPEATABLE_READ && begin > txn->snapshot.timestamp) {
         return err_set(err, TDBPLUS_E_CONFLICT,
                        "could not serialize access due to concurrent update");
@@ -592,8 +611,10 @@ static tdbplus_status engage(struct bulk *bulk, const struct call *call)
     bulk->change_mark = txn->changes.items.count;
     struct version *base = version_acquire(bulk->object->collection);
     struct stages_view view = {0};
-    tdbplus_status status =
-        stages_view(&txn->stages, bulk->object, UINT64_MAX, base, &bulk->arena, &view, call->err);
+    bulk->has_ranges = stages_have_range(&txn->stages, bulk->object->id, UINT64_MAX);
+    bool emptied = stages_emptied(&txn->stages, bulk->object->id, UINT64_MAX) > 0;
+    tdbplus_status status = stages_view(&txn->stages, bulk->object, UINT64_MAX,
+                                        emptied ? NULL : base, &bulk->arena, &view, call->err);
     version_release(base);
     TRY(status);
     if (version_is_empty(view.version)) {

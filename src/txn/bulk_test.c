@@ -432,11 +432,38 @@ static void write_some(struct fixture *fixture, struct txn *txn, int32_t *model)
     }
 }
 
+/* Deletes a range of keys. Numbers sort as their texts do. */
+static void delete_some(struct fixture *fixture, struct txn *txn, int32_t *model)
+{
+    char texts[2][64];
+    int64_t low = next_random() % KEY_COUNT;
+    int64_t high = low + next_random() % (KEY_COUNT / 4);
+    struct datum bounds[2] = {key_datum(fixture, low, texts[0]),
+                              key_datum(fixture, high, texts[1])};
+    struct scan_bound lower = {.values = &bounds[0], .value_count = next_random() % 4 == 0 ? 0 : 1};
+    struct scan_bound upper = {
+        .values = &bounds[1], .value_count = next_random() % 4 == 0 ? 0 : 1, .exclusive = true};
+    uint64_t count = 0;
+    uint64_t expected = 0;
+    for (int64_t i = 0; i < KEY_COUNT; i++) {
+        bool inside = (lower.value_count == 0 || i >= low) && (upper.value_count == 0 || i < high);
+        expected += inside && model[i] != NONE ? 1 : 0;
+        model[i] = inside ? NONE : model[i];
+    }
+    bool wants_count = next_random() % 2 == 0;
+    OK(txn_statement(txn, &fixture->err));
+    OK(txn_delete_range(txn, table(txn), &lower, &upper, wants_count ? &count : NULL,
+                        &fixture->call));
+    CHECK(!wants_count || count == expected);
+}
+
 static void change_some(struct fixture *fixture, struct txn *txn, int32_t *model)
 {
     for (int i = 1 + next_random() % 3; i > 0; i--) {
         if (next_random() % 2 == 0) {
             load_some(fixture, txn, model);
+        } else if (next_random() % 3 == 0) {
+            delete_some(fixture, txn, model);
         } else {
             write_some(fixture, txn, model);
         }
@@ -682,17 +709,25 @@ TEST(what_only_the_log_names_is_recovered)
     OK(load(fixture, txn, &how, rows, 1000));
     OK(put(fixture, txn, TXN_UPSERT, 6, 60000)); // Replaces a row of it.
     OK(txn_commit(txn, &fixture->call));
+    txn = begin(fixture, TXN_READ_COMMITTED);
+    char texts[2][64];
+    struct datum bounds[2] = {key_datum(fixture, 10, texts[0]), key_datum(fixture, 15, texts[1])};
+    struct scan_bound lower = {.values = &bounds[0], .value_count = 1};
+    struct scan_bound upper = {.values = &bounds[1], .value_count = 1, .exclusive = true};
+    OK(txn_delete_range(txn, table(txn), &lower, &upper, NULL, &fixture->call));
+    OK(put(fixture, txn, TXN_INSERT, 12, 12)); // One comes back.
+    OK(txn_commit(txn, &fixture->call));
     store_close(fixture->store);
     struct store_recover_options options = {
         .env = fixture->env, .alloc = &alloc_system, .source = "db", .target = "saved"};
     struct store_recovered recovered = {0};
     OK(store_recover(&options, &recovered, &fixture->call));
-    CHECK(recovered.row_count == 1000 && recovered.loss_count == 0);
+    CHECK(recovered.row_count == 996 && recovered.loss_count == 0);
     struct store_options saved = {
         .env = fixture->env, .alloc = &fixture->fault.alloc, .directory = "saved"};
     OK(store_open(&saved, &fixture->store, &fixture->err));
     txn = begin(fixture, TXN_READ_COMMITTED);
-    CHECK(count_rows(fixture, txn) == 1000);
+    CHECK(count_rows(fixture, txn) == 996);
     CHECK(get(fixture, txn, 5) == 5 && get(fixture, txn, 6) == 60000);
     txn_abort(txn);
     end_fixture(fixture);

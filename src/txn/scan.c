@@ -157,7 +157,7 @@ static tdbplus_status list_own(struct scan *scan, struct err *err)
     const struct changes *changes = &scan->txn->changes;
     const struct change_table *own = scan_changes(scan);
     uint32_t table = (uint32_t)(own - (struct change_table *)changes->tables.items);
-    scan->own = arena_array(&scan->arena, changes->items.count, sizeof *scan->own);
+    scan->own = arena_array(&scan->arena, changes->items.count + 1, sizeof *scan->own);
     if (scan->own == NULL) {
         return no_memory(err);
     }
@@ -238,6 +238,10 @@ static tdbplus_status list_sources(struct scan *scan, struct err *err)
     uint64_t *firsts = NULL;
     uint64_t *ends = NULL;
     TRY(bound_segments(scan, &firsts, &ends, err));
+    uint32_t emptied = 0; // Nothing below that stage is seen.
+    if (scan->ranged) {
+        emptied = stages_emptied(&scan->txn->stages, scan->collection, scan->statement);
+    }
     for (uint32_t s = segments; s > 0; s--) { // Oldest first: the order rows came in.
         struct scan_source source = {.kind = SOURCE_SEGMENT,
                                      .number = s - 1,
@@ -247,11 +251,14 @@ static tdbplus_status list_sources(struct scan *scan, struct err *err)
         if (source.stage == 0 && version_segment_born(scan->version, s - 1) > scan->snapshot) {
             continue; // Loaded after the snapshot.
         }
+        if (source.stage < emptied) {
+            continue;
+        }
         if (source.first_row < source.end_row) {
             scan->sources[scan->source_count++] = source;
         }
     }
-    for (uint32_t t = tables; t > 0; t--) {
+    for (uint32_t t = tables; t > 0 && emptied == 0; t--) {
         uint32_t rows = memtable_row_count(version_table(scan->version, t - 1));
         if (rows > 0) {
             scan->sources[scan->source_count++] =
@@ -326,7 +333,7 @@ static void link_scan(struct scan *scan)
     scan->link.next = txn->scans;
     scan->link.change_count = scan->shadow ? txn->changes.items.count : 0;
     scan->link.object_count = txn->objects.count;
-    scan->link.stage_count = scan->load_count > 0 ? txn->stages.count : 0;
+    scan->link.stage_count = scan->load_count > 0 || scan->ranged ? txn->stages.count : 0;
     if (txn->scans != NULL) {
         txn->scans->previous = &scan->link;
     }
@@ -397,7 +404,8 @@ tdbplus_status scan_open(struct txn *txn, const struct object *collection,
     scan->snapshot = scan->link.hold.timestamp;
     scan->statement = options->latest ? UINT64_MAX : txn->statement;
     const struct change_table *changes = scan_changes(scan);
-    scan->shadow = changes != NULL && changes->newest.count > 0;
+    scan->ranged = stages_have_range(&txn->stages, scan->collection, scan->statement);
+    scan->shadow = scan->ranged || (changes != NULL && changes->newest.count > 0);
     tdbplus_status status = take_loads(scan, err);
     link_scan(scan);
     if (status == TDBPLUS_OK) {

@@ -12,11 +12,14 @@ bool scan_shadowed(const struct scan *scan, const struct scan_source *source,
     }
     const struct changes *changes = &scan->txn->changes;
     uint32_t own = changes_find(changes, scan_changes(scan), key, scan->statement);
-    if (own == CHANGE_NONE) {
-        return false;
+    if (own != CHANGE_NONE) {
+        uint32_t load = changes_at(changes, own)->load;
+        if (load == 0 || load > source->stage) {
+            return true;
+        }
     }
-    uint32_t load = changes_at(changes, own)->load;
-    return load == 0 || load > source->stage;
+    return scan->ranged && stages_hide(&scan->txn->stages, scan->collection, scan->statement,
+                                       source->stage, key->key);
 }
 
 /* The row's key from the fetched columns. */

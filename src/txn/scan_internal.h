@@ -64,7 +64,8 @@ struct scan {
     uint32_t *key_fetch;       /* Where the key columns are in `fetch`; when `needs_keys`. */
     uint32_t *condition_fetch; /* Where each condition's column is in `fetch`; with filter_rows. */
     bool needs_keys;
-    bool shadow;         /* The transaction has changed rows of this collection. */
+    bool shadow;         /* The transaction has changed rows of this collection, */
+    bool ranged;         /* or deleted ranges of them. */
     uint64_t collection; /* Whose changes; the table of them may move while the scan is open. */
     struct key_range range;
     uint32_t *own; /* Numbers of own rows in the range, in key order. */

@@ -16,6 +16,8 @@ void stages_rollback(struct list *stages, uint64_t count)
             store_load_release(*(struct segment_ref **)list_at(&stage->segments, i));
         }
         list_deinit(&stage->segments);
+        bytes_deinit(&stage->lower);
+        bytes_deinit(&stage->upper);
         stages->count--;
     }
 }
@@ -91,27 +93,90 @@ tdbplus_status stages_view(const struct list *stages, const struct object *objec
     return TDBPLUS_OK;
 }
 
-tdbplus_status stages_find(const struct list *stages, const struct object *object,
-                           const struct segment_key *key, struct version **version_out,
-                           struct row_place *place_out, const struct alloc *alloc, struct err *err)
+static bool in_range(const struct txn_stage *stage, struct span key)
 {
-    *version_out = NULL;
-    if (!stages_concern(stages, object->id)) {
-        return TDBPLUS_OK;
+    struct span lower = {.data = stage->lower.data, .size = stage->lower.size};
+    struct span upper = {.data = stage->upper.data, .size = stage->upper.size};
+    return span_compare(key, lower) >= 0 && (!stage->has_upper || span_compare(key, upper) < 0);
+}
+
+static bool is_range_of(const struct txn_stage *stage, uint64_t collection, uint64_t statement_end)
+{
+    return stage->is_range && stage->collection == collection && stage->statement < statement_end;
+}
+
+bool stages_hide(const struct list *stages, uint64_t collection, uint64_t statement_end,
+                 uint32_t number, struct span key)
+{
+    for (uint32_t i = number + 1; i <= stages->count; i++) {
+        const struct txn_stage *stage = stages_at(stages, i);
+        if (is_range_of(stage, collection, statement_end) && in_range(stage, key)) {
+            return true;
+        }
     }
+    return false;
+}
+
+uint32_t stages_emptied(const struct list *stages, uint64_t collection, uint64_t statement_end)
+{
+    for (uint32_t i = (uint32_t)stages->count; i > 0; i--) {
+        const struct txn_stage *stage = stages_at(stages, i);
+        if (is_range_of(stage, collection, statement_end) && stage->lower.size == 0 &&
+            !stage->has_upper) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+bool stages_have_range(const struct list *stages, uint64_t collection, uint64_t statement_end)
+{
+    for (uint32_t i = 1; i <= stages->count; i++) {
+        if (is_range_of(stages_at(stages, i), collection, statement_end)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Looks the key up in the loads alone. */
+static tdbplus_status find_loaded(const struct list *stages, const struct object *object,
+                                  const struct segment_key *key, const struct alloc *alloc,
+                                  struct stage_answer *answer, uint32_t *number_out,
+                                  struct err *err)
+{
     struct arena arena = {0};
     struct stages_view view = {0};
     arena_init(&arena, alloc, 256);
     tdbplus_status status = stages_view(stages, object, UINT64_MAX, NULL, &arena, &view, err);
     if (status == TDBPLUS_OK) {
         // Newest first: a row that a later load replaced is not reached.
-        status = version_find(view.version, key, TIMESTAMP_OPEN - 1, place_out, err);
+        status = version_find(view.version, key, TIMESTAMP_OPEN - 1, &answer->place, err);
     }
-    arena_deinit(&arena);
-    if (status == TDBPLUS_OK && place_out->found) {
-        *version_out = view.version;
+    if (status == TDBPLUS_OK && answer->place.found) {
+        answer->version = view.version;
+        *number_out = view.numbers[answer->place.source];
     } else {
         version_release(view.version);
     }
+    arena_deinit(&arena);
     return status;
+}
+
+tdbplus_status stages_find(const struct list *stages, const struct object *object,
+                           const struct segment_key *key, const struct alloc *alloc,
+                           struct stage_answer *answer_out, struct err *err)
+{
+    struct stage_answer answer = {0};
+    uint32_t number = 0;
+    if (stages_concern(stages, object->id)) {
+        TRY(find_loaded(stages, object, key, alloc, &answer, &number, err));
+    }
+    answer.is_hidden = stages_hide(stages, object->id, UINT64_MAX, number, key->key);
+    if (answer.is_hidden) {
+        version_release(answer.version);
+        answer.version = NULL;
+    }
+    *answer_out = answer;
+    return TDBPLUS_OK;
 }

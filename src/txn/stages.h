@@ -2,16 +2,19 @@
 
 /*
  * stages: what a transaction has done to a collection other than by changing single rows, in the
- * order it did it. A load (bulk.h) adds segments that only the transaction sees until it commits.
+ * order it did it. A load (bulk.h) adds segments that only the transaction sees until it commits; a
+ * range takes away all rows whose keys lie in it.
  *
  * Stages are numbered from 1 in the order of the whole transaction. A change made for a load, of a
  * row that the load replaces, carries the load's number (struct change); it hides what stages below
- * it and the committed state have of that key. All other changes are made after the stages of their
- * collection, and hide them all.
+ * it and the committed state have of that key. A range hides what stages below it and the committed
+ * state have in it. All other changes hide all stages: a load does not begin after them, and a
+ * range turns those that it concerns into deletions first.
  *
  * Threads: one user.
  */
 
+#include "base/buffer.h"
 #include "base/list.h"
 #include "storage/store/store_load.h"
 
@@ -20,7 +23,11 @@ struct txn;
 struct txn_stage {
     uint64_t collection; /* Its id. */
     uint64_t statement;
-    bool is_done;         /* Its load has ended well. */
+    bool is_done; /* Its load has ended well, or it is a range. */
+    bool is_range;
+    bool has_upper;     /* Of a range: keys in [lower, upper), */
+    struct bytes lower; /* normalised; empty: from the first. */
+    struct bytes upper;
     struct list segments; /* struct segment_ref *, of a load. */
     uint64_t byte_count;  /* Of keys and values in them. */
 };
@@ -58,10 +65,26 @@ TDBPLUS_CHECKED tdbplus_status stages_view(const struct list *stages, const stru
                                            struct arena *arena, struct stages_view *view_out,
                                            struct err *err);
 
-/* Looks a key up in the loads of the collection: *version_out is to be released when it was found,
- * and NULL else. [waits] */
+/* True when a range by a statement before `statement_end` hides the key in the stage of that number
+ * (0: in the committed state). */
+bool stages_hide(const struct list *stages, uint64_t collection, uint64_t statement_end,
+                 uint32_t number, struct span key);
+
+/* The number of the last range by a statement before `statement_end` that covers the whole
+ * collection; 0: none. */
+uint32_t stages_emptied(const struct list *stages, uint64_t collection, uint64_t statement_end);
+
+/* True when there is a range by a statement before `statement_end`. */
+bool stages_have_range(const struct list *stages, uint64_t collection, uint64_t statement_end);
+
+/* What the stages of a collection say of a key. */
+struct stage_answer {
+    struct version *version; /* A load has the row at `place`: to be released. NULL: none has. */
+    struct row_place place;
+    bool is_hidden; /* Nor does the committed state, whatever is there. */
+};
+
+/* Looks a key up that no row change decides about. [waits] */
 TDBPLUS_CHECKED tdbplus_status stages_find(const struct list *stages, const struct object *object,
-                                           const struct segment_key *key,
-                                           struct version **version_out,
-                                           struct row_place *place_out, const struct alloc *alloc,
-                                           struct err *err);
+                                           const struct segment_key *key, const struct alloc *alloc,
+                                           struct stage_answer *answer_out, struct err *err);

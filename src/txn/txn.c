@@ -218,6 +218,19 @@ static bool is_dropped(const struct txn *txn, uint64_t id)
     return false;
 }
 
+static struct commit_stage commit_stage_of(const struct txn_stage *stage)
+{
+    return (struct commit_stage){
+        .kind = stage->is_range ? COMMIT_DELETE_RANGE : COMMIT_LOAD,
+        .segments = stage->segments.items,
+        .segment_count = (uint32_t)stage->segments.count,
+        .byte_count = stage->byte_count,
+        .lower = {.data = stage->lower.data, .size = stage->lower.size},
+        .upper = {.data = stage->upper.data, .size = stage->upper.size},
+        .has_upper = stage->has_upper,
+    };
+}
+
 /* The loads of the collection; each comes after the ops of the rows it replaces, of which
  * `counts_out` tells how many there are. */
 static tdbplus_status collect_stages(struct txn *txn, uint64_t collection, struct arena *arena,
@@ -234,11 +247,7 @@ static tdbplus_status collect_stages(struct txn *txn, uint64_t collection, struc
         const struct txn_stage *stage = stages_at(&txn->stages, number);
         if (stage->collection == collection && stage->is_done) {
             numbers[count] = number;
-            stages[count++] =
-                (struct commit_stage){.kind = COMMIT_LOAD,
-                                      .segments = stage->segments.items,
-                                      .segment_count = (uint32_t)stage->segments.count,
-                                      .byte_count = stage->byte_count};
+            stages[count++] = commit_stage_of(stage);
         }
     }
     group->stages = stages;

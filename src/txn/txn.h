@@ -288,6 +288,21 @@ struct scan_options {
     uint64_t row_limit; /* No more rows than so many will be asked for; 0: unknown. A hint. */
 };
 
+/*
+ * Deletes all rows whose keys lie between the bounds (value_count 0: no bound), as they are when
+ * nobody else changes the collection any more: others that do wait until the transaction ends, as
+ * they do for a load (bulk.h). One record of the log whatever the number of rows; where the
+ * collection has indexes, row by row. *count_out (may be NULL, which is faster) tells how many
+ * rows there were. [waits]
+ *
+ *   TDBPLUS_E_CONFLICT  REPEATABLE READ: the collection's rows were changed after the snapshot
+ *   TDBPLUS_E_LOCK      the transaction holds locks, and others do not let go of theirs
+ */
+TDBPLUS_CHECKED tdbplus_status txn_delete_range(struct txn *txn, const struct object *collection,
+                                                const struct scan_bound *lower,
+                                                const struct scan_bound *upper, uint64_t *count_out,
+                                                const struct call *call);
+
 struct scan;
 
 /* Reads at the snapshot of the statement that opens it, also when the transaction goes on to the

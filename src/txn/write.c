@@ -102,18 +102,6 @@ static tdbplus_status check_values(const struct object *collection, const struct
     return TDBPLUS_OK;
 }
 
-/* True when the transaction itself has loaded a row with that key. [waits] */
-static tdbplus_status find_loaded(struct txn *txn, const struct object *collection,
-                                  const struct segment_key *key, bool *found_out, struct err *err)
-{
-    struct row_place place = {0};
-    struct version *version = NULL;
-    TRY(stages_find(&txn->stages, collection, key, &version, &place, txn->alloc, err));
-    *found_out = version != NULL;
-    version_release(version);
-    return TDBPLUS_OK;
-}
-
 tdbplus_status txn_look_up(struct txn *txn, const struct object *collection,
                            const struct segment_key *key, bool check_snapshot, bool *exists_out,
                            struct err *err)
@@ -126,11 +114,14 @@ tdbplus_status txn_look_up(struct txn *txn, const struct object *collection,
             return TDBPLUS_OK;
         }
     }
+    struct stage_answer staged = {0};
     if (txn->stages.count > 0) {
-        TRY(find_loaded(txn, collection, key, exists_out, err));
-        if (*exists_out) {
-            return TDBPLUS_OK;
-        }
+        TRY(stages_find(&txn->stages, collection, key, txn->alloc, &staged, err));
+    }
+    if (staged.version != NULL || staged.is_hidden) {
+        *exists_out = staged.version != NULL;
+        version_release(staged.version);
+        return TDBPLUS_OK;
     }
     uint64_t changed = 0;
     struct version *version = version_acquire(collection->collection);
@@ -423,11 +414,12 @@ tdbplus_status txn_lock_row(struct txn *txn, const struct object *collection,
     if (table != NULL && changes_find(&txn->changes, table, &key, UINT64_MAX) != CHANGE_NONE) {
         return TDBPLUS_OK; // Written by this transaction: nobody else can have changed it.
     }
-    bool loaded = false;
+    struct stage_answer staged = {0};
     if (txn->stages.count > 0) {
-        TRY(find_loaded(txn, collection, &key, &loaded, err));
+        TRY(stages_find(&txn->stages, collection, &key, txn->alloc, &staged, err));
     }
-    if (loaded) {
+    version_release(staged.version);
+    if (staged.version != NULL || staged.is_hidden) {
         return TDBPLUS_OK;
     }
     uint64_t changed = 0;
@@ -486,12 +478,17 @@ tdbplus_status txn_get(struct txn *txn, const struct object *collection,
                        : TDBPLUS_OK;
         }
     }
-    struct row_place place = {0};
-    struct version *version = NULL;
+    struct stage_answer staged = {0};
     if (txn->stages.count > 0) {
-        TRY(stages_find(&txn->stages, collection, &key, &version, &place, txn->alloc, err));
+        TRY(stages_find(&txn->stages, collection, &key, txn->alloc, &staged, err));
     }
+    struct row_place place = staged.place;
+    struct version *version = staged.version;
     tdbplus_status status = TDBPLUS_OK;
+    if (staged.is_hidden) {
+        *found_out = false;
+        return TDBPLUS_OK;
+    }
     if (version == NULL) {
         version = version_acquire(collection->collection);
         status = version_find(version, &key, txn->snapshot.timestamp, &place, err);
@@ -518,9 +515,10 @@ tdbplus_status txn_newest_row(struct txn *txn, const struct object *collection,
         return own_row(txn, collection, changes_at(&txn->changes, own), NULL, schema->column_count,
                        batch, values_out, err);
     }
-    struct row_place place = {0};
-    struct version *version = NULL;
-    TRY(stages_find(&txn->stages, collection, key, &version, &place, txn->alloc, err));
+    struct stage_answer staged = {0};
+    TRY(stages_find(&txn->stages, collection, key, txn->alloc, &staged, err));
+    struct row_place place = staged.place;
+    struct version *version = staged.version;
     tdbplus_status status = TDBPLUS_OK;
     if (version == NULL) {
         version = version_acquire(collection->collection);

@@ -30,6 +30,7 @@ struct change {
 struct commit {
     struct change changes[CHANGE_COUNT_MAX];
     uint32_t change_count;
+    bool emptied;        /* First all keys of the writer were deleted, as a range. */
     uint32_t load_count; /* So many of the first changes are loaded and not written one by one. */
     uint64_t started;    /* On the test's own clock of events. */
     uint64_t acked;      /* 0: not. */
@@ -71,7 +72,7 @@ struct watcher {
 struct totals {
     uint64_t lives, boots, crashes, commits, operations, flushes, merges, backups, alters, stops;
     uint64_t snapshots, read_only_opens, damages, damages_found, lies, lies_found;
-    uint64_t loads;
+    uint64_t loads, ranges;
     uint64_t load_crashes[LOAD_PHASE_COUNT], load_faults[LOAD_PHASE_COUNT];
     uint64_t faults[SIM_OP_COUNT][SIM_FAULT_COUNT];
 };

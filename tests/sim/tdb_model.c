@@ -204,6 +204,9 @@ tdbplus_status model_read(struct life *life, struct txn *txn, struct state *stat
 
 static void apply(uint32_t *model, const struct commit *commit)
 {
+    if (commit->emptied) {
+        memset(model, 0, KEYS_PER_WRITER * sizeof *model);
+    }
     for (uint32_t i = 0; i < commit->change_count; i++) {
         model[commit->changes[i].key] = commit->changes[i].value;
     }

@@ -350,6 +350,7 @@ static void print_totals(const struct totals *totals)
         {totals->snapshots, "snapshots read again and again"},
         {totals->flushes, "flushes asked for"},
         {totals->merges, "merges asked for"},
+        {totals->ranges, "ranges of keys deleted"},
         {totals->loads, "loads"},
         {totals->load_crashes[LOAD_ADD], "crashes while a load wrote its files"},
         {totals->load_crashes[LOAD_END], "crashes while it ended the last one"},

@@ -137,6 +137,38 @@ static tdbplus_status run_load(struct draft *draft, const struct change *changes
     return bulk_end(bulk, NULL, call);
 }
 
+/* Deletes all keys of the writer. */
+static tdbplus_status delete_all(struct draft *draft, struct call *call)
+{
+    struct writer *writer = draft->writer;
+    char texts[2][32];
+    const struct object *table = txn_object(draft->txn, OBJECT_COLLECTION, "t");
+    if (table == NULL) {
+        return err_set(call->err, TDBPLUS_E_INTERNAL, "the table is gone");
+    }
+    (void)snprintf(texts[0], sizeof texts[0], "%u/", writer->number);
+    (void)snprintf(texts[1], sizeof texts[1], "%u0", writer->number); // '0' follows '/'.
+    struct datum bounds[2] = {{.type = {.id = TYPE_TEXT}, .bytes = span_from_text(texts[0])},
+                              {.type = {.id = TYPE_TEXT}, .bytes = span_from_text(texts[1])}};
+    struct scan_bound lower = {.values = &bounds[0], .value_count = 1};
+    struct scan_bound upper = {.values = &bounds[1], .value_count = 1, .exclusive = true};
+    uint64_t count = 0;
+    uint64_t expected = 0;
+    for (uint32_t i = 0; i < KEYS_PER_WRITER; i++) {
+        expected += draft->values[i] != 0 ? 1 : 0;
+    }
+    bool counts = sim_random_below(&writer->random, 2) == 0;
+    tdbplus_status status =
+        txn_delete_range(draft->txn, table, &lower, &upper, counts ? &count : NULL, call);
+    if (status == TDBPLUS_OK && counts && count != expected) {
+        life_fail(writer->life, "a range counted other rows than there were");
+    }
+    memset(draft->values, 0, sizeof draft->values);
+    writer->life->totals->ranges++;
+    writer->life->operations++;
+    return status;
+}
+
 /* Loads the first changes of a commit. Now and then by a mode that must refuse. */
 static tdbplus_status load_changes(struct draft *draft, const struct commit *commit,
                                    struct call *call)
@@ -239,6 +271,7 @@ static void plan_commit(struct writer *writer, struct commit *commit)
         commit->changes[commit->change_count++] =
             (struct change){.key = key, .value = erase ? 0 : ++writer->life->value_next};
     }
+    commit->emptied = sim_random_below(&writer->random, 12) == 0;
     if (sim_random_below(&writer->random, 6) == 0) {
         commit->load_count = 1 + (uint32_t)sim_random_below(&writer->random, count);
     }
@@ -267,6 +300,9 @@ static tdbplus_status do_changes(struct draft *draft, const struct commit *commi
                                  struct call *call)
 {
     struct writer *writer = draft->writer;
+    if (commit->emptied) {
+        TRY(delete_all(draft, call));
+    }
     if (commit->load_count > 0) {
         TRY(load_changes(draft, commit, call));
     }

@@ -26,6 +26,11 @@ static size_t table_size(uint32_t capacity)
     return sizeof(struct recent_table) + capacity * sizeof(struct recent_slot);
 }
 
+static size_t range_size(uint32_t word_count)
+{
+    return sizeof(struct recent_range) + word_count * sizeof(uint64_t);
+}
+
 tdbplus_status delete_map_create(uint64_t row_count, const struct alloc *alloc, struct epoch *epoch,
                                  struct delete_map **map_out, struct err *err)
 {
@@ -60,6 +65,27 @@ static void table_collect(struct epoch_garbage *garbage)
     table_destroy((struct recent_table *)(void *)garbage);
 }
 
+static void range_destroy(struct recent_range *range)
+{
+    if (range != NULL) {
+        alloc_free(range->alloc, range, range_size(range->word_count), 1);
+    }
+}
+
+static void range_collect(struct epoch_garbage *garbage)
+{
+    range_destroy((struct recent_range *)(void *)garbage); // Its first member.
+}
+
+static void destroy_ranges(struct recent_range *range)
+{
+    while (range != NULL) {
+        struct recent_range *next = atomic_load_explicit(&range->next, memory_order_relaxed);
+        range_destroy(range);
+        range = next;
+    }
+}
+
 void delete_map_destroy(struct delete_map *map)
 {
     if (map == NULL) {
@@ -69,6 +95,8 @@ void delete_map_destroy(struct delete_map *map)
         struct delete_group *group = atomic_load_explicit(&map->groups[i], memory_order_relaxed);
         if (group != NULL) {
             table_destroy(atomic_load_explicit(&group->recent, memory_order_relaxed));
+            destroy_ranges(atomic_load_explicit(&group->ranges, memory_order_relaxed));
+            destroy_ranges(group->spare);
             alloc_free_aligned(map->alloc, group, group_size(group->word_count));
         }
     }
@@ -120,6 +148,16 @@ static uint64_t table_find(const struct recent_table *table, uint32_t row)
         }
         at = (at + 1) & (table->capacity - 1);
     }
+}
+
+/* When a row of a range ended, or 0. Inside the epoch, or the writer. */
+static uint64_t ranges_find(const struct delete_group *group, uint32_t row)
+{
+    const struct recent_range *range = atomic_load_explicit(&group->ranges, memory_order_acquire);
+    while (range != NULL && (range->words[row / WORD_BITS] >> (row % WORD_BITS) & 1) == 0) {
+        range = atomic_load_explicit(&range->next, memory_order_acquire);
+    }
+    return range == NULL ? 0 : range->timestamp;
 }
 
 static void table_insert(struct recent_table *table, uint32_t row, uint64_t timestamp)
@@ -270,6 +308,148 @@ bool delete_map_mark(struct delete_map *map, uint64_t row, uint64_t timestamp)
     return true;
 }
 
+/* ---- ranges ---- */
+
+/* Gives the group `number` empty ranges; false when memory is out. */
+static bool reserve_ranges(const struct delete_map *map, struct delete_group *group,
+                           uint32_t number)
+{
+    uint32_t have = 0;
+    for (const struct recent_range *spare = group->spare; spare != NULL && have < number; have++) {
+        spare = atomic_load_explicit(&spare->next, memory_order_relaxed);
+    }
+    for (; have < number; have++) {
+        struct recent_range *range = alloc_array(map->alloc, range_size(group->word_count), 1);
+        if (range == NULL) {
+            return false;
+        }
+        range->alloc = map->alloc;
+        range->word_count = group->word_count;
+        atomic_init(&range->next, group->spare);
+        group->spare = range;
+    }
+    return true;
+}
+
+tdbplus_status delete_map_reserve_range(struct delete_map *map, uint64_t first, uint64_t end,
+                                        uint32_t number, struct err *err)
+{
+    ASSERT(first <= end && end <= map->row_count);
+    for (uint64_t row = first; row < end;
+         row = (row / DELETE_MAP_GROUP_ROW_COUNT + 1) * DELETE_MAP_GROUP_ROW_COUNT) {
+        struct delete_group *group = delete_group_make(map, row / DELETE_MAP_GROUP_ROW_COUNT);
+        if (group == NULL || !reserve_ranges(map, group, number)) {
+            return err_set(err, TDBPLUS_E_NOMEM, "delete map: room for a range");
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* The bits of word `at` that stand for rows [first, end) of the group. */
+static uint64_t range_mask(uint32_t at, uint32_t first, uint32_t end)
+{
+    uint32_t begin = at * WORD_BITS;
+    uint64_t mask = UINT64_MAX;
+    if (first > begin) {
+        mask &= UINT64_MAX << (first - begin);
+    }
+    if (end < begin + WORD_BITS) {
+        mask &= ((uint64_t)1 << (end - begin)) - 1;
+    }
+    return mask;
+}
+
+/* Writes down which rows the range ends; returns how many. */
+static uint32_t fill_range(const struct delete_group *group, uint32_t first, uint32_t end,
+                           struct recent_range *range)
+{
+    uint32_t count = 0;
+    for (uint32_t at = first / WORD_BITS; at * WORD_BITS < end; at++) {
+        uint64_t word = atomic_load_explicit(&group->words[at], memory_order_relaxed);
+        range->words[at] = ~word & range_mask(at, first, end);
+        count += (uint32_t)__builtin_popcountll(range->words[at]);
+    }
+    range->count = count;
+    return count;
+}
+
+/* The bits come last, as in set_bit(). */
+static void set_range_bits(struct delete_group *group, const struct recent_range *range)
+{
+    for (uint32_t at = 0; at < group->word_count; at++) {
+        uint64_t added = range->words[at];
+        if (added == 0) {
+            continue;
+        }
+        _Atomic uint32_t *window = &group->window_counts[at * WORD_BITS / GROUP_WINDOW_ROW_COUNT];
+        uint32_t in_window = atomic_load_explicit(window, memory_order_relaxed);
+        atomic_store_explicit(window, in_window + (uint32_t)__builtin_popcountll(added),
+                              memory_order_relaxed);
+        uint64_t bits = atomic_load_explicit(&group->words[at], memory_order_relaxed);
+        atomic_store_explicit(&group->words[at], bits | added, memory_order_release);
+    }
+}
+
+/* Rows [first, end) of one group. */
+static uint32_t mark_group_range(struct delete_group *group, uint32_t first, uint32_t end,
+                                 uint64_t timestamp)
+{
+    struct recent_range *range = group->spare;
+    ASSERT(range != NULL); // delete_map_reserve_range() came first.
+    if (fill_range(group, first, end, range) == 0) {
+        return 0; // All zeroes: it stays the spare one.
+    }
+    group->spare = atomic_load_explicit(&range->next, memory_order_relaxed);
+    range->timestamp = timestamp;
+    struct recent_range *older = atomic_load_explicit(&group->ranges, memory_order_relaxed);
+    atomic_store_explicit(&range->next, older, memory_order_relaxed);
+    atomic_store_explicit(&group->ranges, range, memory_order_release);
+    if (timestamp > atomic_load_explicit(&group->end_max, memory_order_relaxed)) {
+        atomic_store_explicit(&group->end_max, timestamp, memory_order_release);
+    }
+    set_range_bits(group, range);
+    return range->count;
+}
+
+uint64_t delete_map_mark_range(struct delete_map *map, uint64_t first, uint64_t end,
+                               uint64_t timestamp)
+{
+    uint64_t marked = 0;
+    for (uint64_t row = first; row < end;) {
+        uint64_t number = row / DELETE_MAP_GROUP_ROW_COUNT;
+        uint64_t base = number * DELETE_MAP_GROUP_ROW_COUNT;
+        uint64_t stop = base + DELETE_MAP_GROUP_ROW_COUNT;
+        stop = stop < end ? stop : end;
+        marked += mark_group_range(group_at(map, number), (uint32_t)(row - base),
+                                   (uint32_t)(stop - base), timestamp);
+        row = stop;
+    }
+    uint64_t count = atomic_load_explicit(&map->count, memory_order_relaxed);
+    atomic_store_explicit(&map->count, count + marked, memory_order_relaxed);
+    uint64_t recent = atomic_load_explicit(&map->recent_count, memory_order_relaxed);
+    atomic_store_explicit(&map->recent_count, recent + marked, memory_order_relaxed);
+    return marked;
+}
+
+/* Drops the group's ranges at or below `horizon`. */
+static void forget_ranges(struct delete_map *map, struct delete_group *group, uint64_t horizon)
+{
+    _Atomic(struct recent_range *) *link = &group->ranges;
+    struct recent_range *range = atomic_load_explicit(link, memory_order_relaxed);
+    while (range != NULL) {
+        struct recent_range *next = atomic_load_explicit(&range->next, memory_order_relaxed);
+        if (range->timestamp > horizon) {
+            link = &range->next;
+        } else {
+            atomic_store_explicit(link, next, memory_order_release);
+            uint64_t recent = atomic_load_explicit(&map->recent_count, memory_order_relaxed);
+            atomic_store_explicit(&map->recent_count, recent - range->count, memory_order_relaxed);
+            epoch_retire(map->epoch, &range->garbage, range_collect);
+        }
+        range = next;
+    }
+}
+
 static uint32_t count_above(const struct recent_table *table, uint64_t horizon)
 {
     uint32_t count = 0;
@@ -286,6 +466,9 @@ void delete_map_forget(struct delete_map *map, uint64_t horizon)
 {
     for (uint32_t i = 0; i < map->group_count; i++) {
         struct delete_group *group = group_at(map, i);
+        if (group != NULL) {
+            forget_ranges(map, group, horizon);
+        }
         const struct recent_table *old =
             group == NULL ? NULL : atomic_load_explicit(&group->recent, memory_order_relaxed);
         uint32_t left = old == NULL ? 0 : count_above(old, horizon);
@@ -311,7 +494,9 @@ void delete_map_forget(struct delete_map *map, uint64_t horizon)
 
 uint64_t delete_group_timestamp(const struct delete_group *group, uint32_t row)
 {
-    return table_find(atomic_load_explicit(&group->recent, memory_order_acquire), row);
+    uint64_t timestamp =
+        table_find(atomic_load_explicit(&group->recent, memory_order_acquire), row);
+    return timestamp != 0 ? timestamp : ranges_find(group, row);
 }
 
 uint64_t delete_map_end_of(const struct delete_map *map, uint64_t row)
@@ -378,7 +563,8 @@ static uint64_t keep_invisible(const struct delete_map *map, const struct delete
         uint64_t *word = &words[done / WORD_BITS];
         for (uint64_t rest = *word; rest != 0; rest &= rest - 1) {
             uint32_t bit = (uint32_t)__builtin_ctzll(rest);
-            if (table_find(table, first + done + bit) > snapshot) {
+            uint32_t row = first + done + bit;
+            if (table_find(table, row) > snapshot || ranges_find(group, row) > snapshot) {
                 *word &= ~((uint64_t)1 << bit);
             }
         }

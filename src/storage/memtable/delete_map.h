@@ -6,8 +6,9 @@
  * Recent ends carry their commit timestamp, because older snapshots still see the row; once no
  * snapshot can, only the fact remains, as one bit.
  *
- * Per group of 65,536 rows: a bitmap of ended rows, and a small hash table row -> timestamp for the
- * recent ones. A row whose bit is set and that is not in the table is invisible to everybody.
+ * Per group of 65,536 rows: a bitmap of ended rows, and for the recent ones a small hash table row
+ * -> timestamp, or, where many ended at once, a bitmap of those with their timestamp. A row whose
+ * bit is set and that is in neither is invisible to everybody.
  *
  * Threads: one writer at a time (the commit latch) for mark, forget and load; any number of readers
  * at once with it. Memory that readers may still look at goes through the epoch.
@@ -33,6 +34,14 @@ TDBPLUS_CHECKED tdbplus_status delete_map_reserve(struct delete_map *map, const 
 /* Ends `row` at `timestamp`; false if it had ended before (nothing changes). Never fails after a
  * reserve. */
 bool delete_map_mark(struct delete_map *map, uint64_t row, uint64_t timestamp);
+
+/* The same for ending all of the rows [first, end) at once, `number` times, and that: returns how
+ * many had not ended before. A range costs a bit a row while its timestamp is kept. */
+TDBPLUS_CHECKED tdbplus_status delete_map_reserve_range(struct delete_map *map, uint64_t first,
+                                                        uint64_t end, uint32_t number,
+                                                        struct err *err);
+uint64_t delete_map_mark_range(struct delete_map *map, uint64_t first, uint64_t end,
+                               uint64_t timestamp);
 
 /* When `row` ended: UINT64_MAX if it did not, 0 if before anything a snapshot can see. */
 uint64_t delete_map_end_of(const struct delete_map *map, uint64_t row);

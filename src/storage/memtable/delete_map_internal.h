@@ -24,9 +24,22 @@ struct recent_table {
     struct recent_slot slots[];
 };
 
+/* Rows of a group that a range ended at one moment: none that had ended before. */
+struct recent_range {
+    struct epoch_garbage garbage;
+    const struct alloc *alloc;
+    _Atomic(struct recent_range *) next; /* Older. */
+    uint64_t timestamp;
+    uint32_t count;
+    uint32_t word_count;
+    uint64_t words[]; /* Do not change any more when the group has it. */
+};
+
 /* 65,536 rows, or what is left at the end. Made by the first mark; stays until the map goes. */
 struct delete_group {
     _Atomic(struct recent_table *) recent; /* NULL: none. */
+    _Atomic(struct recent_range *) ranges; /* Newest first. */
+    struct recent_range *spare;            /* Writer: for the next ranges, by `next`. */
     _Atomic uint64_t end_max;              /* No timestamp of the group is above it. */
     uint32_t wanted;                       /* Writer, within a reserve: marks to come. */
     uint32_t word_count;

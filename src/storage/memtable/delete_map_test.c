@@ -114,6 +114,23 @@ static void check_map(const struct delete_map *map, const struct model *model,
 
 /* ---- against the model ---- */
 
+/* Ends a random range of rows; returns how many had not ended. */
+static uint64_t mark_range(struct delete_map *map, struct model *model, uint64_t timestamp)
+{
+    uint64_t first = draw(model->row_count);
+    uint64_t end = first + draw(model->row_count - first + 1);
+    uint64_t fresh = 0;
+    CHECK(delete_map_reserve_range(map, first, end, 1, NULL) == TDBPLUS_OK);
+    for (uint64_t row = first; row < end; row++) {
+        if (model->ends[row] == NOT_ENDED) {
+            model->ends[row] = timestamp;
+            fresh++;
+        }
+    }
+    CHECK(delete_map_mark_range(map, first, end, timestamp) == fresh);
+    return fresh;
+}
+
 static void compare_with_model(uint64_t row_count, uint32_t mark_count)
 {
     struct fault_alloc fault;
@@ -128,6 +145,9 @@ static void compare_with_model(uint64_t row_count, uint32_t mark_count)
     for (uint32_t round = 0; round < 4; round++) {
         for (uint32_t i = 0; i < mark_count; i++) {
             timestamp += draw(3) == 0;
+            if (draw(mark_count) < 3) {
+                count += mark_range(map, &model, timestamp);
+            }
             uint64_t row =
                 draw(2) == 0 ? draw(row_count) : draw(row_count < 5000 ? row_count : 5000);
             bool is_new = model.ends[row] == NOT_ENDED;

@@ -143,7 +143,7 @@ tdbplus_status apply_locate(struct apply_group *group, const struct alloc *alloc
         }
         first += count;
     }
-    return TDBPLUS_OK;
+    return apply_locate_ranges(group, alloc, err);
 }
 
 /* Room for ending the first `count` rows of the group's scratch in a segment. */
@@ -229,7 +229,7 @@ tdbplus_status apply_reserve(struct apply_group *group, struct err *err)
         TRY(reserve_marks(group, version->segments[s], err));
     }
     TRY(reserve_merged(group, err));
-    return TDBPLUS_OK;
+    return apply_reserve_ranges(group, err);
 }
 
 static void mark_segment(struct segment_ref *ref, uint64_t row, uint64_t timestamp)
@@ -286,6 +286,18 @@ static void end_older(struct apply_group *group, uint32_t number, uint64_t times
     }
 }
 
+/* The ranges from stage `next` on that come before op number `op`; returns the next stage. */
+static uint32_t apply_stages(struct apply_group *group, uint32_t next, uint32_t op,
+                             uint64_t timestamp)
+{
+    for (; next < group->stage_count && group->stages[next].op_count <= op; next++) {
+        if (group->stages[next].kind == COMMIT_DELETE_RANGE) {
+            apply_delete_range(group, next, timestamp);
+        }
+    }
+    return next;
+}
+
 void apply_rows(struct apply_group *group, uint64_t lsn, uint64_t timestamp, struct datum *values)
 {
     struct table_ref *table = group->version->tables[0];
@@ -295,7 +307,9 @@ void apply_rows(struct apply_group *group, uint64_t lsn, uint64_t timestamp, str
         table->lsn_first = lsn;
     }
     const struct schema *schema = memtable_schema(active);
+    uint32_t stage = 0;
     for (uint32_t i = 0; i < group->op_count; i++) {
+        stage = apply_stages(group, stage, i, timestamp);
         const struct commit_op *op = &group->ops[i];
         bool ended = false;
         if (group->op_count > LOCATE_CHUNK && i + APPLY_AHEAD < group->op_count) {
@@ -312,12 +326,14 @@ void apply_rows(struct apply_group *group, uint64_t lsn, uint64_t timestamp, str
             end_older(group, i, timestamp);
         }
     }
+    (void)apply_stages(group, stage, group->op_count, timestamp);
 }
 
 void apply_group_deinit(struct apply_group *group, const struct alloc *alloc)
 {
     version_release(group->version);
     version_release(group->stale);
+    alloc_free(alloc, group->ranges, group->range_count, sizeof *group->ranges);
     if (group->old_segments != &group->old_segment_one) {
         alloc_free(alloc, group->old_segments, group->op_count, sizeof(void *));
         alloc_free(alloc, group->old_rows, group->op_count, sizeof(uint64_t));

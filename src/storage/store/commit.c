@@ -12,8 +12,9 @@
 #include "base/plant.h"
 #include "storage/store/payload.h"
 
-#define GROUP_COUNT_MAX 4096u
-#define VALUE_COUNT_FEW 16u
+#define GROUP_COUNT_MAX      4096u
+#define VALUE_COUNT_FEW      16u
+#define RANGE_TABLE_ROWS_MAX 4096u
 
 struct commit_state {
     struct store *store;
@@ -24,7 +25,8 @@ struct commit_state {
     struct apply_group *groups; /* `group_one` if one is enough. */
     struct datum *values;       /* Scratch for one row; `values_few` if those are enough. */
     uint32_t value_count;
-    bool is_staged; /* Some group has stages: the structure mutex is held. */
+    bool is_staged; /* Some group has stages: the structure mutex is held, */
+    bool is_ranged; /* and some of them are ranges: those of flushes and merges too. */
     struct apply_group group_one;
     struct catalog *catalog; /* The one to publish; NULL without catalog changes. */
     struct version *
@@ -71,6 +73,9 @@ static tdbplus_status prepare_groups(struct commit_state *state, struct err *err
         group->stages = from->stages;
         group->stage_count = from->stage_count;
         state->is_staged = state->is_staged || from->stage_count > 0;
+        for (uint32_t k = 0; k < from->stage_count; k++) {
+            state->is_ranged = state->is_ranged || from->stages[k].kind == COMMIT_DELETE_RANGE;
+        }
         for (uint32_t k = 0; k < from->op_count; k++) {
             group->byte_count += from->ops[k].key.size + from->ops[k].row.size;
         }
@@ -86,7 +91,8 @@ static tdbplus_status encode_payload(struct commit_state *state, struct err *err
     for (uint32_t i = 0; i < state->commit->group_count; i++) {
         size += 32 + state->groups[i].byte_count + (size_t)state->groups[i].op_count * 8;
         for (uint32_t k = 0; k < state->groups[i].stage_count; k++) {
-            size += 32 + (size_t)state->groups[i].stages[k].segment_count * 32;
+            const struct commit_stage *stage = &state->groups[i].stages[k];
+            size += 32 + (size_t)stage->segment_count * 32 + stage->lower.size + stage->upper.size;
         }
     }
     (void)buffer_reserve(&state->payload, size); // A failure is remembered.
@@ -520,6 +526,43 @@ static tdbplus_status prepare_and_commit(struct commit_state *state, const struc
     return status;
 }
 
+static uint64_t table_rows(struct collection *collection)
+{
+    struct version *version = version_acquire(collection);
+    uint64_t rows = 0;
+    for (uint32_t i = 0; i < version->table_count; i++) {
+        rows += memtable_row_count(version->tables[i]->memtable);
+    }
+    version_release(version);
+    return rows;
+}
+
+/* A range ends the rows of memtables one by one under the latch: many go to a segment first. */
+static tdbplus_status flush_for_range(struct store *store, struct collection *collection,
+                                      const struct call *call)
+{
+    if (table_rows(collection) <= RANGE_TABLE_ROWS_MAX) {
+        return TDBPLUS_OK;
+    }
+    mutex_lock(store->env, &store->structure);
+    tdbplus_status status = collection_freeze(collection, NULL, call->err);
+    mutex_unlock(store->env, &store->structure);
+    for (bool found = true; status == TDBPLUS_OK && found;) {
+        status = collection_flush(collection, &found, call->err);
+    }
+    return status;
+}
+
+static bool has_range(const struct apply_group *group)
+{
+    for (uint32_t i = 0; i < group->stage_count; i++) {
+        if (group->stages[i].kind == COMMIT_DELETE_RANGE) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Waits before the structure mutex is taken, which the flushes waited for would need. [waits] */
 static tdbplus_status make_way(struct commit_state *state, const struct call *call)
 {
@@ -527,6 +570,9 @@ static tdbplus_status make_way(struct commit_state *state, const struct call *ca
         TRY(freeze_if_full(state->store, state->commit->groups[i].collection, call));
         if (state->groups[i].stage_count > 0) {
             TRY(wait_for_flushes(state->store, state->commit->groups[i].collection, call));
+        }
+        if (has_range(&state->groups[i])) {
+            TRY(flush_for_range(state->store, state->groups[i].collection, call));
         }
     }
     return TDBPLUS_OK;
@@ -544,6 +590,23 @@ static void freeze_staged(struct commit_state *state)
     background_wake(state->store);
 }
 
+/* A range is not followed into what a flush or merge is making, so none may run. [waits] */
+static void lock_background(const struct commit_state *state)
+{
+    if (state->is_ranged) {
+        mutex_lock(state->store->env, &state->store->flush_mutex);
+        mutex_lock(state->store->env, &state->store->merge_mutex);
+    }
+}
+
+static void unlock_background(const struct commit_state *state)
+{
+    if (state->is_ranged) {
+        mutex_unlock(state->store->env, &state->store->merge_mutex);
+        mutex_unlock(state->store->env, &state->store->flush_mutex);
+    }
+}
+
 static tdbplus_status run(struct commit_state *state, const struct call *call)
 {
     struct store *store = state->store;
@@ -552,12 +615,14 @@ static tdbplus_status run(struct commit_state *state, const struct call *call)
         TRY(prepare_and_commit(state, call));
         return finish_commit(state, call->err);
     }
+    lock_background(state);
     mutex_lock(store->env, &store->structure);
     tdbplus_status status = prepare_and_commit(state, call);
     if (status == TDBPLUS_OK) {
         freeze_staged(state);
     }
     mutex_unlock(store->env, &store->structure);
+    unlock_background(state);
     return status == TDBPLUS_OK ? finish_commit(state, call->err) : status;
 }
 
@@ -645,6 +710,7 @@ static tdbplus_status run_with_changes(struct commit_state *state, const struct 
     struct manifest_pending pending = {0};
     struct err why = {0};
     manifest_edit_init(&edit, store->alloc);
+    lock_background(state);
     mutex_lock(store->env, &store->structure);
     tdbplus_status status = TDBPLUS_OK;
     TRY_OR(done, check_changes(store, commit, call->err));
@@ -670,6 +736,7 @@ static tdbplus_status run_with_changes(struct commit_state *state, const struct 
 done:
     manifest_cancel(store->manifest, &pending);
     mutex_unlock(store->env, &store->structure);
+    unlock_background(state);
     manifest_edit_deinit(&edit);
     return status;
 }

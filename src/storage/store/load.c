@@ -221,6 +221,14 @@ void collection_unbar(struct collection *collection)
     ASSERT(before > 0);
 }
 
+uint64_t collection_changed(const struct collection *collection)
+{
+    latch_lock(&collection->store->commit);
+    uint64_t changed = collection->changed;
+    latch_unlock(&collection->store->commit);
+    return changed;
+}
+
 uint32_t collection_entered(const struct collection *collection)
 {
     return atomic_load(&collection->entered);

@@ -23,6 +23,12 @@ static void encode_stage(const struct commit_stage *stage, struct buffer *buffer
 {
     buffer_put_u8(buffer, stage->kind);
     buffer_put_varint(buffer, stage->op_count);
+    if (stage->kind == COMMIT_DELETE_RANGE) {
+        buffer_put_u8(buffer, stage->has_upper ? 1 : 0);
+        buffer_put_sized(buffer, stage->lower);
+        buffer_put_sized(buffer, stage->upper);
+        return;
+    }
     buffer_put_varint(buffer, stage->segment_count);
     for (uint32_t i = 0; i < stage->segment_count; i++) {
         const struct segment_ref *ref = stage->segments[i];
@@ -153,10 +159,22 @@ tdbplus_status payload_stage(struct payload_reader *payload, struct payload_stag
 {
     struct payload_stage stage = {.kind = reader_u8(&payload->reader)};
     stage.op_count = reader_varint(&payload->reader);
-    if (payload->reader.overrun || stage.kind != COMMIT_LOAD) {
+    if (payload->reader.overrun ||
+        (stage.kind != COMMIT_LOAD && stage.kind != COMMIT_DELETE_RANGE)) {
         return nonsense(err, "stage");
     }
-    TRY(read_count(payload, "segment count", &stage.segment_count, err));
+    if (stage.kind == COMMIT_LOAD) {
+        TRY(read_count(payload, "segment count", &stage.segment_count, err));
+    } else {
+        uint8_t has_upper = reader_u8(&payload->reader);
+        stage.lower = reader_sized(&payload->reader);
+        stage.upper = reader_sized(&payload->reader);
+        stage.has_upper = has_upper == 1;
+        if (payload->reader.overrun || has_upper > 1 || stage.lower.size > KEY_SIZE_MAX ||
+            stage.upper.size > KEY_SIZE_MAX) {
+            return nonsense(err, "range");
+        }
+    }
     *stage_out = stage;
     return TDBPLUS_OK;
 }

@@ -9,6 +9,7 @@
  *   stages:  layout 2 only: varint stage count, stages
  *   stage:   u8 enum commit_stage_kind, varint ops of the group before it, then
  *            COMMIT_LOAD: varint segment count, segments
+ *            COMMIT_DELETE_RANGE: u8 has upper, sized lower, sized upper
  *   segment: u64 id, varint row count, varint file size, u32 crc of its footer
  *   op:      u8 enum commit_op_kind, sized key, [sized row]
  *
@@ -42,6 +43,9 @@ struct payload_stage {
     uint8_t kind;
     uint64_t op_count;
     uint64_t segment_count;
+    struct span lower;
+    struct span upper;
+    bool has_upper;
 };
 
 struct payload_segment {

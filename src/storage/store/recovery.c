@@ -378,6 +378,29 @@ static tdbplus_status load_again(struct store *store, struct collection *collect
     return status;
 }
 
+static tdbplus_status delete_range_again(struct store *store, struct collection *collection,
+                                         const struct payload_stage *range,
+                                         const struct log_record *record, struct err *err)
+{
+    struct commit_stage stage = {.kind = COMMIT_DELETE_RANGE,
+                                 .lower = range->lower,
+                                 .upper = range->upper,
+                                 .has_upper = range->has_upper};
+    struct apply_group group = {.collection = collection,
+                                .version = version_acquire(collection),
+                                .stages = &stage,
+                                .stage_count = 1};
+    tdbplus_status status = apply_locate(&group, store->alloc, err);
+    if (status == TDBPLUS_OK) {
+        status = apply_reserve(&group, err);
+    }
+    if (status == TDBPLUS_OK) {
+        apply_rows(&group, record->lsn, record->timestamp, NULL);
+    }
+    apply_group_deinit(&group, store->alloc);
+    return status;
+}
+
 static tdbplus_status apply_group_again(struct recovery *recovery, struct collection *collection,
                                         const struct schema *schema,
                                         const struct log_record *record, struct err *err)
@@ -393,6 +416,9 @@ static tdbplus_status apply_group_again(struct recovery *recovery, struct collec
         }
         TRY(apply_ops_again(recovery, collection, op, stage->op_count, record, err));
         op = stage->op_count;
+        if (stage->kind == COMMIT_DELETE_RANGE) {
+            TRY(delete_range_again(store, collection, stage, record, err));
+        }
         for (uint64_t k = 0; k < stage->segment_count; k++) {
             TRY(load_again(store, collection, list_at(&recovery->segments, segment++), record,
                            err));

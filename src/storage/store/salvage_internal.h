@@ -100,6 +100,9 @@ TDBPLUS_CHECKED tdbplus_status salvage_put(struct salvage_sink *sink, const stru
                                            const struct datum *values, struct err *err);
 TDBPLUS_CHECKED tdbplus_status salvage_delete(struct salvage_sink *sink, struct span key,
                                               struct err *err);
+/* Deletes all keys from `lower` on up to, not including, `upper` (NULL: the end). [waits] */
+TDBPLUS_CHECKED tdbplus_status salvage_delete_range(struct salvage_sink *sink, struct span lower,
+                                                    const struct span *upper, struct err *err);
 TDBPLUS_CHECKED tdbplus_status salvage_sink_flush(struct salvage_sink *sink, struct err *err);
 /* The key of a row by the source's schema, for people. */
 void salvage_print_key(const struct schema *schema, const struct datum *values,

@@ -147,9 +147,11 @@ static tdbplus_status take_op(struct salvage_sink *sink, const struct commit_op 
     return salvage_put(sink, schema, salvage->values, err);
 }
 
-/* A load between the ops of a group. */
+/* A load or a range between the ops of a group. */
 struct load {
     uint64_t op_count; /* Ops before it. */
+    bool is_range;
+    struct payload_stage range;
     struct salvage_segment segment;
 };
 
@@ -161,6 +163,10 @@ static tdbplus_status read_loads(struct payload_reader *payload, uint64_t collec
     for (uint64_t i = 0; i < count; i++) {
         struct payload_stage stage = {0};
         TRY(payload_stage(payload, &stage, err));
+        struct load range = {.op_count = stage.op_count, .is_range = true, .range = stage};
+        if (stage.kind == COMMIT_DELETE_RANGE && list_push(loads, &range) == NULL) {
+            return err_set(err, TDBPLUS_E_NOMEM, "recover: out of memory");
+        }
         for (uint64_t k = 0; k < stage.segment_count; k++) {
             struct payload_segment segment = {0};
             TRY(payload_segment(payload, &segment, err));
@@ -190,6 +196,17 @@ static bool file_is_there(const struct salvage *salvage, uint64_t id)
     return true;
 }
 
+/* Without the manifest a row may be newer than the range and nobody can tell: then it stays. */
+static tdbplus_status take_range(struct salvage_sink *sink, const struct payload_stage *range,
+                                 struct err *err)
+{
+    if (!sink->object->flushed_known && !sink->salvage->totals.manifest_whole) {
+        sink->salvage->totals.rows_uncertain = true;
+        return TDBPLUS_OK;
+    }
+    return salvage_delete_range(sink, range->lower, range->has_upper ? &range->upper : NULL, err);
+}
+
 /* Saves the rows of the loads that come before op number `op`. [waits] */
 static tdbplus_status take_loads(struct salvage_sink *sink, const struct list *loads, size_t *next,
                                  uint64_t op, struct err *err)
@@ -200,7 +217,9 @@ static tdbplus_status take_loads(struct salvage_sink *sink, const struct list *l
         if (load->op_count > op) {
             break;
         }
-        if (sink->object->flushed_known || file_is_there(salvage, load->segment.id)) {
+        if (load->is_range) {
+            TRY(take_range(sink, &load->range, err));
+        } else if (salvage->totals.manifest_whole || file_is_there(salvage, load->segment.id)) {
             TRY(salvage_sink_flush(sink, err)); // What came before it must be there before it.
             TRY(salvage_segment_rows(salvage, &load->segment, err));
         }

@@ -34,35 +34,54 @@ static tdbplus_status no_memory(struct err *err)
     return err_set(err, TDBPLUS_E_NOMEM, "recover: a row does not fit the memory limit");
 }
 
-tdbplus_status salvage_sink_flush(struct salvage_sink *sink, struct err *err)
+/* Whether it is on disk matters at the end only: the whole can be repeated. [waits] */
+static tdbplus_status commit(struct salvage_sink *sink, const struct commit_group *group,
+                             struct err *err)
 {
-    if (sink->ops.count == 0) {
-        return TDBPLUS_OK;
-    }
-    struct salvage *salvage = sink->salvage;
-    struct commit_group group = {.collection = sink->object->made->collection,
-                                 .schema = sink->object->reads,
-                                 .ops = sink->ops.items,
-                                 .op_count = (uint32_t)sink->ops.count};
-    // Whether it is on disk matters at the end only: the whole can be repeated.
-    struct store_commit commit = {
-        .groups = &group, .group_count = 1, .durability = DURABILITY_NONE};
-    struct call call = *salvage->call;
-    call.alloc = salvage->alloc;
-    call.err = err;
+    struct store_commit commit = {.groups = group, .group_count = 1, .durability = DURABILITY_NONE};
+    struct call call = *sink->salvage->call;
     struct err why = {0};
+    call.alloc = sink->salvage->alloc;
     call.err = &why;
-    tdbplus_status status = store_commit(salvage->target, &commit, NULL, &call);
+    tdbplus_status status = store_commit(sink->salvage->target, &commit, NULL, &call);
     if (status != TDBPLUS_OK) {
         // Whatever it is, it is no damage of the source.
         status = status == TDBPLUS_E_IO ? TDBPLUS_E_STOPPED : status;
         return err_set(err, status, "recover: the new database: %s", why.text);
     }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status salvage_delete_range(struct salvage_sink *sink, struct span lower,
+                                    const struct span *upper, struct err *err)
+{
+    TRY(salvage_sink_flush(sink, err));
+    struct commit_stage stage = {.kind = COMMIT_DELETE_RANGE,
+                                 .lower = lower,
+                                 .upper = upper == NULL ? (struct span){0} : *upper,
+                                 .has_upper = upper != NULL};
+    struct commit_group group = {.collection = sink->object->made->collection,
+                                 .schema = sink->object->reads,
+                                 .stages = &stage,
+                                 .stage_count = 1};
+    return commit(sink, &group, err);
+}
+
+tdbplus_status salvage_sink_flush(struct salvage_sink *sink, struct err *err)
+{
+    if (sink->ops.count == 0) {
+        return TDBPLUS_OK;
+    }
+    struct commit_group group = {.collection = sink->object->made->collection,
+                                 .schema = sink->object->reads,
+                                 .ops = sink->ops.items,
+                                 .op_count = (uint32_t)sink->ops.count};
+    TRY(commit(sink, &group, err));
     sink->ops.count = 0;
     sink->size = 0;
     arena_reset(&sink->bytes);
     map_deinit(&sink->hashes);
-    map_init(&sink->hashes, salvage->alloc);
+    map_init(&sink->hashes, sink->salvage->alloc);
     return TDBPLUS_OK;
 }
 

@@ -27,7 +27,8 @@ struct commit_op {
 };
 
 enum commit_stage_kind {
-    COMMIT_LOAD = 1, /* The rows of segments that were written already (store_load.h). */
+    COMMIT_LOAD = 1,         /* The rows of segments that were written already (store_load.h). */
+    COMMIT_DELETE_RANGE = 2, /* There is no row with a key in [lower, upper) any more. */
 };
 
 /* Something that happens to a collection between the row changes of a commit. */
@@ -37,8 +38,12 @@ struct commit_stage {
     struct segment_ref *const *segments; /* COMMIT_LOAD. */
     uint32_t segment_count;
     uint64_t byte_count; /* Of the keys and values in them, for the statistics. */
+    struct span lower;   /* COMMIT_DELETE_RANGE; empty: from the first key. */
+    struct span upper;
+    bool has_upper; /* Else to the last. */
 };
 
+/* Whoever commits stages is the only one who changes rows of the collection (store_load.h). */
 /* At most one op per key before the first stage, between two, and after the last. */
 struct commit_group {
     struct collection *collection;

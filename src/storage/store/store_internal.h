@@ -291,6 +291,12 @@ struct object_ref *catalog_find_id(const struct catalog *catalog, uint64_t id);
 
 /* ---- apply.c: shared by commit and recovery ---- */
 
+/* Rows [first, end) of a segment. */
+struct apply_range {
+    uint64_t first;
+    uint64_t end;
+};
+
 /* One collection's part of a commit, resolved against a version. */
 struct apply_group {
     struct collection *collection;
@@ -303,7 +309,9 @@ struct apply_group {
     size_t byte_count;                 /* Of keys and rows. */
     struct segment_ref **old_segments; /* Per op: where the older version lies, or NULL. */
     uint64_t *old_rows;
-    uint64_t *scratch; /* Room for one row number per op. */
+    uint64_t *scratch;          /* Room for one row number per op. */
+    struct apply_range *ranges; /* Per stage and segment of the version: rows that a range ends. */
+    size_t range_count;
     /* What the three point to when there is one op; so a group must not move. */
     struct segment_ref *old_segment_one;
     uint64_t old_row_one;
@@ -317,6 +325,11 @@ TDBPLUS_CHECKED tdbplus_status apply_locate(struct apply_group *group, const str
 TDBPLUS_CHECKED tdbplus_status apply_reserve(struct apply_group *group, struct err *err);
 /* Under `commit`. `lsn` is the record's position; `values` has room for the schema's columns. */
 void apply_rows(struct apply_group *group, uint64_t lsn, uint64_t timestamp, struct datum *values);
+/* apply_range.c: the parts of the three that concern ranges; of stage number `stage`. */
+TDBPLUS_CHECKED tdbplus_status apply_locate_ranges(struct apply_group *group,
+                                                   const struct alloc *alloc, struct err *err);
+TDBPLUS_CHECKED tdbplus_status apply_reserve_ranges(struct apply_group *group, struct err *err);
+void apply_delete_range(struct apply_group *group, uint32_t stage, uint64_t timestamp);
 void apply_group_deinit(struct apply_group *group, const struct alloc *alloc);
 
 /* ---- flush.c, compact.c, background.c ---- */

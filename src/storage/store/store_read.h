@@ -109,6 +109,10 @@ uint64_t collection_id(const struct collection *collection);
  * not see its rows. */
 uint64_t collection_created(const struct collection *collection);
 
+/* The timestamp of the last commit that changed its rows, 0 if before the open. For who has barred
+ * the collection's gate (store_load.h): else it may be older than it seems. */
+uint64_t collection_changed(const struct collection *collection);
+
 /* True once it was dropped: a version acquired since then may lack rows. */
 bool collection_dropped(const struct collection *collection);
 
