@@ -212,6 +212,37 @@ static tdbplus_status not_subscriptable(struct binder *binder, const struct expr
                      "cannot subscript type %s because it does not support subscripting", name);
 }
 
+/* document['key'][0]: a path whose steps are texts. */
+static tdbplus_status bind_document_steps(struct binder *binder, struct bind_query *query,
+                                          const struct ast_indirection *ast, struct expr *document,
+                                          struct expr **expr_out)
+{
+    uint32_t count = ast->steps.count;
+    struct expr **arguments = arena_array(binder->arena, count + 1u, sizeof *arguments);
+    if (arguments == NULL) {
+        return bind_no_memory(binder);
+    }
+    arguments[0] = document;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct ast_subscript *step = (const struct ast_subscript *)ast->steps.items[i];
+        if (step->slice) {
+            return bind_fail(binder, TDBPLUS_E_TYPE, "42804", document->position,
+                             "jsonb subscript does not support slices");
+        }
+        TRY(bind_expression(binder, query, step->upper, &arguments[i + 1]));
+        struct type type = arguments[i + 1]->type;
+        if (type.id != TYPE_NONE && type.id != TYPE_TEXT && type.id != TYPE_INT4) {
+            char name[64];
+            func_type_name(type, name);
+            return bind_fail(binder, TDBPLUS_E_TYPE, "42804", arguments[i + 1]->position,
+                             "subscript type %s is not supported", name);
+        }
+        TRY(bind_coerce(binder, &arguments[i + 1], type_of(TYPE_TEXT), FUNC_CAST_EXPLICIT));
+    }
+    return bind_call(binder, "jsonb_extract_path", false, arguments, count + 1, document->position,
+                     expr_out);
+}
+
 tdbplus_status bind_indirection(struct binder *binder, struct bind_query *query,
                                 const struct ast_indirection *ast, struct expr **expr_out)
 {
@@ -220,6 +251,9 @@ tdbplus_status bind_indirection(struct binder *binder, struct bind_query *query,
     uint32_t count = count_subscripts(&ast->steps, 0);
     if (count < ast->steps.count) {
         return bind_unsupported(binder, ast->ast.position, "a field of a value");
+    }
+    if (expr->type.id == TYPE_JSON) {
+        return bind_document_steps(binder, query, ast, expr, expr_out);
     }
     if (expr->type.id != TYPE_ARRAY) {
         return not_subscriptable(binder, expr);

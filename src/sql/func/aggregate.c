@@ -758,7 +758,8 @@ static const struct aggregate table[] = {
     AGGREGATE_END,
 };
 
-static const struct aggregate *const tables[] = {table, aggregates_collect};
+static const struct aggregate *const tables[] = {table, aggregates_collect, aggregates_json,
+                                                 aggregates_statistics};
 
 #define TABLE_COUNT (sizeof tables / sizeof *tables)
 

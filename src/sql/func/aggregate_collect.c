@@ -6,14 +6,6 @@
 #include "sql/func/aggregate_internal.h"
 #include "types/array.h"
 
-/* The values of a group, in memory of the state's arena. */
-struct collected {
-    struct datum *items;
-    uint32_t count;
-    uint32_t capacity;
-    struct type type; /* Of the argument. */
-};
-
 /* A copy whose bytes live as long as the state. */
 static bool keep_bytes(struct datum *value, struct arena *arena)
 {
@@ -32,7 +24,7 @@ static bool keep_bytes(struct datum *value, struct arena *arena)
     return true;
 }
 
-static bool collect(struct collected *state, struct datum value, struct arena *arena)
+bool aggregate_collect(struct collected *state, struct datum value, struct arena *arena)
 {
     if (state->count == state->capacity) {
         uint32_t capacity = state->capacity * 2 + 8;
@@ -69,7 +61,7 @@ static tdbplus_status collect_update(const struct aggregate_update *update)
             return err_set_state(update->err, TDBPLUS_E_SQL, "22004",
                                  "cannot accumulate null arrays");
         }
-        if (!collect(state, value, update->arena)) {
+        if (!aggregate_collect(state, value, update->arena)) {
             return aggregate_no_memory(update->err);
         }
     }
