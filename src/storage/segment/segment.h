@@ -260,6 +260,10 @@ TDBPLUS_CHECKED tdbplus_status segment_gather(struct segment *segment, const uin
                                               uint32_t position_count, struct batch *batch,
                                               struct column *columns_out, struct err *err);
 
+/* Loads all pages, or as many as the cache has room for to spare: what was just written is read
+ * soon. [waits] Never fails. */
+void segment_warm(struct segment *segment);
+
 /* Asks for the pages of a coming segment_read(); never fails, may do nothing. */
 void segment_prefetch(struct segment *segment, uint64_t first_row, uint32_t row_count,
                       const uint32_t *positions, uint32_t position_count);

@@ -9,6 +9,7 @@
 
 #define GATHER_STEP        32u /* Rows whose memory accesses overlap. */
 #define PREFETCH_PAGES_MAX PAGE_LOAD_COUNT_MAX
+#define WARM_COLUMN_MAX    16u
 #define PREFETCH_SIZE_MAX  ((size_t)8 << 10)
 #define DENSE_FACTOR       4u /* Decoding so many values costs no more than finding one. */
 
@@ -210,6 +211,22 @@ void segment_prefetch(struct segment *segment, uint64_t first_row, uint32_t row_
     tdbplus_status ignored =
         load_missing(segment, first_row, row_count, positions, position_count, NULL);
     (void)ignored; // Whoever reads the page meets the failure again.
+}
+
+void segment_warm(struct segment *segment)
+{
+    uint32_t positions[WARM_COLUMN_MAX];
+    uint32_t count =
+        segment->column_count < WARM_COLUMN_MAX ? segment->column_count : WARM_COLUMN_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        positions[i] = i;
+    }
+    if (!page_cache_has_room(segment->cache, segment->file_size)) {
+        return;
+    }
+    for (uint64_t row = 0; row < segment->row_count; row += SEGMENT_WINDOW_ROW_COUNT) {
+        segment_prefetch(segment, row, SEGMENT_WINDOW_ROW_COUNT, positions, count);
+    }
 }
 
 /* Part of a window that one page holds. */

@@ -388,6 +388,7 @@ tdbplus_status collection_flush(struct collection *collection, bool *found_out, 
 {
     struct store *store = collection->store;
     struct flush flush = {.store = store, .collection = collection};
+    struct segment_ref *warm = NULL;
     list_init(&flush.rows, store->alloc, sizeof(uint32_t));
     mutex_lock(store->env, &store->flush_mutex);
     // A dropped collection takes its rows along; without this a caller's loop would never end.
@@ -414,12 +415,20 @@ tdbplus_status collection_flush(struct collection *collection, bool *found_out, 
     } else if (flush.segment != NULL && status != TDBPLUS_E_STOPPED) {
         atomic_store(&flush.segment->obsolete, true);
     }
+    if (flush.published && flush.segment != NULL) {
+        warm = flush.segment;
+        atomic_fetch_add_explicit(&warm->refs, 1, memory_order_relaxed);
+    }
     flush_deinit(&flush);
     if (status == TDBPLUS_OK && store->log != NULL) {
         status = cut_log(store, err);
     }
 done:
     mutex_unlock(store->env, &store->flush_mutex);
+    if (warm != NULL) {
+        segment_warm(warm->segment); // Its rows were in memory until now.
+        segment_ref_release(warm);
+    }
     return status;
 }
 

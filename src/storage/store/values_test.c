@@ -359,6 +359,8 @@ TEST(a_dropped_collection_takes_its_value_files_along)
     struct store_commit drop = {.changes = &change, .change_count = 1};
     commit(&fixture, &drop);
     catalog_release(catalog);
+    // A segment that goes retires its cached pages, so the second one finds the last of it.
+    (void)epoch_collect(&fixture.store->epoch);
     CHECK(epoch_collect(&fixture.store->epoch));
     uint64_t count = 0;
     CHECK(env_list(fixture.env, "db", count_file, &count, NULL) == TDBPLUS_OK);
