@@ -265,6 +265,7 @@ static tdbplus_status run_script(const struct execute_args *args, tdbplus_result
     tdbplus_session *session = args->session;
     struct span text = {.data = (const uint8_t *)args->sql, .size = args->size};
     TRY(sql_script_create(text, call->alloc, &result->script, call->err));
+    sql_script_use(result->script, &session->settings);
     uint32_t count = sql_script_count(result->script);
     if (count == 0) {
         return TDBPLUS_OK;
@@ -288,6 +289,10 @@ static tdbplus_status run_script(const struct execute_args *args, tdbplus_result
         TRY(run_transaction(session, (const struct ast_transaction *)ast, &tag, call));
         (void)memccpy(result->tag, tag, 0, sizeof result->tag - 1);
         return TDBPLUS_OK;
+    }
+    if (kind == SQL_SESSION && ast->kind == AST_SET && !session->failed) {
+        (void)memccpy(result->tag, tag, 0, sizeof result->tag - 1);
+        return session_set(session, ast, call->err);
     }
     if (kind == SQL_SESSION && !session->failed) {
         return err_set(call->err, TDBPLUS_E_UNSUPPORTED, "%s is not supported", tag);
@@ -389,6 +394,7 @@ static tdbplus_status open_work(void *arg, const struct call *call)
         return err_set(call->err, TDBPLUS_E_NOMEM, "a session does not fit in memory");
     }
     session->db = args->db;
+    session->settings.thread_count = args->db->thread_count;
     session->options = options_default;
     list_init(&session->savepoints, &args->db->host, sizeof(struct engine_savepoint));
     *args->session_out = session;

@@ -13,6 +13,7 @@ struct tdbplus_session {
     struct txn_options options;
     bool failed; /* The open transaction can only be rolled back. */
     int64_t begin_time_us;
+    struct sql_settings settings;
     struct list savepoints;      /* struct engine_savepoint. */
     tdbplus_result *result_open; /* Reads from `txn`; at most one, the others are held. */
 };
@@ -47,6 +48,12 @@ struct tdbplus_result {
     struct arena row_arena;
     tdbplus_value *values;
 };
+
+/* ---- settings.c ---- */
+
+/* SET of something that the SQL engine listens to. */
+TDBPLUS_CHECKED tdbplus_status session_set(tdbplus_session *session, const struct ast *ast,
+                                           struct err *err);
 
 /* ---- result.c ---- */
 

@@ -27,4 +27,7 @@ const struct simd_ops simd_ops_avx512 = {
     .block_probe = block_probe_avx2,
     .find_pieces_u64 = find_pieces_u64_avx512,
     .grid_guess_u64 = grid_guess_u64_avx512,
+    .range_i32 = range_i32_avx512,
+    .range_i64 = range_i64_avx512,
+    .mask_rows = mask_rows_avx512,
 };

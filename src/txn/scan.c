@@ -36,6 +36,24 @@ static tdbplus_status copy_paths(struct scan *scan, const struct scan_options *o
     return TDBPLUS_OK;
 }
 
+static tdbplus_status copy_early(struct scan *scan, const struct scan_options *options,
+                                 struct err *err)
+{
+    uint32_t *early = arena_array(&scan->arena, (size_t)options->early_count + 1, sizeof *early);
+    if (early == NULL) {
+        return no_memory(err);
+    }
+    for (uint32_t i = 0; i < options->early_count; i++) {
+        early[i] = options->early[i];
+        if (early[i] >= scan->schema->column_count) {
+            return err_set(err, TDBPLUS_E_INVALID, "scan: \"%s\" has no column %u",
+                           scan->object->name, early[i]);
+        }
+    }
+    scan->options.early = early;
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status copy_options(struct scan *scan, const struct scan_options *options,
                                    struct err *err)
 {
@@ -71,6 +89,7 @@ static tdbplus_status copy_options(struct scan *scan, const struct scan_options 
     }
     own->positions = positions;
     own->conditions = conditions;
+    TRY(copy_early(scan, options, err));
     return TDBPLUS_OK;
 }
 
@@ -86,17 +105,51 @@ static uint32_t fetch_place(struct scan *scan, uint32_t position)
     return scan->fetch_count++;
 }
 
+static bool is_listed(const uint32_t *places, uint32_t count, uint32_t place)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (places[i] == place) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What must be read of a row before it is known whether it is wanted. */
+static void split_fetch(struct scan *scan)
+{
+    const struct scan_options *options = &scan->options;
+    bool conditions = options->filter_rows && options->condition_count > 0;
+    bool choosy = !scan->shadow && options->paths == NULL && (conditions || options->keep != NULL);
+    for (uint32_t i = 0; i < scan->fetch_count; i++) {
+        bool early =
+            !choosy ||
+            (conditions && is_listed(scan->condition_fetch, options->condition_count, i)) ||
+            is_listed(scan->keep_fetch, options->early_count, i);
+        if (early) {
+            scan->early[scan->early_count++] = i;
+        } else {
+            scan->late[scan->late_count++] = i;
+        }
+    }
+}
+
 static tdbplus_status choose_fetch(struct scan *scan, struct err *err)
 {
     const struct scan_options *options = &scan->options;
     const struct schema *schema = scan->schema;
-    size_t capacity =
-        (size_t)options->position_count + options->condition_count + schema->key_count + 1;
+    size_t capacity = (size_t)options->position_count + options->condition_count +
+                      options->early_count + schema->key_count + 1;
     scan->fetch = arena_array(&scan->arena, capacity, sizeof *scan->fetch);
     scan->key_fetch = arena_array(&scan->arena, schema->key_count, sizeof *scan->key_fetch);
     scan->condition_fetch = arena_array(&scan->arena, (size_t)options->condition_count + 1,
                                         sizeof *scan->condition_fetch);
-    if (scan->fetch == NULL || scan->key_fetch == NULL || scan->condition_fetch == NULL) {
+    scan->keep_fetch =
+        arena_array(&scan->arena, (size_t)options->early_count + 1, sizeof *scan->keep_fetch);
+    scan->early = arena_array(&scan->arena, capacity, sizeof *scan->early);
+    scan->late = arena_array(&scan->arena, capacity, sizeof *scan->late);
+    if (scan->fetch == NULL || scan->key_fetch == NULL || scan->condition_fetch == NULL ||
+        scan->keep_fetch == NULL || scan->early == NULL || scan->late == NULL) {
         return no_memory(err);
     }
     for (uint32_t i = 0; i < options->position_count; i++) {
@@ -111,8 +164,12 @@ static tdbplus_status choose_fetch(struct scan *scan, struct err *err)
     for (uint32_t i = 0; scan->needs_keys && i < schema->key_count; i++) {
         scan->key_fetch[i] = fetch_place(scan, schema->key_columns[i]);
     }
+    for (uint32_t i = 0; i < options->early_count; i++) {
+        scan->keep_fetch[i] = fetch_place(scan, options->early[i]);
+    }
     scan->gather = scan->fetch;
     scan->gather_count = scan->fetch_count;
+    split_fetch(scan);
     return TDBPLUS_OK;
 }
 
@@ -496,8 +553,10 @@ void scan_morsel_begin(const struct scan *scan, uint32_t number, struct scan_mor
 {
     ASSERT(number < scan->piece_count);
     const struct scan_piece *piece = &scan->pieces[number];
-    *morsel_out = (struct scan_morsel){
-        .source = piece->source, .next_row = piece->first_row, .end_row = piece->end_row};
+    *morsel_out = (struct scan_morsel){.source = piece->source,
+                                       .next_row = piece->first_row,
+                                       .end_row = piece->end_row,
+                                       .keep = scan->options.keep};
 }
 
 tdbplus_status scan_morsel_next(struct scan *scan, struct scan_morsel *morsel, struct batch *batch,
@@ -506,7 +565,7 @@ tdbplus_status scan_morsel_next(struct scan *scan, struct scan_morsel *morsel, s
     const struct scan_source *source = &scan->sources[morsel->source];
     while (morsel->next_row < morsel->end_row) {
         TRY(scan_check(scan, call));
-        TRY(scan_read_source(scan, source, &morsel->next_row, morsel->end_row, batch, call));
+        TRY(scan_read_source(scan, source, morsel, batch, call));
         TRY(store_snapshot_check(&scan->link.hold, call->err));
         if (batch_live_count(batch) > 0) {
             batch->column_count = scan->options.position_count;

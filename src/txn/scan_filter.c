@@ -41,59 +41,14 @@ static tdbplus_status row_key(const struct scan *scan, const struct batch *batch
     return TDBPLUS_OK;
 }
 
-static bool compare_matches(uint8_t compare, int order)
-{
-    switch ((enum scan_compare)compare) {
-    case SCAN_EQUAL:
-        return order == 0;
-    case SCAN_LESS:
-        return order < 0;
-    case SCAN_LESS_EQUAL:
-        return order <= 0;
-    case SCAN_GREATER:
-        return order > 0;
-    case SCAN_GREATER_EQUAL:
-        return order >= 0;
-    case SCAN_IS_NULL:
-    case SCAN_IS_NOT_NULL:
-        break;
-    }
-    return false;
-}
-
-static bool row_matches(const struct scan *scan, const struct batch *batch, uint32_t row)
-{
-    for (uint32_t i = 0; i < scan->options.condition_count; i++) {
-        const struct scan_condition *condition = &scan->options.conditions[i];
-        const struct column *column = &batch->columns[scan->condition_fetch[i]];
-        bool is_null = column_is_null(column, row);
-        if (condition->compare == SCAN_IS_NULL || condition->compare == SCAN_IS_NOT_NULL) {
-            if (is_null != (condition->compare == SCAN_IS_NULL)) {
-                return false;
-            }
-            continue;
-        }
-        if (is_null || condition->value.is_null) {
-            return false;
-        }
-        struct datum value;
-        column_get(column, row, &value);
-        if (!compare_matches(condition->compare, datum_compare(&value, &condition->value))) {
-            return false;
-        }
-    }
-    return true;
-}
-
 tdbplus_status scan_filter(struct scan *scan, const struct scan_source *source, struct batch *batch,
                            struct err *err)
 {
     bool shadow = scan->shadow && source->kind != SOURCE_OWN;
     // Segments are cut to the range by position, own rows when they were listed.
     bool ranged = source->kind == SOURCE_TABLE && (scan->range.has_lower || scan->range.has_upper);
-    bool conditions = scan->options.filter_rows && scan->options.condition_count > 0;
     uint32_t count = batch_live_count(batch);
-    if ((!shadow && !ranged && !conditions) || count == 0) {
+    if ((!shadow && !ranged) || count == 0) {
         return TDBPLUS_OK;
     }
     uint16_t *kept = arena_array(&batch->arena, count, sizeof *kept);
@@ -106,12 +61,9 @@ tdbplus_status scan_filter(struct scan *scan, const struct scan_source *source, 
     for (uint32_t i = 0; i < count && status == TDBPLUS_OK; i++) {
         uint32_t row = batch->selection == NULL ? i : batch->selection[i];
         struct segment_key key = {0};
-        if (shadow || ranged) {
-            status = row_key(scan, batch, row, &buffer, &key, err);
-        }
+        status = row_key(scan, batch, row, &buffer, &key, err);
         if (status == TDBPLUS_OK && !(shadow && scan_shadowed(scan, source, &key)) &&
-            (!ranged || key_in_range(&scan->range, key.key)) &&
-            (!conditions || row_matches(scan, batch, row))) {
+            (!ranged || key_in_range(&scan->range, key.key))) {
             kept[kept_count++] = (uint16_t)row;
         }
     }

@@ -61,7 +61,14 @@ struct scan {
      * knows already. */
     const uint32_t *gather;
     uint32_t gather_count;
-    uint32_t *key_fetch;       /* Where the key columns are in `fetch`; when `needs_keys`. */
+    uint32_t *key_fetch; /* Where the key columns are in `fetch`; when `needs_keys`. */
+    /* Places in `fetch`: what conditions and `keep` read, and the rest, which only survivors need.
+     */
+    uint32_t *early;
+    uint32_t early_count;
+    uint32_t *late;
+    uint32_t late_count;
+    uint32_t *keep_fetch;      /* Where each column of options.early is in `fetch`. */
     uint32_t *condition_fetch; /* Where each condition's column is in `fetch`; with filter_rows. */
     bool needs_keys;
     bool shadow;         /* The transaction has changed rows of this collection, */
@@ -100,11 +107,15 @@ bool key_in_range(const struct key_range *range, struct span key);
 /* Reads up to 2,048 rows of a source from *next_row on into the batch: `fetch` columns, visible
  * rows selected. Advances *next_row. The batch may come out with no live row. [waits] */
 TDBPLUS_CHECKED tdbplus_status scan_read_source(struct scan *scan, const struct scan_source *source,
-                                                uint64_t *next_row, uint64_t end_row,
-                                                struct batch *batch, const struct call *call);
+                                                struct scan_morsel *morsel, struct batch *batch,
+                                                const struct call *call);
 
-/* Drops selected rows that the transaction has replaced or deleted, that are outside the range, or
- * that fail a condition. */
+/* scan_match.c: drops selected rows that fail a condition; reads the columns at condition_fetch. */
+TDBPLUS_CHECKED tdbplus_status scan_match(const struct scan *scan, struct batch *batch,
+                                          struct err *err);
+
+/* Drops selected rows that the transaction has replaced or deleted, or that are outside the range.
+ */
 TDBPLUS_CHECKED tdbplus_status scan_filter(struct scan *scan, const struct scan_source *source,
                                            struct batch *batch, struct err *err);
 

@@ -755,8 +755,10 @@ static tdbplus_status finish_batch(struct scan *scan, uint32_t count, struct bat
     batch->selection = NULL;
     batch->selected_count = 0;
     // Changes are skipped and the range is kept by the streams: only conditions are left.
-    static const struct scan_source merged = {.kind = SOURCE_OWN};
-    TRY(scan_filter(scan, &merged, batch, err));
+    bool conditions = scan->options.filter_rows && scan->options.condition_count > 0;
+    if (conditions && batch_live_count(batch) > 0) {
+        TRY(scan_match(scan, batch, err));
+    }
     return scan_read_paths(scan, batch, err);
 }
 

@@ -270,16 +270,115 @@ static tdbplus_status select_visible(struct scan *scan, uint32_t number, uint64_
     return TDBPLUS_OK;
 }
 
+/* Some of the columns of rows of one segment, on their way into a batch. */
+struct window_read {
+    struct scan *scan;
+    struct segment *segment;
+    uint64_t first;
+    uint32_t row_count;
+    struct batch *batch; /* `columns` has room for all that the scan fetches. */
+};
+
+/* Reads the columns at these places of `fetch`: all rows, or those listed, densely. */
+static tdbplus_status read_places(const struct window_read *window, const uint32_t *places,
+                                  uint32_t place_count, const uint64_t *rows, uint32_t count,
+                                  struct err *err)
+{
+    struct batch *batch = window->batch;
+    struct reading reading = {0};
+    uint32_t *fetch = arena_array(&batch->arena, (size_t)place_count + 1, sizeof *fetch);
+    struct column *columns =
+        arena_array(&batch->arena, 2 * (size_t)place_count + 1, sizeof *columns);
+    if (fetch == NULL || columns == NULL) {
+        return no_memory(err);
+    }
+    for (uint32_t i = 0; i < place_count; i++) {
+        fetch[i] = window->scan->fetch[places[i]];
+    }
+    TRY(begin_reading(window->scan, fetch, place_count, batch, &reading, err));
+    find_segment_columns(&reading, window->segment, false);
+    struct column *have = columns + place_count;
+    if (rows != NULL) {
+        TRY(segment_gather(window->segment, rows, count, reading.positions, reading.position_count,
+                           batch, have, err));
+    } else {
+        TRY(segment_read(window->segment, window->first, window->row_count, reading.positions,
+                         reading.position_count, batch, have, err));
+    }
+    TRY(complete_columns(&reading, have, count, columns, err));
+    for (uint32_t i = 0; i < place_count; i++) {
+        batch->columns[places[i]] = columns[i];
+    }
+    return TDBPLUS_OK;
+}
+
+/* Fewer survivors than this share of a window are fetched one by one. */
+#define GATHER_SHARE 24u
+
+/* The few rows that are left become the whole batch. */
+static tdbplus_status gather_late(const struct window_read *window, struct err *err)
+{
+    struct scan *scan = window->scan;
+    struct batch *batch = window->batch;
+    uint32_t count = batch->selected_count;
+    uint64_t *rows = arena_alloc(&batch->arena, (count + 1u) * sizeof *rows);
+    if (rows == NULL) {
+        return no_memory(err);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        rows[i] = window->first + batch->selection[i];
+    }
+    for (uint32_t i = 0; i < scan->early_count; i++) {
+        struct column *column = &batch->columns[scan->early[i]];
+        struct column flat = {0};
+        if (!column_flatten(column, batch->selection, count, &flat, &batch->arena)) {
+            return no_memory(err);
+        }
+        *column = flat;
+    }
+    batch->selection = NULL;
+    batch->row_count = count;
+    return read_places(window, scan->late, scan->late_count, rows, count, err);
+}
+
+/* Conditions, then the caller's own. */
+static tdbplus_status choose_rows(struct scan *scan, const struct scan_morsel *morsel,
+                                  struct batch *batch, struct err *err)
+{
+    bool conditions = scan->options.filter_rows && scan->options.condition_count > 0;
+    if (conditions && batch_live_count(batch) > 0) {
+        TRY(scan_match(scan, batch, err));
+    }
+    if (morsel->keep == NULL || batch_live_count(batch) == 0) {
+        return TDBPLUS_OK;
+    }
+    struct column *all = batch->columns;
+    uint32_t column_count = batch->column_count;
+    struct column *some =
+        arena_array(&batch->arena, (size_t)scan->options.early_count + 1, sizeof *some);
+    if (some == NULL) {
+        return no_memory(err);
+    }
+    for (uint32_t i = 0; i < scan->options.early_count; i++) {
+        some[i] = all[scan->keep_fetch[i]];
+    }
+    batch->columns = some;
+    batch->column_count = scan->options.early_count;
+    tdbplus_status status = morsel->keep->keep(morsel->keep->context, batch);
+    batch->columns = all;
+    batch->column_count = column_count;
+    return status;
+}
+
 static tdbplus_status read_segment(struct scan *scan, const struct scan_source *source,
-                                   uint64_t *next_row, uint64_t end_row, struct batch *batch,
-                                   struct err *err)
+                                   struct scan_morsel *morsel, struct batch *batch, struct err *err)
 {
     struct segment *segment = version_segment(scan->version, source->number);
-    uint64_t first = *next_row;
+    uint64_t first = morsel->next_row;
     uint64_t window_end = (first / SEGMENT_WINDOW_ROW_COUNT + 1) * SEGMENT_WINDOW_ROW_COUNT;
-    uint64_t end = window_end < end_row ? window_end : end_row;
+    uint64_t end = window_end < morsel->end_row ? window_end : morsel->end_row;
     uint32_t row_count = (uint32_t)(end - first);
-    *next_row = end;
+    morsel->next_row = end;
     if (pruned(scan, segment, first, row_count)) {
         return TDBPLUS_OK;
     }
@@ -287,22 +386,27 @@ static tdbplus_status read_segment(struct scan *scan, const struct scan_source *
     if (batch->selection != NULL && batch->selected_count == 0) {
         return TDBPLUS_OK;
     }
-    struct reading reading = {0};
-    TRY(begin_reading(scan, scan->fetch, scan->fetch_count, batch, &reading, err));
-    find_segment_columns(&reading, segment, false);
-    struct column *columns =
-        arena_array(&batch->arena, 2 * (size_t)scan->fetch_count + 1, sizeof *columns);
-    if (columns == NULL) {
+    batch->columns =
+        arena_array(&batch->arena, (size_t)scan->fetch_count + 1, sizeof *batch->columns);
+    if (batch->columns == NULL) {
         return no_memory(err);
     }
-    struct column *have = columns + scan->fetch_count;
-    TRY(segment_read(segment, first, row_count, reading.positions, reading.position_count, batch,
-                     have, err));
-    TRY(complete_columns(&reading, have, row_count, columns, err));
-    batch->columns = columns;
     batch->column_count = scan->fetch_count;
     batch->row_count = row_count;
-    return TDBPLUS_OK;
+    struct window_read window = {scan, segment, first, row_count, batch};
+    TRY(read_places(&window, scan->early, scan->early_count, NULL, row_count, err));
+    if (scan->shadow) {
+        TRY(scan_filter(scan, source, batch, err));
+    }
+    TRY(choose_rows(scan, morsel, batch, err));
+    uint32_t live = batch_live_count(batch);
+    if (live == 0 || scan->late_count == 0) {
+        return scan_read_segment_paths(scan, segment, first, batch, err);
+    }
+    if (batch->selection != NULL && live < row_count / GATHER_SHARE) {
+        return gather_late(&window, err);
+    }
+    return read_places(&window, scan->late, scan->late_count, NULL, row_count, err);
 }
 
 static tdbplus_status gather_segment(struct scan *scan, const struct scan_source *source,
@@ -325,30 +429,27 @@ static tdbplus_status gather_segment(struct scan *scan, const struct scan_source
 /* ---- any source ---- */
 
 tdbplus_status scan_read_source(struct scan *scan, const struct scan_source *source,
-                                uint64_t *next_row, uint64_t end_row, struct batch *batch,
+                                struct scan_morsel *morsel, struct batch *batch,
                                 const struct call *call)
 {
-    uint64_t first_row = *next_row;
     batch_reset(batch);
+    if (source->kind == SOURCE_SEGMENT) {
+        return read_segment(scan, source, morsel, batch, call->err);
+    }
     if (source->kind == SOURCE_TABLE) {
-        TRY(read_table(scan, source, next_row, batch, call->err));
-    } else if (source->kind == SOURCE_SEGMENT) {
-        TRY(read_segment(scan, source, next_row, end_row, batch, call->err));
+        TRY(read_table(scan, source, &morsel->next_row, batch, call->err));
     } else {
-        uint64_t left = end_row - *next_row;
+        uint64_t left = morsel->end_row - morsel->next_row;
         uint32_t count = left < BATCH_ROW_COUNT_MAX ? (uint32_t)left : BATCH_ROW_COUNT_MAX;
         struct own_request request = {.fetch = scan->fetch,
                                       .fetch_count = scan->fetch_count,
-                                      .numbers = scan->own + *next_row,
+                                      .numbers = scan->own + morsel->next_row,
                                       .count = count};
         TRY(decode_own(scan, &request, batch, call->err));
-        *next_row += count;
+        morsel->next_row += count;
     }
     TRY(scan_filter(scan, source, batch, call->err));
-    if (source->kind == SOURCE_SEGMENT) {
-        struct segment *segment = version_segment(scan->version, source->number);
-        return scan_read_segment_paths(scan, segment, first_row, batch, call->err);
-    }
+    TRY(choose_rows(scan, morsel, batch, call->err));
     return scan_read_paths(scan, batch, call->err);
 }
 

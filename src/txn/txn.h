@@ -272,6 +272,16 @@ struct scan_path {
     bool as_text;
 };
 
+/*
+ * A further condition of the caller's, asked before columns that only survivors need are read. The
+ * batch has the columns at `early` of the options, in that order; the function narrows its
+ * selection, with memory of its arena. Rows it leaves out are left out of the scan.
+ */
+struct scan_keep {
+    tdbplus_status (*keep)(void *context, struct batch *batch);
+    void *context;
+};
+
 struct scan_options {
     const uint32_t *positions; /* Columns wanted, in this order; may be none (counting). */
     uint32_t position_count;
@@ -284,8 +294,11 @@ struct scan_options {
     uint32_t condition_count;
     struct scan_bound lower;
     struct scan_bound upper;
-    bool latest;        /* Reads the newest committed rows and all own ones, as checks do. */
-    uint64_t row_limit; /* No more rows than so many will be asked for; 0: unknown. A hint. */
+    bool latest;           /* Reads the newest committed rows and all own ones, as checks do. */
+    uint64_t row_limit;    /* No more rows than so many will be asked for; 0: unknown. A hint. */
+    const uint32_t *early; /* Columns that `keep` reads. */
+    uint32_t early_count;  /* SCAN_ANY only. */
+    const struct scan_keep *keep; /* NULL: none. Must outlive the scan. */
 };
 
 /*
@@ -343,6 +356,7 @@ struct scan_morsel {
     uint32_t source;
     uint64_t next_row;
     uint64_t end_row;
+    const struct scan_keep *keep; /* That of the options; a thread may put its own here. */
 };
 
 uint32_t scan_morsel_count(const struct scan *scan);

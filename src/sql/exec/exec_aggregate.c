@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "sql/exec/exec_aggregation.h"
+#include "sql/exec/exec_team.h"
 
 struct aggregate_stage {
     struct stage stage;
@@ -12,23 +13,77 @@ struct aggregate_stage {
     uint32_t out_row;
 };
 
-static tdbplus_status aggregate_all(struct aggregate_stage *stage, struct exec *exec)
+static tdbplus_status consume_all(struct aggregation *aggregation, const struct team *team,
+                                  struct pipeline *input, struct exec *exec)
 {
     tdbplus_status status = TDBPLUS_OK;
     struct batch batch;
     struct arena arena;
     batch_init(&batch, exec->call->alloc);
     arena_init(&arena, exec->call->alloc, 0);
-    while ((status = pipeline_next(stage->input.last, exec, &batch)) == TDBPLUS_OK) {
-        TRY_OR(done, aggregation_consume(&stage->aggregation, &batch, &arena));
+    while (!atomic_load_explicit(&team->stop, memory_order_relaxed) &&
+           (status = pipeline_next(input->last, exec, &batch)) == TDBPLUS_OK) {
+        TRY_OR(done, aggregation_consume(aggregation, &batch, &arena));
         arena_reset(&arena);
     }
-    TRY_OR(done, status == TDBPLUS_END ? TDBPLUS_OK : status);
-    TRY_OR(done, aggregation_end(&stage->aggregation));
-    stage->done = true;
+    status = status == TDBPLUS_END ? TDBPLUS_OK : status;
 done:
     arena_deinit(&arena);
     batch_deinit(&batch);
+    return status;
+}
+
+struct team_aggregation {
+    struct team team;
+    struct aggregate_stage *stage;
+    struct aggregation *parts; /* Of the workers. */
+};
+
+static tdbplus_status aggregate_part(void *ctx, uint32_t number, struct pipeline *input,
+                                     struct exec *exec)
+{
+    struct team_aggregation *all = ctx;
+    struct aggregation *aggregation =
+        number == 0 ? &all->stage->aggregation : &all->parts[number - 1];
+    return consume_all(aggregation, &all->team, input, exec);
+}
+
+/* Each worker groups what it reads; the parts are added up afterwards. */
+static tdbplus_status aggregate_together(struct team_aggregation *all, struct exec *exec)
+{
+    struct team *team = &all->team;
+    all->parts = arena_array(&exec->arena, team->worker_count + 1u, sizeof *all->parts);
+    if (all->parts == NULL) {
+        return exec_no_memory(exec);
+    }
+    team->work = aggregate_part;
+    team->ctx = all;
+    for (uint32_t i = 0; i < team->worker_count; i++) {
+        TRY(aggregation_init(&all->parts[i], &team->workers[i].exec, all->stage->aggregation.plan,
+                             &team->workers[i].input));
+    }
+    TRY(team_run(team, &all->stage->input));
+    for (uint32_t i = 0; i < team->worker_count; i++) {
+        TRY(aggregation_merge(&all->stage->aggregation, &all->parts[i]));
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status aggregate_all(struct aggregate_stage *stage, struct exec *exec)
+{
+    tdbplus_status status = TDBPLUS_OK;
+    struct team_aggregation all = {.team = {.leader = exec}, .stage = stage};
+    if (stage->aggregation.exact) {
+        TRY_OR(done, team_open(&all.team, exec, stage->aggregation.plan->left, &stage->input));
+    }
+    TRY_OR(done, aggregate_together(&all, exec));
+    TRY_OR(done, aggregation_end(&stage->aggregation));
+    stage->done = true;
+done:
+    for (uint32_t i = 0; all.parts != NULL && i < all.team.worker_count; i++) {
+        aggregation_deinit(&all.parts[i]);
+    }
+    team_close(&all.team);
     return status;
 }
 

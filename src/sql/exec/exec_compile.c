@@ -2,6 +2,7 @@
 
 #include "sql/exec/exec_decimal.h"
 #include "sql/exec/exec_internal.h"
+#include "sql/exec/exec_scan.h"
 
 static tdbplus_status compile_column(struct exec *exec, const struct expr *expr,
                                      const struct plan_column *columns, uint32_t column_count,
@@ -78,6 +79,14 @@ tdbplus_status exec_compile_expr(struct exec *exec, const struct expr *expr,
     return TDBPLUS_OK;
 }
 
+static tdbplus_status compile_filter(struct exec *exec, const struct plan *plan,
+                                     struct pipeline *pipeline)
+{
+    bool done = false;
+    TRY(make_filtered_scan(exec, plan, pipeline, &done));
+    return done ? TDBPLUS_OK : make_filter(exec, plan, pipeline);
+}
+
 tdbplus_status exec_compile(struct exec *exec, const struct plan *plan,
                             struct pipeline *pipeline_out)
 {
@@ -93,7 +102,7 @@ tdbplus_status exec_compile(struct exec *exec, const struct plan *plan,
         TRY(make_series(exec, plan, &pipeline));
         break;
     case PLAN_FILTER:
-        TRY(make_filter(exec, plan, &pipeline));
+        TRY(compile_filter(exec, plan, &pipeline));
         break;
     case PLAN_PROJECT:
         TRY(make_project(exec, plan, &pipeline));
@@ -140,6 +149,9 @@ tdbplus_status exec_compile(struct exec *exec, const struct plan *plan,
     case PLAN_DELETE:
         TRY(make_change_source(exec, plan, &pipeline));
         break;
+    }
+    if (pipeline.last->origin == NULL) {
+        pipeline.last->origin = plan;
     }
     pipeline.columns = plan->columns;
     pipeline.column_count = plan->column_count;

@@ -33,6 +33,8 @@ struct exec {
     struct exec *parent;
     struct cte_rows *ctes; /* Materialised in this exec. */
     struct stage *stages;  /* All of them, to be closed. */
+    struct exec *leader;   /* Whose joins and scans this one shares, as a worker of its team. */
+    uint32_t thread_count; /* To be used at most; 0 is 1. */
     uint64_t changed_rows;
     uint32_t depth;
 };
@@ -54,17 +56,22 @@ struct stage_ops {
     /* Step, may be NULL: what comes after all input; TDBPLUS_END at last. */
     tdbplus_status (*drain)(struct stage *stage, struct exec *exec, struct batch *out);
     void (*close)(struct stage *stage); /* May be NULL. Never fails; memory goes with the arena. */
+    /* May be NULL: what must be there before the first row is asked for, from the last stage to the
+     * source. Called again it does nothing. */
+    tdbplus_status (*begin)(struct stage *stage, struct exec *exec);
+    bool passes_rows; /* What becomes of a row does not depend on other rows of the input. */
 };
 
 /* The first field of each stage's struct. */
 struct stage {
     const struct stage_ops *ops;
     struct stage *next_of_all;
-    struct stage *before; /* NULL: a source. */
-    struct batch input;   /* Of a step. */
-    bool pending;         /* `input` has more to give. */
-    bool ended;           /* No more input. */
-    bool stopped;         /* No more output. */
+    struct stage *before;      /* NULL: a source. */
+    const struct plan *origin; /* What it was compiled from. */
+    struct batch input;        /* Of a step. */
+    bool pending;              /* `input` has more to give. */
+    bool ended;                /* No more input. */
+    bool stopped;              /* No more output. */
 };
 
 /* The end of a pipeline and the ids of its columns, in order. */
@@ -76,6 +83,19 @@ struct pipeline {
 
 /* A zeroed stage of `size` bytes, known to the exec; NULL when memory is out. */
 void *stage_make(struct exec *exec, size_t size, const struct stage_ops *ops, struct stage *before);
+
+/* Begins every stage of a pipeline. */
+TDBPLUS_CHECKED tdbplus_status pipeline_begin(struct stage *last, struct exec *exec);
+
+/* The stage of `exec` that was compiled from a plan, or NULL. */
+struct stage *exec_find_stage(const struct exec *exec, const struct plan *plan);
+
+/* True for joins that keep right rows without a match: a left row dropped before would show. */
+bool stage_keeps_right(const struct stage *stage);
+
+/* Of tables, without an access; and how many morsels it has, once begun. */
+bool stage_is_scan(const struct stage *stage);
+uint32_t scan_stage_morsels(const struct stage *stage);
 
 /* The next batch with live rows; TDBPLUS_END at the end. `out` is reset first. */
 TDBPLUS_CHECKED tdbplus_status pipeline_next(struct stage *last, struct exec *exec,
@@ -109,6 +129,10 @@ static inline uint32_t rows_at(const struct func_rows *rows, uint32_t i)
 
 TDBPLUS_CHECKED tdbplus_status exec_compile(struct exec *exec, const struct plan *plan,
                                             struct pipeline *pipeline_out);
+
+/* Expressions that read no columns. */
+TDBPLUS_CHECKED tdbplus_status exec_compile_values(struct exec *exec, struct expr **exprs,
+                                                   uint32_t count, struct expr ***exprs_out);
 
 /* A copy of an expression that finds its columns in the pipeline, or in outer rows. */
 TDBPLUS_CHECKED tdbplus_status exec_compile_expr(struct exec *exec, const struct expr *expr,

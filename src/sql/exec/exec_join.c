@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "sql/exec/exec_join_table.h"
+#include "sql/exec/exec_scan.h"
 
 struct join_stage {
     struct stage stage;
@@ -19,8 +19,12 @@ struct join_stage {
     struct expr **rest; /* Conditions over both sides. */
     uint32_t rest_count;
     bool built;
-    struct row_store store;
-    struct join_table table;
+    struct row_store own_store;
+    struct join_table own_table;
+    /* Of the leader's join, in a team. */
+    const struct row_store *store;
+    const struct join_table *table;
+    const struct join_stage *leader;
     uint8_t *right_matched; /* RIGHT and FULL. */
     uint32_t drain_row;
     /* Where the current left batch stands. */
@@ -73,23 +77,40 @@ static tdbplus_status build(struct join_stage *stage, struct exec *exec)
     batch_init(&batch, exec->call->alloc);
     while ((status = pipeline_next(stage->right.last, exec, &batch)) == TDBPLUS_OK) {
         struct func_rows rows = batch_rows(&batch);
-        TRY_OR(done, row_store_append(&stage->store, exec, batch.columns, &rows));
+        TRY_OR(done, row_store_append(&stage->own_store, exec, batch.columns, &rows));
     }
     TRY_OR(done, status == TDBPLUS_END ? TDBPLUS_OK : status);
     if (stage->key_count > 0) {
-        TRY_OR(done, join_table_build(&stage->table, exec, &stage->store, stage->right_keys));
+        TRY_OR(done,
+               join_table_build(&stage->own_table, exec, &stage->own_store, stage->right_keys));
     }
     if (keeps_right(stage)) {
-        stage->right_matched = arena_array(&exec->arena, stage->store.row_count + 1u, 1);
+        stage->right_matched = arena_array(&exec->arena, stage->store->row_count + 1u, 1);
         if (stage->right_matched == NULL) {
             status = exec_no_memory(exec);
             goto done;
         }
     }
-    stage->built = true;
 done:
     batch_deinit(&batch);
     return status;
+}
+
+static tdbplus_status join_begin(struct stage *base, struct exec *exec)
+{
+    struct join_stage *stage = (struct join_stage *)base;
+    if (stage->built) {
+        return TDBPLUS_OK;
+    }
+    if (stage->leader == NULL) {
+        TRY(build(stage, exec));
+    }
+    stage->built = true;
+    // Without right rows no left row will be wanted.
+    uint8_t kind = stage->plan->join_kind;
+    base->stopped = stage->store->row_count == 0 &&
+                    (kind == JOIN_INNER || kind == JOIN_SEMI || kind == JOIN_RIGHT);
+    return TDBPLUS_OK;
 }
 
 /* ---- pairs ---- */
@@ -97,9 +118,9 @@ done:
 static uint32_t next_candidate(const struct join_stage *stage, uint32_t row)
 {
     if (stage->key_count > 0) {
-        return join_table_next(&stage->table, row);
+        return join_table_next(stage->table, row);
     }
-    return row + 1 < stage->store.row_count ? row + 1 : ROW_NONE;
+    return row + 1 < stage->store->row_count ? row + 1 : ROW_NONE;
 }
 
 /* Finds the first candidate of every live row of a new left batch. */
@@ -116,10 +137,10 @@ static tdbplus_status open_batch(struct join_stage *stage, struct exec *exec,
     if (stage->key_count > 0) {
         struct column *keys = NULL;
         TRY(key_columns(exec, in, stage->left_keys, stage->key_count, &stage->arena, &keys));
-        TRY(join_table_find(&stage->table, exec, keys, &rows, &stage->arena, stage->first));
+        TRY(join_table_find(stage->table, exec, keys, &rows, &stage->arena, stage->first));
     }
     for (uint32_t i = 0; stage->key_count == 0 && i < rows.count; i++) {
-        stage->first[i] = stage->store.row_count > 0 ? 0 : ROW_NONE;
+        stage->first[i] = stage->store->row_count > 0 ? 0 : ROW_NONE;
     }
     stage->left_row = 0;
     stage->candidate = rows.count > 0 ? stage->first[0] : ROW_NONE;
@@ -179,7 +200,7 @@ static tdbplus_status join_rows(struct join_stage *stage, struct exec *exec, con
         }
     }
     for (uint32_t c = 0; c < right; c++) {
-        TRY(row_store_gather(&stage->store, exec, c, pairs->right_rows, pairs->count,
+        TRY(row_store_gather(stage->store, exec, c, pairs->right_rows, pairs->count,
                              &out->columns[left + c], &out->arena));
     }
     return TDBPLUS_OK;
@@ -263,7 +284,7 @@ static tdbplus_status push_single(struct join_stage *stage, struct exec *exec,
         return exec_no_memory(exec);
     }
     TRY(key_columns(exec, in, stage->left_keys, stage->key_count, &out->arena, &keys));
-    TRY(join_table_find(&stage->table, exec, keys, &rows, &out->arena, firsts));
+    TRY(join_table_find(stage->table, exec, keys, &rows, &out->arena, firsts));
     uint32_t count = 0;
     bool anti = stage->plan->join_kind == JOIN_ANTI;
     bool left = stage->plan->join_kind == JOIN_LEFT;
@@ -279,8 +300,8 @@ static tdbplus_status push_single(struct join_stage *stage, struct exec *exec,
     memcpy(out->columns, in->columns, in->column_count * sizeof *in->columns);
     struct func_rows at = {matched, count, in->row_count};
     for (uint32_t c = 0; count > 0 && c < right_count; c++) {
-        TRY(row_store_place(&stage->store, exec, c, firsts, &at,
-                            &out->columns[in->column_count + c], &out->arena));
+        TRY(row_store_place(stage->store, exec, c, firsts, &at, &out->columns[in->column_count + c],
+                            &out->arena));
     }
     out->selection = matched;
     out->selected_count = count;
@@ -300,9 +321,9 @@ static bool is_single(const struct join_stage *stage)
     }
     switch ((enum plan_join)stage->plan->join_kind) {
     case JOIN_INNER:
-        return stage->table.unique;
+        return stage->table->unique;
     case JOIN_LEFT:
-        return stage->table.unique && stage->rest_count == 0;
+        return stage->table->unique && stage->rest_count == 0;
     case JOIN_SEMI:
     case JOIN_ANTI:
         return stage->rest_count == 0;
@@ -318,9 +339,6 @@ static tdbplus_status join_push(struct stage *base, struct exec *exec, const str
 {
     struct join_stage *stage = (struct join_stage *)base;
     struct func_rows rows = batch_rows(in);
-    if (!stage->built) {
-        TRY(build(stage, exec));
-    }
     if (is_single(stage)) {
         *more_out = false;
         return push_single(stage, exec, in, out);
@@ -358,16 +376,14 @@ static tdbplus_status join_drain(struct stage *base, struct exec *exec, struct b
     if (!keeps_right(stage)) {
         return TDBPLUS_END;
     }
-    if (!stage->built) {
-        TRY(build(stage, exec));
-    }
+    TRY(join_begin(base, exec));
     uint32_t left = stage->left.column_count;
     uint32_t *numbers = arena_alloc(&out->arena, BATCH_ROW_COUNT_MAX * sizeof *numbers);
     uint32_t count = 0;
     if (numbers == NULL || !batch_shape(out, left + stage->right.column_count, 0)) {
         return exec_no_memory(exec);
     }
-    for (; count < BATCH_ROW_COUNT_MAX && stage->drain_row < stage->store.row_count;
+    for (; count < BATCH_ROW_COUNT_MAX && stage->drain_row < stage->store->row_count;
          stage->drain_row++) {
         numbers[count] = stage->drain_row;
         count += stage->right_matched[stage->drain_row] == 0;
@@ -383,7 +399,7 @@ static tdbplus_status join_drain(struct stage *base, struct exec *exec, struct b
         }
     }
     for (uint32_t c = 0; c < stage->right.column_count; c++) {
-        TRY(row_store_gather(&stage->store, exec, c, numbers, count, &out->columns[left + c],
+        TRY(row_store_gather(stage->store, exec, c, numbers, count, &out->columns[left + c],
                              &out->arena));
     }
     return TDBPLUS_OK;
@@ -392,7 +408,7 @@ static tdbplus_status join_drain(struct stage *base, struct exec *exec, struct b
 static void join_close(struct stage *base)
 {
     struct join_stage *stage = (struct join_stage *)base;
-    join_table_deinit(&stage->table);
+    join_table_deinit(&stage->own_table);
     arena_deinit(&stage->arena);
 }
 
@@ -472,10 +488,52 @@ static tdbplus_status compile_conditions(struct join_stage *stage, struct exec *
     return TDBPLUS_OK;
 }
 
+bool stage_keeps_right(const struct stage *stage)
+{
+    return stage->ops->push == join_push && keeps_right((const struct join_stage *)stage);
+}
+
+/* A scan on the left may drop rows that will find no match, as it reads them. */
+static tdbplus_status lend_keys(struct join_stage *stage, struct exec *exec)
+{
+    uint8_t kind = stage->plan->join_kind;
+    if (stage->key_count != 1 || (kind != JOIN_INNER && kind != JOIN_SEMI && kind != JOIN_RIGHT) ||
+        stage->left_keys[0]->kind != EXPR_SLOT) {
+        return TDBPLUS_OK;
+    }
+    return scan_add_probe(exec, stage->left.last,
+                          stage->left.columns[stage->left_keys[0]->number].id, stage->table);
+}
+
+/* The right side: of its own, or what the leader of a team keeps. */
+static tdbplus_status make_right(struct join_stage *stage, struct exec *exec)
+{
+    const struct plan *right = stage->plan->right;
+    struct stage *peer = exec->leader == NULL ? NULL : exec_find_stage(exec->leader, stage->plan);
+    if (peer != NULL) {
+        stage->leader = (const struct join_stage *)peer;
+        stage->right =
+            (struct pipeline){.columns = right->columns, .column_count = right->column_count};
+        stage->table = stage->leader->table;
+        stage->store = stage->leader->store;
+        return TDBPLUS_OK;
+    }
+    TRY(exec_compile(exec, right, &stage->right));
+    row_store_init(&stage->own_store, &exec->arena, stage->right.columns,
+                   stage->right.column_count);
+    stage->table = &stage->own_table;
+    stage->store = &stage->own_store;
+    return TDBPLUS_OK;
+}
+
 tdbplus_status make_join(struct exec *exec, const struct plan *plan, struct pipeline *pipeline)
 {
-    static const struct stage_ops ops = {
-        .name = "join", .push = join_push, .drain = join_drain, .close = join_close};
+    static const struct stage_ops ops = {.name = "join",
+                                         .push = join_push,
+                                         .drain = join_drain,
+                                         .begin = join_begin,
+                                         .close = join_close,
+                                         .passes_rows = true};
     struct pipeline left = {0};
     TRY(exec_compile(exec, plan->left, &left));
     struct join_stage *stage = stage_make(exec, sizeof *stage, &ops, left.last);
@@ -485,9 +543,11 @@ tdbplus_status make_join(struct exec *exec, const struct plan *plan, struct pipe
     stage->plan = plan;
     stage->left = left;
     arena_init(&stage->arena, exec->call->alloc, 0);
-    TRY(exec_compile(exec, plan->right, &stage->right));
-    row_store_init(&stage->store, &exec->arena, stage->right.columns, stage->right.column_count);
+    TRY(make_right(stage, exec));
     pipeline->last = &stage->stage;
     TRY(compile_conditions(stage, exec));
-    return join_table_init(&stage->table, exec, stage->right_keys, stage->key_count);
+    if (stage->leader == NULL) {
+        TRY(join_table_init(&stage->own_table, exec, stage->right_keys, stage->key_count));
+    }
+    return lend_keys(stage, exec);
 }

@@ -2,9 +2,11 @@
 
 #include <string.h>
 
-#define DIRECT_RANGE_MIN ((uint64_t)1 << 20) /* Always fine: 4 MiB. */
-#define DIRECT_SPARSE    8u                  /* Values for each row, above that. */
-#define PREFETCH_HEADS   ((uint64_t)1 << 16)
+#define DIRECT_RANGE_MIN  ((uint64_t)1 << 20) /* Always fine: 4 MiB. */
+#define DIRECT_SPARSE     8u                  /* Values for each row, above that. */
+#define PRESENT_RANGE_MAX ((uint64_t)1 << 28) /* 32 MiB of bits. */
+#define PRESENT_SPARSE    256u                /* Bits for each row. */
+#define PREFETCH_HEADS    ((uint64_t)1 << 16)
 
 tdbplus_status join_table_init(struct join_table *table, struct exec *exec,
                                struct expr *const *keys, uint32_t key_count)
@@ -24,6 +26,7 @@ void join_table_deinit(struct join_table *table)
     if (table->alloc != NULL) {
         group_table_deinit(&table->table);
         alloc_free(table->alloc, table->heads, table->head_count, sizeof *table->heads);
+        alloc_free(table->alloc, table->present, table->present_count, sizeof *table->present);
         alloc_free(table->alloc, table->chain, table->chain_count, sizeof *table->chain);
     }
     *table = (struct join_table){0};
@@ -165,6 +168,30 @@ static tdbplus_status build_direct(struct join_table *table, struct exec *exec,
     return TDBPLUS_OK;
 }
 
+/* Which values are there at all, for scans to ask. */
+static tdbplus_status note_present(struct join_table *table, struct exec *exec,
+                                   const struct integers *integers, uint32_t row_count)
+{
+    if (table->range > PRESENT_RANGE_MAX ||
+        (table->range > DIRECT_RANGE_MIN && table->range / PRESENT_SPARSE > row_count)) {
+        return TDBPLUS_OK;
+    }
+    table->present_count = table->range / 64 + 1;
+    table->present =
+        alloc_array(table->alloc, (size_t)table->present_count, sizeof *table->present);
+    if (table->present == NULL) {
+        table->present_count = 0;
+        return exec_no_memory(exec);
+    }
+    for (uint32_t row = 0; row < row_count; row++) {
+        if ((integers->nulls[row / 64] >> (row % 64) & 1) == 0) {
+            uint64_t at = (uint64_t)integers->values[row] - (uint64_t)table->base;
+            table->present[at / 64] |= (uint64_t)1 << (at % 64);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
 /* *done_out false: the keys are spread too far. */
 static tdbplus_status try_direct(struct join_table *table, struct exec *exec,
                                  const struct row_store *store, struct expr *const *keys,
@@ -182,9 +209,10 @@ static tdbplus_status try_direct(struct join_table *table, struct exec *exec,
     TRY_OR(done, read_all(exec, store, keys, batch, &integers));
     uint64_t range =
         integers.max < integers.min ? 0 : (uint64_t)integers.max - (uint64_t)integers.min;
+    table->base = integers.max < integers.min ? 0 : integers.min;
+    table->range = range == UINT64_MAX ? range : range + 1;
+    TRY_OR(done, note_present(table, exec, &integers, count));
     if (range < DIRECT_RANGE_MIN || range / DIRECT_SPARSE < count) {
-        table->base = integers.max < integers.min ? 0 : integers.min;
-        table->range = range + 1;
         status = build_direct(table, exec, &integers, count);
         *done_out = status == TDBPLUS_OK;
     }
@@ -298,5 +326,40 @@ tdbplus_status join_table_find(const struct join_table *table, struct exec *exec
             firsts_out[i] = head - 1;
         }
     }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status join_table_keep(const struct join_table *table, struct exec *exec,
+                               const struct column *column, const struct func_rows *rows,
+                               struct arena *arena, struct func_rows *rows_out)
+{
+    if (!table->built || table->present == NULL) {
+        *rows_out = *rows;
+        return TDBPLUS_OK;
+    }
+    int64_t *values = arena_alloc(arena, (rows->count + 1u) * sizeof *values);
+    uint16_t *kept = arena_alloc(arena, (rows->count + 1u) * sizeof *kept);
+    if (values == NULL || kept == NULL) {
+        return exec_no_memory(exec);
+    }
+    read_integers(column, rows, values);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        uint64_t at = (uint64_t)values[i] - (uint64_t)table->base;
+        bool inside = at < table->range;
+        uint64_t bit = table->present[inside ? at / 64 : 0] >> (at % 64) & 1;
+        kept[count] = (uint16_t)rows_at(rows, i);
+        count += inside & (bit != 0);
+    }
+    *rows_out = (struct func_rows){kept, count, rows->row_count};
+    if (!may_be_null(column)) {
+        return TDBPLUS_OK;
+    }
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        kept[left] = kept[i];
+        left += !column_is_null(column, kept[i]);
+    }
+    rows_out->count = left;
     return TDBPLUS_OK;
 }

@@ -19,7 +19,9 @@ struct join_table {
     uint32_t *heads; /* Row + 1 of each value; 0: none. */
     uint64_t head_count;
     struct group_table table; /* Payload: row + 1, uint32_t. */
-    uint32_t *chain;          /* Row + 1 with the same key after a row; 0: none. */
+    uint64_t *present; /* A bit of each value base .. base + range - 1, of integers; may be NULL. */
+    uint64_t present_count;
+    uint32_t *chain; /* Row + 1 with the same key after a row; 0: none. */
     uint32_t chain_count;
     const struct alloc *alloc;
 };
@@ -38,6 +40,12 @@ TDBPLUS_CHECKED tdbplus_status join_table_find(const struct join_table *table, s
                                                const struct column *columns,
                                                const struct func_rows *rows, struct arena *arena,
                                                uint32_t *firsts_out);
+
+/* The listed rows whose one key column may be in the table; all while it is not built. */
+TDBPLUS_CHECKED tdbplus_status join_table_keep(const struct join_table *table, struct exec *exec,
+                                               const struct column *column,
+                                               const struct func_rows *rows, struct arena *arena,
+                                               struct func_rows *rows_out);
 
 static inline uint32_t join_table_next(const struct join_table *table, uint32_t row)
 {

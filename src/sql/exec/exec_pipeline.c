@@ -78,6 +78,13 @@ static tdbplus_status step_once(struct stage *stage, struct exec *exec, struct b
         stage->stopped = stage->ops->drain == NULL;
         return stage->stopped ? TDBPLUS_END : stage->ops->drain(stage, exec, out);
     }
+    if (stage->ops->begin != NULL) {
+        TRY(stage->ops->begin(stage, exec));
+        if (stage->stopped) {
+            batch_reset(out);
+            return TDBPLUS_END;
+        }
+    }
     tdbplus_status status = stage_next(stage->before, exec, &stage->input);
     stage->pending = status == TDBPLUS_OK;
     stage->ended = status == TDBPLUS_END;
@@ -119,6 +126,26 @@ static tdbplus_status stage_next(struct stage *stage, struct exec *exec, struct 
             return TDBPLUS_OK;
         }
     }
+}
+
+tdbplus_status pipeline_begin(struct stage *last, struct exec *exec)
+{
+    for (; last != NULL; last = last->before) {
+        if (last->ops->begin != NULL) {
+            TRY(last->ops->begin(last, exec));
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+struct stage *exec_find_stage(const struct exec *exec, const struct plan *plan)
+{
+    for (struct stage *stage = exec->stages; stage != NULL; stage = stage->next_of_all) {
+        if (stage->origin == plan) {
+            return stage;
+        }
+    }
+    return NULL;
 }
 
 tdbplus_status pipeline_next(struct stage *last, struct exec *exec, struct batch *out)

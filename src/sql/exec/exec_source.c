@@ -1,95 +1,11 @@
-/* Where rows come from: tables, VALUES, generate_series of integers. */
+/* Where rows come from: VALUES, generate_series of integers. */
 
 #include <string.h>
 
 #include "sql/exec/exec_internal.h"
 
-/* ---- tables ---- */
-
-struct scan_stage {
-    struct stage stage;
-    const struct plan *plan;
-    struct scan *scan;
-    bool nothing; /* A condition can never hold. */
-};
-
-/* A comparison with null holds for no row. */
-static tdbplus_status scan_conditions(struct scan_stage *scan, struct exec *exec,
-                                      struct scan_condition **conditions_out)
-{
-    const struct plan_scan *plan = &scan->plan->scan;
-    struct scan_condition *conditions =
-        arena_array(&exec->arena, plan->condition_count + 1u, sizeof *conditions);
-    if (conditions == NULL) {
-        return exec_no_memory(exec);
-    }
-    for (uint32_t i = 0; i < plan->condition_count; i++) {
-        conditions[i].position = plan->conditions[i].position;
-        conditions[i].compare = plan->conditions[i].compare;
-        if (plan->conditions[i].value != NULL) {
-            TRY(eval_once(exec, plan->conditions[i].value, &exec->arena, &conditions[i].value));
-            scan->nothing = scan->nothing || conditions[i].value.is_null;
-        }
-    }
-    *conditions_out = conditions;
-    return TDBPLUS_OK;
-}
-
-static tdbplus_status scan_bound(struct scan_stage *scan, struct exec *exec,
-                                 const struct plan_bound *plan, struct scan_bound *bound_out)
-{
-    struct datum *values = arena_array(&exec->arena, plan->value_count + 1u, sizeof *values);
-    if (values == NULL) {
-        return exec_no_memory(exec);
-    }
-    for (uint32_t i = 0; i < plan->value_count; i++) {
-        TRY(eval_once(exec, plan->values[i], &exec->arena, &values[i]));
-        scan->nothing = scan->nothing || values[i].is_null;
-    }
-    *bound_out = (struct scan_bound){values, plan->value_count, plan->exclusive};
-    return TDBPLUS_OK;
-}
-
-static tdbplus_status scan_begin(struct scan_stage *scan, struct exec *exec)
-{
-    const struct plan_scan *plan = &scan->plan->scan;
-    struct scan_condition *conditions = NULL;
-    struct scan_options options = {.positions = plan->positions,
-                                   .position_count = scan->plan->column_count,
-                                   .paths = plan->paths,
-                                   .filter_rows = true,
-                                   .condition_count = plan->condition_count,
-                                   .order = plan->order};
-    TRY(scan_conditions(scan, exec, &conditions));
-    options.conditions = conditions;
-    TRY(scan_bound(scan, exec, &plan->lower, &options.lower));
-    TRY(scan_bound(scan, exec, &plan->upper, &options.upper));
-    if (scan->nothing) {
-        return TDBPLUS_OK;
-    }
-    return scan_open(exec->txn, plan->object, &options, &scan->scan, exec->call->err);
-}
-
-static tdbplus_status scan_stage_next(struct stage *stage, struct exec *exec, struct batch *out)
-{
-    struct scan_stage *scan = (struct scan_stage *)stage;
-    if (scan->scan == NULL && !scan->nothing) {
-        TRY(scan_begin(scan, exec));
-    }
-    return scan->nothing ? TDBPLUS_END : scan_next(scan->scan, out, exec->call);
-}
-
-static void scan_stage_close(struct stage *stage)
-{
-    struct scan_stage *scan = (struct scan_stage *)stage;
-    if (scan->scan != NULL) {
-        scan_close(scan->scan);
-        scan->scan = NULL;
-    }
-}
-
-static tdbplus_status compile_values(struct exec *exec, struct expr **exprs, uint32_t count,
-                                     struct expr ***exprs_out)
+tdbplus_status exec_compile_values(struct exec *exec, struct expr **exprs, uint32_t count,
+                                   struct expr ***exprs_out)
 {
     struct expr **copies = arena_array(&exec->arena, count + 1u, sizeof *copies);
     if (copies == NULL) {
@@ -99,40 +15,6 @@ static tdbplus_status compile_values(struct exec *exec, struct expr **exprs, uin
         TRY(exec_compile_expr(exec, exprs[i], NULL, 0, &copies[i]));
     }
     *exprs_out = copies;
-    return TDBPLUS_OK;
-}
-
-tdbplus_status make_scan(struct exec *exec, const struct plan *plan, struct pipeline *pipeline)
-{
-    static const struct stage_ops ops = {
-        .name = "scan", .next = scan_stage_next, .close = scan_stage_close};
-    if (plan->scan.access != NULL) {
-        return make_index_scan(exec, plan, pipeline);
-    }
-    struct scan_stage *scan = stage_make(exec, sizeof *scan, &ops, NULL);
-    struct plan *copy = arena_alloc(&exec->arena, sizeof *copy);
-    if (scan == NULL || copy == NULL) {
-        return exec_no_memory(exec);
-    }
-    *copy = *plan;
-    uint32_t count = plan->scan.condition_count;
-    copy->scan.conditions = arena_array(&exec->arena, count + 1u, sizeof(struct plan_condition));
-    if (copy->scan.conditions == NULL) {
-        return exec_no_memory(exec);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        copy->scan.conditions[i] = plan->scan.conditions[i];
-        if (plan->scan.conditions[i].value != NULL) {
-            TRY(exec_compile_expr(exec, plan->scan.conditions[i].value, NULL, 0,
-                                  &copy->scan.conditions[i].value));
-        }
-    }
-    TRY(compile_values(exec, plan->scan.lower.values, plan->scan.lower.value_count,
-                       &copy->scan.lower.values));
-    TRY(compile_values(exec, plan->scan.upper.values, plan->scan.upper.value_count,
-                       &copy->scan.upper.values));
-    scan->plan = copy;
-    pipeline->last = &scan->stage;
     return TDBPLUS_OK;
 }
 
@@ -187,7 +69,7 @@ tdbplus_status make_values(struct exec *exec, const struct plan *plan, struct pi
     }
     values->plan = plan;
     pipeline->last = &values->stage;
-    return compile_values(exec, plan->exprs, plan->expr_count, &values->exprs);
+    return exec_compile_values(exec, plan->exprs, plan->expr_count, &values->exprs);
 }
 
 /* ---- generate_series ---- */
@@ -260,5 +142,5 @@ tdbplus_status make_series(struct exec *exec, const struct plan *plan, struct pi
     }
     series->plan = plan;
     pipeline->last = &series->stage;
-    return compile_values(exec, plan->exprs, plan->expr_count, &series->exprs);
+    return exec_compile_values(exec, plan->exprs, plan->expr_count, &series->exprs);
 }

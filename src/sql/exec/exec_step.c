@@ -53,7 +53,8 @@ static tdbplus_status filter_push(struct stage *stage, struct exec *exec, const 
 
 tdbplus_status make_filter(struct exec *exec, const struct plan *plan, struct pipeline *pipeline)
 {
-    static const struct stage_ops ops = {.name = "filter", .push = filter_push};
+    static const struct stage_ops ops = {
+        .name = "filter", .push = filter_push, .passes_rows = true};
     return compile_step(exec, plan, &ops, pipeline);
 }
 
@@ -78,7 +79,8 @@ static tdbplus_status project_push(struct stage *stage, struct exec *exec, const
 
 tdbplus_status make_project(struct exec *exec, const struct plan *plan, struct pipeline *pipeline)
 {
-    static const struct stage_ops ops = {.name = "project", .push = project_push};
+    static const struct stage_ops ops = {
+        .name = "project", .push = project_push, .passes_rows = true};
     return compile_step(exec, plan, &ops, pipeline);
 }
 

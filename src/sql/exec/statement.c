@@ -16,6 +16,7 @@
 /* ---- texts ---- */
 
 struct sql_script {
+    struct sql_settings settings;
     struct arena arena;
     struct span text;
     struct parse_result parsed;
@@ -51,6 +52,11 @@ void sql_script_destroy(struct sql_script *script)
         arena_deinit(&script->arena);
         alloc_free(alloc, script, 1, sizeof *script);
     }
+}
+
+void sql_script_use(struct sql_script *script, const struct sql_settings *settings)
+{
+    script->settings = *settings;
 }
 
 uint32_t sql_script_count(const struct sql_script *script)
@@ -108,6 +114,7 @@ uint8_t sql_statement_kind(const struct sql_script *script, uint32_t number)
 /* ---- prepared statements ---- */
 
 struct sql_prepared {
+    struct sql_settings settings;
     const struct txn *txn; /* In which a definition was bound, which only that one may run. */
     struct arena arena;
     struct bound bound;
@@ -177,7 +184,8 @@ static tdbplus_status prepare(const struct sql_script *script, uint32_t number, 
     }
     struct plan **plan = bound->kind == BOUND_CREATE_TABLE ? &bound->create.source : &bound->plan;
     if (*plan != NULL) {
-        TRY(optimize(plan, &prepared->arena, &bound->next_id, NULL, call->err));
+        struct opt_options rules = {.rules_off = script->settings.rules_off};
+        TRY(optimize(plan, &prepared->arena, &bound->next_id, &rules, call->err));
     }
     if (!visit_plans(prepared, *plan)) {
         return err_set(call->err, TDBPLUS_E_NOMEM, "out of memory for a statement");
@@ -206,6 +214,7 @@ tdbplus_status sql_prepare(const struct sql_script *script, uint32_t number, str
         return status;
     }
     prepared->tag = prepared->bound.tag;
+    prepared->settings = script->settings;
     prepared->changes = sql_statement_kind(script, number) == SQL_CHANGE;
     prepared->txn = txn;
     *prepared_out = prepared;
@@ -331,6 +340,7 @@ static tdbplus_status begin_run(struct sql_cursor *cursor, const struct call *ca
     cursor->exec.context = &cursor->context;
     cursor->exec.parameters = options->parameters;
     cursor->exec.parameter_count = options->parameter_count;
+    cursor->exec.thread_count = cursor->prepared->settings.thread_count;
     cursor->begun = true;
     const struct bound *bound = &cursor->prepared->bound;
     if (bound->kind == BOUND_QUERY || bound->kind == BOUND_CHANGE) {

@@ -47,6 +47,25 @@ const struct ast *sql_statement_ast(const struct sql_script *script, uint32_t nu
 /* "SELECT", "CREATE TABLE". */
 const char *sql_statement_name(const struct sql_script *script, uint32_t number);
 
+/* ---- settings ---- */
+
+struct sql_settings {
+    uint32_t thread_count; /* For one statement; 0 is 1. */
+    uint32_t rules_off;    /* Bits of enum opt_rule. */
+};
+
+/*
+ * SET name = text: "threads", and "disabled_rules" with names of optimiser rules between commas.
+ *
+ *   TDBPLUS_E_SQL          22023: not such a value
+ *   TDBPLUS_E_UNSUPPORTED  no such setting here
+ */
+TDBPLUS_CHECKED tdbplus_status sql_settings_set(struct sql_settings *settings, const char *name,
+                                                struct span text, struct err *err);
+
+/* What statements of the script are prepared and run with from now on; copied. */
+void sql_script_use(struct sql_script *script, const struct sql_settings *settings);
+
 /* ---- prepared statements ---- */
 
 struct sql_column {

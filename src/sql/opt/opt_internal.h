@@ -7,7 +7,13 @@ struct optimizer {
     struct err *err;
     uint32_t *next_id;
     const struct opt_sampler *sampler; /* May be NULL. */
+    uint32_t rules_off;
 };
+
+static inline bool opt_uses(const struct optimizer *optimizer, enum opt_rule rule)
+{
+    return (optimizer->rules_off >> rule & 1) == 0;
+}
 
 /* ---- opt_reads.c ---- */
 
@@ -21,6 +27,16 @@ struct expr *const *opt_conjuncts(struct expr *const *expr, uint32_t *count_out)
 /* The expression with columns of a projection replaced by what they are. */
 TDBPLUS_CHECKED tdbplus_status opt_substitute(struct optimizer *optimizer,
                                               const struct plan *project, struct expr **expr);
+
+/* ---- scan_constant.c ---- */
+
+/* The column below a cast that keeps order and loses nothing, or the expression itself. */
+const struct expr *opt_below_cast(const struct expr *expr);
+
+/* A constant as one of the column's type, such that the comparison, which may change, holds for the
+ * same values; false when there is none. */
+bool opt_scan_constant(struct optimizer *optimizer, struct type stored, const struct expr *value,
+                       uint8_t *compare, struct expr **out);
 
 /* ---- estimate.c: guesses, never below what they can be ---- */
 

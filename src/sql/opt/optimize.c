@@ -55,7 +55,9 @@ static tdbplus_status optimize_inner(struct optimizer *optimizer, struct plan *p
     if (plan == NULL) {
         return TDBPLUS_OK;
     }
-    TRY(opt_each_expr(optimizer, plan, opt_fold));
+    if (opt_uses(optimizer, OPT_FOLD)) {
+        TRY(opt_each_expr(optimizer, plan, opt_fold));
+    }
     TRY(opt_each_expr(optimizer, plan, optimize_subqueries));
     for (uint32_t i = 0; plan->kind == PLAN_WITH && i < plan->cte_count; i++) {
         TRY(optimize_cte(optimizer, plan->ctes[i]));
@@ -64,28 +66,80 @@ static tdbplus_status optimize_inner(struct optimizer *optimizer, struct plan *p
     return optimize_inner(optimizer, plan->right);
 }
 
+/* Rules before and after the queries inside of expressions are planned. */
+static tdbplus_status reshape(struct optimizer *optimizer, struct plan **plan)
+{
+    if (opt_uses(optimizer, OPT_LATERAL)) {
+        TRY(opt_lateral(optimizer, plan));
+    }
+    if (opt_uses(optimizer, OPT_SEMI_JOIN)) {
+        TRY(opt_semi_join(optimizer, plan));
+    }
+    return opt_uses(optimizer, OPT_DECORRELATE) ? opt_decorrelate(optimizer, plan) : TDBPLUS_OK;
+}
+
 static tdbplus_status optimize_tree(struct optimizer *optimizer, struct plan **plan)
 {
-    TRY(opt_lateral(optimizer, plan));
-    TRY(opt_semi_join(optimizer, plan));
-    TRY(opt_decorrelate(optimizer, plan));
+    TRY(reshape(optimizer, plan));
     TRY(optimize_inner(optimizer, *plan));
-    TRY(opt_or_split(optimizer, *plan));
-    TRY(opt_pushdown(optimizer, plan));
-    TRY(opt_merge_project(optimizer, *plan));
-    TRY(opt_join_order(optimizer, plan));
-    TRY(opt_index_path(optimizer, *plan));
-    TRY(opt_scan_bounds(optimizer, plan));
-    TRY(opt_top(optimizer, *plan));
-    TRY(opt_index_order(optimizer, plan));
-    TRY(opt_document_path(optimizer, *plan));
+    if (opt_uses(optimizer, OPT_OR_SPLIT)) {
+        TRY(opt_or_split(optimizer, *plan));
+    }
+    if (opt_uses(optimizer, OPT_PUSHDOWN)) {
+        TRY(opt_pushdown(optimizer, plan));
+    }
+    if (opt_uses(optimizer, OPT_MERGE_PROJECT)) {
+        TRY(opt_merge_project(optimizer, *plan));
+    }
+    if (opt_uses(optimizer, OPT_JOIN_ORDER)) {
+        TRY(opt_join_order(optimizer, plan));
+    }
+    if (opt_uses(optimizer, OPT_INDEX_PATH)) {
+        TRY(opt_index_path(optimizer, *plan));
+    }
+    if (opt_uses(optimizer, OPT_SCAN_BOUNDS)) {
+        TRY(opt_scan_bounds(optimizer, plan));
+    }
+    if (opt_uses(optimizer, OPT_TOP)) {
+        TRY(opt_top(optimizer, *plan));
+    }
+    if (opt_uses(optimizer, OPT_INDEX_ORDER)) {
+        TRY(opt_index_order(optimizer, plan));
+    }
+    if (opt_uses(optimizer, OPT_DOCUMENT_PATH)) {
+        TRY(opt_document_path(optimizer, *plan));
+    }
     return opt_prune(optimizer, *plan);
 }
 
-tdbplus_status optimize(struct plan **plan, struct arena *arena, uint32_t *next_id,
-                        const struct opt_sampler *sampler, struct err *err)
+const char *opt_rule_name(uint32_t rule)
 {
-    struct optimizer optimizer = {
-        .arena = arena, .err = err, .next_id = next_id, .sampler = sampler};
+    static const char *const names[OPT_RULE_COUNT] = {
+        [OPT_FOLD] = "fold",
+        [OPT_LATERAL] = "lateral",
+        [OPT_SEMI_JOIN] = "semi_join",
+        [OPT_DECORRELATE] = "decorrelate",
+        [OPT_OR_SPLIT] = "or_split",
+        [OPT_PUSHDOWN] = "pushdown",
+        [OPT_MERGE_PROJECT] = "merge_project",
+        [OPT_JOIN_ORDER] = "join_order",
+        [OPT_INDEX_PATH] = "index_path",
+        [OPT_SCAN_BOUNDS] = "scan_bounds",
+        [OPT_TOP] = "top",
+        [OPT_INDEX_ORDER] = "index_order",
+        [OPT_DOCUMENT_PATH] = "document_path",
+        [OPT_PRUNE] = "prune",
+    };
+    return names[rule];
+}
+
+tdbplus_status optimize(struct plan **plan, struct arena *arena, uint32_t *next_id,
+                        const struct opt_options *options, struct err *err)
+{
+    struct optimizer optimizer = {.arena = arena,
+                                  .err = err,
+                                  .next_id = next_id,
+                                  .sampler = options->sampler,
+                                  .rules_off = options->rules_off};
     return optimize_tree(&optimizer, plan);
 }

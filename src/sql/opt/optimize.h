@@ -8,6 +8,27 @@
 
 #include "sql/plan/plan.h"
 
+/* Rules that can be left out, by the names that SET disabled_rules knows. */
+enum opt_rule {
+    OPT_FOLD = 0,
+    OPT_LATERAL,
+    OPT_SEMI_JOIN,
+    OPT_DECORRELATE,
+    OPT_OR_SPLIT,
+    OPT_PUSHDOWN,
+    OPT_MERGE_PROJECT,
+    OPT_JOIN_ORDER,
+    OPT_INDEX_PATH,
+    OPT_SCAN_BOUNDS,
+    OPT_TOP,
+    OPT_INDEX_ORDER,
+    OPT_DOCUMENT_PATH,
+    OPT_PRUNE,
+    OPT_RULE_COUNT,
+};
+
+const char *opt_rule_name(uint32_t rule);
+
 /* What tries conditions on a few rows of a table, lent by whoever can run plans. */
 struct opt_sampler {
     void *context;
@@ -15,8 +36,13 @@ struct opt_sampler {
     bool (*share)(void *context, const struct plan *filter, double *share_out);
 };
 
+struct opt_options {
+    uint32_t rules_off;                /* Bit r: without rule r. */
+    const struct opt_sampler *sampler; /* May be NULL. */
+};
+
 /* Replaces *plan by a plan that gives the same rows, except for their order where none is asked
  * for. New nodes are in the arena. TDBPLUS_E_NOMEM; errors of folded expressions are left for when
  * they are evaluated. */
 TDBPLUS_CHECKED tdbplus_status optimize(struct plan **plan, struct arena *arena, uint32_t *next_id,
-                                        const struct opt_sampler *sampler, struct err *err);
+                                        const struct opt_options *options, struct err *err);

@@ -5,6 +5,10 @@
 #include "base/map.h"
 #include "sql/opt/opt_internal.h"
 
+/* A key that is no column's id: every column is used. Without the rule nodes still take their
+ * columns from what is below them. */
+#define EVERYTHING UINT64_MAX
+
 static bool use_expr(struct map *used, const struct expr *expr)
 {
     if (expr->kind == EXPR_COLUMN && !map_put(used, expr->number, 1)) {
@@ -45,7 +49,7 @@ static bool use_columns(struct map *used, const struct plan *plan)
 
 static bool is_used(const struct map *used, const struct plan_column *column)
 {
-    return map_get(used, column->id) != NULL;
+    return map_get(used, column->id) != NULL || map_get(used, EVERYTHING) != NULL;
 }
 
 static void prune_scan(const struct map *used, struct plan *plan)
@@ -236,7 +240,8 @@ tdbplus_status opt_prune(struct optimizer *optimizer, struct plan *plan)
     struct map used;
     map_init(&used, optimizer->arena->alloc);
     tdbplus_status status = TDBPLUS_OK;
-    if (!use_columns(&used, plan)) {
+    bool all = !opt_uses(optimizer, OPT_PRUNE);
+    if (!use_columns(&used, plan) || (all && !map_put(&used, EVERYTHING, 1))) {
         status = opt_no_memory(optimizer);
     } else {
         status = prune(optimizer, &used, plan);

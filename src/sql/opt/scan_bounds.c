@@ -53,8 +53,8 @@ int32_t opt_compare_of(const char *name, bool swapped)
     return -1;
 }
 
-static bool match_comparison(const struct plan *scan, const struct expr *expr,
-                             struct plan_condition *condition)
+static bool match_comparison(struct optimizer *optimizer, const struct plan *scan,
+                             const struct expr *expr, struct plan_condition *condition)
 {
     if (expr->kind != EXPR_CALL || expr->argument_count != 2 ||
         (expr->func->flags & FUNC_OPERATOR) == 0 || expr->type.id != TYPE_BOOL) {
@@ -62,12 +62,21 @@ static bool match_comparison(const struct plan *scan, const struct expr *expr,
     }
     for (uint32_t side = 0; side < 2; side++) {
         struct expr *value = expr->arguments[1 - side];
-        int32_t position = stored_position(scan, expr->arguments[side]);
+        const struct expr *column = opt_below_cast(expr->arguments[side]);
+        int32_t position = stored_position(scan, column);
         int32_t compare = opt_compare_of(expr->func->name, side == 1);
         if (position < 0 || compare < 0 || !opt_known_before(scan, value)) {
             continue;
         }
         struct type stored = scan->scan.object->schema->columns[position].type;
+        uint8_t exact = (uint8_t)compare;
+        if (column != expr->arguments[side]) {
+            if (!opt_scan_constant(optimizer, stored, value, &exact, &value)) {
+                continue;
+            }
+            *condition = (struct plan_condition){(uint32_t)position, exact, value};
+            return true;
+        }
         // The scan compares values of one type and form; jsonb has operators of its own.
         if (stored.id != value->type.id || stored.id == TYPE_JSON || stored.id == TYPE_NUMERIC) {
             continue;
@@ -78,7 +87,7 @@ static bool match_comparison(const struct plan *scan, const struct expr *expr,
     return false;
 }
 
-static bool match(const struct plan *scan, const struct expr *expr,
+static bool match(struct optimizer *optimizer, const struct plan *scan, const struct expr *expr,
                   struct plan_condition *condition)
 {
     if (expr->kind == EXPR_IS_NULL) {
@@ -87,7 +96,7 @@ static bool match(const struct plan *scan, const struct expr *expr,
                                              expr->negated ? SCAN_IS_NOT_NULL : SCAN_IS_NULL, NULL};
         return position >= 0;
     }
-    return match_comparison(scan, expr, condition);
+    return match_comparison(optimizer, scan, expr, condition);
 }
 
 /* The scan's condition of that kind on a column, or NULL. */
@@ -149,7 +158,7 @@ static tdbplus_status take_conditions(struct optimizer *optimizer, struct plan *
     uint32_t kept = 0;
     for (uint32_t i = 0; i < filter->expr_count; i++) {
         struct plan_condition condition;
-        if (match(scan, filter->exprs[i], &condition)) {
+        if (match(optimizer, scan, filter->exprs[i], &condition)) {
             conditions[scan->scan.condition_count++] = condition;
         } else {
             filter->exprs[kept++] = filter->exprs[i];
