@@ -159,6 +159,8 @@ static void strike(struct damage *damage)
         (void)sim_file_flip_bit(life->sim, path, offsets[i], bits[i]); // As it was.
     }
     life->totals->damages++;
+    life->totals->value_damages +=
+        strncmp(damage->names[damage->struck], "values-", 7) == 0 ? 1 : 0;
 }
 
 /* Segments are many; log and manifest shall be struck as often. */
@@ -220,13 +222,13 @@ static void look_after_lie(void *arg)
 void damage_by_lie(struct life *life, void (*boot)(void *arg))
 {
     struct damage damage = {.life = life};
-    static const char *const parts[] = {"segment-", "manifest-", "deletes-", "log-"};
+    static const char *const parts[] = {"segment-", "manifest-", "deletes-", "log-", "values-"};
     bool lost = life_below(life, 2) == 0;
     enum sim_fault fault = lost ? SIM_FAULT_LOST_WRITE : SIM_FAULT_MISDIRECTED_WRITE;
     struct sim_fault_rule rule = {.op = SIM_OP_WRITE,
                                   .fault = fault,
                                   .nth = 1 + life_below(life, lost ? 200 : 40),
-                                  .path_part = lost ? NULL : parts[life_below(life, 4)]};
+                                  .path_part = lost ? NULL : parts[life_below(life, 5)]};
     uint64_t hits = sim_fault_hits(life->sim, SIM_OP_WRITE, fault);
     sim_fault_add(life->sim, rule);
     enum sim_result result = sim_run(life->sim, boot, life);

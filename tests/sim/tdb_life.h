@@ -17,7 +17,8 @@
 #define KEY_COUNT         (WRITER_COUNT * KEYS_PER_WRITER)
 #define COMMIT_COUNT_MAX  4000u
 #define CHANGE_COUNT_MAX  8u
-#define EXTRA_VALUE       7 /* In every column added later, of old rows and new. */
+#define COLUMN_COUNT      4u /* Of rows: key, value, body, document. */
+#define EXTRA_VALUE       7  /* In every column added later, of old rows and new. */
 #define OPERATION_MINIMUM 2000u
 #define CRASH_MINIMUM     3u
 #define BOOT_COUNT_MAX    40u
@@ -72,6 +73,7 @@ struct watcher {
 struct totals {
     uint64_t lives, boots, crashes, commits, operations, flushes, merges, backups, alters, stops;
     uint64_t snapshots, read_only_opens, damages, damages_found, lies, lies_found;
+    uint64_t value_files, value_damages, value_garbage, path_reads;
     uint64_t loads, ranges;
     uint64_t load_crashes[LOAD_PHASE_COUNT], load_faults[LOAD_PHASE_COUNT];
     uint64_t faults[SIM_OP_COUNT][SIM_FAULT_COUNT];
@@ -132,6 +134,8 @@ tdbplus_status model_create_tables(struct life *life, struct call *call);
 void model_make_key(uint32_t writer, uint32_t key, char text[32]);
 /* The body follows from the value, so that any mix-up shows. `bytes` holds 8,192. */
 struct span model_make_body(uint32_t value, uint8_t *bytes);
+/* The document too: most have the same members, some have others or are long. */
+struct span model_make_document(uint32_t value, uint8_t *bytes);
 /* All that the transaction sees. Fails the life if it makes no sense in itself. */
 tdbplus_status model_read(struct life *life, struct txn *txn, struct state *state,
                           struct call *call);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tdb_life.h"
+#include "types/json.h"
 
 /* ---- the tables ---- */
 
@@ -12,6 +13,7 @@ static struct schema_column row_columns[] = {
     {.id = 1, .not_null = true, .type = {.id = TYPE_TEXT}, .name = "key"},
     {.id = 2, .type = {.id = TYPE_INT8}, .name = "value", .missing = {.is_null = true}},
     {.id = 3, .type = {.id = TYPE_BYTEA}, .name = "body", .missing = {.is_null = true}},
+    {.id = 4, .type = {.id = TYPE_JSON}, .name = "document", .missing = {.is_null = true}},
 };
 
 static struct schema_column counter_columns[] = {
@@ -23,11 +25,11 @@ static tdbplus_status fill_tables(struct txn *txn, struct call *call)
 {
     static uint32_t key = 0;
     struct schema rows = {.version = 1,
-                          .column_count = 3,
+                          .column_count = COLUMN_COUNT,
                           .columns = row_columns,
                           .key_count = 1,
                           .key_columns = &key,
-                          .column_id_next = 4};
+                          .column_id_next = COLUMN_COUNT + 1};
     struct schema counters = rows;
     counters.column_count = 2;
     counters.columns = counter_columns;
@@ -91,7 +93,64 @@ struct span model_make_body(uint32_t value, uint8_t *bytes)
     return (struct span){.data = bytes, .size = size};
 }
 
+struct span model_make_document(uint32_t value, uint8_t *bytes)
+{
+    struct json_builder builder;
+    struct buffer text;
+    struct buffer document;
+    buffer_init(&text, &alloc_system);
+    buffer_init(&document, &alloc_system);
+    json_builder_init(&builder, &alloc_system);
+    buffer_printf(&text, "{\"n\": %u, \"in\": {\"name\": \"row %u\", \"price\": %u.%02u}", value,
+                  value % 17, value % 300, value % 100);
+    if (value % 5 == 0) {
+        buffer_printf(&text, ", \"odd\": [%u, null], \"even\": %s", value,
+                      value % 2 == 0 ? "true" : "\"no\"");
+    }
+    if (value % 13 == 0) {
+        buffer_put_text(&text, ", \"long\": \"");
+        for (uint32_t i = 0; i < 130 + value % 40; i++) {
+            buffer_printf(&text, "%08x", (value + i) * 2654435761u);
+        }
+        buffer_put_text(&text, "\"");
+    }
+    buffer_put_text(&text, "}");
+    tdbplus_status status = json_parse(&builder, buffer_span(&text), &document, NULL);
+    struct span span = {.data = bytes, .size = status == TDBPLUS_OK ? document.size : 0};
+    memcpy(bytes, document.data, span.size);
+    json_builder_deinit(&builder);
+    buffer_deinit(&text);
+    buffer_deinit(&document);
+    return span;
+}
+
 /* ---- reading ---- */
+
+static void check_document(struct life *life, const struct batch *batch, uint32_t row,
+                           uint32_t value)
+{
+    uint8_t bytes[8192];
+    struct datum document;
+    column_get(&batch->columns[3], row, &document);
+    // Making documents is slow; their paths are looked at in every row.
+    if ((value + row) % 8 == 0 &&
+        span_compare(model_make_document(value, bytes), document.bytes) != 0) {
+        life_fail(life, "a row's document is not its own");
+    }
+}
+
+/* The last column is the member "n" of the document, as text. */
+static void check_path(struct life *life, const struct batch *batch, uint32_t row, uint32_t value)
+{
+    char text[32];
+    struct datum member;
+    (void)snprintf(text, sizeof text, "%u", value);
+    column_get(&batch->columns[batch->column_count - 1], row, &member);
+    if (member.is_null || span_compare(member.bytes, span_from_text(text)) != 0) {
+        life_fail(life, "a path of a document leads to another value");
+    }
+    life->totals->path_reads++;
+}
 
 static void take_row(struct life *life, const struct batch *batch, uint32_t row,
                      struct state *state)
@@ -106,7 +165,9 @@ static void take_row(struct life *life, const struct batch *batch, uint32_t row,
     if (span_compare(model_make_body((uint32_t)value.integer, bytes), body.bytes) != 0) {
         life_fail(life, "a row's body is not its own");
     }
-    for (uint32_t c = 3; c < batch->column_count; c++) {
+    check_document(life, batch, row, (uint32_t)value.integer);
+    check_path(life, batch, row, (uint32_t)value.integer);
+    for (uint32_t c = COLUMN_COUNT; c < batch->column_count - 1; c++) {
         struct datum extra;
         column_get(&batch->columns[c], row, &extra);
         if (extra.is_null || extra.integer != EXTRA_VALUE) {
@@ -126,12 +187,17 @@ static void take_row(struct life *life, const struct batch *batch, uint32_t row,
 static tdbplus_status read_rows(struct life *life, struct txn *txn, const struct object *table,
                                 struct state *state, struct call *call)
 {
-    static const uint32_t positions[] = {0, 1, 2, 3, 4, 5, 6, 7};
+    static const struct span member = {.data = (const uint8_t *)"n", .size = 1};
+    uint32_t positions[] = {0, 1, 2, 3, 4, 5, 6, 7, 8};
+    struct scan_path paths[9] = {0};
+    uint32_t last = table->schema->column_count;
+    positions[last] = COLUMN_COUNT - 1;
+    paths[last] = (struct scan_path){.keys = &member, .key_count = 1, .as_text = true};
     struct scan *scan = NULL;
     struct batch batch;
     batch_init(&batch, call->alloc);
-    struct scan_options options = {.positions = positions,
-                                   .position_count = table->schema->column_count};
+    struct scan_options options = {
+        .positions = positions, .paths = paths, .position_count = last + 1};
     options.order = (uint8_t)life_below(life, 3);
     tdbplus_status status = scan_open(txn, table, &options, &scan, call->err);
     while (status == TDBPLUS_OK) {

@@ -156,6 +156,50 @@ static tdbplus_status open_and_create(struct life *life, struct call *call)
     return model_create_tables(life, call);
 }
 
+struct file_count {
+    uint64_t segments;
+    uint64_t values;
+};
+
+static tdbplus_status count_file(void *ctx, const char *name, bool is_directory)
+{
+    struct file_count *count = ctx;
+    (void)is_directory;
+    count->segments += strncmp(name, "segment-", 8) == 0 ? 1 : 0;
+    count->values += strncmp(name, "values-", 7) == 0 ? 1 : 0;
+    return TDBPLUS_OK;
+}
+
+/* After the last, undisturbed boot the directory has the files of the database and no others. */
+static void look_for_leaks(struct life *life, struct call *call)
+{
+    struct store *store = NULL;
+    struct store_statistics statistics;
+    struct file_count count = {0};
+    life->doing = "look for leaks";
+    tdbplus_status status = life_open(life, "db", true, &store, call);
+    if (status == TDBPLUS_OK) {
+        store_get_statistics(store, &statistics);
+        status = env_list(sim_env(life->sim), "db", count_file, &count, call->err);
+    }
+    if (status != TDBPLUS_OK) {
+        life_fail(life, call->err->text);
+    } else if (count.segments != statistics.segment_count ||
+               count.values != statistics.value_file_count) {
+        life_fail(life, "files leaked");
+    }
+    store_close(store);
+}
+
+/* What this boot has done to value files. */
+static void count_values(struct life *life)
+{
+    struct store_statistics statistics;
+    store_get_statistics(life->store, &statistics);
+    life->totals->value_files += statistics.value_file_count;
+    life->totals->value_garbage += statistics.value_garbage_bytes > 0 ? 1 : 0;
+}
+
 static void boot_main(void *arg)
 {
     struct life *life = arg;
@@ -187,7 +231,11 @@ static void boot_main(void *arg)
     }
     life->doing = "close";
     life->totals->stops += any_stopped(life) ? 1 : 0;
+    count_values(life);
     store_close(life->store);
+    if (life->final) {
+        look_for_leaks(life, &call);
+    }
 }
 
 /* ---- a life ---- */
@@ -361,7 +409,11 @@ static void print_totals(const struct totals *totals)
         {totals->backups, "backups opened"},
         {totals->alters, "columns added"},
         {totals->read_only_opens, "read-only openings"},
+        {totals->value_files, "value files at the end of boots"},
+        {totals->value_garbage, "boots that ended with garbage in some"},
+        {totals->path_reads, "paths of documents read"},
         {totals->damages, "damages"},
+        {totals->value_damages, "of them in value files"},
         {totals->damages_found, "of them noticed, the rest harmless"},
         {totals->lies, "writes lost or misdirected"},
         {totals->lies_found, "of them noticed, the rest harmless"},
@@ -405,6 +457,7 @@ static int run_lives(uint64_t start, uint64_t seeds, bool verbose)
     }
     print_totals(&totals);
     uint32_t missed = print_sites(&totals);
+    missed += totals.value_damages == 0 || totals.value_files == 0 || totals.value_garbage == 0;
     uint64_t passed = totals.lives - failed;
     if (missed > 0 && seeds >= SEEDS_FOR_EVERY_SITE) {
         printf("%u kinds of faults never struck\n", missed);

@@ -22,6 +22,7 @@ static tdbplus_status write_value(struct draft *draft, const struct change *chan
 {
     char text[32];
     uint8_t bytes[8192];
+    uint8_t document[8192];
     model_make_key(draft->writer->number, change->key, text);
     const struct object *table = txn_object(draft->txn, OBJECT_COLLECTION, "t");
     if (table == NULL) {
@@ -40,8 +41,9 @@ static tdbplus_status write_value(struct draft *draft, const struct change *chan
         key,
         {.type = {.id = TYPE_INT8}, .integer = change->value},
         {.type = {.id = TYPE_BYTEA}, .bytes = model_make_body(change->value, bytes)},
+        {.type = {.id = TYPE_JSON}, .bytes = model_make_document(change->value, document)},
     };
-    for (uint32_t i = 3; i < table->schema->column_count; i++) {
+    for (uint32_t i = COLUMN_COUNT; i < table->schema->column_count; i++) {
         values[i] = (struct datum){.type = table->schema->columns[i].type, .integer = EXTRA_VALUE};
     }
     return txn_write(draft->txn, table, mode, values, NULL, call);
@@ -83,6 +85,7 @@ static tdbplus_status add_row(struct draft *draft, struct bulk *bulk, const stru
 {
     char text[32];
     uint8_t bytes[8192];
+    uint8_t document[8192];
     struct batch batch;
     struct column columns[8];
     batch_init(&batch, call->alloc);
@@ -91,10 +94,11 @@ static tdbplus_status add_row(struct draft *draft, struct bulk *bulk, const stru
         {.type = {.id = TYPE_TEXT}, .bytes = span_from_text(text)},
         {.type = {.id = TYPE_INT8}, .integer = change->value},
         {.type = {.id = TYPE_BYTEA}, .bytes = model_make_body(change->value, bytes)},
+        {.type = {.id = TYPE_JSON}, .bytes = model_make_document(change->value, document)},
     };
     bool good = true;
     for (uint32_t i = 0; i < table->schema->column_count && good; i++) {
-        if (i >= 3) {
+        if (i >= COLUMN_COUNT) {
             values[i] =
                 (struct datum){.type = table->schema->columns[i].type, .integer = EXTRA_VALUE};
         }
@@ -447,7 +451,7 @@ static tdbplus_status add_column(struct life *life, struct call *call)
     TRY(txn_begin(life->store, NULL, call->alloc, &txn, call->err));
     const struct object *table = txn_object(txn, OBJECT_COLLECTION, "t");
     struct schema schema = *table->schema;
-    if (schema.column_count >= 6) {
+    if (schema.column_count >= COLUMN_COUNT + 3) {
         txn_abort(txn);
         return TDBPLUS_OK;
     }
