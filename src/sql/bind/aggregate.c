@@ -122,7 +122,12 @@ tdbplus_status bind_aggregate_call(struct binder *binder, struct bind_query *que
     if (ast->filter != NULL) {
         TRY(bind_condition(binder, query, ast->filter, "FILTER", &aggregate->filter));
     }
-    if (!ast->star && ast->arguments.count == 0) {
+    bool wants_type = strcmp(name, "jsonb_agg") == 0 || strcmp(name, "json_agg") == 0;
+    if (wants_type && ast->arguments.count == 1 && types[0].id == TYPE_NONE) {
+        return bind_fail(binder, TDBPLUS_E_TYPE, "42804", ast->ast.position,
+                         "could not determine polymorphic type because input has type unknown");
+    }
+    if (!ast->star && ast->arguments.count == 0 && strcmp(name, "count") == 0) {
         return bind_fail(binder, TDBPLUS_E_SQL, "42809", ast->ast.position,
                          "%s(*) must be used to call a parameterless aggregate function", name);
     }

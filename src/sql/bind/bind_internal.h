@@ -265,6 +265,29 @@ TDBPLUS_CHECKED tdbplus_status bind_put(struct binder *binder, struct bind_query
                                         const struct ast_list *steps, struct expr *value,
                                         struct expr **array);
 
+/* Row values: row.c. */
+TDBPLUS_CHECKED tdbplus_status bind_row_operator(struct binder *binder, struct bind_query *query,
+                                                 const struct ast_operator *ast,
+                                                 struct expr **expr_out);
+TDBPLUS_CHECKED tdbplus_status bind_row_in(struct binder *binder, struct bind_query *query,
+                                           const struct ast_operator *ast, struct expr **expr_out);
+TDBPLUS_CHECKED tdbplus_status bind_row_distinct(struct binder *binder, struct bind_query *query,
+                                                 const struct ast_operator *ast,
+                                                 struct expr **expr_out);
+TDBPLUS_CHECKED tdbplus_status bind_row_null_test(struct binder *binder, struct bind_query *query,
+                                                  const struct ast_null_test *ast,
+                                                  struct expr **expr_out);
+/* The query's columns become one: whether they compare with the row as wanted. */
+TDBPLUS_CHECKED tdbplus_status bind_row_subquery(struct binder *binder, struct bind_query *query,
+                                                 const struct ast *test, const char *name,
+                                                 uint32_t position, struct expr_subquery *subquery);
+TDBPLUS_CHECKED tdbplus_status bind_row_with_query(struct binder *binder, struct bind_query *query,
+                                                   const struct ast_operator *ast,
+                                                   struct expr **expr_out);
+TDBPLUS_CHECKED tdbplus_status bind_query_column(struct binder *binder, struct bind_query *query,
+                                                 const struct ast_subquery *ast, uint32_t number,
+                                                 uint32_t count, struct expr **expr_out);
+
 /* A call of a function or operator with bound arguments, cast as it wants them. */
 TDBPLUS_CHECKED tdbplus_status bind_call(struct binder *binder, const char *name, bool is_operator,
                                          struct expr **arguments, uint32_t count, uint32_t position,

@@ -162,6 +162,9 @@ static tdbplus_status negate(struct binder *binder, struct expr **expr)
 static tdbplus_status bind_in(struct binder *binder, struct bind_query *query,
                               const struct ast_operator *ast, struct expr **expr_out)
 {
+    if (ast->left->kind == AST_ROW) {
+        return bind_row_in(binder, query, ast, expr_out);
+    }
     const struct ast_list *list = &((const struct ast_items *)ast->right)->list;
     struct expr *expr = expr_make(binder->arena, EXPR_ANY_OF, type_of(TYPE_BOOL), list->count + 1);
     struct expr ***slots = arena_array(binder->arena, (size_t)list->count + 1, sizeof *slots);
@@ -224,6 +227,9 @@ static tdbplus_status bind_pair(struct binder *binder, struct bind_query *query,
                                 const struct ast_operator *ast, enum expr_kind kind,
                                 struct expr **expr_out)
 {
+    if (kind == EXPR_DISTINCT && ast->left->kind == AST_ROW && ast->right->kind == AST_ROW) {
+        return bind_row_distinct(binder, query, ast, expr_out);
+    }
     struct expr *expr = expr_make(binder->arena, kind, type_of(TYPE_BOOL), 2);
     if (expr == NULL) {
         return bind_no_memory(binder);
@@ -241,40 +247,14 @@ static tdbplus_status bind_pair(struct binder *binder, struct bind_query *query,
     return TDBPLUS_OK;
 }
 
-/* (a, b) = (c, d): each of them; <> if any differs. */
-static tdbplus_status bind_rows(struct binder *binder, struct bind_query *query,
-                                const struct ast_operator *ast, struct expr **expr_out)
-{
-    const struct ast_list *left = &((const struct ast_row *)ast->left)->elements;
-    const struct ast_list *right = &((const struct ast_row *)ast->right)->elements;
-    bool equal = strcmp(ast->name, "=") == 0;
-    if (!equal && strcmp(ast->name, "<>") != 0) {
-        return bind_unsupported(binder, ast->ast.position, "this comparison of rows");
-    }
-    if (left->count != right->count) {
-        return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", ast->ast.position,
-                         "unequal number of entries in row expressions");
-    }
-    struct expr *expr =
-        expr_make(binder->arena, equal ? EXPR_AND : EXPR_OR, type_of(TYPE_BOOL), left->count);
-    if (expr == NULL) {
-        return bind_no_memory(binder);
-    }
-    for (uint32_t i = 0; i < left->count; i++) {
-        struct expr *sides[2] = {NULL, NULL};
-        TRY(bind_expression(binder, query, left->items[i], &sides[0]));
-        TRY(bind_expression(binder, query, right->items[i], &sides[1]));
-        TRY(bind_call(binder, ast->name, true, sides, 2, ast->ast.position, &expr->arguments[i]));
-    }
-    *expr_out = expr;
-    return TDBPLUS_OK;
-}
-
 static tdbplus_status bind_plain(struct binder *binder, struct bind_query *query,
                                  const struct ast_operator *ast, struct expr **expr_out)
 {
     if (ast->left != NULL && ast->left->kind == AST_ROW && ast->right->kind == AST_ROW) {
-        return bind_rows(binder, query, ast, expr_out);
+        return bind_row_operator(binder, query, ast, expr_out);
+    }
+    if (ast->left != NULL && ast->left->kind == AST_ROW && ast->right->kind == AST_SUBQUERY) {
+        return bind_row_with_query(binder, query, ast, expr_out);
     }
     struct expr *sides[2] = {NULL, NULL};
     uint32_t count = 0;
@@ -320,7 +300,9 @@ static tdbplus_status bind_plain_function(struct binder *binder, struct bind_que
                                           struct expr **expr_out)
 {
     uint32_t position = ast->ast.position;
-    if (ast->distinct || ast->star || ast->filter != NULL || ast->order.count > 0) {
+    struct func_match match;
+    bool known = func_resolve(name, false, NULL, 0, &match) != FUNC_NAME_UNKNOWN;
+    if (known && (ast->distinct || ast->star || ast->filter != NULL || ast->order.count > 0)) {
         return bind_fail(binder, TDBPLUS_E_SQL, "42809", position,
                          "%s is not an aggregate function", name);
     }

@@ -332,9 +332,16 @@ static tdbplus_status bind_assignments(struct binder *binder, struct bind_query 
         set[position] = part ? PART_SET : WHOLE_SET;
         const struct ast *value = item->value;
         if (item->multi_count > 0) {
+            if (value->kind == AST_SUBQUERY) {
+                TRY(bind_query_column(binder, query, (const struct ast_subquery *)value,
+                                      item->multi_column - 1, item->multi_count, &row[position]));
+                TRY(assign(binder, &target->schema->columns[position], &row[position]));
+                continue;
+            }
             if (value->kind != AST_ROW) {
-                return bind_unsupported(binder, item->ast.position,
-                                        "assignment to several columns from a query");
+                return bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", item->ast.position,
+                                 "source for a multiple-column UPDATE item must be a sub-SELECT or "
+                                 "ROW() expression");
             }
             const struct ast_list *elements = &((const struct ast_row *)value)->elements;
             if (elements->count != item->multi_count) {

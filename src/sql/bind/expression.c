@@ -139,7 +139,7 @@ static tdbplus_status bind_null_test(struct binder *binder, struct bind_query *q
                                      const struct ast_null_test *ast, struct expr **expr_out)
 {
     if (ast->argument->kind == AST_ROW) {
-        return bind_unsupported(binder, ast->ast.position, "IS NULL of a row");
+        return bind_row_null_test(binder, query, ast, expr_out);
     }
     TRY(bind_test(binder, query, ast->argument, EXPR_IS_NULL, expr_out));
     (*expr_out)->negated = ast->negated;

@@ -365,6 +365,30 @@ static tdbplus_status bind_join_condition(struct binder *binder, struct bind_que
     return TDBPLUS_OK;
 }
 
+/* (a JOIN b ...) AS j: the names inside of it are not seen any more. */
+static tdbplus_status rename_join(struct binder *binder, struct bind_query *query,
+                                  const struct ast_join *ast, uint32_t first)
+{
+    uint32_t renamed = 0;
+    for (uint32_t i = first; i < query->columns.count; i++) {
+        struct bind_column *column = query->columns.items[i];
+        if (column->qualified_only) {
+            column->table = NULL;
+            continue;
+        }
+        column->table = ast->alias->name;
+        if (renamed < ast->alias->columns.count) {
+            column->name = ast->alias->columns.items[renamed++];
+        }
+    }
+    if (renamed < ast->alias->columns.count) {
+        return bind_fail(binder, TDBPLUS_E_SQL, "42P10", ast->ast.position,
+                         "join expression \"%s\" has %u columns available but %u columns specified",
+                         ast->alias->name, renamed, ast->alias->columns.count);
+    }
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status bind_join(struct binder *binder, struct bind_query *query,
                                 const struct ast_join *ast, struct plan **plan_out)
 {
@@ -397,10 +421,7 @@ static tdbplus_status bind_join(struct binder *binder, struct bind_query *query,
     TRY(bind_note_lateral(binder, query, &of_left));
     TRY(bind_note_lateral(binder, query, &before));
     TRY(bind_join_condition(binder, query, ast, &sides, plan_out));
-    if (ast->alias != NULL) {
-        return bind_unsupported(binder, ast->ast.position, "an alias of a join");
-    }
-    return TDBPLUS_OK;
+    return ast->alias != NULL ? rename_join(binder, query, ast, sides.left_begin) : TDBPLUS_OK;
 }
 
 static tdbplus_status check_alias(struct binder *binder, const struct bind_query *query,

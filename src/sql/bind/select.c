@@ -638,6 +638,12 @@ static tdbplus_status order_output(struct binder *binder, struct bind_query *que
     for (uint32_t i = 0; i < ast->order.count; i++) {
         const struct ast_sort_key *key = (const struct ast_sort_key *)ast->order.items[i];
         TRY(find_output(binder, key->value, &targets, &columns[i]));
+        const struct ast_column_ref *ref = (const struct ast_column_ref *)key->value;
+        if (columns[i] == UINT32_MAX && key->value->kind == AST_COLUMN_REF && !ref->star) {
+            return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42703", key->value->position,
+                             "column \"%s\" does not exist",
+                             ref->names.items[ref->names.count - 1]);
+        }
         if (columns[i] == UINT32_MAX) {
             return bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", key->value->position,
                              "invalid UNION/INTERSECT/EXCEPT ORDER BY clause: only result column "

@@ -261,6 +261,11 @@ static const char *const swept[] = {
     "DELETE FROM t WHERE a = 4 RETURNING c",
     "CREATE TABLE made AS SELECT * FROM t",
     "EXPLAIN SELECT * FROM t WHERE a = 1",
+    "SELECT (a, b) < (2, 'x'), (a, c) IN (SELECT a, c FROM t u WHERE u.b = t.b) FROM t WHERE (a, "
+    "b) "
+    "IN (SELECT a, b FROM t)",
+    "SELECT stddev(a), variance(a::numeric), corr(a, a * 2), jsonb_agg(c ORDER BY a), "
+    "jsonb_object_agg(c, ARRAY[a]), avg(a * interval '1 day') FROM t",
     "SELECT DISTINCT ON (b) b, c FROM t ORDER BY b, c DESC",
     "SELECT b, GROUPING(b), string_agg(c, ',' ORDER BY a DESC), array_agg(DISTINCT b), "
     "percentile_cont(0.5) WITHIN GROUP (ORDER BY a), mode() WITHIN GROUP (ORDER BY c), "

@@ -115,6 +115,38 @@ static tdbplus_status convert_exists(struct optimizer *optimizer, const struct e
     return put_join(optimizer, kind, rows, split.about_row, split.about_row_count, input);
 }
 
+static bool is_true(const struct expr *expr)
+{
+    return expr->kind == EXPR_CONSTANT && expr->type.id == TYPE_BOOL && !expr->constant.is_null &&
+           expr->constant.boolean;
+}
+
+/* true = ANY (SELECT condition FROM rows), which rows in IN have become: EXISTS of the rows that
+ * fulfil it. Null and false are the same to a filter. */
+static tdbplus_status convert_any_true(struct optimizer *optimizer, const struct expr *expr,
+                                       struct plan **input, bool *done_out)
+{
+    const struct plan *query = expr->subquery->plan;
+    if (query->kind != PLAN_PROJECT || query->expr_count != 1) {
+        return TDBPLUS_OK;
+    }
+    struct plan *filter = plan_make(optimizer->arena, PLAN_FILTER, query->left->column_count);
+    struct expr_subquery *subquery = arena_alloc(optimizer->arena, sizeof *subquery);
+    if (filter == NULL || subquery == NULL) {
+        return opt_no_memory(optimizer);
+    }
+    filter->columns = query->left->columns;
+    filter->left = query->left;
+    filter->exprs = query->exprs;
+    filter->expr_count = 1;
+    *subquery = *expr->subquery;
+    subquery->kind = EXPR_EXISTS;
+    subquery->plan = filter;
+    struct expr exists = *expr;
+    exists.subquery = subquery;
+    return convert_exists(optimizer, &exists, JOIN_SEMI, input, done_out);
+}
+
 static tdbplus_status convert(struct optimizer *optimizer, struct expr *expr, struct plan **input,
                               bool *done_out)
 {
@@ -125,6 +157,9 @@ static tdbplus_status convert(struct optimizer *optimizer, struct expr *expr, st
     }
     if (inner->subquery->kind == EXPR_EXISTS) {
         return convert_exists(optimizer, inner, negated ? JOIN_ANTI : JOIN_SEMI, input, done_out);
+    }
+    if (inner->subquery->kind == EXPR_ANY && !negated && is_true(inner->arguments[0])) {
+        return convert_any_true(optimizer, inner, input, done_out);
     }
     if (inner->subquery->kind == EXPR_ANY && !negated) {
         return convert_in(optimizer, expr, input, done_out);
