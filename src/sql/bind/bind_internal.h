@@ -111,6 +111,17 @@ struct bind_expansion {
     bool below;     /* A group key reads it. */
 };
 
+/* A table of FROM whose rows may have to be locked. */
+struct bind_lockable {
+    const char *alias;
+    const char *name;
+    uint64_t object_id;
+    uint32_t *key_ids;
+    struct type *key_types;
+    uint32_t key_count;
+    bool nullable; /* An outer join may have no row of it. */
+};
+
 /* One level of SELECT (or of UPDATE and the like): what names mean there. */
 struct bind_query {
     struct bind_query *outer;
@@ -120,10 +131,12 @@ struct bind_query {
     struct pointers windows;    /* struct bind_window */
     struct pointers calls;      /* struct bind_window_call */
     struct pointers groupings;  /* struct bind_grouping_call */
+    struct pointers tables;     /* struct bind_lockable; only if `locking` */
     struct bind_cte *ctes;
     struct pointers *outer_ids; /* Ids read from outside (as uintptr_t); NULL: no outside. */
     struct pointers lateral;    /* Ids (as uintptr_t) that the last item of FROM reads beside it. */
     uint8_t clause;
+    bool locking;      /* Rows will be locked: scans give their keys. */
     bool reads_itself; /* The step of a recursive query. */
     bool in_aggregate;
     bool in_window; /* Inside of a window function's call or of a window. */
@@ -385,6 +398,14 @@ TDBPLUS_CHECKED tdbplus_status bind_values(struct binder *binder, struct bind_qu
 TDBPLUS_CHECKED tdbplus_status bind_scan(struct binder *binder, struct bind_query *query,
                                          const struct object *object, const char *alias,
                                          bool with_hidden, struct plan **plan_out);
+
+/* FOR UPDATE and the like: lock.c. A LOCK without an input, whose keys have the ids of the tables'
+ * columns. */
+TDBPLUS_CHECKED tdbplus_status bind_locks(struct binder *binder, struct bind_query *query,
+                                          const struct ast_select *ast, struct plan **lock_out);
+TDBPLUS_CHECKED tdbplus_status bind_note_table(struct binder *binder, struct bind_query *query,
+                                               const struct object *object, const char *alias,
+                                               const struct plan *scan);
 
 /* Select list: targets, with stars expanded, as expressions and names. */
 struct bind_targets {

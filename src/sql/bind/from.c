@@ -85,7 +85,11 @@ static tdbplus_status bind_table(struct binder *binder, struct bind_query *query
     const struct object *object = NULL;
     TRY(bind_find_table(binder, table, &object));
     uint32_t before = query->columns.count;
-    TRY(bind_scan(binder, query, object, alias_name(table->alias, table->name), false, plan_out));
+    const char *alias = alias_name(table->alias, table->name);
+    TRY(bind_scan(binder, query, object, alias, query->locking, plan_out));
+    if (query->locking) {
+        TRY(bind_note_table(binder, query, object, alias, *plan_out));
+    }
     for (uint32_t i = 0; table->alias != NULL && i < table->alias->columns.count; i++) {
         if (before + i >= query->columns.count) {
             return bind_fail(binder, TDBPLUS_E_SQL, "42P10", table->ast.position,
@@ -407,7 +411,9 @@ static tdbplus_status bind_join(struct binder *binder, struct bind_query *query,
     binder->recursion =
         kind == JOIN_RIGHT || kind == JOIN_FULL ? (uint8_t)RECURSION_OUTER : recursion;
     query->lateral = (struct pointers){0};
+    uint32_t tables = query->tables.count;
     TRY(bind_item(binder, query, ast->left, &left));
+    uint32_t left_tables = query->tables.count;
     sides.left_end = query->columns.count;
     struct pointers of_left = query->lateral;
     binder->recursion =
@@ -416,12 +422,66 @@ static tdbplus_status bind_join(struct binder *binder, struct bind_query *query,
     TRY(bind_item(binder, query, ast->right, &right));
     binder->recursion = recursion;
     sides.end = query->columns.count;
+    for (uint32_t i = tables; i < query->tables.count; i++) {
+        bool right_side = i >= left_tables;
+        struct bind_lockable *table = query->tables.items[i];
+        table->nullable =
+            table->nullable || kind == JOIN_FULL || kind == (right_side ? JOIN_LEFT : JOIN_RIGHT);
+    }
     TRY(bind_lateral_join(binder, query, left, right, (enum plan_join)kind, plan_out));
     // What the sides read further left is for the joins around this one.
     TRY(bind_note_lateral(binder, query, &of_left));
     TRY(bind_note_lateral(binder, query, &before));
     TRY(bind_join_condition(binder, query, ast, &sides, plan_out));
     return ast->alias != NULL ? rename_join(binder, query, ast, sides.left_begin) : TDBPLUS_OK;
+}
+
+static tdbplus_status sample_value(struct binder *binder, struct bind_query *query,
+                                   const struct ast *ast, struct expr **expr_out)
+{
+    struct bind_query around = {
+        .outer = query->outer, .ctes = query->ctes, .outer_ids = query->outer_ids};
+    around.clause = CLAUSE_FROM_FUNCTION;
+    TRY(bind_expression(binder, &around, ast, expr_out));
+    return bind_coerce(binder, expr_out, type_of(TYPE_FLOAT8), FUNC_CAST_ASSIGNMENT);
+}
+
+static tdbplus_status bind_sample(struct binder *binder, struct bind_query *query,
+                                  const struct ast_table_sample *ast, struct plan **plan_out)
+{
+    bool system = strcmp(ast->method, "system") == 0;
+    const struct ast_table_ref *ref = (const struct ast_table_ref *)ast->table;
+    if (ast->table->kind != AST_TABLE_REF ||
+        (ref->schema == NULL && bind_find_cte(query, ref->name) != NULL)) {
+        return bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", ast->ast.position,
+                         "TABLESAMPLE clause can only be applied to tables and materialized views");
+    }
+    TRY(bind_item(binder, query, ast->table, plan_out));
+    if (!system && strcmp(ast->method, "bernoulli") != 0) {
+        return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42704", ast->ast.position,
+                         "tablesample method %s does not exist", ast->method);
+    }
+    if (ast->arguments.count != 1) {
+        return bind_fail(binder, TDBPLUS_E_SQL, "2202H", ast->ast.position,
+                         "tablesample method %s requires 1 argument, not %u", ast->method,
+                         ast->arguments.count);
+    }
+    struct plan *sample = plan_make(binder->arena, PLAN_SAMPLE, (*plan_out)->column_count);
+    struct expr **exprs = arena_array(binder->arena, 2, sizeof *exprs);
+    if (sample == NULL || exprs == NULL) {
+        return bind_no_memory(binder);
+    }
+    memcpy(sample->columns, (*plan_out)->columns, sample->column_count * sizeof *sample->columns);
+    TRY(sample_value(binder, query, ast->arguments.items[0], &exprs[0]));
+    if (ast->seed != NULL) {
+        TRY(sample_value(binder, query, ast->seed, &exprs[1]));
+    }
+    sample->exprs = exprs;
+    sample->expr_count = 2;
+    sample->by_batch = system;
+    sample->left = *plan_out;
+    *plan_out = sample;
+    return TDBPLUS_OK;
 }
 
 static tdbplus_status check_alias(struct binder *binder, const struct bind_query *query,
@@ -455,6 +515,9 @@ static tdbplus_status bind_item(struct binder *binder, struct bind_query *query,
         break;
     case AST_TABLE_FUNCTION:
         TRY(bind_table_function(binder, query, (const struct ast_table_function *)ast, plan_out));
+        break;
+    case AST_TABLE_SAMPLE:
+        TRY(bind_sample(binder, query, (const struct ast_table_sample *)ast, plan_out));
         break;
     case AST_JOIN:
         TRY(bind_join(binder, query, (const struct ast_join *)ast, plan_out));

@@ -50,12 +50,12 @@ static tdbplus_status limit_value(struct binder *binder, struct bind_query *quer
     }
     uint8_t before = query->clause;
     query->clause = CLAUSE_LIMIT;
-    // Columns of this query mean nothing here.
-    struct bind_query around = {
-        .outer = query->outer, .ctes = query->ctes, .outer_ids = query->outer_ids};
-    around.clause = CLAUSE_LIMIT;
     struct expr *expr = NULL;
-    TRY(bind_expression(binder, &around, ast, &expr));
+    TRY(bind_expression(binder, query, ast, &expr));
+    if (bind_reads_level(query, expr)) {
+        return bind_fail(binder, TDBPLUS_E_SQL, "42P10", ast->position,
+                         "argument of %s must not contain variables", clause);
+    }
     query->clause = before;
     bool done = false;
     TRY(bind_try_coerce(binder, &expr, type_of(TYPE_INT8), FUNC_CAST_ASSIGNMENT, &done));
@@ -415,6 +415,36 @@ static tdbplus_status make_distinct_on(struct binder *binder, const struct ast_s
     return TDBPLUS_OK;
 }
 
+/* LIMIT ... WITH TIES goes on while rows share what ORDER BY sorts by. */
+static tdbplus_status add_ties(struct binder *binder, const struct ast_select *ast,
+                               const uint32_t *columns, struct plan *limit)
+{
+    struct expr **exprs = arena_array(binder->arena, ast->order.count + 2u, sizeof *exprs);
+    if (exprs == NULL) {
+        return bind_no_memory(binder);
+    }
+    memcpy(exprs, limit->exprs, 2 * sizeof *exprs);
+    for (uint32_t i = 0; i < ast->order.count; i++) {
+        const struct plan_column *column = &limit->columns[columns[i]];
+        exprs[2 + i] = expr_column(binder->arena, column->id, column->type);
+        if (exprs[2 + i] == NULL) {
+            return bind_no_memory(binder);
+        }
+    }
+    limit->exprs = exprs;
+    limit->expr_count = 2 + ast->order.count;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status limit_rows(struct binder *binder, struct bind_query *query,
+                                 const struct ast_select *ast, const uint32_t *columns,
+                                 struct plan **plan)
+{
+    TRY(bind_limit(binder, query, ast->limit, ast->offset, plan));
+    return ast->with_ties && ast->limit != NULL ? add_ties(binder, ast, columns, *plan)
+                                                : TDBPLUS_OK;
+}
+
 static tdbplus_status make_distinct(struct binder *binder, struct plan **plan)
 {
     struct plan *distinct = plan_make(binder->arena, PLAN_DISTINCT, (*plan)->column_count);
@@ -458,6 +488,53 @@ static uint32_t find_hidden(const struct bind_targets *targets, uint32_t visible
     return UINT32_MAX;
 }
 
+/* The keys of locked rows travel behind the targets. */
+static tdbplus_status add_lock_targets(struct binder *binder, struct bind_targets *targets,
+                                       const struct plan *lock)
+{
+    for (uint32_t i = 0; i < lock->lock_count; i++) {
+        for (uint32_t k = 0; k < lock->locks[i].key_count; k++) {
+            uint32_t id = lock->locks[i].key_ids[k];
+            const struct plan_column *column = plan_find_column(lock, id);
+            struct expr *expr = expr_column(binder->arena, id, column->type);
+            if (expr == NULL) {
+                return bind_no_memory(binder);
+            }
+            TRY(add_target(binder, targets, expr, NULL, NULL));
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+static uint32_t visible_keys(const struct bind_targets *targets, const struct plan *lock)
+{
+    uint32_t keys = 0;
+    for (uint32_t i = 0; i < lock->lock_count; i++) {
+        keys += lock->locks[i].key_count;
+    }
+    return targets->exprs.count - keys;
+}
+
+/* Above the projection and the sort the keys have other ids: those of columns from `first` on. */
+static tdbplus_status put_lock(struct binder *binder, uint32_t first, struct plan *lock,
+                               struct plan **plan)
+{
+    for (uint32_t i = 0; i < lock->lock_count; i++) {
+        for (uint32_t k = 0; k < lock->locks[i].key_count; k++) {
+            lock->locks[i].key_ids[k] = (*plan)->columns[first++].id;
+        }
+    }
+    lock->exprs = arena_array(binder->arena, 2, sizeof *lock->exprs);
+    if (lock->exprs == NULL) {
+        return bind_no_memory(binder);
+    }
+    lock->columns = (*plan)->columns;
+    lock->column_count = (*plan)->column_count;
+    lock->left = *plan;
+    *plan = lock;
+    return TDBPLUS_OK;
+}
+
 /* Projection, DISTINCT, ORDER BY and LIMIT on top of rows or groups. */
 static tdbplus_status finish_select(struct binder *binder, struct bind_query *query,
                                     const struct ast_select *ast, struct bind_targets *targets,
@@ -481,6 +558,11 @@ static tdbplus_status finish_select(struct binder *binder, struct bind_query *qu
         columns[i] = targets->exprs.count;
         TRY(add_target(binder, targets, ordering->exprs.items[i], NULL, NULL));
     }
+    struct plan *lock = NULL;
+    if (ast->locking.count > 0) {
+        TRY(bind_locks(binder, query, ast, &lock));
+        TRY(add_lock_targets(binder, targets, lock));
+    }
     TRY(bind_project(binder, *plan, &targets->exprs, &targets->names, plan));
     if (plain_distinct) {
         TRY(make_distinct(binder, plan));
@@ -490,7 +572,14 @@ static tdbplus_status finish_select(struct binder *binder, struct bind_query *qu
     } else if (ast->order.count > 0) {
         TRY(make_sort(binder, &ast->order, columns, NULL, 0, plan));
     }
-    TRY(bind_limit(binder, query, ast->limit, ast->offset, plan));
+    if (lock != NULL) {
+        TRY(put_lock(binder, visible_keys(targets, lock), lock, plan));
+    }
+    TRY(limit_rows(binder, query, ast, columns, plan));
+    if (lock != NULL && (*plan)->kind == PLAN_LIMIT) {
+        memcpy(lock->exprs, (*plan)->exprs, 2 * sizeof *lock->exprs);
+        lock->expr_count = ast->with_ties ? 0 : 2;
+    }
     if (targets->exprs.count > visible) {
         TRY(keep_columns(binder, visible, plan));
     }
@@ -501,12 +590,6 @@ static tdbplus_status check_select(struct binder *binder, const struct ast_selec
 {
     if (ast->into) {
         return bind_unsupported(binder, 0, "SELECT INTO");
-    }
-    if (ast->locking.count > 0) {
-        return bind_unsupported(binder, 0, "FOR UPDATE and FOR SHARE");
-    }
-    if (ast->with_ties) {
-        return bind_unsupported(binder, 0, "WITH TIES");
     }
     return TDBPLUS_OK;
 }
@@ -571,6 +654,7 @@ static tdbplus_status bind_plain_select(struct binder *binder, struct bind_query
 {
     TRY(check_select(binder, ast));
     struct plan *plan = NULL;
+    query->locking = ast->locking.count > 0;
     TRY(bind_from(binder, query, &ast->from, &plan));
     if (ast->where != NULL) {
         struct expr *where = NULL;
@@ -653,7 +737,13 @@ static tdbplus_status order_output(struct binder *binder, struct bind_query *que
     if (ast->order.count > 0) {
         TRY(make_sort(binder, &ast->order, columns, NULL, 0, plan));
     }
-    return bind_limit(binder, query, ast->limit, ast->offset, plan);
+    if (ast->locking.count > 0) {
+        return bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", 0,
+                         ast->values.count > 0
+                             ? "FOR UPDATE cannot be applied to VALUES"
+                             : "FOR UPDATE is not allowed with UNION/INTERSECT/EXCEPT");
+    }
+    return limit_rows(binder, query, ast, columns, plan);
 }
 
 tdbplus_status bind_select(struct binder *binder, struct bind_query *outer,

@@ -138,6 +138,12 @@ tdbplus_status exec_compile(struct exec *exec, const struct plan *plan,
     case PLAN_APPLY:
         TRY(make_apply(exec, plan, &pipeline));
         break;
+    case PLAN_LOCK:
+        TRY(make_lock(exec, plan, &pipeline));
+        break;
+    case PLAN_SAMPLE:
+        TRY(make_sample(exec, plan, &pipeline));
+        break;
     case PLAN_GROUPING:
         TRY(make_grouping(exec, plan, &pipeline));
         break;

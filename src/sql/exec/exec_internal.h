@@ -311,6 +311,10 @@ TDBPLUS_CHECKED tdbplus_status make_with(struct exec *exec, const struct plan *p
                                          struct pipeline *pipeline);
 TDBPLUS_CHECKED tdbplus_status make_apply(struct exec *exec, const struct plan *plan,
                                           struct pipeline *pipeline);
+TDBPLUS_CHECKED tdbplus_status make_lock(struct exec *exec, const struct plan *plan,
+                                         struct pipeline *pipeline);
+TDBPLUS_CHECKED tdbplus_status make_sample(struct exec *exec, const struct plan *plan,
+                                           struct pipeline *pipeline);
 TDBPLUS_CHECKED tdbplus_status make_grouping(struct exec *exec, const struct plan *plan,
                                              struct pipeline *pipeline);
 TDBPLUS_CHECKED tdbplus_status make_window(struct exec *exec, const struct plan *plan,

@@ -1,5 +1,7 @@
 /* Steps that keep nothing: filter, project, limit. */
 
+#include <string.h>
+
 #include "sql/exec/exec_internal.h"
 
 struct expr_stage {
@@ -90,10 +92,54 @@ struct limit_stage {
     struct stage stage;
     struct expr *count;
     struct expr *offset;
+    struct expr **ties; /* What rows that tie with the last one share. */
+    uint32_t tie_count;
+    uint8_t *last; /* The last row's share, once LIMIT rows were sent. */
+    size_t last_size;
     bool begun;
     int64_t skip;
     int64_t left;
 };
+
+static tdbplus_status tie_keys(const struct limit_stage *limit, struct exec *exec,
+                               const struct batch *in, const struct func_rows *rows,
+                               struct arena *arena, struct row_keys *keys_out)
+{
+    struct eval eval = {.exec = exec, .input = in, .arena = arena};
+    struct column *columns = arena_array(arena, limit->tie_count + 1u, sizeof *columns);
+    if (columns == NULL) {
+        return exec_no_memory(exec);
+    }
+    for (uint32_t i = 0; i < limit->tie_count; i++) {
+        TRY(eval_expr(&eval, limit->ties[i], rows, &columns[i]));
+    }
+    return row_keys_make(exec, columns, limit->tie_count, rows, arena, keys_out);
+}
+
+/* How many rows from `first` on tie with the last row sent. */
+static tdbplus_status count_ties(struct limit_stage *limit, struct exec *exec,
+                                 const struct batch *in, const struct func_rows *rows,
+                                 uint32_t first, struct arena *arena, uint32_t *count_out)
+{
+    struct row_keys keys = {0};
+    TRY(tie_keys(limit, exec, in, rows, arena, &keys));
+    if (limit->last == NULL && first > 0) {
+        struct span key = keys.keys[first - 1];
+        limit->last = arena_bytes(&exec->arena, key.size + 1);
+        if (limit->last == NULL) {
+            return exec_no_memory(exec);
+        }
+        memcpy(limit->last, key.data, key.size);
+        limit->last_size = key.size;
+    }
+    struct span last = {.data = limit->last, .size = limit->last_size};
+    *count_out = 0;
+    while (limit->last != NULL && first + *count_out < rows->count &&
+           span_compare(keys.keys[first + *count_out], last) == 0) {
+        ++*count_out;
+    }
+    return TDBPLUS_OK;
+}
 
 static tdbplus_status limit_value(struct exec *exec, const struct expr *expr, const char *clause,
                                   const char *sqlstate, int64_t otherwise, int64_t *value_out)
@@ -124,7 +170,7 @@ static tdbplus_status limit_push(struct stage *stage, struct exec *exec, const s
         TRY(limit_value(exec, limit->count, "LIMIT", "2201W", INT64_MAX, &limit->left));
         TRY(limit_value(exec, limit->offset, "OFFSET", "2201X", 0, &limit->skip));
     }
-    if (limit->left == 0) {
+    if (limit->left == 0 && limit->last == NULL) {
         return TDBPLUS_END;
     }
     struct func_rows rows = batch_rows(in);
@@ -133,6 +179,12 @@ static tdbplus_status limit_push(struct stage *stage, struct exec *exec, const s
     uint32_t count = rows.count - first;
     count = limit->left < count ? (uint32_t)limit->left : count;
     limit->left -= count;
+    if (limit->left == 0 && limit->tie_count > 0) {
+        uint32_t ties = 0;
+        TRY(count_ties(limit, exec, in, &rows, first + count, &out->arena, &ties));
+        count += ties;
+    }
+    bool open = limit->tie_count > 0 && limit->left == 0 && first + count == rows.count;
     uint16_t *kept = arena_alloc(&out->arena, (count + 1u) * sizeof *kept);
     if (kept == NULL) {
         return exec_no_memory(exec);
@@ -146,7 +198,7 @@ static tdbplus_status limit_push(struct stage *stage, struct exec *exec, const s
     out->selection = kept;
     out->selected_count = count;
     // The last rows were sent: nothing below needs to run again.
-    stage->ended = limit->left == 0;
+    stage->ended = limit->left == 0 && !open;
     *more_out = false;
     return TDBPLUS_OK;
 }
@@ -165,6 +217,15 @@ tdbplus_status make_limit(struct exec *exec, const struct plan *plan, struct pip
         if (plan->exprs[i] != NULL) {
             TRY(exec_compile_expr(exec, plan->exprs[i], NULL, 0, slots[i]));
         }
+    }
+    limit->tie_count = plan->expr_count > 2 ? plan->expr_count - 2 : 0;
+    limit->ties = arena_array(&exec->arena, limit->tie_count + 1u, sizeof *limit->ties);
+    if (limit->ties == NULL) {
+        return exec_no_memory(exec);
+    }
+    for (uint32_t i = 0; i < limit->tie_count; i++) {
+        TRY(exec_compile_expr(exec, plan->exprs[2 + i], below.columns, below.column_count,
+                              &limit->ties[i]));
     }
     pipeline->last = &limit->stage;
     return TDBPLUS_OK;

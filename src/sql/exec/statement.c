@@ -74,9 +74,12 @@ const char *sql_statement_name(const struct sql_script *script, uint32_t number)
     return parse_statement_name(sql_statement_ast(script, number));
 }
 
-/* True when a WITH query changes rows. */
+/* True when a WITH query changes rows, or rows are locked. */
 static bool changes_rows(const struct ast_select *select)
 {
+    if (select->locking.count > 0) {
+        return true;
+    }
     for (uint32_t i = 0; select->with != NULL && i < select->with->ctes.count; i++) {
         if (((const struct ast_cte *)select->with->ctes.items[i])->query->kind != AST_SELECT) {
             return true;

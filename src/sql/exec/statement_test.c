@@ -93,6 +93,36 @@ static struct outcome run(struct fixture *fixture, struct txn *txn, const char *
     return outcome;
 }
 
+TEST(locked_rows_are_refused_or_skipped)
+{
+    struct fixture fixture;
+    struct outcome outcome;
+    fixture_init(&fixture);
+    struct txn *setup = begin(&fixture);
+    run(&fixture, setup, "CREATE TABLE job (id int PRIMARY KEY, note text)");
+    run(&fixture, setup, "INSERT INTO job VALUES (1), (2), (3)");
+    struct call call = {.alloc = &alloc_system, .err = &fixture.err};
+    CHECK(txn_commit(setup, &call) == TDBPLUS_OK);
+    struct txn *first = begin(&fixture);
+    struct txn *second = begin(&fixture);
+    CHECK(run(&fixture, first, "SELECT id FROM job ORDER BY id LIMIT 1 FOR UPDATE").first == 1);
+    // The first job is taken; the second one is not, though it was sorted with the first.
+    const char *take = "SELECT id FROM job ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED";
+    CHECK(run(&fixture, second, take).first == 2);
+    CHECK(run(&fixture, first, take).first == 1);
+    tdbplus_status status =
+        run_with(&fixture, second, "SELECT id FROM job ORDER BY id FOR SHARE NOWAIT", &alloc_system,
+                 NULL, 0, &outcome);
+    CHECK(status == TDBPLUS_E_LOCK && strcmp(fixture.err.sqlstate, "55P03") == 0);
+    err_clear(&fixture.err);
+    CHECK(run(&fixture, second, "SELECT id FROM job ORDER BY id FOR KEY SHARE SKIP LOCKED").rows ==
+          2);
+    txn_abort(first);
+    CHECK(run(&fixture, second, "SELECT id FROM job FOR UPDATE NOWAIT").rows == 3);
+    txn_abort(second);
+    fixture_deinit(&fixture);
+}
+
 TEST(tags_and_counts_are_those_of_postgresql)
 {
     struct fixture fixture;
@@ -261,6 +291,9 @@ static const char *const swept[] = {
     "DELETE FROM t WHERE a = 4 RETURNING c",
     "CREATE TABLE made AS SELECT * FROM t",
     "EXPLAIN SELECT * FROM t WHERE a = 1",
+    "SELECT c FROM t ORDER BY b FETCH FIRST 1 ROW WITH TIES",
+    "SELECT c FROM t ORDER BY b LIMIT 3 FOR UPDATE SKIP LOCKED",
+    "SELECT a FROM t TABLESAMPLE BERNOULLI (50) REPEATABLE (3)",
     "SELECT (a, b) < (2, 'x'), (a, c) IN (SELECT a, c FROM t u WHERE u.b = t.b) FROM t WHERE (a, "
     "b) "
     "IN (SELECT a, b FROM t)",

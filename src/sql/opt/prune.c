@@ -148,6 +148,15 @@ static bool use_node(struct map *used, struct plan *plan)
         return good;
     case PLAN_WINDOW:
         return prune_window(used, plan);
+    case PLAN_LOCK:
+        for (uint32_t i = 0; i < plan->lock_count; i++) {
+            for (uint32_t k = 0; k < plan->locks[i].key_count && good; k++) {
+                good = map_put(used, plan->locks[i].key_ids[k], 1);
+            }
+        }
+        return good;
+    case PLAN_LIMIT:
+        return use_exprs(used, plan->exprs, plan->expr_count);
     case PLAN_GROUPING:
         // The keys' copies have places of their own, which do not move.
         return use_exprs(used, plan->exprs, plan->expr_count);
@@ -160,7 +169,7 @@ static bool use_node(struct map *used, struct plan *plan)
         return use_columns(used, plan->left);
     case PLAN_SET:
         return use_columns(used, plan->left) && use_columns(used, plan->right);
-    case PLAN_LIMIT:
+    case PLAN_SAMPLE:
     case PLAN_VALUES:
     case PLAN_SERIES:
     case PLAN_CTE:
@@ -224,6 +233,8 @@ static tdbplus_status prune(struct optimizer *optimizer, struct map *used, struc
     case PLAN_SORT:
     case PLAN_LIMIT:
     case PLAN_DISTINCT:
+    case PLAN_LOCK:
+    case PLAN_SAMPLE:
     case PLAN_WINDOW:
     case PLAN_GROUPING:
     case PLAN_EXPAND:

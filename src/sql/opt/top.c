@@ -13,7 +13,7 @@ tdbplus_status opt_top(struct optimizer *optimizer, struct plan *plan)
         below = below->left;
     }
     if (plan->kind == PLAN_LIMIT && below->kind == PLAN_SORT && plan->exprs[0] != NULL &&
-        below->top_count == NULL) {
+        plan->expr_count == 2 && below->top_count == NULL) {
         below->top_count = plan->exprs[0];
         below->top_offset = plan->exprs[1];
     }

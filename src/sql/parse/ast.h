@@ -47,6 +47,7 @@ enum ast_kind {
     AST_TABLE_REF,
     AST_TABLE_SUBQUERY,
     AST_TABLE_FUNCTION,
+    AST_TABLE_SAMPLE,
     AST_JOIN,
     AST_ALIAS,
     AST_WITH,
@@ -388,6 +389,15 @@ struct ast_table_function {
     struct ast_list functions; /* At least one, mostly AST_FUNCTION. */
     struct ast_alias *alias;
     struct ast_list definitions; /* AST_COLUMN_DEFINITION. */
+};
+
+/* table TABLESAMPLE method (arguments) REPEATABLE (seed) */
+struct ast_table_sample {
+    struct ast ast;
+    struct ast *table;
+    const char *method;
+    struct ast_list arguments;
+    struct ast *seed; /* May be NULL. */
 };
 
 enum ast_join_kind { AST_JOIN_INNER = 0, AST_JOIN_LEFT, AST_JOIN_FULL, AST_JOIN_RIGHT };

@@ -136,6 +136,16 @@ static struct ast *copy_table_function(struct copier *copier, const RangeFunctio
     return &node->ast;
 }
 
+static struct ast *copy_table_sample(struct copier *copier, const RangeTableSample *source)
+{
+    COPY_MAKE(ast_table_sample, AST_TABLE_SAMPLE, source->location)
+    copy_want(copier, source->relation, &node->table);
+    node->method = last_name(copier, source->method);
+    copy_want_list(copier, source->args, &node->arguments);
+    copy_want(copier, source->repeatable, &node->seed);
+    return &node->ast;
+}
+
 static struct ast *copy_join(struct copier *copier, const JoinExpr *source)
 {
     COPY_MAKE(ast_join, AST_JOIN, -1)
@@ -339,8 +349,7 @@ struct ast *copy_part(struct copier *copier, const Node *source)
     case T_AlterTableCmd:
         return copy_alter_command(copier, (const AlterTableCmd *)source);
     case T_RangeTableSample:
-        copy_unsupported(copier, "TABLESAMPLE", ((const RangeTableSample *)source)->location);
-        return NULL;
+        return copy_table_sample(copier, (const RangeTableSample *)source);
     case T_RangeTableFunc:
         copy_unsupported(copier, "XMLTABLE", ((const RangeTableFunc *)source)->location);
         return NULL;

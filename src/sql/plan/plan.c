@@ -112,6 +112,8 @@ bool plan_each_slot(struct plan *plan, bool (*visit)(void *ctx, struct expr **sl
     case PLAN_EXPAND:
     case PLAN_APPLY:
     case PLAN_GROUPING:
+    case PLAN_LOCK:
+    case PLAN_SAMPLE:
     case PLAN_WITH:
     case PLAN_WORK:
         break;
@@ -279,6 +281,7 @@ static void print_head(const struct plan *plan, struct buffer *buffer)
         [PLAN_SET] = "Set Operation", [PLAN_CTE] = "CTE Scan",
         [PLAN_WINDOW] = "Window",     [PLAN_APPLY] = "Lateral Join",
         [PLAN_EXPAND] = "Expand",     [PLAN_GROUPING] = "Grouping Sets",
+        [PLAN_LOCK] = "LockRows",     [PLAN_SAMPLE] = "Sample",
         [PLAN_WITH] = "With",         [PLAN_WORK] = "WorkTable Scan",
         [PLAN_INSERT] = "Insert",     [PLAN_UPDATE] = "Update",
         [PLAN_DELETE] = "Delete",

@@ -27,6 +27,8 @@ enum plan_kind {
     PLAN_EXPAND,   /* Rows of arrays: the input's columns, then an item of each array. */
     PLAN_APPLY,    /* A join whose right side reads columns of the left: LATERAL. */
     PLAN_WITH,     /* Owns WITH queries that its input reads. */
+    PLAN_LOCK,     /* Locks the rows of tables that its input was made from. */
+    PLAN_SAMPLE,   /* Some of the rows. */
     PLAN_WORK,     /* Reads what the last round of a recursive WITH query has found. */
     PLAN_INSERT,
     PLAN_UPDATE,
@@ -252,6 +254,18 @@ struct plan_change {
     struct expr *where;
 };
 
+enum plan_lock_wait { LOCK_WAITS = 0, LOCK_SKIPS, LOCK_FAILS };
+
+/* FOR UPDATE and the like: the rows of one table, by the columns that have their keys. */
+struct plan_lock {
+    uint64_t object_id;
+    const char *table_name;
+    uint32_t *key_ids;
+    uint32_t key_count;
+    uint8_t strength; /* 1 key share, 2 share, 3 no key update, 4 update. */
+    uint8_t wait;     /* enum plan_lock_wait. */
+};
+
 struct plan {
     uint8_t kind; /* enum plan_kind. */
     struct plan *left;
@@ -263,7 +277,9 @@ struct plan {
      * arguments.
      * EXPAND: arrays, whose items are columns of the arrays' element type, or of their own type
      * where each part along the first dimension is a row's value.
-     * DISTINCT: what ON says; none: all columns. LIMIT: count and offset, either may be NULL. */
+     * DISTINCT: what ON says; none: all columns. LIMIT: count and offset, either may be NULL,
+     * then what rows that tie with the last one share (WITH TIES). LOCK: the count and offset of
+     * the LIMIT above. SAMPLE: the percentage and the seed, which may be NULL. */
     struct expr **exprs;
     uint32_t expr_count;
     union {
@@ -285,6 +301,11 @@ struct plan {
             uint32_t *apply_ids; /* Columns of the left side that the right side reads. */
             uint32_t apply_count;
         };
+        struct {
+            struct plan_lock *locks;
+            uint32_t lock_count;
+        };
+        bool by_batch; /* SAMPLE: many rows at once go or stay (SYSTEM). */
         struct {
             struct plan_cte **ctes;
             uint32_t cte_count;
