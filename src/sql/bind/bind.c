@@ -86,6 +86,8 @@ static tdbplus_status bind_change_statement(struct binder *binder, const struct 
         return bind_insert(binder, NULL, (const struct ast_insert *)root, &bound->plan);
     case AST_UPDATE:
         return bind_update(binder, NULL, (const struct ast_update *)root, &bound->plan);
+    case AST_MERGE:
+        return bind_merge(binder, (const struct ast_merge *)root, &bound->plan);
     default:
         return bind_delete(binder, NULL, (const struct ast_delete *)root, &bound->plan);
     }
@@ -172,6 +174,7 @@ static tdbplus_status bind_root(struct binder *binder, const struct ast *root, s
     case AST_INSERT:
     case AST_UPDATE:
     case AST_DELETE:
+    case AST_MERGE:
         return bind_change_statement(binder, root, bound);
     case AST_EXPLAIN:
         return bind_explain(binder, (const struct ast_explain *)root, bound);

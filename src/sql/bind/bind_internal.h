@@ -469,6 +469,8 @@ TDBPLUS_CHECKED tdbplus_status bind_update(struct binder *binder, struct bind_qu
                                            const struct ast_update *ast, struct plan **plan_out);
 TDBPLUS_CHECKED tdbplus_status bind_delete(struct binder *binder, struct bind_query *outer,
                                            const struct ast_delete *ast, struct plan **plan_out);
+TDBPLUS_CHECKED tdbplus_status bind_merge(struct binder *binder, const struct ast_merge *ast,
+                                          struct plan **plan_out);
 TDBPLUS_CHECKED tdbplus_status bind_create_table(struct binder *binder,
                                                  const struct ast_create_table *ast,
                                                  struct bound_create *create_out);

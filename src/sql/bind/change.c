@@ -144,15 +144,46 @@ static tdbplus_status bind_checks(struct binder *binder, const struct target *ta
     return TDBPLUS_OK;
 }
 
+/* What RETURNING sees beside the changed row: the columns of other tables, which travel behind it.
+ */
+static tdbplus_status name_others(struct binder *binder, const struct bind_query *from,
+                                  uint32_t first, struct bind_query *query, struct plan *plan)
+{
+    const struct plan *rows = plan->left;
+    uint32_t count = plan->column_count;
+    uint32_t others = from->columns.count - first;
+    struct plan_column *columns =
+        arena_array(binder->arena, (size_t)count + others + 1, sizeof *columns);
+    if (columns == NULL) {
+        return bind_no_memory(binder);
+    }
+    memcpy(columns, plan->columns, count * sizeof *columns);
+    for (uint32_t i = 0; i < others; i++) {
+        struct bind_column column = *(const struct bind_column *)from->columns.items[first + i];
+        columns[count + i] = (struct plan_column){
+            .id = binder->next_id++, .type = rows->columns[rows->column_count - others + i].type};
+        column.id = columns[count + i].id;
+        TRY(bind_add_column(binder, query, &column));
+    }
+    plan->columns = columns;
+    plan->column_count = count + others;
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status bind_returning(struct binder *binder, const struct target *target,
+                                     const struct bind_query *from, uint32_t first,
                                      const struct ast_list *returning, struct plan **plan)
 {
     if (returning->count == 0) {
         (*plan)->column_count = 0;
         return TDBPLUS_OK;
     }
-    struct bind_query query = {.clause = CLAUSE_RETURNING};
+    struct bind_query query = {.outer = from->outer,
+                               .ctes = from->ctes,
+                               .outer_ids = from->outer_ids,
+                               .clause = CLAUSE_RETURNING};
     TRY(name_columns(binder, &query, target, (*plan)->columns));
+    TRY(name_others(binder, from, first, &query, *plan));
     struct bind_targets targets = {0};
     TRY(bind_target_list(binder, &query, returning, &targets));
     for (uint32_t i = 0; i < targets.exprs.count; i++) {
@@ -445,7 +476,7 @@ tdbplus_status bind_insert(struct binder *binder, struct bind_query *outer,
     if (ast->conflict != NULL) {
         TRY(bind_conflict(binder, &target, ast->conflict, plan));
     }
-    TRY(bind_returning(binder, &target, &ast->returning, &plan));
+    TRY(bind_returning(binder, &target, &query, query.columns.count, &ast->returning, &plan));
     TRY(bind_own_ctes(binder, &query, &plan));
     *plan_out = plan;
     return TDBPLUS_OK;
@@ -488,6 +519,18 @@ static tdbplus_status push_column(struct binder *binder, const struct plan_colum
     return TDBPLUS_OK;
 }
 
+/* The other tables' columns, which RETURNING may ask for. */
+static tdbplus_status push_others(struct binder *binder, const struct bind_query *query,
+                                  uint32_t first, struct pointers *exprs, struct pointers *names)
+{
+    for (uint32_t i = first; i < query->columns.count; i++) {
+        const struct bind_column *named = query->columns.items[i];
+        struct plan_column column = {.id = named->id, .type = named->type};
+        TRY(push_column(binder, &column, exprs, names));
+    }
+    return TDBPLUS_OK;
+}
+
 tdbplus_status bind_update(struct binder *binder, struct bind_query *outer,
                            const struct ast_update *ast, struct plan **plan_out)
 {
@@ -509,11 +552,14 @@ tdbplus_status bind_update(struct binder *binder, struct bind_query *outer,
     }
     TRY(bind_assignments(binder, &query, &target, &ast->targets,
                          (struct expr **)&exprs.items[schema->key_count]));
+    if (ast->returning.count > 0) {
+        TRY(push_others(binder, &query, target.visible_count, &exprs, &names));
+    }
     struct plan *plan = NULL;
     TRY(bind_project(binder, rows, &exprs, &names, &rows));
     TRY(make_change(binder, PLAN_UPDATE, &target, rows, &plan));
     TRY(bind_checks(binder, &target, plan));
-    TRY(bind_returning(binder, &target, &ast->returning, &plan));
+    TRY(bind_returning(binder, &target, &query, target.visible_count, &ast->returning, &plan));
     TRY(bind_own_ctes(binder, &query, &plan));
     *plan_out = plan;
     return TDBPLUS_OK;
@@ -538,11 +584,282 @@ tdbplus_status bind_delete(struct binder *binder, struct bind_query *outer,
     for (uint32_t i = 0; i < schema->column_count && ast->returning.count > 0; i++) {
         TRY(push_column(binder, &scan->columns[i], &exprs, &names));
     }
+    if (ast->returning.count > 0) {
+        TRY(push_others(binder, &query, target.visible_count, &exprs, &names));
+    }
     struct plan *plan = NULL;
     TRY(bind_project(binder, rows, &exprs, &names, &rows));
     TRY(make_change(binder, PLAN_DELETE, &target, rows, &plan));
-    TRY(bind_returning(binder, &target, &ast->returning, &plan));
+    TRY(bind_returning(binder, &target, &query, target.visible_count, &ast->returning, &plan));
     TRY(bind_own_ctes(binder, &query, &plan));
     *plan_out = plan;
+    return TDBPLUS_OK;
+}
+
+/* ---- MERGE ---- */
+
+/*
+ * MERGE is a statement of several changes: the join of source and target is a WITH query that is
+ * made once, with the number of the WHEN clause that each row falls under; each clause is a change
+ * of the rows with its number.
+ */
+struct merge {
+    struct bind_query query; /* The source's columns, then the target's. */
+    uint32_t source_count;
+    struct target target;
+    struct plan *scan;
+    struct plan_cte *rows;
+    struct plan_column action; /* Of the rows: the number of the clause. */
+};
+
+/* WHEN NOT MATCHED knows the source only. */
+static struct bind_query seen_by(const struct merge *merge, const struct ast_merge_when *when)
+{
+    struct bind_query query = merge->query;
+    if (!when->matched) {
+        query.columns.count = merge->source_count;
+        query.columns.capacity = merge->source_count;
+    }
+    return query;
+}
+
+static tdbplus_status when_condition(struct binder *binder, const struct merge *merge,
+                                     const struct ast_merge_when *when, struct expr **expr_out)
+{
+    const struct plan_column *key = &merge->scan->columns[merge->target.schema->key_columns[0]];
+    struct expr *both = expr_make(binder->arena, EXPR_AND, type_of(TYPE_BOOL), 2);
+    struct expr *test = expr_make(binder->arena, EXPR_IS_NULL, type_of(TYPE_BOOL), 1);
+    if (both == NULL || test == NULL) {
+        return bind_no_memory(binder);
+    }
+    test->arguments[0] = expr_column(binder->arena, key->id, key->type);
+    if (test->arguments[0] == NULL) {
+        return bind_no_memory(binder);
+    }
+    test->negated = when->matched;
+    *expr_out = test;
+    if (when->condition != NULL) {
+        struct bind_query query = seen_by(merge, when);
+        query.clause = CLAUSE_WHERE;
+        both->arguments[0] = test;
+        TRY(bind_condition(binder, &query, when->condition, "WHEN", &both->arguments[1]));
+        *expr_out = both;
+    }
+    return TDBPLUS_OK;
+}
+
+/* CASE: the first clause whose condition holds; -1: none. */
+static tdbplus_status choose_action(struct binder *binder, const struct merge *merge,
+                                    const struct ast_list *whens, struct expr **expr_out)
+{
+    struct expr *choice =
+        expr_make(binder->arena, EXPR_CASE, type_of(TYPE_INT4), 2 * whens->count + 1);
+    bool closed[2] = {false, false};
+    if (choice == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i <= whens->count; i++) {
+        struct datum number = {.type = type_of(TYPE_INT4),
+                               .integer = i < whens->count ? (int64_t)i : -1};
+        struct expr *constant = expr_constant(binder->arena, &number);
+        if (constant == NULL) {
+            return bind_no_memory(binder);
+        }
+        if (i == whens->count) {
+            choice->arguments[2 * i] = constant;
+            break;
+        }
+        const struct ast_merge_when *when = (const struct ast_merge_when *)whens->items[i];
+        if (closed[when->matched]) {
+            return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", 0,
+                             "unreachable WHEN clause specified after unconditional WHEN clause");
+        }
+        closed[when->matched] = when->condition == NULL;
+        TRY(when_condition(binder, merge, when, &choice->arguments[2 * i]));
+        choice->arguments[2 * i + 1] = constant;
+    }
+    *expr_out = choice;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status add_part(struct binder *binder, struct bind_query *query, const char *name,
+                               struct plan *plan, bool changes, struct plan_cte **cte_out)
+{
+    struct bind_cte *cte = arena_array(binder->arena, 1, sizeof *cte);
+    struct plan_cte *shared = arena_array(binder->arena, 1, sizeof *shared);
+    if (cte == NULL || shared == NULL) {
+        return bind_no_memory(binder);
+    }
+    shared->name = name;
+    shared->plan = plan;
+    shared->changes = changes;
+    shared->number = binder->next_cte++;
+    // No name finds it.
+    *cte = (struct bind_cte){.name = name, .cte = shared, .next = query->ctes, .stage = CTE_HIDDEN};
+    query->ctes = cte;
+    *cte_out = shared;
+    return TDBPLUS_OK;
+}
+
+/* The join of source and target with the clause of each row. Its columns keep their ids. */
+static tdbplus_status merge_rows(struct binder *binder, const struct ast_merge *ast,
+                                 struct merge *merge)
+{
+    struct plan *source = NULL;
+    struct plan *join = NULL;
+    struct ast *items[1] = {ast->source};
+    struct ast_list list = {.count = 1, .items = items};
+    bool inserts = false;
+    for (uint32_t i = 0; i < ast->whens.count; i++) {
+        inserts = inserts || !((const struct ast_merge_when *)ast->whens.items[i])->matched;
+    }
+    TRY(bind_from(binder, &merge->query, &list, &source));
+    merge->source_count = merge->query.columns.count;
+    for (uint32_t i = 0; i < merge->source_count; i++) {
+        const struct bind_column *column = merge->query.columns.items[i];
+        if (column->table != NULL && strcmp(column->table, merge->target.alias) == 0) {
+            return bind_fail(binder, TDBPLUS_E_SQL, "42712", ast->table->ast.position,
+                             "name \"%s\" specified more than once", merge->target.alias);
+        }
+    }
+    TRY(bind_scan(binder, &merge->query, merge->target.object, merge->target.alias, true,
+                  &merge->scan));
+    TRY(bind_join_plan(binder, source, merge->scan, inserts ? JOIN_LEFT : JOIN_INNER, &join));
+    join->exprs = arena_array(binder->arena, 1, sizeof *join->exprs);
+    if (join->exprs == NULL) {
+        return bind_no_memory(binder);
+    }
+    merge->query.clause = CLAUSE_ON;
+    TRY(bind_condition(binder, &merge->query, ast->condition, "JOIN/ON", &join->exprs[0]));
+    join->expr_count = 1;
+    struct pointers exprs = {0};
+    struct pointers names = {0};
+    for (uint32_t i = 0; i < join->column_count; i++) {
+        TRY(push_column(binder, &join->columns[i], &exprs, &names));
+    }
+    struct expr *action = NULL;
+    TRY(choose_action(binder, merge, &ast->whens, &action));
+    if (!pointers_push(binder->arena, &exprs, action) ||
+        !pointers_push(binder->arena, &names, NULL)) {
+        return bind_no_memory(binder);
+    }
+    struct plan *rows = NULL;
+    TRY(bind_project(binder, join, &exprs, &names, &rows));
+    memcpy(rows->columns, join->columns, join->column_count * sizeof *rows->columns);
+    merge->action = rows->columns[join->column_count];
+    return add_part(binder, &merge->query, "merge", rows, false, &merge->rows);
+}
+
+/* The rows of one clause. */
+static tdbplus_status rows_of_clause(struct binder *binder, const struct merge *merge,
+                                     uint32_t number, struct plan **plan_out)
+{
+    const struct plan *rows = merge->rows->plan;
+    struct plan *reader = plan_make(binder->arena, PLAN_CTE, rows->column_count);
+    struct datum wanted = {.type = type_of(TYPE_INT4), .integer = number};
+    struct expr *sides[2] = {expr_column(binder->arena, merge->action.id, merge->action.type),
+                             expr_constant(binder->arena, &wanted)};
+    struct expr *condition = NULL;
+    if (reader == NULL || sides[0] == NULL || sides[1] == NULL) {
+        return bind_no_memory(binder);
+    }
+    memcpy(reader->columns, rows->columns, rows->column_count * sizeof *reader->columns);
+    reader->cte = merge->rows;
+    reader->cte->reader_count++;
+    TRY(bind_call(binder, "=", true, sides, 2, 0, &condition));
+    return bind_filter(binder, reader, condition, plan_out);
+}
+
+static tdbplus_status merge_insert(struct binder *binder, const struct merge *merge,
+                                   const struct ast_merge_when *when, struct pointers *exprs,
+                                   struct pointers *names)
+{
+    const struct schema *schema = merge->target.schema;
+    struct ast_insert insert = {.columns = when->targets};
+    struct bind_query query = seen_by(merge, when);
+    uint32_t *map = NULL;
+    uint32_t listed = 0;
+    TRY(map_columns(binder, &merge->target, &insert, &map, &listed));
+    if (when->values.count > 0 && when->values.count != listed &&
+        (when->targets.count > 0 || when->values.count > listed)) {
+        return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", 0,
+                         when->values.count > listed
+                             ? "INSERT has more expressions than target columns"
+                             : "INSERT has more target columns than expressions");
+    }
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        if (!pointers_push(binder->arena, exprs, NULL) ||
+            !pointers_push(binder->arena, names, NULL)) {
+            return bind_no_memory(binder);
+        }
+    }
+    query.clause = CLAUSE_VALUES;
+    return bind_insert_row(binder, &query, &merge->target, map, &when->values,
+                           (struct expr **)exprs->items);
+}
+
+static tdbplus_status merge_update(struct binder *binder, struct merge *merge,
+                                   const struct ast_merge_when *when, struct pointers *exprs,
+                                   struct pointers *names)
+{
+    const struct schema *schema = merge->target.schema;
+    for (uint32_t k = 0; k < schema->key_count; k++) {
+        TRY(push_column(binder, &merge->scan->columns[schema->key_columns[k]], exprs, names));
+    }
+    if (when->command == AST_MERGE_DELETE) {
+        return TDBPLUS_OK;
+    }
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        TRY(push_column(binder, &merge->scan->columns[i], exprs, names));
+    }
+    return bind_assignments(binder, &merge->query, &merge->target, &when->targets,
+                            (struct expr **)&exprs->items[schema->key_count]);
+}
+
+static tdbplus_status merge_clause(struct binder *binder, struct merge *merge,
+                                   const struct ast_merge_when *when, uint32_t number)
+{
+    static const uint8_t kinds[] = {[AST_MERGE_INSERT] = PLAN_INSERT,
+                                    [AST_MERGE_UPDATE] = PLAN_UPDATE,
+                                    [AST_MERGE_DELETE] = PLAN_DELETE};
+    struct pointers exprs = {0};
+    struct pointers names = {0};
+    struct plan *plan = NULL;
+    struct plan_cte *part = NULL;
+    if (when->command == AST_MERGE_NOTHING) {
+        return TDBPLUS_OK;
+    }
+    if (when->command == AST_MERGE_INSERT) {
+        TRY(merge_insert(binder, merge, when, &exprs, &names));
+    } else {
+        TRY(merge_update(binder, merge, when, &exprs, &names));
+    }
+    TRY(rows_of_clause(binder, merge, number, &plan));
+    TRY(bind_project(binder, plan, &exprs, &names, &plan));
+    TRY(make_change(binder, (enum plan_kind)kinds[when->command], &merge->target, plan, &plan));
+    plan->change.once = when->command != AST_MERGE_INSERT;
+    if (when->command != AST_MERGE_DELETE) {
+        TRY(bind_checks(binder, &merge->target, plan));
+    }
+    plan->column_count = 0;
+    return add_part(binder, &merge->query, "merge clause", plan, true, &part);
+}
+
+tdbplus_status bind_merge(struct binder *binder, const struct ast_merge *ast,
+                          struct plan **plan_out)
+{
+    struct merge merge = {0};
+    TRY(find_target(binder, ast->table, &merge.target));
+    TRY(bind_with(binder, &merge.query, ast->with));
+    TRY(merge_rows(binder, ast, &merge));
+    for (uint32_t i = 0; i < ast->whens.count; i++) {
+        TRY(merge_clause(binder, &merge, (const struct ast_merge_when *)ast->whens.items[i], i));
+    }
+    struct plan *nothing = plan_make(binder->arena, PLAN_VALUES, 0);
+    if (nothing == NULL) {
+        return bind_no_memory(binder);
+    }
+    TRY(bind_own_ctes(binder, &merge.query, &nothing));
+    *plan_out = nothing;
     return TDBPLUS_OK;
 }

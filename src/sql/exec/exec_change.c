@@ -401,6 +401,13 @@ static tdbplus_status claim_row(struct change_stage *stage, struct exec *exec,
     bool again = false;
     TRY(touch(stage, exec, in->columns, stage->schema->key_count, row, arena, &again));
     *ours_out = !again;
+    if (again && stage->plan->change.once) {
+        tdbplus_status status = err_set_state(exec->call->err, TDBPLUS_E_SQL, "21000",
+                                              "MERGE command cannot affect row a second time");
+        err_hint(exec->call->err,
+                 "Ensure that not more than one source row matches any one target row.");
+        return status;
+    }
     if (again) {
         return TDBPLUS_OK;
     }

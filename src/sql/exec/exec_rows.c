@@ -198,7 +198,8 @@ static tdbplus_status gather(const struct row_store *store, struct exec *exec, u
     struct column made = {0};
     uint32_t count = at->count;
     const uint16_t *rows = at->rows;
-    bool plain = !store->nulls[column] && !has_none(numbers, count);
+    // A store that never had a row knows nothing of its columns.
+    bool plain = store->nulls != NULL && !store->nulls[column] && !has_none(numbers, count);
     if (!column_make(&made, store->columns[column].type, at->row_count, !plain, arena)) {
         return exec_no_memory(exec);
     }

@@ -98,6 +98,7 @@ uint8_t sql_statement_kind(const struct sql_script *script, uint32_t number)
     case AST_INSERT:
     case AST_UPDATE:
     case AST_DELETE:
+    case AST_MERGE:
         return SQL_CHANGE;
     case AST_EXPLAIN:
         return SQL_EXPLAIN;

@@ -291,6 +291,9 @@ static const char *const swept[] = {
     "DELETE FROM t WHERE a = 4 RETURNING c",
     "CREATE TABLE made AS SELECT * FROM t",
     "EXPLAIN SELECT * FROM t WHERE a = 1",
+    "MERGE INTO t USING generate_series(4, 8) g ON t.a = g WHEN MATCHED AND g = 4 THEN DELETE WHEN "
+    "MATCHED THEN UPDATE SET c = c || g WHEN NOT MATCHED THEN INSERT (a, c) VALUES (g, 'merged')",
+    "UPDATE t SET b = 'u' FROM (VALUES (1, 'more')) s(k, w) WHERE a = k RETURNING t.*, w",
     "SELECT c FROM t ORDER BY b FETCH FIRST 1 ROW WITH TIES",
     "SELECT c FROM t ORDER BY b LIMIT 3 FOR UPDATE SKIP LOCKED",
     "SELECT a FROM t TABLESAMPLE BERNOULLI (50) REPEATABLE (3)",

@@ -53,6 +53,7 @@ enum ast_kind {
     AST_WITH,
     AST_CTE,
     AST_LOCKING,
+    AST_MERGE_WHEN,
     AST_CONFLICT,
     AST_COLUMN_DEFINITION,
     AST_CONSTRAINT,
@@ -64,6 +65,7 @@ enum ast_kind {
     AST_INSERT,
     AST_UPDATE,
     AST_DELETE,
+    AST_MERGE,
     AST_CREATE_TABLE,
     AST_CREATE_TABLE_AS,
     AST_CREATE_VIEW,
@@ -562,6 +564,31 @@ struct ast_delete {
     struct ast_list using_tables;
     struct ast *where;
     struct ast_list returning;
+    struct ast_with *with;
+};
+
+enum ast_merge_command {
+    AST_MERGE_NOTHING = 0,
+    AST_MERGE_INSERT,
+    AST_MERGE_UPDATE,
+    AST_MERGE_DELETE
+};
+
+struct ast_merge_when {
+    struct ast ast;
+    bool matched;
+    uint8_t command;         /* enum ast_merge_command. */
+    struct ast *condition;   /* May be NULL. */
+    struct ast_list targets; /* INSERT: columns. UPDATE: assignments. */
+    struct ast_list values;  /* INSERT; none: DEFAULT VALUES. */
+};
+
+struct ast_merge {
+    struct ast ast;
+    struct ast_table_ref *table;
+    struct ast *source;
+    struct ast *condition;
+    struct ast_list whens; /* AST_MERGE_WHEN. */
     struct ast_with *with;
 };
 

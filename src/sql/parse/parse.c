@@ -120,6 +120,7 @@ const char *parse_statement_name(const struct ast *root)
         [AST_INSERT] = "INSERT",
         [AST_UPDATE] = "UPDATE",
         [AST_DELETE] = "DELETE",
+        [AST_MERGE] = "MERGE",
         [AST_CREATE_TABLE] = "CREATE TABLE",
         [AST_CREATE_TABLE_AS] = "CREATE TABLE AS",
         [AST_CREATE_VIEW] = "CREATE VIEW",

@@ -189,6 +189,30 @@ static struct ast *copy_cte(struct copier *copier, const CommonTableExpr *source
     return &node->ast;
 }
 
+static struct ast *copy_merge_when(struct copier *copier, const MergeWhenClause *source)
+{
+    COPY_MAKE(ast_merge_when, AST_MERGE_WHEN, -1)
+    node->matched = source->matched;
+    switch ((int)source->commandType) {
+    case CMD_INSERT:
+        node->command = AST_MERGE_INSERT;
+        break;
+    case CMD_UPDATE:
+        node->command = AST_MERGE_UPDATE;
+        break;
+    case CMD_DELETE:
+        node->command = AST_MERGE_DELETE;
+        break;
+    default:
+        node->command = AST_MERGE_NOTHING;
+        break;
+    }
+    copy_want(copier, source->condition, &node->condition);
+    copy_want_list(copier, source->targetList, &node->targets);
+    copy_want_list(copier, source->values, &node->values);
+    return &node->ast;
+}
+
 static struct ast *copy_locking(struct copier *copier, const LockingClause *source)
 {
     COPY_MAKE(ast_locking, AST_LOCKING, -1)
@@ -336,6 +360,8 @@ struct ast *copy_part(struct copier *copier, const Node *source)
         return copy_join(copier, (const JoinExpr *)source);
     case T_CommonTableExpr:
         return copy_cte(copier, (const CommonTableExpr *)source);
+    case T_MergeWhenClause:
+        return copy_merge_when(copier, (const MergeWhenClause *)source);
     case T_LockingClause:
         return copy_locking(copier, (const LockingClause *)source);
     case T_ColumnDef:

@@ -92,6 +92,17 @@ static struct ast *copy_delete(struct copier *copier, const DeleteStmt *source)
     return &node->ast;
 }
 
+static struct ast *copy_merge(struct copier *copier, const MergeStmt *source)
+{
+    COPY_MAKE(ast_merge, AST_MERGE, -1)
+    node->table = copy_table_ref(copier, source->relation);
+    copy_want(copier, source->sourceRelation, &node->source);
+    copy_want(copier, source->joinCondition, &node->condition);
+    copy_want_list(copier, source->mergeWhenClauses, &node->whens);
+    node->with = copy_with(copier, source->withClause);
+    return &node->ast;
+}
+
 static struct ast *copy_create_table(struct copier *copier, const CreateStmt *source)
 {
     COPY_MAKE(ast_create_table, AST_CREATE_TABLE, -1)
@@ -347,7 +358,6 @@ static const struct {
     {T_ClosePortalStmt, "CLOSE"},
     {T_DoStmt, "DO"},
     {T_CallStmt, "CALL"},
-    {T_MergeStmt, "MERGE"},
     {T_CheckPointStmt, "CHECKPOINT"},
     {T_ReindexStmt, "REINDEX"},
     {T_ClusterStmt, "CLUSTER"},
@@ -412,6 +422,8 @@ struct ast *copy_statement(struct copier *copier, const Node *source)
         return copy_update(copier, (const UpdateStmt *)source);
     case T_DeleteStmt:
         return copy_delete(copier, (const DeleteStmt *)source);
+    case T_MergeStmt:
+        return copy_merge(copier, (const MergeStmt *)source);
     case T_CreateStmt:
         return copy_create_table(copier, (const CreateStmt *)source);
     case T_CreateTableAsStmt:

@@ -240,6 +240,7 @@ struct plan_change {
     uint8_t conflict;
     uint64_t *arbiters; /* ON CONFLICT: ids of the unique indexes that count; 0: the key. */
     uint32_t arbiter_count;
+    bool once;            /* MERGE: a row that is met again is an error. */
     bool silent;          /* Of a WITH query: the statement's tag does not count its rows. */
     bool has_hidden_key;  /* The last column is the hidden row id. */
     struct expr **checks; /* On the new row's columns; false is an error. */
