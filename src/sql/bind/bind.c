@@ -77,8 +77,8 @@ void bind_leave(struct binder *binder)
 }
 
 /* A plan whose rows nobody asked for has columns only if RETURNING said so. */
-static tdbplus_status bind_change_statement(struct binder *binder, const struct ast *root,
-                                            struct bound *bound)
+tdbplus_status bind_change_statement(struct binder *binder, const struct ast *root,
+                                     struct bound *bound)
 {
     bound->kind = BOUND_CHANGE;
     switch (root->kind) {
@@ -90,33 +90,6 @@ static tdbplus_status bind_change_statement(struct binder *binder, const struct 
         return bind_merge(binder, (const struct ast_merge *)root, &bound->plan);
     default:
         return bind_delete(binder, NULL, (const struct ast_delete *)root, &bound->plan);
-    }
-}
-
-static tdbplus_status bind_explain(struct binder *binder, const struct ast_explain *ast,
-                                   struct bound *bound)
-{
-    for (uint32_t i = 0; i < ast->options.count; i++) {
-        const struct ast_option *option = (const struct ast_option *)ast->options.items[i];
-        if (strcmp(option->name, "analyze") == 0) {
-            return bind_unsupported(binder, option->ast.position, "EXPLAIN ANALYZE");
-        }
-    }
-    bound->kind = BOUND_EXPLAIN;
-    switch (ast->query->kind) {
-    case AST_SELECT:
-        return bind_select(binder, NULL, (const struct ast_select *)ast->query, false,
-                           &bound->plan);
-    case AST_INSERT:
-    case AST_UPDATE:
-    case AST_DELETE: {
-        struct bound inner = {0};
-        TRY(bind_change_statement(binder, ast->query, &inner));
-        bound->plan = inner.plan;
-        return TDBPLUS_OK;
-    }
-    default:
-        return bind_unsupported(binder, 0, "EXPLAIN of this statement");
     }
 }
 

@@ -84,6 +84,7 @@ struct bound {
     uint8_t kind;    /* enum bound_kind. */
     const char *tag; /* "SELECT", "INSERT", "CREATE TABLE". */
     struct plan *plan;
+    struct plan_explain explain; /* EXPLAIN. */
     struct bound_create create;
     struct bound_drop drop;
     struct bound_index index;

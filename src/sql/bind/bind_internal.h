@@ -469,6 +469,10 @@ TDBPLUS_CHECKED tdbplus_status bind_update(struct binder *binder, struct bind_qu
                                            const struct ast_update *ast, struct plan **plan_out);
 TDBPLUS_CHECKED tdbplus_status bind_delete(struct binder *binder, struct bind_query *outer,
                                            const struct ast_delete *ast, struct plan **plan_out);
+TDBPLUS_CHECKED tdbplus_status bind_change_statement(struct binder *binder, const struct ast *root,
+                                                     struct bound *bound);
+TDBPLUS_CHECKED tdbplus_status bind_explain(struct binder *binder, const struct ast_explain *ast,
+                                            struct bound *bound);
 TDBPLUS_CHECKED tdbplus_status bind_merge(struct binder *binder, const struct ast_merge *ast,
                                           struct plan **plan_out);
 TDBPLUS_CHECKED tdbplus_status bind_create_table(struct binder *binder,

@@ -87,77 +87,44 @@ static tdbplus_status compile_filter(struct exec *exec, const struct plan *plan,
     return done ? TDBPLUS_OK : make_filter(exec, plan, pipeline);
 }
 
+typedef tdbplus_status (*plan_maker)(struct exec *exec, const struct plan *plan,
+                                     struct pipeline *pipeline);
+
 tdbplus_status exec_compile(struct exec *exec, const struct plan *plan,
                             struct pipeline *pipeline_out)
 {
+    static const plan_maker makers[] = {
+        [PLAN_VALUES] = make_values,
+        [PLAN_SCAN] = make_scan,
+        [PLAN_SERIES] = make_series,
+        [PLAN_FILTER] = compile_filter,
+        [PLAN_PROJECT] = make_project,
+        [PLAN_AGGREGATE] = make_aggregate,
+        [PLAN_JOIN] = make_join,
+        [PLAN_SORT] = make_sort,
+        [PLAN_LIMIT] = make_limit,
+        [PLAN_DISTINCT] = make_distinct,
+        [PLAN_SET] = make_set,
+        [PLAN_CTE] = make_cte,
+        [PLAN_WORK] = make_cte,
+        [PLAN_EXPAND] = make_expand,
+        [PLAN_WITH] = make_with,
+        [PLAN_APPLY] = make_apply,
+        [PLAN_LOCK] = make_lock,
+        [PLAN_SAMPLE] = make_sample,
+        [PLAN_GROUPING] = make_grouping,
+        [PLAN_WINDOW] = make_window,
+        [PLAN_INSERT] = make_change_source,
+        [PLAN_UPDATE] = make_change_source,
+        [PLAN_DELETE] = make_change_source,
+    };
     struct pipeline pipeline = {0};
-    switch ((enum plan_kind)plan->kind) {
-    case PLAN_VALUES:
-        TRY(make_values(exec, plan, &pipeline));
-        break;
-    case PLAN_SCAN:
-        TRY(make_scan(exec, plan, &pipeline));
-        break;
-    case PLAN_SERIES:
-        TRY(make_series(exec, plan, &pipeline));
-        break;
-    case PLAN_FILTER:
-        TRY(compile_filter(exec, plan, &pipeline));
-        break;
-    case PLAN_PROJECT:
-        TRY(make_project(exec, plan, &pipeline));
-        break;
-    case PLAN_AGGREGATE:
-        TRY(make_aggregate(exec, plan, &pipeline));
-        break;
-    case PLAN_JOIN:
-        TRY(make_join(exec, plan, &pipeline));
-        break;
-    case PLAN_SORT:
-        TRY(make_sort(exec, plan, &pipeline));
-        break;
-    case PLAN_LIMIT:
-        TRY(make_limit(exec, plan, &pipeline));
-        break;
-    case PLAN_DISTINCT:
-        TRY(make_distinct(exec, plan, &pipeline));
-        break;
-    case PLAN_SET:
-        TRY(make_set(exec, plan, &pipeline));
-        break;
-    case PLAN_CTE:
-    case PLAN_WORK:
-        TRY(make_cte(exec, plan, &pipeline));
-        break;
-    case PLAN_EXPAND:
-        TRY(make_expand(exec, plan, &pipeline));
-        break;
-    case PLAN_WITH:
-        TRY(make_with(exec, plan, &pipeline));
-        break;
-    case PLAN_APPLY:
-        TRY(make_apply(exec, plan, &pipeline));
-        break;
-    case PLAN_LOCK:
-        TRY(make_lock(exec, plan, &pipeline));
-        break;
-    case PLAN_SAMPLE:
-        TRY(make_sample(exec, plan, &pipeline));
-        break;
-    case PLAN_GROUPING:
-        TRY(make_grouping(exec, plan, &pipeline));
-        break;
-    case PLAN_WINDOW:
-        TRY(make_window(exec, plan, &pipeline));
-        break;
-    case PLAN_INSERT:
-    case PLAN_UPDATE:
-    case PLAN_DELETE:
-        TRY(make_change_source(exec, plan, &pipeline));
-        break;
-    }
+    TRY(makers[plan->kind](exec, plan, &pipeline));
     if (pipeline.last->origin == NULL) {
         pipeline.last->origin = plan;
+    }
+    if (exec->profile != NULL) {
+        TRY(make_probe(exec, plan, &pipeline));
     }
     pipeline.columns = plan->columns;
     pipeline.column_count = plan->column_count;

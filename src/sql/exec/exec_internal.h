@@ -35,6 +35,7 @@ struct exec {
     struct stage *stages;  /* All of them, to be closed. */
     struct exec *leader;   /* Whose joins and scans this one shares, as a worker of its team. */
     uint32_t thread_count; /* To be used at most; 0 is 1. */
+    struct list *profile;  /* struct plan_note: EXPLAIN ANALYZE; NULL: nobody counts. */
     uint64_t changed_rows;
     uint32_t depth;
 };
@@ -310,6 +311,9 @@ TDBPLUS_CHECKED tdbplus_status make_cte(struct exec *exec, const struct plan *pl
 TDBPLUS_CHECKED tdbplus_status make_with(struct exec *exec, const struct plan *plan,
                                          struct pipeline *pipeline);
 TDBPLUS_CHECKED tdbplus_status make_apply(struct exec *exec, const struct plan *plan,
+                                          struct pipeline *pipeline);
+/* Puts a counter on top of what a plan was compiled to. */
+TDBPLUS_CHECKED tdbplus_status make_probe(struct exec *exec, const struct plan *plan,
                                           struct pipeline *pipeline);
 TDBPLUS_CHECKED tdbplus_status make_lock(struct exec *exec, const struct plan *plan,
                                          struct pipeline *pipeline);

@@ -20,6 +20,7 @@ void exec_init_child(struct exec *exec, struct exec *parent, struct outer_value 
     exec->parent = parent;
     exec->outer = outer;
     exec->depth = parent->depth + 1;
+    exec->profile = parent->profile;
 }
 
 void exec_deinit(struct exec *exec)

@@ -88,6 +88,18 @@ static bool changes_rows(const struct ast_select *select)
     return false;
 }
 
+/* EXPLAIN ANALYZE does what it explains. */
+static bool explain_changes(const struct ast_explain *explain)
+{
+    bool analyze = false;
+    for (uint32_t i = 0; i < explain->options.count; i++) {
+        const struct ast_option *option = (const struct ast_option *)explain->options.items[i];
+        analyze = analyze || strcmp(option->name, "analyze") == 0;
+    }
+    return analyze && (explain->query->kind != AST_SELECT ||
+                       changes_rows((const struct ast_select *)explain->query));
+}
+
 uint8_t sql_statement_kind(const struct sql_script *script, uint32_t number)
 {
     switch (sql_statement_ast(script, number)->kind) {
@@ -101,7 +113,9 @@ uint8_t sql_statement_kind(const struct sql_script *script, uint32_t number)
     case AST_MERGE:
         return SQL_CHANGE;
     case AST_EXPLAIN:
-        return SQL_EXPLAIN;
+        return explain_changes((const struct ast_explain *)sql_statement_ast(script, number))
+                   ? SQL_CHANGE
+                   : SQL_EXPLAIN;
     case AST_TRANSACTION:
         return SQL_TRANSACTION;
     case AST_SET:
@@ -418,6 +432,45 @@ static tdbplus_status next_of_change(struct sql_cursor *cursor, struct batch *ba
     return status;
 }
 
+/* Runs the plan to its end with counters between the stages. */
+static tdbplus_status run_counted(struct sql_cursor *cursor, struct list *profile,
+                                  uint64_t *time_us_out)
+{
+    struct exec *exec = &cursor->exec;
+    const struct env *env = store_env(txn_store(exec->txn));
+    uint64_t begin = env_clock_mono_us(env);
+    struct batch rows;
+    batch_init(&rows, exec->call->alloc);
+    exec->profile = profile;
+    exec->thread_count = 1; // Counters have one user.
+    tdbplus_status status = exec_compile(exec, cursor->prepared->bound.plan, &cursor->pipeline);
+    while (status == TDBPLUS_OK) {
+        status = pipeline_next(cursor->pipeline.last, exec, &rows);
+    }
+    batch_deinit(&rows);
+    *time_us_out = env_clock_mono_us(env) - begin;
+    return status == TDBPLUS_END ? TDBPLUS_OK : status;
+}
+
+static tdbplus_status print_explained(struct sql_cursor *cursor, struct buffer *text)
+{
+    const struct bound *bound = &cursor->prepared->bound;
+    struct list profile;
+    list_init(&profile, cursor->exec.call->alloc, sizeof(struct plan_note));
+    struct plan_explain_context context = {.options = bound->explain, .rows_of = optimize_rows};
+    tdbplus_status status = TDBPLUS_OK;
+    if (bound->explain.analyze) {
+        status = run_counted(cursor, &profile, &context.time_us);
+    }
+    if (status == TDBPLUS_OK) {
+        context.notes = profile.items;
+        context.note_count = profile.count;
+        plan_explain_print(bound->plan, &context, text);
+    }
+    list_deinit(&profile);
+    return status;
+}
+
 static tdbplus_status next_of_explain(struct sql_cursor *cursor, struct batch *batch)
 {
     batch_reset(batch);
@@ -427,9 +480,11 @@ static tdbplus_status next_of_explain(struct sql_cursor *cursor, struct batch *b
     tdbplus_status status = TDBPLUS_OK;
     struct buffer text;
     buffer_init(&text, cursor->exec.call->alloc);
-    plan_print(cursor->prepared->bound.plan, &text);
-    uint32_t lines = 0;
-    for (size_t i = 0; i < text.size; i++) {
+    TRY_OR(done, print_explained(cursor, &text));
+    // A document is one value, whatever lines it has.
+    bool whole = cursor->prepared->bound.explain.json;
+    uint32_t lines = whole;
+    for (size_t i = 0; !whole && i < text.size; i++) {
         lines += text.data[i] == '\n';
     }
     uint8_t *copy = arena_bytes(&batch->arena, text.size + 1);
@@ -442,7 +497,7 @@ static tdbplus_status next_of_explain(struct sql_cursor *cursor, struct batch *b
     memcpy(copy, text.data, text.size);
     size_t at = 0;
     for (uint32_t line = 0; line < lines; line++) {
-        const uint8_t *end = memchr(copy + at, '\n', text.size - at);
+        const uint8_t *end = whole ? copy + text.size - 1 : memchr(copy + at, '\n', text.size - at);
         struct span span = {.data = copy + at, .size = (size_t)(end - (copy + at))};
         ((struct view *)batch->columns[0].data)[line] = view_of(span);
         at += span.size + 1;

@@ -291,6 +291,8 @@ static const char *const swept[] = {
     "DELETE FROM t WHERE a = 4 RETURNING c",
     "CREATE TABLE made AS SELECT * FROM t",
     "EXPLAIN SELECT * FROM t WHERE a = 1",
+    "EXPLAIN (ANALYZE, VERBOSE, COSTS) SELECT a, (SELECT max(u.a) FROM t u WHERE u.b = t.b) FROM t",
+    "EXPLAIN (ANALYZE, FORMAT JSON) SELECT a FROM t ORDER BY c LIMIT 1",
     "MERGE INTO t USING generate_series(4, 8) g ON t.a = g WHEN MATCHED AND g = 4 THEN DELETE WHEN "
     "MATCHED THEN UPDATE SET c = c || g WHEN NOT MATCHED THEN INSERT (a, c) VALUES (g, 'merged')",
     "UPDATE t SET b = 'u' FROM (VALUES (1, 'more')) s(k, w) WHERE a = k RETURNING t.*, w",

@@ -143,3 +143,9 @@ tdbplus_status optimize(struct plan **plan, struct arena *arena, uint32_t *next_
                                   .rules_off = options->rules_off};
     return optimize_tree(&optimizer, plan);
 }
+
+double optimize_rows(const struct plan *plan)
+{
+    struct optimizer optimizer = {0};
+    return opt_estimate_rows(&optimizer, plan);
+}

@@ -41,6 +41,9 @@ struct opt_options {
     const struct opt_sampler *sampler; /* May be NULL. */
 };
 
+/* How many rows a planned operator gives: a guess. */
+double optimize_rows(const struct plan *plan);
+
 /* Replaces *plan by a plan that gives the same rows, except for their order where none is asked
  * for. New nodes are in the arena. TDBPLUS_E_NOMEM; errors of folded expressions are left for when
  * they are evaluated. */

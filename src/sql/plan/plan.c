@@ -333,29 +333,8 @@ static void print_scan(const struct plan_scan *scan, struct buffer *buffer)
     }
 }
 
-static void indent(struct buffer *buffer, uint32_t depth)
+void plan_describe(const struct plan *plan, struct buffer *buffer)
 {
-    for (uint32_t i = 0; i < depth; i++) {
-        buffer_put_text(buffer, "  ");
-    }
-}
-
-static void print_node(const struct plan *plan, struct buffer *buffer, uint32_t depth);
-
-static void print_cte(const struct plan_cte *cte, struct buffer *buffer, uint32_t depth)
-{
-    indent(buffer, depth);
-    buffer_printf(buffer, "CTE %s\n", cte->name);
-    print_node(cte->plan, buffer, depth + 1);
-    print_node(cte->step, buffer, depth + 1);
-}
-
-static void print_node(const struct plan *plan, struct buffer *buffer, uint32_t depth)
-{
-    if (plan == NULL || depth > 200) {
-        return;
-    }
-    indent(buffer, depth);
     print_head(plan, buffer);
     if (plan->kind == PLAN_SCAN) {
         print_scan(&plan->scan, buffer);
@@ -370,15 +349,4 @@ static void print_node(const struct plan *plan, struct buffer *buffer, uint32_t 
     if (plan->kind == PLAN_SORT && plan->top_count != NULL) {
         buffer_put_text(buffer, " [top]");
     }
-    buffer_put_text(buffer, "\n");
-    print_node(plan->left, buffer, depth + 1);
-    print_node(plan->right, buffer, depth + 1);
-    for (uint32_t i = 0; plan->kind == PLAN_WITH && i < plan->cte_count; i++) {
-        print_cte(plan->ctes[i], buffer, depth + 1);
-    }
-}
-
-void plan_print(const struct plan *plan, struct buffer *buffer)
-{
-    print_node(plan, buffer, 0);
 }

@@ -343,5 +343,35 @@ bool plan_each_expr(struct plan *plan, bool (*visit)(void *ctx, struct expr *exp
 /* True when the access finds all that the scan gives in the index's entries. */
 bool plan_index_only(const struct plan *scan);
 
-/* Prints the plan as EXPLAIN shows it, a line an operator, two blanks a level. */
-void plan_print(const struct plan *plan, struct buffer *buffer);
+/* Prints one operator with what it does, without its inputs, on one line. */
+void plan_describe(const struct plan *plan, struct buffer *buffer);
+
+/* What a run found out about one operator. */
+struct plan_note {
+    const struct plan *plan;
+    uint64_t loops; /* How often it was run. */
+    uint64_t rows;  /* In all loops. */
+    uint64_t time_us;
+};
+
+/* What EXPLAIN was asked for. */
+struct plan_explain {
+    bool json;
+    bool analyze;
+    bool verbose; /* The output's columns. */
+    bool costs;   /* Estimated rows. */
+    bool timing;
+    bool summary;
+};
+
+struct plan_explain_context {
+    struct plan_explain options;
+    const struct plan_note *notes;
+    size_t note_count;
+    double (*rows_of)(const struct plan *plan); /* With `costs`. */
+    uint64_t time_us;                           /* Of the whole run. */
+};
+
+/* Prints the plan as EXPLAIN shows it: a line an operator, two blanks a level, or as JSON. */
+void plan_explain_print(struct plan *plan, const struct plan_explain_context *context,
+                        struct buffer *buffer);
