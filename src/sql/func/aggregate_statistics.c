@@ -1,179 +1,86 @@
-/* Statistics: of pairs of floats, and the spread of exact numbers. */
+/* Statistics: spreads of exact numbers, and of pairs of floats. */
 
 #include <math.h>
 #include <string.h>
 
 #include "base/buffer.h"
 #include "sql/func/aggregate_internal.h"
+#include "types/datetime.h"
 #include "types/numeric.h"
 
-/* ---- pairs: Youngs and Cramer's update, as PostgreSQL has it; y comes before x ---- */
+/* ---- variance of exact numbers, which is exact until it is divided ---- */
 
-struct pairs {
-    double count;
-    double sum_x;
-    double squares_x;
-    double sum_y;
-    double squares_y;
-    double products;
+/* A numeric in memory of its own, which is replaced when it grows. */
+struct kept_number {
+    uint8_t *data;
+    size_t size;
+    size_t capacity;
 };
 
-static void add_pair(struct pairs *state, double y, double x)
-{
-    state->count += 1;
-    state->sum_x += x;
-    state->sum_y += y;
-    if (state->count > 1) {
-        double distance_x = x * state->count - state->sum_x;
-        double distance_y = y * state->count - state->sum_y;
-        double scale = 1.0 / (state->count * (state->count - 1));
-        state->squares_x += distance_x * distance_x * scale;
-        state->squares_y += distance_y * distance_y * scale;
-        state->products += distance_x * distance_y * scale;
-        return;
-    }
-    if (isnan(x) || isinf(x)) {
-        state->squares_x = state->products = (double)NAN;
-    }
-    if (isnan(y) || isinf(y)) {
-        state->squares_y = state->products = (double)NAN;
-    }
-}
-
-static tdbplus_status pairs_update(const struct aggregate_update *update)
-{
-    for (uint32_t i = 0; i < update->count; i++) {
-        struct datum y;
-        struct datum x;
-        column_get(&update->arguments[0], aggregate_row(update, i), &y);
-        column_get(&update->arguments[1], aggregate_row(update, i), &x);
-        if (!y.is_null && !x.is_null) {
-            add_pair((void *)update->states[i], y.real, x.real);
-        }
-    }
-    return TDBPLUS_OK;
-}
-
-#define PAIRS_FINISH(NAME, IS_NULL, VALUE)                                                \
-    static tdbplus_status NAME(const uint8_t *state, struct arena *arena,                 \
-                               struct datum *result_out, struct err *err)                 \
-    {                                                                                     \
-        struct pairs s;                                                                   \
-        (void)arena;                                                                      \
-        (void)err;                                                                        \
-        memcpy(&s, state, sizeof s);                                                      \
-        *result_out = (struct datum){.type = type_of(TYPE_FLOAT8), .is_null = (IS_NULL)}; \
-        if (!result_out->is_null) {                                                       \
-            result_out->real = (VALUE);                                                   \
-        }                                                                                 \
-        return TDBPLUS_OK;                                                                \
-    }
-
-PAIRS_FINISH(covar_pop_finish, s.count < 1, s.products / s.count)
-PAIRS_FINISH(covar_samp_finish, s.count < 2, s.products / (s.count - 1))
-PAIRS_FINISH(corr_finish, s.count < 1 || s.squares_x == 0 || s.squares_y == 0,
-             s.products / sqrt(s.squares_x * s.squares_y))
-PAIRS_FINISH(avgx_finish, s.count < 1, s.sum_x / s.count)
-PAIRS_FINISH(avgy_finish, s.count < 1, s.sum_y / s.count)
-PAIRS_FINISH(sxx_finish, s.count < 1, s.squares_x)
-PAIRS_FINISH(syy_finish, s.count < 1, s.squares_y)
-PAIRS_FINISH(sxy_finish, s.count < 1, s.products)
-PAIRS_FINISH(slope_finish, s.count < 1 || s.squares_x == 0, s.products / s.squares_x)
-PAIRS_FINISH(intercept_finish, s.count < 1 || s.squares_x == 0,
-             (s.sum_y - s.sum_x * s.products / s.squares_x) / s.count)
-PAIRS_FINISH(r2_finish, s.count < 1 || s.squares_x == 0,
-             s.squares_y == 0 ? 1.0 : (s.products * s.products) / (s.squares_x * s.squares_y))
-
-static tdbplus_status pair_count_finish(const uint8_t *state, struct arena *arena,
-                                        struct datum *result_out, struct err *err)
-{
-    struct pairs pairs;
-    (void)arena;
-    (void)err;
-    memcpy(&pairs, state, sizeof pairs);
-    *result_out = (struct datum){.type = type_of(TYPE_INT8), .integer = (int64_t)pairs.count};
-    return TDBPLUS_OK;
-}
-
-/* ---- exact spread: the sum and the sum of squares as numerics ---- */
-
-struct exact {
-    uint8_t *sum;
-    size_t sum_size;
-    size_t sum_capacity;
-    uint8_t *squares;
-    size_t squares_size;
-    size_t squares_capacity;
+struct exact_spread {
     int64_t count;
-    bool special; /* NaN or an infinity was among them. */
+    struct kept_number sum;
+    struct kept_number squares;
 };
 
-static bool keep(uint8_t **data, size_t *size, size_t *capacity, const struct buffer *value,
-                 struct arena *arena)
+static struct span span_of(const struct kept_number *number)
 {
-    if (value->failed) {
-        return false;
+    return (struct span){.data = number->data, .size = number->size};
+}
+
+static tdbplus_status keep_number(struct kept_number *number, const struct buffer *buffer,
+                                  const struct aggregate_update *update)
+{
+    if (buffer->failed) {
+        return aggregate_no_memory(update->err);
     }
-    if (value->size > *capacity) {
-        size_t wanted = value->size * 2 + 32;
-        uint8_t *grown = arena_bytes(arena, wanted);
-        if (grown == NULL) {
-            return false;
+    if (buffer->size > number->capacity) {
+        size_t capacity = buffer->size * 2 + 32;
+        uint8_t *data = arena_bytes(update->arena, capacity);
+        if (data == NULL) {
+            return aggregate_no_memory(update->err);
         }
-        *data = grown;
-        *capacity = wanted;
+        number->data = data;
+        number->capacity = capacity;
     }
-    memcpy(*data, value->data, value->size);
-    *size = value->size;
-    return true;
+    memcpy(number->data, buffer->data, buffer->size);
+    number->size = buffer->size;
+    return TDBPLUS_OK;
 }
 
-static tdbplus_status add_to(uint8_t **data, size_t *size, size_t *capacity, struct span value,
-                             const struct aggregate_update *update)
+static tdbplus_status add_number(struct kept_number *sum, struct span value, struct buffer *scratch,
+                                 const struct aggregate_update *update)
 {
-    tdbplus_status status = TDBPLUS_OK;
-    struct buffer sum;
-    buffer_init(&sum, update->arena->alloc);
-    if (*size == 0) {
-        buffer_put_span(&sum, value);
+    buffer_clear(scratch);
+    if (sum->size == 0) {
+        buffer_put_span(scratch, value);
     } else {
-        struct span before = {.data = *data, .size = *size};
-        TRY_OR(done, numeric_add(before, value, &sum, update->err));
+        TRY(numeric_add(span_of(sum), value, scratch, update->err));
     }
-    if (!keep(data, size, capacity, &sum, update->arena)) {
-        status = aggregate_no_memory(update->err);
-    }
-done:
-    buffer_deinit(&sum);
-    return status;
+    return keep_number(sum, scratch, update);
 }
 
-static tdbplus_status add_exact(struct exact *state, struct span value,
-                                const struct aggregate_update *update)
+static tdbplus_status spread_one(struct exact_spread *spread, struct span value,
+                                 struct buffer scratch[2], const struct aggregate_update *update)
 {
-    state->count++;
-    if (value.data[0] > NUMERIC_NEGATIVE) {
-        state->special = true;
-        return TDBPLUS_OK;
+    buffer_clear(&scratch[1]);
+    TRY(numeric_multiply(value, value, &scratch[1], update->err));
+    if (scratch[1].failed) {
+        return aggregate_no_memory(update->err);
     }
-    struct buffer square;
-    buffer_init(&square, update->arena->alloc);
-    tdbplus_status status = numeric_multiply(value, value, &square, update->err);
-    if (status == TDBPLUS_OK) {
-        status = add_to(&state->sum, &state->sum_size, &state->sum_capacity, value, update);
-    }
-    if (status == TDBPLUS_OK) {
-        status = add_to(&state->squares, &state->squares_size, &state->squares_capacity,
-                        buffer_span(&square), update);
-    }
-    buffer_deinit(&square);
-    return status;
+    TRY(add_number(&spread->sum, value, &scratch[0], update));
+    TRY(add_number(&spread->squares, buffer_span(&scratch[1]), &scratch[0], update));
+    spread->count++;
+    return TDBPLUS_OK;
 }
 
-static tdbplus_status exact_update(const struct aggregate_update *update)
+static tdbplus_status spread_update(const struct aggregate_update *update)
 {
     tdbplus_status status = TDBPLUS_OK;
+    struct buffer scratch[2];
     struct buffer number;
+    buffer_init(&scratch[0], update->arena->alloc);
+    buffer_init(&scratch[1], update->arena->alloc);
     buffer_init(&number, update->arena->alloc);
     for (uint32_t i = 0; i < update->count; i++) {
         struct datum value;
@@ -181,132 +88,352 @@ static tdbplus_status exact_update(const struct aggregate_update *update)
         if (value.is_null) {
             continue;
         }
-        buffer_clear(&number);
-        if (value.type.id == TYPE_NUMERIC) {
-            numeric_of_datum(&value, &number);
-        } else {
+        struct span span = value.bytes;
+        if (value.type.id != TYPE_NUMERIC) {
+            buffer_clear(&number);
             numeric_of_integer(value.integer, &number);
+            span = buffer_span(&number);
         }
         if (number.failed) {
             status = aggregate_no_memory(update->err);
             goto done;
         }
-        TRY_OR(done, add_exact((void *)update->states[i], buffer_span(&number), update));
+        TRY_OR(done, spread_one((void *)update->states[i], span, scratch, update));
     }
 done:
+    buffer_deinit(&scratch[0]);
+    buffer_deinit(&scratch[1]);
     buffer_deinit(&number);
     return status;
 }
 
-/* (n * squares - sum^2) / (n * (n - 1)), or / n^2 for all. */
-static tdbplus_status exact_variance(const struct exact *state, bool sample, bool root,
-                                     struct buffer *result, struct err *err)
+static tdbplus_status numeric_out(const struct buffer *buffer, struct arena *arena,
+                                  struct datum *result_out, struct err *err)
 {
-    tdbplus_status status = TDBPLUS_OK;
-    struct buffer part[6];
-    for (uint32_t i = 0; i < 6; i++) {
-        buffer_init(&part[i], result->alloc);
+    uint8_t *bytes = buffer->failed ? NULL : arena_bytes(arena, buffer->size + 1);
+    if (bytes == NULL) {
+        return aggregate_no_memory(err);
     }
-    struct span sum = {.data = state->sum, .size = state->sum_size};
-    struct span squares = {.data = state->squares, .size = state->squares_size};
-    numeric_of_integer(state->count, &part[0]);
-    numeric_of_integer(sample ? state->count - 1 : state->count, &part[1]);
-    TRY_OR(done, numeric_multiply(buffer_span(&part[0]), squares, &part[2], err));
-    TRY_OR(done, numeric_multiply(sum, sum, &part[3], err));
-    TRY_OR(done, numeric_subtract(buffer_span(&part[2]), buffer_span(&part[3]), &part[4], err));
-    if (numeric_sign(buffer_span(&part[4])) <= 0) {
-        numeric_of_integer(0, result);
-        goto done;
-    }
-    buffer_clear(&part[2]);
-    buffer_clear(&part[3]);
-    TRY_OR(done, numeric_multiply(buffer_span(&part[0]), buffer_span(&part[1]), &part[2], err));
-    TRY_OR(done, numeric_divide(buffer_span(&part[4]), buffer_span(&part[2]),
-                                root ? &part[3] : result, err));
-    if (root) {
-        TRY_OR(done, numeric_sqrt(buffer_span(&part[3]), result, err));
-    }
-done:
-    for (uint32_t i = 0; i < 6; i++) {
-        buffer_deinit(&part[i]);
-    }
-    return status;
+    memcpy(bytes, buffer->data, buffer->size);
+    *result_out = (struct datum){.type = type_of(TYPE_NUMERIC),
+                                 .bytes = {.data = bytes, .size = buffer->size}};
+    return TDBPLUS_OK;
 }
 
-static tdbplus_status exact_finish(const uint8_t *bytes, bool sample, bool root,
-                                   struct arena *arena, struct datum *result_out, struct err *err)
+static tdbplus_status filled(const struct buffer *buffer, struct err *err)
 {
-    struct exact state;
-    struct buffer result;
-    memcpy(&state, bytes, sizeof state);
-    *result_out =
-        (struct datum){.type = type_of(TYPE_NUMERIC), .is_null = state.count < (sample ? 2 : 1)};
-    if (result_out->is_null) {
+    return buffer->failed ? aggregate_no_memory(err) : TDBPLUS_OK;
+}
+
+/* n * sum of squares - square of the sum. */
+static tdbplus_status dispersion(const struct exact_spread *spread, struct buffer parts[4],
+                                 struct err *err)
+{
+    numeric_of_integer(spread->count, &parts[0]);
+    TRY(filled(&parts[0], err));
+    TRY(numeric_multiply(buffer_span(&parts[0]), span_of(&spread->squares), &parts[1], err));
+    TRY(filled(&parts[1], err));
+    TRY(numeric_multiply(span_of(&spread->sum), span_of(&spread->sum), &parts[2], err));
+    TRY(filled(&parts[2], err));
+    TRY(numeric_subtract(buffer_span(&parts[1]), buffer_span(&parts[2]), &parts[3], err));
+    TRY(filled(&parts[3], err));
+    for (uint32_t i = 0; i < 3; i++) {
+        buffer_clear(&parts[i]);
+    }
+    return TDBPLUS_OK;
+}
+
+/* The square root has as many digits as the variance. */
+static tdbplus_status root_of(struct buffer *variance, struct buffer *scratch, struct buffer *root,
+                              struct err *err)
+{
+    int32_t scale = variance->data[2] | variance->data[3] << 8;
+    TRY(numeric_sqrt(buffer_span(variance), scratch, err));
+    return scratch->failed ? aggregate_no_memory(err)
+                           : numeric_round(buffer_span(scratch), scale, root, err);
+}
+
+static tdbplus_status spread_value(const struct exact_spread *spread, bool sample, bool root,
+                                   struct buffer parts[4], struct buffer **value_out,
+                                   struct err *err)
+{
+    TRY(dispersion(spread, parts, err));
+    bool finite = parts[3].data[0] <= NUMERIC_NEGATIVE;
+    *value_out = &parts[3];
+    if (!finite) {
         return TDBPLUS_OK;
     }
-    buffer_init(&result, arena->alloc);
-    tdbplus_status status = TDBPLUS_OK;
-    if (state.special) {
-        static const uint8_t nan[] = {NUMERIC_NAN, 0, 0, 0, 0, 0};
-        buffer_put(&result, nan, sizeof nan);
-    } else {
-        TRY_OR(done, exact_variance(&state, sample, root, &result, err));
+    *value_out = &parts[0];
+    if (numeric_sign(buffer_span(&parts[3])) <= 0) {
+        numeric_of_integer(0, &parts[0]);
+        return TDBPLUS_OK;
     }
-    uint8_t *copy = result.failed ? NULL : arena_bytes(arena, result.size + 1);
-    if (copy == NULL) {
-        status = aggregate_no_memory(err);
-        goto done;
+    numeric_of_integer(spread->count, &parts[1]);
+    numeric_of_integer(sample ? spread->count - 1 : spread->count, &parts[2]);
+    TRY(filled(&parts[1], err));
+    TRY(filled(&parts[2], err));
+    TRY(numeric_multiply(buffer_span(&parts[1]), buffer_span(&parts[2]), &parts[0], err));
+    TRY(filled(&parts[0], err));
+    buffer_clear(&parts[1]);
+    TRY(numeric_divide(buffer_span(&parts[3]), buffer_span(&parts[0]), &parts[1], err));
+    TRY(filled(&parts[1], err));
+    *value_out = &parts[1];
+    if (root) {
+        buffer_clear(&parts[2]);
+        buffer_clear(&parts[0]);
+        *value_out = &parts[0];
+        return root_of(&parts[1], &parts[2], &parts[0], err);
     }
-    memcpy(copy, result.data, result.size);
-    result_out->bytes = (struct span){.data = copy, .size = result.size};
-done:
-    buffer_deinit(&result);
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status spread_finish(const uint8_t *state, bool sample, bool root,
+                                    struct arena *arena, struct datum *result_out, struct err *err)
+{
+    struct exact_spread spread;
+    memcpy(&spread, state, sizeof spread);
+    *result_out = (struct datum){.type = type_of(TYPE_NUMERIC), .is_null = true};
+    if (spread.count == 0 || (sample && spread.count == 1)) {
+        return TDBPLUS_OK;
+    }
+    struct buffer parts[4];
+    struct buffer *value = NULL;
+    for (uint32_t i = 0; i < 4; i++) {
+        buffer_init(&parts[i], arena->alloc);
+    }
+    tdbplus_status status = spread_value(&spread, sample, root, parts, &value, err);
+    if (status == TDBPLUS_OK) {
+        status = numeric_out(value, arena, result_out, err);
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        buffer_deinit(&parts[i]);
+    }
     return status;
 }
 
-#define EXACT_FINISH(NAME, SAMPLE, ROOT)                                  \
-    static tdbplus_status NAME(const uint8_t *state, struct arena *arena, \
-                               struct datum *result_out, struct err *err) \
-    {                                                                     \
-        return exact_finish(state, SAMPLE, ROOT, arena, result_out, err); \
+#define SPREAD_FINISH(NAME, SAMPLE, ROOT)                                  \
+    static tdbplus_status NAME(const uint8_t *state, struct arena *arena,  \
+                               struct datum *result_out, struct err *err)  \
+    {                                                                      \
+        return spread_finish(state, SAMPLE, ROOT, arena, result_out, err); \
     }
 
-EXACT_FINISH(variance_sample, true, false)
-EXACT_FINISH(variance_all, false, false)
-EXACT_FINISH(deviation_sample, true, true)
-EXACT_FINISH(deviation_all, false, true)
+SPREAD_FINISH(variance_sample, true, false)
+SPREAD_FINISH(variance_all, false, false)
+SPREAD_FINISH(deviation_sample, true, true)
+SPREAD_FINISH(deviation_all, false, true)
 
-#define F8 TYPE_FLOAT8
+/* ---- pairs of floats: Youngs and Cramer's update, as PostgreSQL has it ---- */
 
-#define PAIR(NAME, FINISH, SUMMARY) \
-    AGGREGATE(NAME, 2, F8, F8, F8, struct pairs, pairs_update, FINISH, NULL, SUMMARY)
+struct pairs {
+    double count;
+    double sum_x;
+    double squares_x; /* Of the differences from the mean. */
+    double sum_y;
+    double squares_y;
+    double products;
+};
 
-#define EXACT(NAME, TYPE, FINISH, SUMMARY) \
-    AGGREGATE(NAME, 1, TYPE, 0, TYPE_NUMERIC, struct exact, exact_update, FINISH, NULL, SUMMARY)
+static tdbplus_status float_overflow(struct err *err)
+{
+    return err_set(err, TDBPLUS_E_RANGE, "value out of range: overflow");
+}
 
-#define EXACT_ALL(NAME, FINISH, SUMMARY)                                              \
-    EXACT(NAME, TYPE_INT2, FINISH, SUMMARY), EXACT(NAME, TYPE_INT4, FINISH, SUMMARY), \
-        EXACT(NAME, TYPE_INT8, FINISH, SUMMARY), EXACT(NAME, TYPE_NUMERIC, FINISH, SUMMARY)
+/* An infinity that did not come in as one is an error. */
+static bool overflowed(const struct pairs *next, const struct pairs *before, double x, double y)
+{
+    bool inputs_x = isinf(before->sum_x) || isinf(x);
+    bool inputs_y = isinf(before->sum_y) || isinf(y);
+    return (isinf(next->sum_x) && !inputs_x) || (isinf(next->squares_x) && !inputs_x) ||
+           (isinf(next->sum_y) && !inputs_y) || (isinf(next->squares_y) && !inputs_y) ||
+           (isinf(next->products) && !inputs_x && !inputs_y);
+}
+
+static bool add_pair(struct pairs *pairs, double x, double y)
+{
+    struct pairs next = *pairs;
+    next.count += 1;
+    next.sum_x += x;
+    next.sum_y += y;
+    if (pairs->count == 0) {
+        bool odd_x = isnan(x) || isinf(x);
+        bool odd_y = isnan(y) || isinf(y);
+        next.squares_x = odd_x ? (double)NAN : 0;
+        next.squares_y = odd_y ? (double)NAN : 0;
+        next.products = odd_x || odd_y ? (double)NAN : 0;
+        *pairs = next;
+        return true;
+    }
+    double distance_x = x * next.count - next.sum_x;
+    double distance_y = y * next.count - next.sum_y;
+    double scale = 1.0 / (next.count * pairs->count);
+    next.squares_x += distance_x * distance_x * scale;
+    next.squares_y += distance_y * distance_y * scale;
+    next.products += distance_x * distance_y * scale;
+    if (isinf(next.sum_x) || isinf(next.squares_x) || isinf(next.sum_y) || isinf(next.squares_y) ||
+        isinf(next.products)) {
+        if (overflowed(&next, pairs, x, y)) {
+            return false;
+        }
+        next.squares_x = isinf(next.squares_x) ? (double)NAN : next.squares_x;
+        next.squares_y = isinf(next.squares_y) ? (double)NAN : next.squares_y;
+        next.products = isinf(next.products) ? (double)NAN : next.products;
+    }
+    *pairs = next;
+    return true;
+}
+
+/* The first argument is Y. */
+static tdbplus_status pairs_update(const struct aggregate_update *update)
+{
+    for (uint32_t i = 0; i < update->count; i++) {
+        struct datum y;
+        struct datum x;
+        column_get(&update->arguments[0], aggregate_row(update, i), &y);
+        column_get(&update->arguments[1], aggregate_row(update, i), &x);
+        if (!x.is_null && !y.is_null && !add_pair((void *)update->states[i], x.real, y.real)) {
+            return float_overflow(update->err);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* A result that is null unless `COUNT` pairs came and `KNOWN` holds. */
+#define PAIRS_FINISH(NAME, COUNT, KNOWN, VALUE)                                            \
+    static tdbplus_status NAME(const uint8_t *state, struct arena *arena,                  \
+                               struct datum *result_out, struct err *err)                  \
+    {                                                                                      \
+        (void)arena;                                                                       \
+        (void)err;                                                                         \
+        struct pairs p;                                                                    \
+        memcpy(&p, state, sizeof p);                                                       \
+        bool known = p.count >= (COUNT) && (KNOWN);                                        \
+        *result_out = (struct datum){                                                      \
+            .type = type_of(TYPE_FLOAT8), .is_null = !known, .real = known ? (VALUE) : 0}; \
+        return TDBPLUS_OK;                                                                 \
+    }
+
+PAIRS_FINISH(correlation, 1, p.squares_x != 0 && p.squares_y != 0,
+             p.products / sqrt(p.squares_x * p.squares_y))
+PAIRS_FINISH(covariance_all, 1, true, p.products / p.count)
+PAIRS_FINISH(covariance_sample, 2, true, p.products / (p.count - 1))
+PAIRS_FINISH(mean_x, 1, true, p.sum_x / p.count)
+PAIRS_FINISH(mean_y, 1, true, p.sum_y / p.count)
+PAIRS_FINISH(squares_x, 1, true, p.squares_x)
+PAIRS_FINISH(squares_y, 1, true, p.squares_y)
+PAIRS_FINISH(products_xy, 1, true, p.products)
+PAIRS_FINISH(slope, 1, p.squares_x != 0, p.products / p.squares_x)
+PAIRS_FINISH(intercept, 1, p.squares_x != 0,
+             (p.sum_y - p.sum_x * p.products / p.squares_x) / p.count)
+PAIRS_FINISH(determination, 1, p.squares_x != 0,
+             p.squares_y == 0 ? 1.0 : p.products * p.products / (p.squares_x * p.squares_y))
+
+static tdbplus_status pair_count(const uint8_t *state, struct arena *arena,
+                                 struct datum *result_out, struct err *err)
+{
+    (void)arena;
+    (void)err;
+    struct pairs pairs;
+    memcpy(&pairs, state, sizeof pairs);
+    *result_out = (struct datum){.type = type_of(TYPE_INT8), .integer = (int64_t)pairs.count};
+    return TDBPLUS_OK;
+}
+
+/* ---- intervals ---- */
+
+struct interval_sum {
+    struct interval sum;
+    int64_t count;
+};
+
+static tdbplus_status interval_change(const struct aggregate_update *update, bool remove)
+{
+    for (uint32_t i = 0; i < update->count; i++) {
+        struct datum value;
+        struct interval_sum *state = (void *)update->states[i];
+        column_get(&update->arguments[0], aggregate_row(update, i), &value);
+        if (value.is_null) {
+            continue;
+        }
+        struct interval part = value.interval;
+        if (remove) {
+            TRY(interval_negate(&value.interval, &part, update->err));
+        }
+        TRY(interval_add(&state->sum, &part, &state->sum, update->err));
+        state->count += remove ? -1 : 1;
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status interval_update(const struct aggregate_update *update)
+{
+    return interval_change(update, false);
+}
+
+static tdbplus_status interval_remove(const struct aggregate_update *update)
+{
+    return interval_change(update, true);
+}
+
+static tdbplus_status interval_sum_finish(const uint8_t *state, struct arena *arena,
+                                          struct datum *result_out, struct err *err)
+{
+    (void)arena;
+    (void)err;
+    struct interval_sum sum;
+    memcpy(&sum, state, sizeof sum);
+    *result_out = (struct datum){
+        .type = type_of(TYPE_INTERVAL), .is_null = sum.count == 0, .interval = sum.sum};
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status interval_average_finish(const uint8_t *state, struct arena *arena,
+                                              struct datum *result_out, struct err *err)
+{
+    struct interval_sum sum;
+    memcpy(&sum, state, sizeof sum);
+    TRY(interval_sum_finish(state, arena, result_out, err));
+    return sum.count == 0
+               ? TDBPLUS_OK
+               : interval_multiply(&sum.sum, 1.0 / (double)sum.count, &result_out->interval, err);
+}
+
+#define SPREADS(NAME, FINISH, SUMMARY)                                                             \
+    AGGREGATE(NAME, 1, TYPE_INT2, 0, TYPE_NUMERIC, struct exact_spread, spread_update, FINISH,     \
+              NULL, SUMMARY),                                                                      \
+        AGGREGATE(NAME, 1, TYPE_INT4, 0, TYPE_NUMERIC, struct exact_spread, spread_update, FINISH, \
+                  NULL, SUMMARY),                                                                  \
+        AGGREGATE(NAME, 1, TYPE_INT8, 0, TYPE_NUMERIC, struct exact_spread, spread_update, FINISH, \
+                  NULL, SUMMARY),                                                                  \
+        AGGREGATE(NAME, 1, TYPE_NUMERIC, 0, TYPE_NUMERIC, struct exact_spread, spread_update,      \
+                  FINISH, NULL, SUMMARY)
+
+#define PAIRS(NAME, RESULT, FINISH, SUMMARY)                                                       \
+    AGGREGATE(NAME, 2, TYPE_FLOAT8, TYPE_FLOAT8, RESULT, struct pairs, pairs_update, FINISH, NULL, \
+              SUMMARY)
 
 const struct aggregate aggregates_statistics[] = {
-    PAIR("corr", corr_finish, "Correlation."),
-    PAIR("covar_pop", covar_pop_finish, "Covariance of all."),
-    PAIR("covar_samp", covar_samp_finish, "Covariance of a sample."),
-    PAIR("regr_avgx", avgx_finish, "Mean of the second where both are known."),
-    PAIR("regr_avgy", avgy_finish, "Mean of the first where both are known."),
-    AGGREGATE("regr_count", 2, F8, F8, TYPE_INT8, struct pairs, pairs_update, pair_count_finish,
-              NULL, "How many pairs are known."),
-    PAIR("regr_intercept", intercept_finish, "Where the line of least squares meets 0."),
-    PAIR("regr_r2", r2_finish, "Square of the correlation."),
-    PAIR("regr_slope", slope_finish, "Slope of the line of least squares."),
-    PAIR("regr_sxx", sxx_finish, "Sum of squares of the second."),
-    PAIR("regr_sxy", sxy_finish, "Sum of products."),
-    PAIR("regr_syy", syy_finish, "Sum of squares of the first."),
-    EXACT_ALL("var_samp", variance_sample, "Variance of a sample."),
-    EXACT_ALL("variance", variance_sample, "Variance of a sample."),
-    EXACT_ALL("var_pop", variance_all, "Variance of all."),
-    EXACT_ALL("stddev_samp", deviation_sample, "Standard deviation of a sample."),
-    EXACT_ALL("stddev", deviation_sample, "Standard deviation of a sample."),
-    EXACT_ALL("stddev_pop", deviation_all, "Standard deviation of all."),
+    SPREADS("var_samp", variance_sample, "Variance of a sample."),
+    SPREADS("variance", variance_sample, "Variance of a sample."),
+    SPREADS("var_pop", variance_all, "Variance of all."),
+    SPREADS("stddev_samp", deviation_sample, "Standard deviation of a sample."),
+    SPREADS("stddev", deviation_sample, "Standard deviation of a sample."),
+    SPREADS("stddev_pop", deviation_all, "Standard deviation of all."),
+    PAIRS("corr", TYPE_FLOAT8, correlation, "Correlation of Y and X."),
+    PAIRS("covar_pop", TYPE_FLOAT8, covariance_all, "Covariance of all."),
+    PAIRS("covar_samp", TYPE_FLOAT8, covariance_sample, "Covariance of a sample."),
+    PAIRS("regr_avgx", TYPE_FLOAT8, mean_x, "Mean of X."),
+    PAIRS("regr_avgy", TYPE_FLOAT8, mean_y, "Mean of Y."),
+    PAIRS("regr_count", TYPE_INT8, pair_count, "Pairs without a null."),
+    PAIRS("regr_intercept", TYPE_FLOAT8, intercept, "Where the nearest line meets the Y axis."),
+    PAIRS("regr_r2", TYPE_FLOAT8, determination, "Square of the correlation."),
+    PAIRS("regr_slope", TYPE_FLOAT8, slope, "Slope of the nearest line."),
+    PAIRS("regr_sxx", TYPE_FLOAT8, squares_x, "Sum of squares of X."),
+    PAIRS("regr_sxy", TYPE_FLOAT8, products_xy, "Sum of products."),
+    PAIRS("regr_syy", TYPE_FLOAT8, squares_y, "Sum of squares of Y."),
+    AGGREGATE("sum", 1, TYPE_INTERVAL, 0, TYPE_INTERVAL, struct interval_sum, interval_update,
+              interval_sum_finish, interval_remove, "Sum."),
+    AGGREGATE("avg", 1, TYPE_INTERVAL, 0, TYPE_INTERVAL, struct interval_sum, interval_update,
+              interval_average_finish, interval_remove, "Mean."),
     AGGREGATE_END,
 };
