@@ -111,11 +111,12 @@ struct bind_expansion {
     bool below;     /* A group key reads it. */
 };
 
-/* A table of FROM whose rows may have to be locked. */
+/* A table of FROM, and where its key is found. */
 struct bind_lockable {
     const char *alias;
     const char *name;
     uint64_t object_id;
+    const struct plan *scan;
     uint32_t *key_ids;
     struct type *key_types;
     uint32_t key_count;
@@ -131,7 +132,7 @@ struct bind_query {
     struct pointers windows;    /* struct bind_window */
     struct pointers calls;      /* struct bind_window_call */
     struct pointers groupings;  /* struct bind_grouping_call */
-    struct pointers tables;     /* struct bind_lockable; only if `locking` */
+    struct pointers tables;     /* struct bind_lockable; those whose key is read */
     struct bind_cte *ctes;
     struct pointers *outer_ids; /* Ids read from outside (as uintptr_t); NULL: no outside. */
     struct pointers lateral;    /* Ids (as uintptr_t) that the last item of FROM reads beside it. */
@@ -253,11 +254,11 @@ TDBPLUS_CHECKED tdbplus_status bind_expansion(struct binder *binder, struct bind
 
 /* Expands on top of the plan: those that group keys read (`below`), or the others. */
 TDBPLUS_CHECKED tdbplus_status bind_expand_plan(struct binder *binder, struct bind_query *query,
-                                                const struct bind_grouping *grouping, bool below,
+                                                struct bind_grouping *grouping, bool below,
                                                 struct plan **plan);
 TDBPLUS_CHECKED tdbplus_status bind_expansions_over_groups(struct binder *binder,
                                                            struct bind_query *query,
-                                                           const struct bind_grouping *grouping);
+                                                           struct bind_grouping *grouping);
 
 /* Arrays: array.c. With an element type, items are cast to it; TYPE_NONE: their common type. */
 TDBPLUS_CHECKED tdbplus_status bind_array(struct binder *binder, struct bind_query *query,
@@ -454,12 +455,11 @@ TDBPLUS_CHECKED tdbplus_status bind_aggregate_plan(struct binder *binder, struct
                                                    struct bind_grouping *grouping,
                                                    struct plan **plan);
 TDBPLUS_CHECKED tdbplus_status bind_over_groups(struct binder *binder, struct bind_query *query,
-                                                const struct bind_grouping *grouping,
-                                                struct expr **expr);
+                                                struct bind_grouping *grouping, struct expr **expr);
 /* The same for what the query's windows and window functions read. */
 TDBPLUS_CHECKED tdbplus_status bind_windows_over_groups(struct binder *binder,
                                                         struct bind_query *query,
-                                                        const struct bind_grouping *grouping);
+                                                        struct bind_grouping *grouping);
 
 /* ---- statements: change.c, table.c ---- */
 

@@ -99,7 +99,7 @@ static tdbplus_status make_expand(struct binder *binder, struct plan *input,
     return TDBPLUS_OK;
 }
 
-static bool is_in_key(const struct bind_grouping *grouping, uint32_t id)
+static bool is_in_key(struct bind_grouping *grouping, uint32_t id)
 {
     for (uint32_t k = 0; k < grouping->keys.count; k++) {
         if (bind_reads_id(grouping->keys.items[k], id)) {
@@ -110,7 +110,7 @@ static bool is_in_key(const struct bind_grouping *grouping, uint32_t id)
 }
 
 /* What a group key reads is expanded below the groups, and all that it is made of. */
-static void mark_below(struct bind_query *query, const struct bind_grouping *grouping)
+static void mark_below(struct bind_query *query, struct bind_grouping *grouping)
 {
     for (uint32_t i = query->expansions.count; i-- > 0;) {
         struct bind_expansion *expansion = query->expansions.items[i];
@@ -124,8 +124,7 @@ static void mark_below(struct bind_query *query, const struct bind_grouping *gro
 }
 
 tdbplus_status bind_expand_plan(struct binder *binder, struct bind_query *query,
-                                const struct bind_grouping *grouping, bool below,
-                                struct plan **plan)
+                                struct bind_grouping *grouping, bool below, struct plan **plan)
 {
     uint32_t total = query->expansions.count;
     struct expr **arrays = arena_array(binder->arena, total + 1u, sizeof *arrays);
@@ -159,7 +158,7 @@ tdbplus_status bind_expand_plan(struct binder *binder, struct bind_query *query,
 }
 
 tdbplus_status bind_expansions_over_groups(struct binder *binder, struct bind_query *query,
-                                           const struct bind_grouping *grouping)
+                                           struct bind_grouping *grouping)
 {
     for (uint32_t i = 0; i < query->expansions.count; i++) {
         struct bind_expansion *expansion = query->expansions.items[i];

@@ -87,9 +87,7 @@ static tdbplus_status bind_table(struct binder *binder, struct bind_query *query
     uint32_t before = query->columns.count;
     const char *alias = alias_name(table->alias, table->name);
     TRY(bind_scan(binder, query, object, alias, query->locking, plan_out));
-    if (query->locking) {
-        TRY(bind_note_table(binder, query, object, alias, *plan_out));
-    }
+    TRY(bind_note_table(binder, query, object, alias, *plan_out));
     for (uint32_t i = 0; table->alias != NULL && i < table->alias->columns.count; i++) {
         if (before + i >= query->columns.count) {
             return bind_fail(binder, TDBPLUS_E_SQL, "42P10", table->ast.position,

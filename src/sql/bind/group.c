@@ -316,7 +316,9 @@ tdbplus_status bind_group_keys(struct binder *binder, struct bind_query *query,
         TRY(simple_set(&group, ast->groups.items[i], &set));
     }
     query->clause = clause;
-    grouping->ids = arena_array(binder->arena, grouping->keys.count + 1u, sizeof(uint32_t));
+    // Columns that a primary key implies may be added.
+    grouping->ids = arena_array(
+        binder->arena, (size_t)grouping->keys.count + query->columns.count + 1, sizeof(uint32_t));
     if (grouping->ids == NULL) {
         return bind_no_memory(binder);
     }
@@ -369,7 +371,7 @@ static tdbplus_status integer(struct binder *binder, int64_t value, struct expr 
 }
 
 /* A bit for each argument that is not in the set; the last argument is the lowest bit. */
-static tdbplus_status grouping_bits(struct binder *binder, const struct bind_grouping *grouping,
+static tdbplus_status grouping_bits(struct binder *binder, struct bind_grouping *grouping,
                                     const struct bind_grouping_call *call, uint32_t set,
                                     int64_t *bits_out)
 {
@@ -393,7 +395,7 @@ static tdbplus_status grouping_bits(struct binder *binder, const struct bind_gro
 }
 
 /* CASE over the number of the set. */
-static tdbplus_status grouping_value(struct binder *binder, const struct bind_grouping *grouping,
+static tdbplus_status grouping_value(struct binder *binder, struct bind_grouping *grouping,
                                      const struct bind_grouping_call *call, struct expr **expr_out)
 {
     uint32_t sets = grouping->sets.count;
@@ -487,7 +489,7 @@ static tdbplus_status put_sets(struct binder *binder, struct bind_grouping *grou
 
 /* The direct arguments of ordered sets are the same for all rows of a group. */
 static tdbplus_status check_direct(struct binder *binder, struct bind_query *query,
-                                   const struct bind_grouping *grouping,
+                                   struct bind_grouping *grouping,
                                    const struct plan_aggregate *aggregate)
 {
     for (uint32_t i = 0; i < aggregate->direct_count; i++) {
@@ -569,7 +571,7 @@ static bool is_input_id(const struct bind_query *query, uint32_t id)
     return false;
 }
 
-static bool is_key_id(const struct bind_grouping *grouping, uint32_t id)
+static bool is_key_id(struct bind_grouping *grouping, uint32_t id)
 {
     for (uint32_t i = 0; i < grouping->keys.count; i++) {
         if (grouping->ids[i] == id) {
@@ -579,8 +581,34 @@ static bool is_key_id(const struct bind_grouping *grouping, uint32_t id)
     return false;
 }
 
+/* Grouped by a table's primary key, its other columns are the same in a group: they are grouped by
+ * too. */
+static tdbplus_status imply_key(struct binder *binder, const struct bind_query *query,
+                                struct bind_grouping *grouping, uint32_t id, bool *implied_out)
+{
+    for (uint32_t i = 0; i < query->tables.count && grouping->sets.count <= 1; i++) {
+        const struct bind_lockable *table = query->tables.items[i];
+        const struct plan_column *column = plan_find_column(table->scan, id);
+        bool keyed = column != NULL;
+        for (uint32_t k = 0; keyed && k < table->key_count; k++) {
+            keyed = is_key_id(grouping, table->key_ids[k]);
+        }
+        if (!keyed) {
+            continue;
+        }
+        struct expr *key = expr_column(binder->arena, id, column->type);
+        if (key == NULL || !pointers_push(binder->arena, &grouping->keys, key)) {
+            return bind_no_memory(binder);
+        }
+        grouping->ids[grouping->keys.count - 1] = id;
+        *implied_out = true;
+        return TDBPLUS_OK;
+    }
+    return TDBPLUS_OK;
+}
+
 tdbplus_status bind_over_groups(struct binder *binder, struct bind_query *query,
-                                const struct bind_grouping *grouping, struct expr **expr)
+                                struct bind_grouping *grouping, struct expr **expr)
 {
     const struct bind_grouping_call *call = find_grouping_call(query, *expr);
     if (call != NULL) {
@@ -599,11 +627,18 @@ tdbplus_status bind_over_groups(struct binder *binder, struct bind_query *query,
         }
     }
     if ((*expr)->kind == EXPR_COLUMN && is_input_id(query, (*expr)->number)) {
-        return ungrouped(binder, query, (*expr)->number, (*expr)->position, false);
+        bool implied = false;
+        TRY(imply_key(binder, query, grouping, (*expr)->number, &implied));
+        return implied ? TDBPLUS_OK
+                       : ungrouped(binder, query, (*expr)->number, (*expr)->position, false);
     }
     const struct expr_subquery *subquery = (*expr)->subquery;
     for (uint32_t i = 0; subquery != NULL && i < subquery->outer_count; i++) {
         uint32_t id = subquery->outer_ids[i];
+        bool implied = false;
+        if (is_input_id(query, id) && !is_key_id(grouping, id)) {
+            TRY(imply_key(binder, query, grouping, id, &implied));
+        }
         if (is_input_id(query, id) && !is_key_id(grouping, id)) {
             return ungrouped(binder, query, id, (*expr)->position, true);
         }

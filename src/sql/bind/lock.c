@@ -131,11 +131,18 @@ tdbplus_status bind_note_table(struct binder *binder, struct bind_query *query,
                                const struct plan *scan)
 {
     const struct schema *schema = object->schema;
+    for (uint32_t k = 0; k < schema->key_count; k++) {
+        // A hidden key that is not read.
+        if (schema->key_columns[k] >= scan->column_count) {
+            return TDBPLUS_OK;
+        }
+    }
     struct bind_lockable *table = arena_array(binder->arena, 1, sizeof *table);
     if (table == NULL || !pointers_push(binder->arena, &query->tables, table)) {
         return bind_no_memory(binder);
     }
     table->alias = alias;
+    table->scan = scan;
     table->name = scan->scan.table_name;
     table->object_id = object->id;
     table->key_ids = arena_array(binder->arena, schema->key_count + 1u, sizeof(uint32_t));

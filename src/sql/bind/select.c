@@ -609,9 +609,8 @@ static tdbplus_status settle_targets(struct binder *binder, struct bind_targets 
 
 /* Everything above the groups is said in terms of their keys and aggregates. */
 static tdbplus_status group_select(struct binder *binder, struct bind_query *query,
-                                   const struct bind_grouping *grouping,
-                                   struct bind_targets *targets, struct ordering *ordering,
-                                   struct expr **having)
+                                   struct bind_grouping *grouping, struct bind_targets *targets,
+                                   struct ordering *ordering, struct expr **having)
 {
     struct pointers *lists[2] = {&targets->exprs, &ordering->exprs};
     for (uint32_t l = 0; l < 2; l++) {

@@ -431,7 +431,7 @@ tdbplus_status bind_window_call(struct binder *binder, struct bind_query *query,
 /* ---- the plan ---- */
 
 static tdbplus_status over_groups(struct binder *binder, struct bind_query *query,
-                                  const struct bind_grouping *grouping, struct expr **list,
+                                  struct bind_grouping *grouping, struct expr **list,
                                   uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -443,7 +443,7 @@ static tdbplus_status over_groups(struct binder *binder, struct bind_query *quer
 }
 
 tdbplus_status bind_windows_over_groups(struct binder *binder, struct bind_query *query,
-                                        const struct bind_grouping *grouping)
+                                        struct bind_grouping *grouping)
 {
     for (uint32_t i = 0; i < query->windows.count; i++) {
         struct bind_window *window = query->windows.items[i];
