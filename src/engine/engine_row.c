@@ -7,6 +7,8 @@
 #include "storage/store/store_read.h"
 #include "txn/bulk.h"
 
+#define DATUM_COUNT_FEW 16u /* A row of so many columns needs no memory to be converted. */
+
 struct row_args {
     tdbplus_collection *collection;
     tdbplus_txn *txn;
@@ -79,7 +81,9 @@ static tdbplus_status upsert_rows(const struct row_args *args, const struct obje
     struct store *store = args->collection->db->store;
     uint32_t column_count = object->schema->column_count;
     const struct datum *rows[TXN_UPSERT_NOW_MAX];
-    struct datum *data = arena_alloc(arena, args->row_count * column_count * sizeof *data);
+    struct datum few[DATUM_COUNT_FEW];
+    size_t count = args->row_count * column_count;
+    struct datum *data = count <= DATUM_COUNT_FEW ? few : arena_alloc(arena, count * sizeof *data);
     if (data == NULL) {
         return err_set(call->err, TDBPLUS_E_NOMEM, "a row does not fit the memory limit");
     }

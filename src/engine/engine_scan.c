@@ -299,8 +299,8 @@ static void begin_batch(tdbplus_scan *scan)
 }
 
 /* Shows a value that needs looking at or conversion. */
-static tdbplus_status take_slowly(tdbplus_scan *scan, uint32_t number, uint32_t row,
-                                  struct err *err)
+static __attribute__((noinline)) tdbplus_status take_slowly(tdbplus_scan *scan, uint32_t number,
+                                                            uint32_t row, struct err *err)
 {
     struct datum datum;
     column_get(&scan->batch.columns[number], row, &datum);

@@ -210,6 +210,15 @@ static tdbplus_status push_window(struct scan *scan, struct stream *stream,
 {
     struct segment *segment = version_segment(scan->version, stream->source->number);
     bool some_later = segment_begin_max(segment) > scan->snapshot;
+    bool plain = window->keys == NULL && !some_later && !scan->shadow;
+    if (plain && !scan->ordered->descending && window->live < window->count) {
+        for (uint32_t i = 0; i < window->live; i++) {
+            stream->codes[i] = window->codes[window->offsets[i]];
+            stream->rows[i] = window->first + window->offsets[i];
+        }
+        stream->count = window->live;
+        return TDBPLUS_OK;
+    }
     for (uint32_t i = 0; i < window->live; i++) {
         uint32_t turn = scan->ordered->descending ? window->live - 1 - i : i;
         uint32_t offset = window->live == window->count ? turn : window->offsets[turn];

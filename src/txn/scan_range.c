@@ -21,31 +21,37 @@ static void finish_key(struct segment_key *key)
 
 /* The least key above every key that begins with `bytes`, or with `whole` above exactly it. False
  * when there is none. */
-static bool make_successor(uint8_t *bytes, size_t *size, bool whole, bool integer)
+static bool make_successor(uint8_t *bytes, size_t *size, bool whole)
 {
-    if (whole && !integer) {
+    if (whole) {
         bytes[(*size)++] = 0;
         return true;
     }
     while (*size > 0 && bytes[*size - 1] == 0xFF) {
-        if (integer) {
-            break; // Integer keys keep their length; the carry goes through below.
-        }
         (*size)--;
     }
-    if (!integer) {
-        if (*size == 0) {
-            return false;
-        }
-        bytes[*size - 1]++;
-        return true;
-    }
-    uint64_t code = load_u64_be(bytes);
-    if (code == UINT64_MAX) {
+    if (*size == 0) {
         return false;
     }
-    store_u64_be(bytes, code + 1);
+    bytes[*size - 1]++;
     return true;
+}
+
+/* Integer keys are their codes, and need no buffer. */
+static tdbplus_status make_integer_bound(struct scan *scan, const struct scan_bound *bound,
+                                         bool after, struct segment_key *key_out, bool *none_out,
+                                         struct err *err)
+{
+    uint8_t *bytes = arena_bytes(&scan->arena, sizeof(uint64_t));
+    if (bytes == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "scan: a bound does not fit in memory");
+    }
+    uint64_t code = key_code_of_integer(bound->values[0].integer);
+    *none_out = after && code == UINT64_MAX;
+    store_u64_be(bytes, code + (after ? 1 : 0));
+    key_out->key = (struct span){.data = bytes, .size = sizeof(uint64_t)};
+    finish_key(key_out);
+    return TDBPLUS_OK;
 }
 
 /* Encodes a bound; *none_out when nothing lies beyond it. `after`: the key just above. */
@@ -53,8 +59,10 @@ static tdbplus_status make_bound(struct scan *scan, const struct scan_bound *bou
                                  struct segment_key *key_out, bool *none_out, struct err *err)
 {
     const struct schema *schema = scan->schema;
+    if (key_is_integer(schema)) {
+        return make_integer_bound(scan, bound, after, key_out, none_out, err);
+    }
     struct buffer buffer = {.alloc = scan->alloc};
-    bool integer = key_is_integer(schema);
     bool whole = bound->value_count == schema->key_count;
     tdbplus_status status =
         whole ? key_encode(bound->values, bound->value_count, &buffer, err)
@@ -66,7 +74,7 @@ static tdbplus_status make_bound(struct scan *scan, const struct scan_bound *bou
             status = err_set(err, TDBPLUS_E_NOMEM, "scan: a bound does not fit in memory");
         } else {
             memcpy(bytes, buffer.data, size);
-            *none_out = after && !make_successor(bytes, &size, whole, integer);
+            *none_out = after && !make_successor(bytes, &size, whole);
             key_out->key = (struct span){.data = bytes, .size = size};
             finish_key(key_out);
         }

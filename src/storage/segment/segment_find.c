@@ -442,7 +442,7 @@ tdbplus_status segment_find_batch(struct segment *segment, const struct segment_
                                   uint32_t count, uint64_t *rows_inout,
                                   uint32_t *version_counts_out, struct err *err)
 {
-    struct find_group group = {0};
+    struct find_group group; // Two kilobytes: what a group uses it fills in.
     for (uint32_t i = 0; i < count;) {
         group.count = 0;
         for (; i < count && group.count < BATCH_STEP; i++) {

@@ -130,7 +130,10 @@ tdbplus_status apply_locate(struct apply_group *group, const struct alloc *alloc
         }
     }
     // The leaves of the memtable come while the segments are asked; so the latch is held shorter.
-    for (uint32_t i = 0; i < group->op_count && group->op_count <= LOCATE_CHUNK; i++) {
+    for (uint32_t i = 0; group->op_count > 1 && i < group->op_count; i++) {
+        if (group->op_count > LOCATE_CHUNK) {
+            break;
+        }
         prefetch_op(group, i);
     }
     struct version *version = group->version;
