@@ -123,7 +123,7 @@ tdbplus_status apply_locate(struct apply_group *group, const struct alloc *alloc
         TRY(make_room(group, alloc, err));
     }
     memset(group->old_segments, 0, group->op_count * sizeof(void *));
-    if (group->op_count == 1) {
+    if (group->op_count == 1 && group->stage_count == 0) {
         prefetch_filters(group);
         if (is_open_in_table(group)) {
             return TDBPLUS_OK;
