@@ -693,6 +693,7 @@ static tdbplus_status add_part(struct binder *binder, struct bind_query *query, 
     shared->name = name;
     shared->plan = plan;
     shared->changes = changes;
+    shared->materialized = true;
     shared->number = binder->next_cte++;
     // No name finds it.
     *cte = (struct bind_cte){.name = name, .cte = shared, .next = query->ctes, .stage = CTE_HIDDEN};

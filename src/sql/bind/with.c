@@ -246,6 +246,7 @@ static tdbplus_status bind_one_cte(struct binder *binder, struct bind_query *que
     *cte = (struct bind_cte){.name = ast->name, .cte = shared, .next = query->ctes};
     shared->name = ast->name;
     shared->number = binder->next_cte++;
+    shared->materialized = ast->materialized > 0;
     query->ctes = cte;
     uint8_t recursion = binder->recursion;
     binder->recursion = RECURSION_OK;

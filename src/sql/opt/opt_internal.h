@@ -62,6 +62,9 @@ TDBPLUS_CHECKED tdbplus_status opt_fold(struct optimizer *optimizer, struct expr
 /* semi_join.c: EXISTS and IN in filters become joins. Before anything below is planned. */
 TDBPLUS_CHECKED tdbplus_status opt_semi_join(struct optimizer *optimizer, struct plan **plan);
 
+/* inline_cte.c: WITH queries that are read once become part of their readers. First. */
+TDBPLUS_CHECKED tdbplus_status opt_inline_cte(struct optimizer *optimizer, struct plan **plan);
+
 /* lateral.c: functions in FROM that read the items before them. Before pushdown. */
 TDBPLUS_CHECKED tdbplus_status opt_lateral(struct optimizer *optimizer, struct plan **plan);
 /* decorrelate.c: scalar queries about a row become groups that are joined. */

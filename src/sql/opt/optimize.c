@@ -69,6 +69,9 @@ static tdbplus_status optimize_inner(struct optimizer *optimizer, struct plan *p
 /* Rules before and after the queries inside of expressions are planned. */
 static tdbplus_status reshape(struct optimizer *optimizer, struct plan **plan)
 {
+    if (opt_uses(optimizer, OPT_INLINE_CTE)) {
+        TRY(opt_inline_cte(optimizer, plan));
+    }
     if (opt_uses(optimizer, OPT_LATERAL)) {
         TRY(opt_lateral(optimizer, plan));
     }
@@ -116,6 +119,7 @@ const char *opt_rule_name(uint32_t rule)
 {
     static const char *const names[OPT_RULE_COUNT] = {
         [OPT_FOLD] = "fold",
+        [OPT_INLINE_CTE] = "inline_cte",
         [OPT_LATERAL] = "lateral",
         [OPT_SEMI_JOIN] = "semi_join",
         [OPT_DECORRELATE] = "decorrelate",

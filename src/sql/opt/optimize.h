@@ -11,6 +11,7 @@
 /* Rules that can be left out, by the names that SET disabled_rules knows. */
 enum opt_rule {
     OPT_FOLD = 0,
+    OPT_INLINE_CTE,
     OPT_LATERAL,
     OPT_SEMI_JOIN,
     OPT_DECORRELATE,

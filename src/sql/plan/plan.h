@@ -215,7 +215,8 @@ struct plan_cte {
     const char *name;
     uint32_t number; /* Unique in the statement. */
     uint32_t reader_count;
-    bool changes; /* INSERT, UPDATE or DELETE: runs to its end, whoever reads it. */
+    bool changes;      /* INSERT, UPDATE or DELETE: runs to its end, whoever reads it. */
+    bool materialized; /* Asked for by MATERIALIZED. */
     /* WITH RECURSIVE: `plan` gives the first rows, `step` more from those of the last round, until
      * there are none; `distinct` leaves out rows that were there before. */
     struct plan *step;
