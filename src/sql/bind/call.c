@@ -295,6 +295,69 @@ tdbplus_status bind_operator(struct binder *binder, struct bind_query *query,
 
 /* ---- functions ---- */
 
+/* Functions whose arguments have names and can be left out, then they are 0. */
+static const struct {
+    const char *name;
+    const char *arguments[8];
+} named_functions[] = {
+    {"make_interval", {"years", "months", "weeks", "days", "hours", "mins", "secs"}},
+    {"make_date", {"year", "month", "day"}},
+    {"make_time", {"hour", "min", "sec"}},
+    {"make_timestamp", {"year", "month", "mday", "hour", "min", "sec"}},
+};
+
+static tdbplus_status unknown_argument(struct binder *binder, const char *name, uint32_t position)
+{
+    return bind_fail(binder, TDBPLUS_E_SQL, "42883", position,
+                     "function %s() has no arguments of these names", name);
+}
+
+/* Puts f(a, name => b) into the order of the declaration. */
+static tdbplus_status bind_named_arguments(struct binder *binder, struct bind_query *query,
+                                           const struct ast_function *ast, const char *name,
+                                           struct expr ***arguments_out, uint32_t *count_out)
+{
+    const char *const *names = NULL;
+    for (size_t i = 0; i < sizeof named_functions / sizeof *named_functions; i++) {
+        names = strcmp(named_functions[i].name, name) == 0 ? named_functions[i].arguments : names;
+    }
+    uint32_t total = 0;
+    while (names != NULL && names[total] != NULL) {
+        total++;
+    }
+    struct expr **arguments = arena_array(binder->arena, total + 1u, sizeof *arguments);
+    if (arguments == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < ast->arguments.count; i++) {
+        const struct ast *item = ast->arguments.items[i];
+        uint32_t at = i;
+        if (item->kind == AST_NAMED_ARGUMENT) {
+            const struct ast_named_argument *named = (const struct ast_named_argument *)item;
+            for (at = 0; at < total && strcmp(names[at], named->name) != 0; at++) {
+            }
+            item = named->argument;
+        }
+        if (at >= total || arguments[at] != NULL) {
+            return unknown_argument(binder, name, ast->ast.position);
+        }
+        TRY(bind_expression(binder, query, item, &arguments[at]));
+    }
+    for (uint32_t i = 0; i < total; i++) {
+        struct datum zero = {.type = type_of(TYPE_INT4)};
+        if (arguments[i] == NULL && strcmp(name, "make_interval") != 0) {
+            return unknown_argument(binder, name, ast->ast.position);
+        }
+        arguments[i] = arguments[i] != NULL ? arguments[i] : expr_constant(binder->arena, &zero);
+        if (arguments[i] == NULL) {
+            return bind_no_memory(binder);
+        }
+    }
+    *arguments_out = arguments;
+    *count_out = total;
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status bind_plain_function(struct binder *binder, struct bind_query *query,
                                           const struct ast_function *ast, const char *name,
                                           struct expr **expr_out)
@@ -311,8 +374,12 @@ static tdbplus_status bind_plain_function(struct binder *binder, struct bind_que
     if (arguments == NULL) {
         return bind_no_memory(binder);
     }
-    for (uint32_t i = 0; i < count; i++) {
-        TRY(bind_expression(binder, query, ast->arguments.items[i], &arguments[i]));
+    if (count > 0 && ast->arguments.items[count - 1]->kind == AST_NAMED_ARGUMENT) {
+        TRY(bind_named_arguments(binder, query, ast, name, &arguments, &count));
+    } else {
+        for (uint32_t i = 0; i < count; i++) {
+            TRY(bind_expression(binder, query, ast->arguments.items[i], &arguments[i]));
+        }
     }
     // int4(x) is a cast when no function takes the arguments.
     struct type type = {0};

@@ -91,6 +91,7 @@ const struct func table_system[] = {
      FUNC_STABLE,
      now,
      "When the transaction began."},
+    {"statement_timestamp", 0, {0}, TYPE_TIMESTAMPTZ, FUNC_STABLE, now, "When it began."},
     {"current_user", 0, {0}, TYPE_TEXT, FUNC_STABLE, current_user, "Who is asking."},
     {"session_user", 0, {0}, TYPE_TEXT, FUNC_STABLE, current_user, "Who is asking."},
     {"current_database", 0, {0}, TYPE_TEXT, FUNC_STABLE, current_database, "Of which database."},

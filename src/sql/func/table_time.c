@@ -1,5 +1,6 @@
 /* Dates, times, intervals; zones are UTC. */
 
+#include <math.h>
 #include <string.h>
 
 #include "base/buffer.h"
@@ -151,6 +152,15 @@ static tdbplus_status truncate_row(struct func_call *call, uint32_t row, int64_t
 
 TIME_KERNEL(truncate_timestamp, TRY(truncate_row(call, row, &result.integer)))
 
+/* Fields that only grow with time are infinite where time is. */
+#define SCALE_INFINITE 99u
+
+static bool grows(enum datetime_field field)
+{
+    return field == FIELD_YEAR || field == FIELD_DECADE || field == FIELD_CENTURY ||
+           field == FIELD_MILLENNIUM || field == FIELD_ISOYEAR || field == FIELD_EPOCH;
+}
+
 /* A field of a date, a timestamp or an interval as value / 10^scale; *null_out for infinities. */
 static tdbplus_status extract(struct func_call *call, uint32_t row, int64_t *value_out,
                               unsigned *scale_out, bool *null_out)
@@ -161,6 +171,16 @@ static tdbplus_status extract(struct func_call *call, uint32_t row, int64_t *val
     func_type_name(value.type, name);
     TRY(find_field(call, text_argument(call, 0, row), name, &field));
     *null_out = false;
+    if (value.type.id == TYPE_TIME) {
+        if (field >= FIELD_DAY && field != FIELD_EPOCH) {
+            return err_set(call->err, TDBPLUS_E_UNSUPPORTED,
+                           "unit \"%.*s\" not supported for type time without time zone",
+                           (int)text_argument(call, 0, row).size,
+                           (const char *)text_argument(call, 0, row).data);
+        }
+        *value_out = timestamp_extract(value.integer, field, NULL, scale_out);
+        return TDBPLUS_OK;
+    }
     if (value.type.id == TYPE_INTERVAL) {
         return interval_extract(&value.interval, field, value_out, scale_out, call->err);
     }
@@ -175,6 +195,12 @@ static tdbplus_status extract(struct func_call *call, uint32_t row, int64_t *val
         TRY(timestamp_of_date((int32_t)value.integer, &timestamp, call->err));
     }
     *null_out = !timestamp_is_finite(timestamp);
+    if (*null_out && grows(field)) {
+        *null_out = false;
+        *value_out = timestamp;
+        *scale_out = SCALE_INFINITE;
+        return TDBPLUS_OK;
+    }
     *value_out = *null_out ? 0 : timestamp_extract(timestamp, field, NULL, scale_out);
     // A date's epoch counts whole days.
     if (value.type.id == TYPE_DATE && field == FIELD_EPOCH) {
@@ -204,7 +230,9 @@ static tdbplus_status date_part(struct func_call *call)
         if (null) {
             kernel_set_null(call, row);
         }
-        ((double *)call->result->data)[row] = (double)value / power_of_ten(scale);
+        ((double *)call->result->data)[row] = scale == SCALE_INFINITE
+                                                  ? (value > 0 ? HUGE_VAL : -HUGE_VAL)
+                                                  : (double)value / power_of_ten(scale);
     }
     return TDBPLUS_OK;
 }
@@ -227,7 +255,12 @@ static tdbplus_status extract_numeric(struct func_call *call)
         }
         value.type.scale = (int16_t)scale;
         buffer_clear(&buffer);
-        numeric_of_datum(&value, &buffer);
+        if (scale == SCALE_INFINITE) {
+            buffer_put_u8(&buffer, value.integer > 0 ? NUMERIC_INFINITY : NUMERIC_MINUS_INFINITY);
+            buffer_put(&buffer, "\0\0\0\0\0", 5);
+        } else {
+            numeric_of_datum(&value, &buffer);
+        }
         uint8_t *bytes = buffer.failed ? NULL : arena_bytes(call->arena, buffer.size);
         if (bytes == NULL) {
             status = kernel_no_memory(call);
@@ -240,6 +273,54 @@ done:
     buffer_deinit(&buffer);
     return status;
 }
+
+TIME_KERNEL(age_today, int64_t now = call->context->transaction_time_us;
+            int64_t rest = within_day(now);
+            TRY(timestamp_age(now - rest, a.integer, &result.interval, call->err)))
+TIME_KERNEL(time_plus_date, int64_t midnight = 0;
+            TRY(timestamp_of_date((int32_t)b.integer, &midnight, call->err));
+            result.integer = timestamp_is_finite(midnight) ? midnight + a.integer : midnight)
+TIME_KERNEL(interval_plus_time,
+            result.integer = within_day(b.integer + within_day(a.interval.microseconds)))
+
+static int64_t cut_to(int64_t value, int64_t size)
+{
+    return value - value % size;
+}
+
+static tdbplus_status truncate_interval_row(struct func_call *call, uint32_t row,
+                                            struct interval *interval)
+{
+    static const int32_t months[] = {
+        [FIELD_MONTH] = 1,    [FIELD_QUARTER] = 3,    [FIELD_YEAR] = 12,
+        [FIELD_DECADE] = 120, [FIELD_CENTURY] = 1200, [FIELD_MILLENNIUM] = 12000};
+    static const int64_t times[] = {[FIELD_MICROSECONDS] = 1,
+                                    [FIELD_MILLISECONDS] = 1000,
+                                    [FIELD_SECOND] = US_PER_SECOND,
+                                    [FIELD_MINUTE] = US_PER_MINUTE,
+                                    [FIELD_HOUR] = US_PER_HOUR};
+    enum datetime_field field;
+    TRY(find_field(call, text_argument(call, 0, row), "interval", &field));
+    *interval = argument(call, 1, row).interval;
+    if (field <= FIELD_HOUR) {
+        interval->microseconds = cut_to(interval->microseconds, times[field]);
+        return TDBPLUS_OK;
+    }
+    interval->microseconds = 0;
+    if (field == FIELD_DAY) {
+        return TDBPLUS_OK;
+    }
+    if (field == FIELD_WEEK || field > FIELD_MILLENNIUM) {
+        return err_set(
+            call->err, TDBPLUS_E_UNSUPPORTED, "unit \"%.*s\" not supported for type interval",
+            (int)text_argument(call, 0, row).size, (const char *)text_argument(call, 0, row).data);
+    }
+    interval->days = 0;
+    interval->months = (int32_t)cut_to(interval->months, months[field]);
+    return TDBPLUS_OK;
+}
+
+TIME_KERNEL(truncate_interval, TRY(truncate_interval_row(call, row, &result.interval)))
 
 static tdbplus_status make_date(struct func_call *call)
 {
@@ -350,10 +431,17 @@ const struct func table_time[] = {
     {"date_part", 2, {TX, TS}, F8, NL, date_part, "A field."},
     {"date_part", 2, {TX, TZ}, F8, NL, date_part, "A field."},
     {"date_part", 2, {TX, IV}, F8, NL, date_part, "A field."},
+    {"date_part", 2, {TX, TI}, F8, NL, date_part, "A field."},
     {"extract", 2, {TX, DA}, NU, NL, extract_numeric, "A field."},
     {"extract", 2, {TX, TS}, NU, NL, extract_numeric, "A field."},
     {"extract", 2, {TX, TZ}, NU, NL, extract_numeric, "A field."},
     {"extract", 2, {TX, IV}, NU, NL, extract_numeric, "A field."},
+    {"extract", 2, {TX, TI}, NU, NL, extract_numeric, "A field."},
+    {"age", 1, {TS}, IV, FUNC_STABLE, age_today, "Until the beginning of today."},
+    {"age", 1, {TZ}, IV, FUNC_STABLE, age_today, "Until the beginning of today."},
+    {"+", 2, {TI, DA}, TS, OP, time_plus_date, "That time of that day."},
+    {"+", 2, {IV, TI}, TI, OP, interval_plus_time, "Later by an interval, around the clock."},
+    {"date_trunc", 2, {TX, IV}, IV, 0, truncate_interval, "Cut to a field."},
     {"make_date", 3, {I4, I4, I4}, DA, 0, make_date, "The date of year, month, day."},
     {"to_timestamp", 1, {F8}, TZ, 0, to_timestamp, "So many seconds after 1970."},
     FUNC_END,
