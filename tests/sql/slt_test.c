@@ -15,6 +15,7 @@
 
 #include "base/buffer.h"
 #include "os/env.h"
+#include "simd/simd.h"
 #include "sql/exec/statement.h"
 #include "sql/func/func.h"
 #include "test.h"
@@ -312,6 +313,7 @@ static void append(char *text, size_t size, const char *line)
 static void run_file(const char *path)
 {
     struct session session = {0};
+    simd_init();
     CHECK(env_ram_create(&alloc_system, &session.env, &session.err) == TDBPLUS_OK);
     struct store_options options = {.env = session.env,
                                     .alloc = &alloc_system,

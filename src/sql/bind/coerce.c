@@ -8,6 +8,14 @@
 static tdbplus_status coerce_literal(struct binder *binder, struct expr **expr, struct type type)
 {
     struct datum value = {.type = type, .is_null = (*expr)->constant.is_null};
+    if (type.id == TYPE_VECTOR && type.parameter == 0) {
+        // '[1,2,3]'::vector: the literal says how many components there are.
+        type.parameter = 1;
+        for (size_t i = 0; !value.is_null && i < (*expr)->constant.bytes.size; i++) {
+            type.parameter += (*expr)->constant.bytes.data[i] == ',';
+        }
+        value.type = type;
+    }
     if (!value.is_null) {
         struct type base = func_type_base(type);
         tdbplus_status status =

@@ -759,7 +759,7 @@ static const struct aggregate table[] = {
 };
 
 static const struct aggregate *const tables[] = {table, aggregates_collect, aggregates_json,
-                                                 aggregates_statistics};
+                                                 aggregates_vector, aggregates_statistics};
 
 #define TABLE_COUNT (sizeof tables / sizeof *tables)
 
@@ -851,7 +851,9 @@ enum func_found aggregate_resolve(const char *name, const struct type *types, ui
         return aggregate_known(name) ? FUNC_NOT_FOUND : FUNC_NAME_UNKNOWN;
     }
     for (uint32_t i = 0; i < count; i++) {
-        bool open = best->arguments[i] == FUNC_ANY || best->arguments[i] == FUNC_SAME;
+        // A vector keeps its dimension.
+        bool open = best->arguments[i] == FUNC_ANY || best->arguments[i] == FUNC_SAME ||
+                    (best->arguments[i] == TYPE_VECTOR && types[i].id == TYPE_VECTOR);
         arguments_out[i] = !open                      ? type_of((enum type_id)best->arguments[i])
                            : types[i].id == TYPE_NONE ? type_of(TYPE_TEXT)
                                                       : types[i];

@@ -80,6 +80,15 @@ bool cast_find(struct type from, struct type to, enum func_cast_context context,
     if (same_base(from, to)) {
         return true;
     }
+    if (from.id == TYPE_VECTOR && to.id == TYPE_ARRAY && to.element == TYPE_FLOAT4) {
+        *func_out = &cast_vector_to_array;
+        return true;
+    }
+    if (from.id == TYPE_ARRAY && from.element == TYPE_FLOAT4 && to.id == TYPE_VECTOR &&
+        context >= FUNC_CAST_ASSIGNMENT) {
+        *func_out = &cast_array_to_vector;
+        return true;
+    }
     if (from.id == TYPE_ARRAY && to.id == TYPE_ARRAY) {
         bool found = cast_find(type_element(from), type_element(to), context, func_out);
         *func_out = *func_out == NULL               ? NULL
@@ -135,6 +144,16 @@ int32_t func_cast_path(struct type from, struct type to, enum func_cast_context 
     }
     if (from.id == TYPE_ARRAY && to.id == TYPE_ARRAY) {
         return array_path(from, to, context, steps);
+    }
+    if (from.id == TYPE_ARRAY && to.id == TYPE_VECTOR && from.element != TYPE_FLOAT4) {
+        // By way of float4, which the items must become anyway.
+        struct type floats = func_array_of(type_of(TYPE_FLOAT4));
+        count = array_path(from, floats, FUNC_CAST_EXPLICIT, steps);
+        if (count < 0 || context < FUNC_CAST_ASSIGNMENT) {
+            return -1;
+        }
+        steps[count++] = (struct func_cast_step){&cast_array_to_vector, to};
+        return count;
     }
     struct type base = func_type_base(to);
     const struct func *func = cast_unfit_find(from);
@@ -321,9 +340,6 @@ tdbplus_status func_type_find(const char *name, const int32_t *modifiers, uint32
             struct type type = type_of((enum type_id)type_names[i].id);
             if (modifier_count > 0) {
                 TRY(modify_type(&type, name, modifiers, modifier_count, err));
-            } else if (type.id == TYPE_VECTOR) {
-                return err_set(err, TDBPLUS_E_UNSUPPORTED,
-                               "a vector without a dimension is not supported");
             }
             *type_out = type;
             return TDBPLUS_OK;

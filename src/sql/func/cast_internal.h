@@ -23,6 +23,10 @@ extern const struct func cast_to_text;
 extern const struct func cast_array_assigned;
 extern const struct func cast_array_explicit;
 
+/* Between vectors and arrays of float4. */
+extern const struct func cast_vector_to_array;
+extern const struct func cast_array_to_vector;
+
 /* Between the stored form of numbers and the one that expressions have. */
 extern const struct func cast_numeric_fit;
 extern const struct func cast_numeric_unfit;

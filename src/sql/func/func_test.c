@@ -7,6 +7,7 @@
 
 #include "sql/func/func.h"
 
+#include "simd/simd.h"
 #include "sql/func/aggregate.h"
 #include "test.h"
 
@@ -65,6 +66,8 @@ static const char *sample(struct type type)
         return PICK(stamps);
     case TYPE_INTERVAL:
         return PICK(intervals);
+    case TYPE_VECTOR:
+        return chance(2) == 0 ? "[1,2,3]" : "[0,-1.5,1e-3]";
     case TYPE_UUID:
         return "00000000-0000-0000-0000-00000000000a";
     case TYPE_JSON:
@@ -90,6 +93,9 @@ static struct type type_for(uint8_t declared)
     }
     if (declared >= FUNC_ANY) {
         return type_of(TYPE_TEXT);
+    }
+    if (declared == TYPE_VECTOR) {
+        return (struct type){.id = TYPE_VECTOR, .parameter = 3};
     }
     return declared > FUNC_ARRAY_BASE
                ? func_array_of(type_of((enum type_id)(declared - FUNC_ARRAY_BASE)))
@@ -198,6 +204,7 @@ static uint32_t check_function(const struct func *func)
 TEST(columns_give_what_their_rows_give_alone)
 {
     uint32_t worked = 0;
+    simd_init();
     const struct func *func = NULL;
     for (uint32_t number = 0; (func = func_at(number)) != NULL; number++) {
         CHECK(func->kernel != NULL && func->summary != NULL && func->name[0] != 0);

@@ -37,6 +37,8 @@ extern const struct func table_numeric[];
 extern const struct func table_time[];
 extern const struct func table_json[];
 extern const struct func table_array[];
+extern const struct func table_vector[];
+extern const struct func table_number_format[];
 extern const struct func table_time_make[];
 extern const struct func table_json_build[];
 extern const struct func table_json_change[];

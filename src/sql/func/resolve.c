@@ -8,10 +8,11 @@
 #include "sql/func/polymorph.h"
 
 static const struct func *const tables[] = {
-    table_arithmetic, table_comparison, table_math,        table_text,     table_pattern,
-    table_system,     table_numeric,    table_time,        table_json,     table_array,
-    table_time_make,  table_json_build, table_json_change, table_jsonpath, table_power,
-    table_string,     table_bytes,      table_regex,       table_series,   table_array_text,
+    table_arithmetic, table_comparison,    table_math,      table_text,       table_pattern,
+    table_system,     table_numeric,       table_time,      table_json,       table_array,
+    table_vector,     table_number_format, table_time_make, table_json_build, table_json_change,
+    table_jsonpath,   table_power,         table_string,    table_bytes,      table_regex,
+    table_series,     table_array_text,
 };
 
 #define TABLE_COUNT    (sizeof tables / sizeof *tables)
@@ -202,6 +203,25 @@ static uint32_t assume_same(struct candidate *candidates, uint32_t count, const 
     return left;
 }
 
+/* Declarations name vectors without a dimension: those of a call have that of the first known. */
+static void settle_vectors(const struct type *types, uint32_t count, struct func_match *match)
+{
+    uint32_t dimension = 0;
+    for (uint32_t i = 0; i < count && dimension == 0; i++) {
+        dimension = types[i].id == TYPE_VECTOR ? types[i].parameter : 0;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (match->arguments[i].id == TYPE_VECTOR && match->arguments[i].parameter == 0) {
+            match->arguments[i] = types[i].id == TYPE_VECTOR ? types[i] : match->arguments[i];
+            match->arguments[i].parameter =
+                types[i].id == TYPE_VECTOR ? types[i].parameter : dimension;
+        }
+    }
+    if (match->result.id == TYPE_VECTOR && match->result.parameter == 0) {
+        match->result.parameter = dimension;
+    }
+}
+
 static enum func_found fill_match(const struct func *func, const struct type *types, uint32_t count,
                                   struct func_match *match)
 {
@@ -217,6 +237,7 @@ static enum func_found fill_match(const struct func *func, const struct type *ty
         match->arguments[i] = poly_type(declared(func, i), types[i], &poly);
     }
     match->result = poly_type(func->result, type_of(TYPE_NONE), &poly);
+    settle_vectors(types, count, match);
     return FUNC_FOUND;
 }
 
