@@ -11,15 +11,12 @@ struct recover {
 
 static void write_rows(const tdbplus_loss *loss)
 {
-    if (!loss->rows_known) {
+    if (!loss->rows_known || loss->row_count == 0) {
         return;
     }
     (void)printf("; %" PRIu64 " %s lost", loss->row_count, loss->row_count == 1 ? "row" : "rows");
     const char *from = loss->key_from;
     const char *to = loss->key_to;
-    if (loss->row_count == 0) {
-        return;
-    }
     if (loss->keys_outside && (from != NULL || to != NULL)) {
         (void)printf(", with keys");
         if (from != NULL) {

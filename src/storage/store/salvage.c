@@ -7,7 +7,9 @@
 
 #include "storage/store/salvage_internal.h"
 
-#define HIDDEN_COLUMN_MARK '\001' /* Begins the names that merges give to dropped columns. */
+/* Begins the names that merges give to dropped columns, and those of collections of index entries.
+ */
+#define HIDDEN_COLUMN_MARK '\001'
 
 /* ---- small things ---- */
 
@@ -565,6 +567,12 @@ static tdbplus_status make_object(struct salvage *salvage, struct salvage_object
     return status == TDBPLUS_OK ? status : err_set(err, status, "%s", why.text);
 }
 
+/* Entries of an index: rows that nobody put there. */
+static bool is_hidden(const struct object *object)
+{
+    return object->name[0] == HIDDEN_COLUMN_MARK;
+}
+
 static tdbplus_status make_objects(struct salvage *salvage, struct err *err)
 {
     if (salvage->objects.count > 1) {
@@ -588,11 +596,60 @@ static tdbplus_status make_objects(struct salvage *salvage, struct err *err)
         }
         object->reads = object->made->schema;
         bool collection = object->made->kind == OBJECT_COLLECTION;
-        salvage->totals.collection_count += collection ? 1 : 0;
+        salvage->totals.collection_count += collection && !is_hidden(object->made) ? 1 : 0;
         salvage->totals.object_count += collection ? 0 : 1;
         if (!collection) {
             object->made = NULL; // Only collections have rows.
         }
+    }
+    return TDBPLUS_OK;
+}
+
+/* Takes an index and the collection of its entries out of the target. [waits] */
+static tdbplus_status drop_index(struct salvage *salvage, const struct object *index,
+                                 struct err *err)
+{
+    struct catalog *catalog = catalog_acquire(salvage->target);
+    const struct object *entries = catalog_by_id(catalog, index->other);
+    struct catalog_change changes[2] = {{.id = index->id, .before = index}};
+    uint32_t count = 1;
+    if (entries != NULL && entries->kind == OBJECT_COLLECTION) {
+        changes[count++] = (struct catalog_change){.id = entries->id, .before = entries};
+    }
+    struct store_commit commit = {.changes = changes, .change_count = count};
+    struct call call = *salvage->call;
+    call.err = err;
+    call.alloc = salvage->alloc;
+    tdbplus_status status = store_commit(salvage->target, &commit, NULL, &call);
+    catalog_release(catalog);
+    return status;
+}
+
+/*
+ * An index is rows of its own, so after losses it may lead to rows that are gone, or not to rows
+ * that are there: wrong answers. It goes, and is named, for only the layers above can make it
+ * again.
+ */
+static tdbplus_status drop_indexes(struct salvage *salvage, struct err *err)
+{
+    for (size_t i = 0; i < salvage->objects.count; i++) {
+        struct salvage_object *object = *(struct salvage_object **)list_at(&salvage->objects, i);
+        const struct object *made = catalog_by_id(salvage->catalog, object->id);
+        if (made == NULL || made->kind != OBJECT_INDEX) {
+            continue;
+        }
+        TRY(drop_index(salvage, made, err));
+        struct salvage_object *entries = salvage_find(salvage, made->other);
+        if (entries != NULL) {
+            entries->made = NULL;
+        }
+        salvage->totals.object_count--;
+        char what[400];
+        (void)snprintf(what, sizeof what,
+                       "index \"%.250s\" was left out, because rows were lost: make it again",
+                       made->name);
+        struct store_loss loss = {.file = "", .what = what, .rows_known = true};
+        salvage_tell(salvage, &loss);
     }
     return TDBPLUS_OK;
 }
@@ -603,7 +660,7 @@ static void count_rows(struct salvage *salvage)
     for (size_t i = 0; i < salvage->objects.count; i++) {
         const struct salvage_object *object =
             *(struct salvage_object **)list_at(&salvage->objects, i);
-        if (object->made == NULL) {
+        if (object->made == NULL || is_hidden(object->made)) {
             continue;
         }
         struct version *version = version_acquire(object->made->collection);
@@ -673,6 +730,9 @@ static tdbplus_status recover_all(struct salvage *salvage, const struct listing 
     TRY(make_objects(salvage, err));
     TRY(salvage_segments(salvage, err));
     TRY(salvage_log_rows(salvage, err));
+    if (salvage->totals.loss_count > 0) {
+        TRY(drop_indexes(salvage, err));
+    }
     struct call call = *salvage->call;
     call.err = err;
     call.progress = NULL;
