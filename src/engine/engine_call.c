@@ -190,6 +190,7 @@ tdbplus_status engine_with_txn(tdbplus_db *db, tdbplus_txn *txn, bool read_only,
         if (status != TDBPLUS_OK && !read_only) {
             txn_savepoint_rollback(txn->txn, before); // E5 holds inside transactions too.
         }
+        txn_savepoint_release(txn->txn, before);
         return status;
     }
     tdbplus_status status = TDBPLUS_OK;

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/plant.h"
 #include "storage/segment/merge.h"
 #include "txn/bulk_rows.h"
 #include "txn/txn_internal.h"
@@ -148,6 +149,7 @@ void bulk_abort(struct bulk *bulk)
     struct txn_savepoint before = bulk->before;
     destroy(bulk);
     txn_savepoint_rollback(txn, before);
+    txn_savepoint_release(txn, before);
 }
 
 bool bulk_is_direct(const struct bulk *bulk)
@@ -336,12 +338,12 @@ static tdbplus_status duplicate(const struct bulk *bulk, const struct batch *bat
     return status;
 }
 
-/* False when the transaction has deleted the range in which the row with that key is. */
+/* False when the transaction has deleted the row with that key, or the range that it is in. */
 static tdbplus_status still_exists(struct bulk *bulk, const struct segment_key *key,
                                    bool *exists_out, struct err *err)
 {
     struct stage_answer answer = {0};
-    TRY(stages_find(&bulk->txn->stages, bulk->object, key, bulk->alloc, &answer, err));
+    TRY(txn_ask_stages(bulk->txn, bulk->object, key, &answer, err));
     version_release(answer.version);
     *exists_out = !answer.is_hidden;
     return TDBPLUS_OK;
@@ -353,7 +355,7 @@ static tdbplus_status meet(struct bulk *bulk, const struct window *window, uint3
 {
     struct txn *txn = bulk->txn;
     bool exists = true;
-    if (bulk->has_ranges) {
+    if (bulk->has_ranges || bulk->change_mark > 0) {
         TRY(still_exists(bulk, key, &exists, err));
     }
     if (!exists) {
@@ -366,7 +368,9 @@ static tdbplus_status meet(struct bulk *bulk, const struct window *window, uint3
     if (bulk->options.mode == TXN_INSERT) {
         return duplicate(bulk, window->batch, row_at(window->batch, number), err);
     }
-    return txn_add_replaced(txn, bulk->object, bulk->stage, key, err);
+    return planted(PLANT_LOAD_REPLACED_STAY)
+               ? TDBPLUS_OK
+               : txn_add_replaced(txn, bulk->object, bulk->stage, key, err);
 }
 
 static tdbplus_status meet_existing(struct bulk *bulk, const struct window *window, struct err *err)
@@ -837,6 +841,7 @@ tdbplus_status bulk_end(struct bulk *bulk, uint64_t *row_count_out, const struct
     if (row_count_out != NULL) {
         *row_count_out = bulk->row_count;
     }
+    txn_savepoint_release(bulk->txn, bulk->before);
     destroy(bulk);
     return TDBPLUS_OK;
 }

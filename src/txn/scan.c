@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/plant.h"
 #include "txn/scan_internal.h"
 
 #define MORSEL_ROW_COUNT  ((uint64_t)65536)
@@ -305,7 +306,8 @@ static tdbplus_status list_sources(struct scan *scan, struct err *err)
                                      .first_row = firsts[s - 1],
                                      .end_row = ends[s - 1]};
         source.stage = source.number < scan->load_count ? scan->load_stages[source.number] : 0;
-        if (source.stage == 0 && version_segment_born(scan->version, s - 1) > scan->snapshot) {
+        if (source.stage == 0 && version_segment_born(scan->version, s - 1) > scan->snapshot &&
+            !planted(PLANT_LOAD_SEEN_EARLY)) {
             continue; // Loaded after the snapshot.
         }
         if (source.stage < emptied) {

@@ -141,14 +141,15 @@ bool stages_have_range(const struct list *stages, uint64_t collection, uint64_t 
 
 /* Looks the key up in the loads alone. */
 static tdbplus_status find_loaded(const struct list *stages, const struct object *object,
-                                  const struct segment_key *key, const struct alloc *alloc,
+                                  const struct stages_asked *asked, const struct segment_key *key,
                                   struct stage_answer *answer, uint32_t *number_out,
                                   struct err *err)
 {
     struct arena arena = {0};
     struct stages_view view = {0};
-    arena_init(&arena, alloc, 256);
-    tdbplus_status status = stages_view(stages, object, UINT64_MAX, NULL, &arena, &view, err);
+    arena_init(&arena, stages->alloc, 256);
+    tdbplus_status status =
+        stages_view(stages, object, asked->statement_end, NULL, &arena, &view, err);
     if (status == TDBPLUS_OK) {
         // Newest first: a row that a later load replaced is not reached.
         status = version_find(view.version, key, TIMESTAMP_OPEN - 1, &answer->place, err);
@@ -163,16 +164,17 @@ static tdbplus_status find_loaded(const struct list *stages, const struct object
     return status;
 }
 
-tdbplus_status stages_find(const struct list *stages, const struct object *object,
-                           const struct segment_key *key, const struct alloc *alloc,
-                           struct stage_answer *answer_out, struct err *err)
+tdbplus_status stages_ask(const struct list *stages, const struct object *object,
+                          const struct stages_asked *asked, const struct segment_key *key,
+                          struct stage_answer *answer_out, struct err *err)
 {
     struct stage_answer answer = {0};
     uint32_t number = 0;
     if (stages_concern(stages, object->id)) {
-        TRY(find_loaded(stages, object, key, alloc, &answer, &number, err));
+        TRY(find_loaded(stages, object, asked, key, &answer, &number, err));
     }
-    answer.is_hidden = stages_hide(stages, object->id, UINT64_MAX, number, key->key);
+    answer.is_hidden = number < asked->number_min ||
+                       stages_hide(stages, object->id, asked->statement_end, number, key->key);
     if (answer.is_hidden) {
         version_release(answer.version);
         answer.version = NULL;

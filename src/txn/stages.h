@@ -84,7 +84,14 @@ struct stage_answer {
     bool is_hidden; /* Nor does the committed state, whatever is there. */
 };
 
+/* Which stages a look-up asks. */
+struct stages_asked {
+    uint32_t number_min; /* What is below is hidden by a change made for this stage; 0: none is. */
+    uint64_t statement_end; /* Those of statements before it; UINT64_MAX: all. */
+};
+
 /* Looks a key up that no row change decides about. [waits] */
-TDBPLUS_CHECKED tdbplus_status stages_find(const struct list *stages, const struct object *object,
-                                           const struct segment_key *key, const struct alloc *alloc,
-                                           struct stage_answer *answer_out, struct err *err);
+TDBPLUS_CHECKED tdbplus_status stages_ask(const struct list *stages, const struct object *object,
+                                          const struct stages_asked *asked,
+                                          const struct segment_key *key,
+                                          struct stage_answer *answer_out, struct err *err);

@@ -34,6 +34,7 @@ tdbplus_status txn_begin(struct store *store, const struct txn_options *options,
     stages_init(&txn->stages, alloc);
     list_init(&txn->gates, alloc, sizeof(struct txn_gate));
     list_init(&txn->objects, alloc, sizeof(struct object_change));
+    list_init(&txn->marks, alloc, sizeof(struct txn_savepoint));
     list_init(&txn->sorted, alloc, sizeof(const struct object *));
     buffer_init(&txn->key, alloc);
     buffer_init(&txn->row, alloc);
@@ -92,6 +93,7 @@ static void destroy(struct txn *txn)
     catalog_release(txn->catalog);
     txn_gates_rollback(txn, 0);
     list_deinit(&txn->gates);
+    list_deinit(&txn->marks);
     lock_owner_release_all(&txn->locks);
     lock_owner_deinit(&txn->locks);
     alloc_free(txn->alloc, txn, 1, sizeof *txn);
@@ -120,19 +122,9 @@ tdbplus_status txn_statement(struct txn *txn, struct err *err)
     return TDBPLUS_OK;
 }
 
-struct txn_savepoint txn_savepoint_set(struct txn *txn)
-{
-    return (struct txn_savepoint){
-        .change_count = txn->changes.items.count,
-        .catalog_change_count = txn->objects.count,
-        .stage_count = txn->stages.count,
-        .lock_mark = lock_owner_mark(&txn->locks),
-        .pending_count = txn->pending.items.count,
-    };
-}
-
 void txn_savepoint_rollback(struct txn *txn, struct txn_savepoint savepoint)
 {
+    savepoint = txn_savepoint_now(txn, savepoint);
     end_scans(txn, &savepoint);
     changes_rollback(&txn->changes, savepoint.change_count);
     stages_rollback(&txn->stages, savepoint.stage_count);

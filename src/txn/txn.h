@@ -30,6 +30,7 @@ struct txn_options {
     bool read_only;
     int16_t durability;       /* enum durability, or -1 for the store's default. */
     uint64_t lock_timeout_us; /* 0: none. */
+    size_t change_bytes_max;  /* Changes spill past it; 0: a share of the database's memory. */
 };
 
 /* `alloc` is charged for private changes. `options` NULL: defaults. */
@@ -58,9 +59,13 @@ typedef struct txn_savepoint {
     uint64_t stage_count;
     uint64_t lock_mark;
     uint64_t pending_count;
+    uint64_t mark; /* By which the transaction knows it: spilling moves the counts above. */
 } txn_savepoint;
 
 struct txn_savepoint txn_savepoint_set(struct txn *txn);
+/* It will not be rolled back to. Without this what came before it and after it is kept apart when
+ * changes spill, which is right but slow when such are many. */
+void txn_savepoint_release(struct txn *txn, struct txn_savepoint savepoint);
 void txn_savepoint_rollback(struct txn *txn, struct txn_savepoint savepoint);
 
 uint64_t txn_snapshot_timestamp(const struct txn *txn);

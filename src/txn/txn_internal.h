@@ -64,8 +64,13 @@ struct txn {
     struct catalog *catalog; /* Referenced; of the snapshot's time. */
     struct lock_owner locks;
     struct changes changes;
-    struct list stages;  /* struct txn_stage. */
-    struct list gates;   /* struct txn_gate. */
+    struct list stages; /* struct txn_stage. */
+    struct list gates;  /* struct txn_gate. */
+    struct list
+        marks; /* struct txn_savepoint: those that may be rolled back to, as they are now. */
+    uint64_t mark_last;
+    size_t spill_at; /* Changes that have spilled do so again at this size. */
+    bool spill_off;
     struct list objects; /* struct object_change, in order; the last of an id counts. */
     struct list sorted;  /* const struct object *: scratch of txn_object_next(). */
     struct buffer key;   /* Scratch for normalised keys. */
@@ -121,7 +126,21 @@ void txn_forbid_changes(struct txn *txn, uint64_t collection);
 /* TDBPLUS_E_READ_ONLY when the transaction or its database is. */
 TDBPLUS_CHECKED tdbplus_status txn_check_writable(const struct txn *txn, struct err *err);
 
+/* ---- spill.c ---- */
+
+/* Moves row changes past the budget out of memory. Between rows only, for it moves changes. [waits]
+ */
+TDBPLUS_CHECKED tdbplus_status txn_spill_if_large(struct txn *txn, const struct call *call);
+size_t txn_changes_size(const struct txn *txn);
+/* The savepoint as it is now; later ones are forgotten. */
+struct txn_savepoint txn_savepoint_now(struct txn *txn, struct txn_savepoint savepoint);
+
 /* ---- write.c and parts.c ---- */
+
+/* What stages have of a key that no change of a row decides about. [waits] */
+TDBPLUS_CHECKED tdbplus_status txn_ask_stages(struct txn *txn, const struct object *collection,
+                                              const struct segment_key *key,
+                                              struct stage_answer *answer_out, struct err *err);
 
 /* A write of one row, all about it but the collection's parts is decided. */
 struct row_write {

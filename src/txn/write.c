@@ -102,22 +102,41 @@ static tdbplus_status check_values(const struct object *collection, const struct
     return TDBPLUS_OK;
 }
 
+/* The newest change of the key, of whichever statement; NULL: none. */
+static const struct change *own_change(const struct txn *txn, const struct object *collection,
+                                       const struct segment_key *key)
+{
+    const struct change_table *table = changes_find_table(&txn->changes, collection->id);
+    uint32_t own =
+        table == NULL ? CHANGE_NONE : changes_find(&txn->changes, table, key, UINT64_MAX);
+    return own == CHANGE_NONE ? NULL : changes_at(&txn->changes, own);
+}
+
+tdbplus_status txn_ask_stages(struct txn *txn, const struct object *collection,
+                              const struct segment_key *key, struct stage_answer *answer_out,
+                              struct err *err)
+{
+    const struct change *own = own_change(txn, collection, key);
+    struct stages_asked asked = {.number_min = own == NULL ? 0 : own->load,
+                                 .statement_end = UINT64_MAX};
+    *answer_out = (struct stage_answer){0};
+    if (txn->stages.count == 0) {
+        return TDBPLUS_OK;
+    }
+    return stages_ask(&txn->stages, collection, &asked, key, answer_out, err);
+}
+
 tdbplus_status txn_look_up(struct txn *txn, const struct object *collection,
                            const struct segment_key *key, bool check_snapshot, bool *exists_out,
                            struct err *err)
 {
-    const struct change_table *table = changes_find_table(&txn->changes, collection->id);
-    if (table != NULL) {
-        uint32_t own = changes_find(&txn->changes, table, key, UINT64_MAX);
-        if (own != CHANGE_NONE && changes_at(&txn->changes, own)->load == 0) {
-            *exists_out = changes_at(&txn->changes, own)->kind == COMMIT_PUT;
-            return TDBPLUS_OK;
-        }
+    const struct change *own = own_change(txn, collection, key);
+    if (own != NULL && own->load == 0) {
+        *exists_out = own->kind == COMMIT_PUT;
+        return TDBPLUS_OK;
     }
     struct stage_answer staged = {0};
-    if (txn->stages.count > 0) {
-        TRY(stages_find(&txn->stages, collection, key, txn->alloc, &staged, err));
-    }
+    TRY(txn_ask_stages(txn, collection, key, &staged, err));
     if (staged.version != NULL || staged.is_hidden) {
         *exists_out = staged.version != NULL;
         version_release(staged.version);
@@ -259,6 +278,7 @@ tdbplus_status txn_write(struct txn *txn, const struct object *collection, uint8
 {
     struct err *err = call->err;
     TRY(txn_check_writable(txn, err));
+    TRY(txn_spill_if_large(txn, call));
     TRY(check_values(collection, values, err));
     struct datum key_values[SCHEMA_KEY_COUNT_MAX];
     gather_key(collection->schema, values, key_values);
@@ -322,6 +342,7 @@ tdbplus_status txn_write_batch(struct txn *txn, const struct object *collection,
     if (status != TDBPLUS_OK) {
         txn_savepoint_rollback(txn, savepoint);
     }
+    txn_savepoint_release(txn, savepoint);
     alloc_free(call->alloc, values, schema->column_count, sizeof *values);
     return status;
 }
@@ -332,6 +353,7 @@ tdbplus_status txn_delete(struct txn *txn, const struct object *collection,
 {
     struct err *err = call->err;
     TRY(txn_check_writable(txn, err));
+    TRY(txn_spill_if_large(txn, call));
     struct segment_key key = {0};
     TRY(check_key(collection, key_values, err));
     TRY(txn_key(txn, collection, key_values, &key, err));
@@ -410,14 +432,11 @@ tdbplus_status txn_lock_row(struct txn *txn, const struct object *collection,
     TRY(check_key(collection, key_values, err));
     TRY(txn_key(txn, collection, key_values, &key, err));
     TRY(txn_lock_key(txn, collection, &key, mode, no_wait, call));
-    const struct change_table *table = changes_find_table(&txn->changes, collection->id);
-    if (table != NULL && changes_find(&txn->changes, table, &key, UINT64_MAX) != CHANGE_NONE) {
+    if (own_change(txn, collection, &key) != NULL) {
         return TDBPLUS_OK; // Written by this transaction: nobody else can have changed it.
     }
     struct stage_answer staged = {0};
-    if (txn->stages.count > 0) {
-        TRY(stages_find(&txn->stages, collection, &key, txn->alloc, &staged, err));
-    }
+    TRY(txn_ask_stages(txn, collection, &key, &staged, err));
     version_release(staged.version);
     if (staged.version != NULL || staged.is_hidden) {
         return TDBPLUS_OK;
@@ -467,21 +486,14 @@ tdbplus_status txn_get(struct txn *txn, const struct object *collection,
     struct segment_key key = {0};
     TRY(check_key(collection, key_values, err));
     TRY(txn_key(txn, collection, key_values, &key, err));
-    const struct change_table *table = changes_find_table(&txn->changes, collection->id);
-    if (table != NULL) {
-        uint32_t own = changes_find(&txn->changes, table, &key, UINT64_MAX);
-        if (own != CHANGE_NONE && changes_at(&txn->changes, own)->load == 0) {
-            const struct change *change = changes_at(&txn->changes, own);
-            *found_out = change->kind == COMMIT_PUT;
-            return *found_out
-                       ? own_row(txn, collection, change, positions, count, batch, values_out, err)
-                       : TDBPLUS_OK;
-        }
+    const struct change *own = own_change(txn, collection, &key);
+    if (own != NULL && own->load == 0) {
+        *found_out = own->kind == COMMIT_PUT;
+        return *found_out ? own_row(txn, collection, own, positions, count, batch, values_out, err)
+                          : TDBPLUS_OK;
     }
     struct stage_answer staged = {0};
-    if (txn->stages.count > 0) {
-        TRY(stages_find(&txn->stages, collection, &key, txn->alloc, &staged, err));
-    }
+    TRY(txn_ask_stages(txn, collection, &key, &staged, err));
     struct row_place place = staged.place;
     struct version *version = staged.version;
     tdbplus_status status = TDBPLUS_OK;
@@ -508,15 +520,12 @@ tdbplus_status txn_newest_row(struct txn *txn, const struct object *collection,
                               struct datum *values_out, struct err *err)
 {
     const struct schema *schema = collection->schema;
-    const struct change_table *table = changes_find_table(&txn->changes, collection->id);
-    uint32_t own =
-        table == NULL ? CHANGE_NONE : changes_find(&txn->changes, table, key, UINT64_MAX);
-    if (own != CHANGE_NONE && changes_at(&txn->changes, own)->load == 0) {
-        return own_row(txn, collection, changes_at(&txn->changes, own), NULL, schema->column_count,
-                       batch, values_out, err);
+    const struct change *own = own_change(txn, collection, key);
+    if (own != NULL && own->load == 0) {
+        return own_row(txn, collection, own, NULL, schema->column_count, batch, values_out, err);
     }
     struct stage_answer staged = {0};
-    TRY(stages_find(&txn->stages, collection, key, txn->alloc, &staged, err));
+    TRY(txn_ask_stages(txn, collection, key, &staged, err));
     struct row_place place = staged.place;
     struct version *version = staged.version;
     tdbplus_status status = TDBPLUS_OK;
@@ -606,6 +615,21 @@ tdbplus_status txn_get_many(struct txn *txn, const struct object *collection,
     return TDBPLUS_OK;
 }
 
+/* Reads the row from the stage that has it, if one does, and lets go of that. [waits] */
+static tdbplus_status read_staged(const struct object *collection, const struct txn_read *read,
+                                  const struct stage_answer *staged, struct batch *batch,
+                                  struct datum *values_out, struct err *err)
+{
+    if (staged->version == NULL) {
+        return TDBPLUS_OK;
+    }
+    tdbplus_status status =
+        version_row(staged->version, &staged->place, collection->schema, read->positions,
+                    read->position_count, batch, values_out, err);
+    version_release(staged->version);
+    return status;
+}
+
 /* Takes what the transaction itself made of the rows; own_out says which ones that is. */
 static tdbplus_status read_own_rows(struct txn *txn, const struct object *collection,
                                     const struct txn_read *read, const struct segment_key *keys,
@@ -616,15 +640,21 @@ static tdbplus_status read_own_rows(struct txn *txn, const struct object *collec
     for (uint32_t i = 0; i < read->count; i++) {
         uint32_t own = table == NULL ? CHANGE_NONE
                                      : changes_find(&txn->changes, table, &keys[i], txn->statement);
-        own_out[i] = own != CHANGE_NONE;
-        if (!own_out[i]) {
-            continue;
-        }
-        const struct change *change = changes_at(&txn->changes, own);
-        found_out[i] = change->kind == COMMIT_PUT;
+        const struct change *change = own == CHANGE_NONE ? NULL : changes_at(&txn->changes, own);
+        struct datum *values = values_out + (size_t)i * read->position_count;
+        own_out[i] = change != NULL;
+        found_out[i] = change != NULL && change->load == 0 && change->kind == COMMIT_PUT;
         if (found_out[i]) {
             TRY(own_row(txn, collection, change, read->positions, read->position_count, batch,
-                        values_out + (size_t)i * read->position_count, err));
+                        values, err));
+        } else if (txn->stages.count > 0 && (change == NULL || change->load != 0)) {
+            struct stages_asked asked = {.number_min = change == NULL ? 0 : change->load,
+                                         .statement_end = txn->statement};
+            struct stage_answer staged = {0};
+            TRY(stages_ask(&txn->stages, collection, &asked, &keys[i], &staged, err));
+            own_out[i] = staged.version != NULL || staged.is_hidden;
+            found_out[i] = staged.version != NULL;
+            TRY(read_staged(collection, read, &staged, batch, values, err));
         }
     }
     return TDBPLUS_OK;

@@ -74,7 +74,7 @@ struct totals {
     uint64_t lives, boots, crashes, commits, operations, flushes, merges, backups, alters, stops;
     uint64_t snapshots, read_only_opens, damages, damages_found, lies, lies_found;
     uint64_t value_files, value_damages, value_garbage, path_reads;
-    uint64_t loads, ranges;
+    uint64_t loads, ranges, spills;
     uint64_t load_crashes[LOAD_PHASE_COUNT], load_faults[LOAD_PHASE_COUNT];
     uint64_t faults[SIM_OP_COUNT][SIM_FAULT_COUNT];
 };

@@ -81,6 +81,11 @@ static const struct {
     {PLANT_UNIQUE_UNCHECKED, "unique_unchecked", "an insert takes any key"},
     {PLANT_CONFLICT_UNCHECKED, "conflict_unchecked", "REPEATABLE READ overwrites newer rows"},
     {PLANT_LOCK_NOT_TAKEN, "lock_not_taken", "row locks are not taken"},
+    {PLANT_SPILL_REPLACED_STAY, "spill_replaced_stay", "rows that a spilled one replaces stay"},
+    {PLANT_SPILL_SAVEPOINTS_STAY, "spill_savepoints_stay", "spilling does not move savepoints"},
+    {PLANT_LOAD_REPLACED_STAY, "load_replaced_stay", "rows that a load replaces stay"},
+    {PLANT_LOAD_SWEPT, "load_swept", "opening removes segments that only the log names"},
+    {PLANT_LOAD_SEEN_EARLY, "load_seen_early", "older snapshots see the rows of a load"},
 };
 
 _Static_assert(sizeof plants / sizeof *plants == PLANT_COUNT - 1, "a plant is not in the table");

@@ -400,6 +400,7 @@ static void print_totals(const struct totals *totals)
         {totals->merges, "merges asked for"},
         {totals->ranges, "ranges of keys deleted"},
         {totals->loads, "loads"},
+        {totals->spills, "transactions with a budget of a few rows"},
         {totals->load_crashes[LOAD_ADD], "crashes while a load wrote its files"},
         {totals->load_crashes[LOAD_END], "crashes while it ended the last one"},
         {totals->load_crashes[LOAD_COMMIT], "crashes while its commit named them"},

@@ -363,6 +363,10 @@ static void run_commit(struct writer *writer)
         .isolation = (uint8_t)sim_random_below(&writer->random, 2),
         .durability =
             (int16_t)(commit->full ? DURABILITY_FULL : 1 + sim_random_below(&writer->random, 2))};
+    if (sim_random_below(&writer->random, 4) == 0) {
+        options.change_bytes_max = 1 + sim_random_below(&writer->random, 400); // A few rows.
+        life->totals->spills++;
+    }
     struct draft draft = {.writer = writer};
     memcpy(draft.values, writer->current, sizeof draft.values);
     tdbplus_status status = txn_begin(life->store, &options, call.alloc, &draft.txn, &err);

@@ -429,6 +429,7 @@ static tdbplus_status next_of_change(struct sql_cursor *cursor, struct batch *ba
         TRY(begin_run(cursor, call));
         status = pipeline_next(cursor->pipeline.last, &cursor->exec, batch);
     }
+    txn_savepoint_release(txn, savepoint);
     return status;
 }
 

@@ -59,7 +59,7 @@ static bool is_leftover(struct sweep *sweep, const char *name)
     }
     if (store_parse_name(name, "segment", &id)) {
         return !manifest_get(sweep->store->manifest, MANIFEST_SEGMENT, id, &value) &&
-               map_get(&sweep->loads, id) == NULL;
+               (map_get(&sweep->loads, id) == NULL || planted(PLANT_LOAD_SWEPT));
     }
     if (store_parse_name(name, "values", &id)) {
         return !manifest_get(sweep->store->manifest, MANIFEST_VALUES, id, &value) &&
