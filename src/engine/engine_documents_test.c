@@ -160,3 +160,26 @@ TEST(members_are_the_same_over_all_kinds_of_sources)
     fixture_deinit(&f);
 }
 
+TEST(a_scan_of_large_values_needs_memory_for_some_of_them)
+{
+    struct fixture f = {.call = TDBPLUS_CALL_INIT};
+    char value[256];
+    tdbplus_options options = {0};
+    options.memory_limit_bytes = (size_t)96 << 20;
+    CHECK(tdbplus_open(NULL, &options, &f.db, &f.call) == TDBPLUS_OK);
+    CHECK(tdbplus_session_open(f.db, &f.session, &f.call) == TDBPLUS_OK);
+    run(&f, "CREATE TABLE big (id int PRIMARY KEY, body text)", value, sizeof value);
+    for (int i = 0; i < 24; i++) {
+        char sql[200];
+        (void)snprintf(sql, sizeof sql,
+                       "INSERT INTO big SELECT %d + i, repeat(md5((%d + i)::text), 16384) "
+                       "FROM generate_series(1, 8) AS g(i)",
+                       i * 8, i * 8);
+        run(&f, sql, value, sizeof value);
+        CHECK(tdbplus_flush(f.db, &f.call) == TDBPLUS_OK);
+    }
+    CHECK(tdbplus_optimize(f.db, NULL, &f.call) == TDBPLUS_OK);
+    check(&f, "SELECT sum(length(body)) FROM big", "100663296");
+    check(&f, "SELECT count(*) FROM big WHERE body = repeat(md5(id::text), 16384)", "192");
+    fixture_deinit(&f);
+}

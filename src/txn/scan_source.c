@@ -6,6 +6,8 @@
 #include "base/plant.h"
 #include "txn/scan_internal.h"
 
+#define VALUES_SIZE_MAX ((size_t)32 << 20) /* Bytes of large values in one batch. */
+
 static tdbplus_status no_memory(struct err *err)
 {
     return err_set(err, TDBPLUS_E_NOMEM, "scan: a batch does not fit the memory limit");
@@ -370,6 +372,26 @@ static tdbplus_status choose_rows(struct scan *scan, const struct scan_morsel *m
     return status;
 }
 
+/* Of large values a batch holds only so many that they fit in memory. */
+static tdbplus_status limit_rows(struct scan *scan, struct segment *segment, uint64_t first,
+                                 uint32_t *row_count, struct batch *batch, struct err *err)
+{
+    uint32_t count = 0;
+    uint32_t *positions =
+        arena_alloc(&batch->arena, ((size_t)scan->fetch_count + 1) * sizeof *positions);
+    if (positions == NULL) {
+        return no_memory(err);
+    }
+    for (uint32_t c = 0; c < scan->fetch_count; c++) {
+        int32_t at = segment_find_column(segment, scan->schema->columns[scan->fetch[c]].id);
+        if (at >= 0) {
+            positions[count++] = (uint32_t)at;
+        }
+    }
+    return segment_rows_within(segment, first, *row_count, positions, count, VALUES_SIZE_MAX,
+                               row_count, err);
+}
+
 static tdbplus_status read_segment(struct scan *scan, const struct scan_source *source,
                                    struct scan_morsel *morsel, struct batch *batch, struct err *err)
 {
@@ -381,6 +403,10 @@ static tdbplus_status read_segment(struct scan *scan, const struct scan_source *
     morsel->next_row = end;
     if (pruned(scan, segment, first, row_count)) {
         return TDBPLUS_OK;
+    }
+    if (segment_values_count(segment) > 0) {
+        TRY(limit_rows(scan, segment, first, &row_count, batch, err));
+        morsel->next_row = first + row_count;
     }
     TRY(select_visible(scan, source->number, first, row_count, batch, err));
     if (batch->selection != NULL && batch->selected_count == 0) {

@@ -260,6 +260,16 @@ TDBPLUS_CHECKED tdbplus_status segment_gather(struct segment *segment, const uin
                                               uint32_t position_count, struct batch *batch,
                                               struct column *columns_out, struct err *err);
 
+/*
+ * How many of the `row_count` rows a segment_read() of those columns may have so that their values
+ * in value files take no more than `size_max` bytes together; at least 1. So a scan of large values
+ * needs memory for some of them, not for a window of 2,048. [waits] Reads references, not values.
+ */
+TDBPLUS_CHECKED tdbplus_status segment_rows_within(struct segment *segment, uint64_t first_row,
+                                                   uint32_t row_count, const uint32_t *positions,
+                                                   uint32_t position_count, size_t size_max,
+                                                   uint32_t *rows_out, struct err *err);
+
 /* Loads all pages, or as many as the cache has room for to spare: what was just written is read
  * soon. [waits] Never fails. */
 void segment_warm(struct segment *segment);

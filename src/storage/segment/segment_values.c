@@ -249,6 +249,70 @@ tdbplus_status segment_fetch(struct segment *segment, uint32_t position,
     return TDBPLUS_OK;
 }
 
+/* ---- how much of it ---- */
+
+/* Rows whose sizes are added up over columns. */
+struct size_sum {
+    uint64_t sizes[SEGMENT_WINDOW_ROW_COUNT];
+};
+
+static tdbplus_status add_sizes(struct segment *segment, uint64_t first_row, uint32_t row_count,
+                                uint32_t position, struct size_sum *sum, struct err *err)
+{
+    for (uint32_t done = 0; done < row_count;) {
+        uint64_t row = first_row + done;
+        struct segment_page part = segment_page_of(segment, row, position);
+        uint32_t first = (uint32_t)(row - part.first_row);
+        uint32_t count = part.row_count - first;
+        count = count < row_count - done ? count : row_count - done;
+        struct page *page = NULL;
+        TRY(segment_take_page(segment, row, position, &page, err));
+        for (uint32_t i = 0; i < count && (page->flags & PAGE_FLAG_EXTERNAL) != 0; i++) {
+            if (page_is_external(page, first + i) && !page_is_null(page, first + i)) {
+                sum->sizes[done + i] += segment_reference(segment, position, page, first + i).size;
+            }
+        }
+        page_release(page);
+        done += count;
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status segment_rows_within(struct segment *segment, uint64_t first_row, uint32_t row_count,
+                                   const uint32_t *positions, uint32_t position_count,
+                                   size_t size_max, uint32_t *rows_out, struct err *err)
+{
+    ASSERT(row_count > 0 && row_count <= SEGMENT_WINDOW_ROW_COUNT);
+    struct size_sum *sum = NULL;
+    tdbplus_status status = TDBPLUS_OK;
+    uint32_t rows = row_count;
+    for (uint32_t i = 0; i < position_count && segment->value_count > 0; i++) {
+        struct type type = segment->columns[positions[i]].type;
+        if (external_mode_of(type, false) == EXTERNAL_NEVER) {
+            continue;
+        }
+        if (sum == NULL) {
+            sum = alloc_array(segment->alloc, 1, sizeof *sum);
+            if (sum == NULL) {
+                return no_memory(err);
+            }
+        }
+        TRY_OR(done, add_sizes(segment, first_row, row_count, positions[i], sum, err));
+    }
+    uint64_t total = 0;
+    for (uint32_t i = 0; sum != NULL && i < row_count; i++) {
+        total += sum->sizes[i];
+        if (total > size_max) {
+            rows = i == 0 ? 1 : i;
+            break;
+        }
+    }
+    *rows_out = rows;
+done:
+    alloc_free(segment->alloc, sum, 1, sizeof *sum);
+    return status;
+}
+
 /* ---- references themselves, for merges ---- */
 
 static void set_bit(uint64_t *bits, uint32_t index)

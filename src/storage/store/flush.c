@@ -11,6 +11,8 @@
 #include "base/plant.h"
 #include "storage/store/persist.h"
 
+#define SAMPLE_ROW_COUNT 1024u /* Of documents, to see what they have in common. */
+
 /* Under `structure`. */
 static tdbplus_status replace_tables(struct collection *collection, struct table_ref *fresh,
                                      const struct table_ref *gone, struct segment_ref *segment,
@@ -174,6 +176,37 @@ static tdbplus_status write_rows(struct flush *flush, struct segment_writer *wri
                               flush->with_begin ? begins : NULL, err);
 }
 
+/* Shows the writer rows from all over the memtable, if it has documents to take apart. */
+static tdbplus_status show_sample(const struct flush *flush, struct segment_writer *writer,
+                                  struct batch *batch, struct err *err)
+{
+    const struct memtable *memtable = flush->table->memtable;
+    const struct schema *schema = memtable_schema(memtable);
+    bool any = false;
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        any = any || schema->columns[i].type.id == TYPE_JSON;
+    }
+    if (!any) {
+        return TDBPLUS_OK;
+    }
+    batch_reset(batch);
+    size_t total = flush->rows.count;
+    uint32_t count = total < SAMPLE_ROW_COUNT ? (uint32_t)total : SAMPLE_ROW_COUNT;
+    uint32_t *rows = arena_array(&batch->arena, count, sizeof *rows);
+    uint32_t *positions = arena_array(&batch->arena, schema->column_count, sizeof *positions);
+    if (rows == NULL || positions == NULL) {
+        return no_memory(err);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        rows[i] = *(const uint32_t *)list_at(&flush->rows, total * i / count);
+    }
+    for (uint32_t i = 0; i < schema->column_count; i++) {
+        positions[i] = i;
+    }
+    TRY(memtable_gather(memtable, rows, count, positions, schema->column_count, batch, err));
+    return segment_writer_sample(writer, batch, err);
+}
+
 static tdbplus_status write_segment(struct flush *flush, uint64_t id, const char *path,
                                     struct err *err)
 {
@@ -198,6 +231,7 @@ static tdbplus_status write_segment(struct flush *flush, uint64_t id, const char
     batch_init(&batch, store->alloc);
     tdbplus_status status = TDBPLUS_OK;
     TRY_OR(done, segment_writer_create(&options, &writer, err));
+    TRY_OR(done, show_sample(flush, writer, &batch, err));
     for (size_t first = 0; first < row_count; first += BATCH_ROW_COUNT_MAX) {
         size_t left = row_count - first;
         uint32_t count = left < BATCH_ROW_COUNT_MAX ? (uint32_t)left : BATCH_ROW_COUNT_MAX;
