@@ -758,8 +758,9 @@ static const struct aggregate table[] = {
     AGGREGATE_END,
 };
 
-static const struct aggregate *const tables[] = {table, aggregates_collect, aggregates_json,
-                                                 aggregates_vector, aggregates_statistics};
+static const struct aggregate *const tables[] = {
+    table,           aggregates_collect, aggregates_edge,
+    aggregates_json, aggregates_vector,  aggregates_statistics};
 
 #define TABLE_COUNT (sizeof tables / sizeof *tables)
 

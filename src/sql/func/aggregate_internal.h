@@ -40,5 +40,6 @@ bool aggregate_collect(struct collected *state, struct datum value, struct arena
 /* Tables of one family each, ended by a NULL name. */
 extern const struct aggregate aggregates_collect[];
 extern const struct aggregate aggregates_json[];
+extern const struct aggregate aggregates_edge[];
 extern const struct aggregate aggregates_vector[];
 extern const struct aggregate aggregates_statistics[];

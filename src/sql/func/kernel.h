@@ -37,6 +37,7 @@ extern const struct func table_numeric[];
 extern const struct func table_time[];
 extern const struct func table_json[];
 extern const struct func table_array[];
+extern const struct func table_misc[];
 extern const struct func table_vector[];
 extern const struct func table_number_format[];
 extern const struct func table_time_make[];

@@ -8,11 +8,11 @@
 #include "sql/func/polymorph.h"
 
 static const struct func *const tables[] = {
-    table_arithmetic, table_comparison,    table_math,      table_text,       table_pattern,
-    table_system,     table_numeric,       table_time,      table_json,       table_array,
-    table_vector,     table_number_format, table_time_make, table_json_build, table_json_change,
-    table_jsonpath,   table_power,         table_string,    table_bytes,      table_regex,
-    table_series,     table_array_text,
+    table_arithmetic,  table_comparison, table_math,          table_text,      table_pattern,
+    table_system,      table_numeric,    table_time,          table_json,      table_array,
+    table_misc,        table_vector,     table_number_format, table_time_make, table_json_build,
+    table_json_change, table_jsonpath,   table_power,         table_string,    table_bytes,
+    table_regex,       table_series,     table_array_text,
 };
 
 #define TABLE_COUNT    (sizeof tables / sizeof *tables)
