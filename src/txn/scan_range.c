@@ -73,7 +73,9 @@ static tdbplus_status make_bound(struct scan *scan, const struct scan_bound *bou
         if (bytes == NULL || buffer.failed) {
             status = err_set(err, TDBPLUS_E_NOMEM, "scan: a bound does not fit in memory");
         } else {
-            memcpy(bytes, buffer.data, size);
+            if (size > 0) {
+                memcpy(bytes, buffer.data, size); // Without values the buffer has no memory.
+            }
             *none_out = after && !make_successor(bytes, &size, whole);
             key_out->key = (struct span){.data = bytes, .size = size};
             finish_key(key_out);
