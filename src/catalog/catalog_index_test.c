@@ -347,6 +347,45 @@ TEST(an_index_is_not_made_over_duplicates_or_rows_in_flight)
     end_fixture(fixture);
 }
 
+TEST(an_index_over_many_rows_is_loaded)
+{
+    struct fixture one;
+    struct fixture *fixture = &one;
+    begin_fixture(fixture);
+    for (int64_t n = 0; n < 40000; n += 4000) {
+        struct txn *txn = begin(fixture);
+        for (int64_t i = n; i < n + 4000; i++) {
+            OK(put(txn, fixture->table, TXN_INSERT, i, i % 3 == 0 ? -1 : 50000 - i,
+                   &fixture->call));
+        }
+        OK(txn_commit(txn, &fixture->call));
+    }
+    OK(create_index(fixture, "one", &unique_def));
+    OK(create_index(fixture, "other", &other_def));
+    OK(create_index(fixture, "hashed", &hash_def));
+    OK(store_flush(fixture->store, &fixture->call));
+    check_indexes(fixture);
+    store_close(fixture->store);
+    open_store(fixture);
+    check_indexes(fixture);
+    struct txn *txn = begin(fixture);
+    CHECK(put(txn, fixture->table, TXN_INSERT, 50001, 49999, &fixture->call) == TDBPLUS_E_UNIQUE);
+    err_clear(&fixture->err);
+    OK(put(txn, fixture->table, TXN_UPSERT, 2, 7, &fixture->call));
+    OK(delete (txn, fixture->table, 4, &fixture->call));
+    OK(txn_commit(txn, &fixture->call));
+    check_indexes(fixture);
+    // t has few values, so a unique index over it is refused, and leaves nothing.
+    struct index_def again = unique_def;
+    struct index_column text = {.column_id = 3, .type = {.id = TYPE_TEXT}};
+    again.columns = &text;
+    CHECK(create_index(fixture, "never", &again) == TDBPLUS_E_UNIQUE);
+    CHECK(strcmp(fixture->err.text, "could not create unique index \"never\"") == 0);
+    err_clear(&fixture->err);
+    check_indexes(fixture);
+    end_fixture(fixture);
+}
+
 /* ---- threads ---- */
 
 #define THREAD_COUNT 8u

@@ -113,6 +113,7 @@ tdbplus_status result_prepare(tdbplus_result *result, struct txn *txn, const tdb
         return err_set(call->err, TDBPLUS_E_NOMEM, "parameters do not fit the memory limit");
     }
     result->parameter_count = count;
+    result->loose = true;
     bool integers = false;
     for (uint32_t i = 0; i < count; i++) {
         integers = integers || (is_integer(&values[i]) && !values[i].is_null);
@@ -121,7 +122,50 @@ tdbplus_status result_prepare(tdbplus_result *result, struct txn *txn, const tdb
     tdbplus_status status = try_prepare(result, txn, values, true, call);
     if (status != TDBPLUS_OK && status != TDBPLUS_E_NOMEM && integers) {
         err_clear(call->err);
+        result->loose = false;
         status = try_prepare(result, txn, values, false, call);
     }
     return status;
+}
+
+bool parameters_convert(const struct sql_prepared *prepared, const struct parameter_room *room,
+                        struct datum *parameters_out)
+{
+    uint32_t wanted = sql_parameter_count(prepared);
+    bool good = wanted <= room->count;
+    for (uint32_t i = 0; good && i < wanted; i++) {
+        good = convert(&room->values[i], sql_parameter_type(prepared, i), room->arena,
+                       &parameters_out[i], NULL) == TDBPLUS_OK;
+    }
+    return good;
+}
+
+bool result_find_plan(tdbplus_result *result, struct plan_cache *plans, struct span text,
+                      struct txn *txn, const tdbplus_value *values, uint32_t count)
+{
+    struct plan_entry *plan = plan_cache_find(plans, text, values, count, txn);
+    struct datum *parameters =
+        plan == NULL ? NULL : arena_array(&result->arena, (size_t)count + 1, sizeof *parameters);
+    struct parameter_room room = {values, count, &result->arena};
+    // A value that does not fit the type it had before asks for another plan.
+    if (parameters == NULL || !parameters_convert(plan->prepared, &room, parameters)) {
+        plan_release(plan);
+        return false;
+    }
+    result->parameters = parameters;
+    result->parameter_count = count;
+    result->plan = plan;
+    result->script = plan->script;
+    result->prepared = plan->prepared;
+    return true;
+}
+
+void result_keep_plan(tdbplus_result *result, struct plan_cache *plans, struct span text,
+                      const tdbplus_value *values, uint32_t count)
+{
+    // A plan made for the largest integers is not what smaller ones would get.
+    if (result->loose && result->plan == NULL) {
+        result->plan = plan_cache_add(plans, text, values, count, result->script, result->prepared,
+                                      store_alloc(result->db->store));
+    }
 }

@@ -59,16 +59,48 @@ void result_stop(tdbplus_result *result)
     result->batch_ready = false;
     forget_held(result);
     close_cursor(result);
-    sql_prepared_destroy(result->prepared);
+    if (result->plan != NULL) {
+        plan_release(result->plan);
+        result->plan = NULL;
+        result->script = NULL;
+    } else {
+        sql_prepared_destroy(result->prepared);
+    }
     result->prepared = NULL;
     result->status = TDBPLUS_END;
     err_clear(&result->err);
 }
 
+/* A result of a statement of one row waits in its plan for the next run. */
+static bool put_aside(tdbplus_result *result)
+{
+    struct plan_entry *plan = result->plan;
+    if (!result->is_point || plan == NULL || plan->spare != NULL) {
+        return false;
+    }
+    batch_reset(&result->batch);
+    arena_reset(&result->row_arena);
+    result->batch_ready = false;
+    result->at = 0;
+    result->plan = NULL;
+    plan->spare = result;
+    plan_release(plan);
+    return true;
+}
+
 void tdbplus_result_close(tdbplus_result *result)
 {
-    if (result == NULL) {
+    if (result == NULL || put_aside(result)) {
         return;
+    }
+    result_destroy(result);
+}
+
+void result_destroy(tdbplus_result *result)
+{
+    if (result->is_point && result->plan == NULL) {
+        result->script = NULL; // The plan's, as what is prepared.
+        result->prepared = NULL;
     }
     result_stop(result);
     sql_script_destroy(result->script);
@@ -164,7 +196,7 @@ static tdbplus_status hold_rest(tdbplus_result *result, const struct call *call)
     return status;
 }
 
-static tdbplus_status describe(tdbplus_result *result, struct err *err)
+tdbplus_status result_describe(tdbplus_result *result, struct err *err)
 {
     uint32_t count = sql_column_count(result->prepared);
     struct arena *arena = &result->arena;
@@ -196,7 +228,7 @@ static tdbplus_status describe(tdbplus_result *result, struct err *err)
 tdbplus_status result_start(tdbplus_result *result, struct txn *txn, bool retry_conflicts,
                             int64_t time_us, const struct call *call)
 {
-    TRY(describe(result, call->err));
+    TRY(result_describe(result, call->err));
     struct sql_run_options options = {.txn = txn,
                                       .parameters = result->parameters,
                                       .parameter_count = result->parameter_count,

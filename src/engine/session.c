@@ -189,22 +189,29 @@ static tdbplus_status run_transaction(tdbplus_session *session, const struct ast
 
 /* ---- statements ---- */
 
-struct execute_args {
-    tdbplus_session *session;
-    const char *sql;
-    size_t size;
-    const tdbplus_value *parameters;
-    uint32_t parameter_count;
-    size_t *consumed_out;
-    tdbplus_result **result_out;
-};
+/* A plan made before, or a new one. */
+static tdbplus_status prepare(const struct execute_args *args, tdbplus_result *result,
+                              struct txn *txn, const struct call *call)
+{
+    struct plan_cache *plans = &args->session->plans;
+    struct span text = {.data = (const uint8_t *)args->sql, .size = args->size};
+    if (result->script == NULL) {
+        if (result_find_plan(result, plans, text, txn, args->parameters, args->parameter_count)) {
+            return TDBPLUS_OK;
+        }
+        TRY(sql_script_create(text, call->alloc, &result->script, call->err));
+        sql_script_use(result->script, &args->session->settings);
+    }
+    TRY(result_prepare(result, txn, args->parameters, args->parameter_count, call));
+    result_keep_plan(result, plans, text, args->parameters, args->parameter_count);
+    return TDBPLUS_OK;
+}
 
 /* In a transaction of its own, begun again when it meets another's change. */
 static tdbplus_status run_alone(const struct execute_args *args, tdbplus_result *result,
-                                const struct call *call)
+                                uint8_t kind, const struct call *call)
 {
     struct store *store = args->session->db->store;
-    uint8_t kind = sql_statement_kind(result->script, 0);
     struct txn_options options = options_default;
     options.read_only = kind == SQL_QUERY || kind == SQL_EXPLAIN;
     tdbplus_status status = TDBPLUS_E_CONFLICT;
@@ -215,7 +222,7 @@ static tdbplus_status run_alone(const struct execute_args *args, tdbplus_result 
         TRY(txn_begin(store, &options, call->alloc, &txn, call->err));
         status = txn_statement(txn, call->err);
         if (status == TDBPLUS_OK) {
-            status = result_prepare(result, txn, args->parameters, args->parameter_count, call);
+            status = prepare(args, result, txn, call);
         }
         if (status == TDBPLUS_OK) {
             status = result_start(result, txn, true, now_us, call);
@@ -249,7 +256,7 @@ static tdbplus_status run_in_block(const struct execute_args *args, tdbplus_resu
         result_hold(session->result_open, call);
     }
     TRY(txn_statement(session->txn, call->err));
-    TRY(result_prepare(result, session->txn, args->parameters, args->parameter_count, call));
+    TRY(prepare(args, result, session->txn, call));
     bool retry = session->options.isolation == TXN_READ_COMMITTED;
     TRY(result_start(result, session->txn, retry, session->begin_time_us, call));
     if (result->cursor != NULL) {
@@ -264,6 +271,12 @@ static tdbplus_status run_script(const struct execute_args *args, tdbplus_result
 {
     tdbplus_session *session = args->session;
     struct span text = {.data = (const uint8_t *)args->sql, .size = args->size};
+    uint8_t planned =
+        plan_cache_kind(&session->plans, text, args->parameters, args->parameter_count);
+    if (planned != 0) {
+        return session->txn == NULL ? run_alone(args, result, planned, call)
+                                    : run_in_block(args, result, call);
+    }
     TRY(sql_script_create(text, call->alloc, &result->script, call->err));
     sql_script_use(result->script, &session->settings);
     uint32_t count = sql_script_count(result->script);
@@ -297,7 +310,8 @@ static tdbplus_status run_script(const struct execute_args *args, tdbplus_result
     if (kind == SQL_SESSION && !session->failed) {
         return err_set(call->err, TDBPLUS_E_UNSUPPORTED, "%s is not supported", tag);
     }
-    return session->txn == NULL ? run_alone(args, result, call) : run_in_block(args, result, call);
+    return session->txn == NULL ? run_alone(args, result, kind, call)
+                                : run_in_block(args, result, call);
 }
 
 /* The parameters may be values of a result that is about to be held. */
@@ -348,7 +362,11 @@ static tdbplus_status execute_work(void *arg, const struct call *call)
         *args.consumed_out = args.size;
     }
     tdbplus_result *result = NULL;
-    tdbplus_status status = result_create(session, "", &result, call->err);
+    tdbplus_status status = TDBPLUS_OK;
+    if (point_run(&args, call, &status)) {
+        return status;
+    }
+    status = result_create(session, "", &result, call->err);
     if (status == TDBPLUS_OK) {
         status = keep_parameters(&args, &result->arena, call->err);
     }
@@ -396,6 +414,7 @@ static tdbplus_status open_work(void *arg, const struct call *call)
     session->db = args->db;
     session->settings.thread_count = args->db->thread_count;
     session->options = options_default;
+    buffer_init(&session->key, store_alloc(args->db->store));
     list_init(&session->savepoints, &args->db->host, sizeof(struct engine_savepoint));
     *args->session_out = session;
     return TDBPLUS_OK;
@@ -414,6 +433,8 @@ void tdbplus_session_close(tdbplus_session *session)
         return;
     }
     roll_back(session);
+    plan_cache_deinit(&session->plans);
+    buffer_deinit(&session->key);
     list_deinit(&session->savepoints);
     alloc_free(&session->db->host, session, 1, sizeof *session);
 }

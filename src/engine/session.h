@@ -3,6 +3,7 @@
 /* session: SQL conversations and results, as the files of engine see them. */
 
 #include "engine/engine_internal.h"
+#include "engine/plan_cache.h"
 #include "sql/exec/statement.h"
 
 #define SESSION_PARAMETER_COUNT_MAX 65535u
@@ -15,6 +16,8 @@ struct tdbplus_session {
     int64_t begin_time_us;
     struct sql_settings settings;
     struct list savepoints;      /* struct engine_savepoint. */
+    struct plan_cache plans;
+    struct buffer key;           /* Scratch of point_run(). */
     tdbplus_result *result_open; /* Reads from `txn`; at most one, the others are held. */
 };
 
@@ -30,6 +33,9 @@ struct tdbplus_result {
     struct arena arena;       /* Columns, parameters. */
     struct sql_script *script;
     struct sql_prepared *prepared;
+    bool is_point;             /* Made by point_run(). */
+    bool loose;                /* See result_prepare(). */
+    struct plan_entry *plan;   /* Owns script and prepared, if set. */
     struct sql_cursor *cursor; /* NULL once everything is held or read. */
     struct call call;          /* The cursor's; limits are those of the call in progress. */
     struct err err;            /* The cursor's. */
@@ -56,6 +62,11 @@ TDBPLUS_CHECKED tdbplus_status session_set(tdbplus_session *session, const struc
                                            struct err *err);
 
 /* ---- result.c ---- */
+
+void result_destroy(tdbplus_result *result);
+
+/* Columns and places for values, by what is prepared. */
+TDBPLUS_CHECKED tdbplus_status result_describe(tdbplus_result *result, struct err *err);
 
 /* A result without rows, with this tag. */
 TDBPLUS_CHECKED tdbplus_status result_create(tdbplus_session *session, const char *tag,
@@ -85,10 +96,47 @@ TDBPLUS_CHECKED tdbplus_status result_next_batch(tdbplus_result *result, const s
 /* Whether the value is one of those with bytes. */
 bool engine_value_has_bytes(const tdbplus_value *value);
 
-/* Prepares the result's statement with parameters as they were given. */
+/* Takes the statement from the session's plans, if it is there and the parameters fit: true then.
+ */
+bool result_find_plan(tdbplus_result *result, struct plan_cache *plans, struct span text,
+                      struct txn *txn, const tdbplus_value *values, uint32_t count);
+
+/* Prepares the result's statement with parameters as they were given; result_keep_plan() gives the
+ * plan to the session's if it is worth it. */
 TDBPLUS_CHECKED tdbplus_status result_prepare(tdbplus_result *result, struct txn *txn,
                                               const tdbplus_value *values, uint32_t count,
                                               const struct call *call);
+void result_keep_plan(tdbplus_result *result, struct plan_cache *plans, struct span text,
+                      const tdbplus_value *values, uint32_t count);
+
+struct parameter_room {
+    const tdbplus_value *values;
+    uint32_t count;
+    struct arena *arena;
+};
+
+/* The values as the prepared statement wants them; false if one does not fit. */
+bool parameters_convert(const struct sql_prepared *prepared, const struct parameter_room *room,
+                        struct datum *parameters_out);
+
+/* ---- point_run.c ---- */
+
+/* What tdbplus_execute() was given. */
+struct execute_args {
+    tdbplus_session *session;
+    const char *sql;
+    size_t size;
+    const tdbplus_value *parameters;
+    uint32_t parameter_count;
+    size_t *consumed_out;
+    tdbplus_result **result_out;
+};
+
+/* Runs a statement of one row that was planned before, without an executor. False when it is none,
+ * or something stands in the way: then nothing has happened, and the long way tells what. [waits]
+ */
+bool point_run(const struct execute_args *args, const struct call *call,
+               tdbplus_status *status_out);
 
 /* ---- split.c ---- */
 

@@ -18,6 +18,7 @@ tdbplus_status session_set(tdbplus_session *session, const struct ast *ast, stru
         bool threads = strcmp(set->name, "threads") == 0;
         (void)snprintf(text, sizeof text, "%u", session->db->thread_count);
         struct span value = {.data = (const uint8_t *)text, .size = threads ? strlen(text) : 0};
+        plan_cache_deinit(&session->plans); // They were made for other settings.
         return sql_settings_set(&session->settings, set->name, value, err);
     }
     const struct ast_constant *value =
@@ -35,5 +36,6 @@ tdbplus_status session_set(tdbplus_session *session, const struct ast *ast, stru
         span.data = (const uint8_t *)value->text;
         span.size = strlen(value->text);
     }
+    plan_cache_deinit(&session->plans); // They were made for other settings.
     return sql_settings_set(&session->settings, set->name, span, err);
 }

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "base/codec.h"
+#include "txn/bulk.h"
 #include "txn/txn_internal.h"
 
 #define POSITION_NONE UINT32_MAX
@@ -197,7 +198,8 @@ struct entry {
     bool unique; /* The key is the index's columns alone. */
     struct segment_key key;
     struct span row;
-    struct datum values[INDEX_COLUMN_COUNT_MAX];
+    struct datum *values;  /* Of the index's columns. */
+    struct datum *columns; /* Of the entries' collection: what `row` is made of. */
 };
 
 static tdbplus_status compute_values(struct txn *txn, const struct txn_index *index,
@@ -205,6 +207,10 @@ static tdbplus_status compute_values(struct txn *txn, const struct txn_index *in
                                      struct entry *entry, const struct call *call)
 {
     entry->there = true;
+    entry->values = arena_array(arena, index->def.column_count, sizeof *entry->values);
+    if (entry->values == NULL) {
+        return no_memory(call->err);
+    }
     if (index->texts != NULL) {
         const struct txn_hooks *hooks = store_upper(txn->store);
         TRY(hooks->compute(index->texts, row, entry->values, &entry->there, arena, call));
@@ -260,6 +266,7 @@ static tdbplus_status make_entry(struct txn *txn, const struct txn_index *index,
     for (uint32_t i = 1; i < entries->column_count; i++) {
         values[i] = row[index->stored[i - 1]];
     }
+    entry->columns = values;
     buffer_clear(&txn->row);
     row_encode(entries, values, &txn->row);
     return keep_bytes(arena, &txn->row, &entry->row, err);
@@ -539,8 +546,10 @@ struct index_walk {
     const struct txn_index *index;
     const struct object *constraint;
     const struct call *call;
-    struct arena arena; /* Of one batch. */
+    struct arena arena; /* Of one row. */
     uint64_t entry_count;
+    struct bulk *bulk; /* Entries of large tables go into segments. */
+    struct batch rows; /* Entries not yet given to it. */
 };
 
 static tdbplus_status build_row(struct index_walk *walk, const struct datum *row)
@@ -678,14 +687,127 @@ static tdbplus_status find_index(struct txn *txn, const struct object *collectio
     return err_set(err, TDBPLUS_E_NOT_FOUND, "\"%s\" has no such index", collection->name);
 }
 
+/* ---- building for many rows: entries are sorted and written into segments ---- */
+
+static tdbplus_status begin_rows(struct index_walk *walk)
+{
+    const struct schema *entries = walk->index->entries->schema;
+    struct batch *rows = &walk->rows;
+    batch_reset(rows);
+    rows->columns = arena_array(&rows->arena, entries->column_count, sizeof *rows->columns);
+    bool good = rows->columns != NULL;
+    for (uint32_t i = 0; good && i < entries->column_count; i++) {
+        good = column_make(&rows->columns[i], entries->columns[i].type, BATCH_ROW_COUNT_MAX, true,
+                           &rows->arena);
+    }
+    rows->column_count = entries->column_count;
+    return good ? TDBPLUS_OK : no_memory(walk->call->err);
+}
+
+static tdbplus_status flush_rows(struct index_walk *walk)
+{
+    if (walk->rows.row_count == 0) {
+        return TDBPLUS_OK;
+    }
+    for (uint32_t i = 0; i < walk->rows.column_count; i++) {
+        walk->rows.columns[i].row_count = walk->rows.row_count;
+    }
+    TRY(bulk_add(walk->bulk, &walk->rows, walk->call));
+    return begin_rows(walk);
+}
+
+static tdbplus_status bulk_row(struct index_walk *walk, const struct datum *row)
+{
+    struct entry *entry = arena_array(&walk->arena, 1, sizeof *entry);
+    if (entry == NULL) {
+        return no_memory(walk->call->err);
+    }
+    TRY(make_entry(walk->txn, walk->index, walk->collection->schema, row, &walk->arena, entry,
+                   walk->call));
+    if (!entry->there) {
+        return TDBPLUS_OK;
+    }
+    uint32_t at = walk->rows.row_count++;
+    for (uint32_t i = 0; i < walk->rows.column_count; i++) {
+        struct column *column = &walk->rows.columns[i];
+        struct datum value = entry->columns[i];
+        enum physical physical = type_physical(column->type);
+        if (value.is_null) {
+            column->validity[at / 64] &= ~((uint64_t)1 << (at % 64));
+            continue;
+        }
+        // The table's batch, and the walk's memory, go before the entries do.
+        if ((physical == PHYSICAL_VIEW || physical == PHYSICAL_FIXED) && value.bytes.size > 0) {
+            uint8_t *bytes = arena_bytes(&walk->rows.arena, value.bytes.size);
+            if (bytes == NULL) {
+                return no_memory(walk->call->err);
+            }
+            memcpy(bytes, value.bytes.data, value.bytes.size);
+            value.bytes.data = bytes;
+        }
+        column_set(column, at, &value);
+    }
+    return walk->rows.row_count == BATCH_ROW_COUNT_MAX ? flush_rows(walk) : TDBPLUS_OK;
+}
+
+/* Two entries have one key; which, only the bytes know. */
+static tdbplus_status translate(const struct index_walk *walk, tdbplus_status status)
+{
+    if (status != TDBPLUS_E_UNIQUE) {
+        return status;
+    }
+    const char *name = walk->index->object->name;
+    const char *mark = strrchr(name, '\x1f');
+    err_clear(walk->call->err);
+    status = err_set(walk->call->err, TDBPLUS_E_UNIQUE, "could not create unique index \"%s\"",
+                     mark == NULL ? name : mark + 1);
+    err_detail(walk->call->err, "Some key is duplicated.");
+    return status;
+}
+
+static tdbplus_status build_by_load(struct index_walk *walk)
+{
+    const struct call *call = walk->call;
+    struct bulk_options options = {.mode = TXN_INSERT};
+    tdbplus_status status = TDBPLUS_OK;
+    batch_init(&walk->rows, call->alloc);
+    TRY_OR(done, bulk_begin(walk->txn, walk->index->entries, &options, &walk->bulk, call->err));
+    TRY_OR(done, begin_rows(walk));
+    TRY_OR(done, walk_table(walk, bulk_row));
+    TRY_OR(done, flush_rows(walk));
+    struct bulk *bulk = walk->bulk;
+    walk->bulk = NULL;
+    status = bulk_end(bulk, NULL, call);
+done:
+    bulk_abort(walk->bulk);
+    batch_deinit(&walk->rows);
+    return translate(walk, status);
+}
+
+static tdbplus_status count_rows(struct txn *txn, const struct object *collection,
+                                 uint64_t *count_out, struct err *err)
+{
+    struct scan *scan = NULL;
+    struct scan_options options = {0};
+    TRY(scan_open(txn, collection, &options, &scan, err));
+    *count_out = scan_row_estimate(scan);
+    scan_close(scan);
+    return TDBPLUS_OK;
+}
+
 tdbplus_status txn_index_build(struct txn *txn, const struct object *collection, uint64_t index_id,
                                const struct call *call)
 {
     struct index_walk walk = {.txn = txn, .collection = collection, .call = call};
+    uint64_t rows = 0;
     TRY(txn_check_writable(txn, call->err));
     TRY(find_index(txn, collection, index_id, &walk.index, call->err));
     txn_forbid_changes(txn, collection->id);
-    return walk_table(&walk, build_row);
+    TRY(count_rows(txn, collection, &rows, call->err));
+    // A constraint that may wait has to look at each entry by itself.
+    return rows >= BULK_DIRECT_ROWS_DEFAULT && !walk.index->def.deferrable
+               ? build_by_load(&walk)
+               : walk_table(&walk, build_row);
 }
 
 static tdbplus_status count_entries(struct txn *txn, const struct object *entries,

@@ -59,7 +59,8 @@ bool txn_index_usable(const struct txn *txn, const struct txn_index *index);
 /*
  * Makes entries for all rows, as part of this transaction: rows of other transactions that commit
  * after its snapshot make its commit fail with TDBPLUS_E_CONFLICT. Unique indexes:
- * TDBPLUS_E_UNIQUE names the duplicate. [waits]
+ * TDBPLUS_E_UNIQUE names the duplicate, if the table is small. Entries of large tables are sorted
+ * and written into segments (bulk.h), so memory stays bounded and the log small. [waits]
  */
 TDBPLUS_CHECKED tdbplus_status txn_index_build(struct txn *txn, const struct object *collection,
                                                uint64_t index_id, const struct call *call);

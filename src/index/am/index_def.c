@@ -260,9 +260,23 @@ tdbplus_status index_entries_schema(const struct index_def *def, const struct sc
     return TDBPLUS_OK;
 }
 
+/* The id that a column of the entries is named after. */
+static uint64_t id_of(const char *name)
+{
+    uint64_t id = 0;
+    for (name++; *name >= '0' && *name <= '9'; name++) {
+        id = id * 10 + (uint64_t)(*name - '0');
+    }
+    return id;
+}
+
 int32_t index_entries_find(const struct schema *entries, uint32_t column_id)
 {
-    char name[16];
-    (void)snprintf(name, sizeof name, "c%u", column_id);
-    return schema_find_name(entries, name);
+    // Every transaction that writes to an indexed table comes by here.
+    for (uint32_t i = 1; i < entries->column_count; i++) {
+        if (id_of(entries->columns[i].name) == column_id) {
+            return (int32_t)i;
+        }
+    }
+    return -1;
 }

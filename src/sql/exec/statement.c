@@ -136,6 +136,7 @@ struct sql_prepared {
     const struct txn *txn; /* In which a definition was bound, which only that one may run. */
     struct arena arena;
     struct bound bound;
+    bool draws; /* A volatile function may want chance. */
     const char *tag;
     bool changes;                          /* Rows, though it may be a SELECT. */
     struct bound_dependency *dependencies; /* The binder's, and the tables of the plan. */
@@ -158,6 +159,7 @@ static bool visit_plans(struct sql_prepared *prepared, struct plan *plan);
 static bool visit_expr(void *ctx, struct expr *expr)
 {
     struct sql_prepared *prepared = ctx;
+    prepared->draws = prepared->draws || expr_volatile(expr);
     bool good = expr->subquery == NULL || visit_plans(prepared, expr->subquery->plan);
     for (uint32_t i = 0; good && i < expr->argument_count; i++) {
         good = visit_expr(prepared, expr->arguments[i]);
@@ -257,6 +259,24 @@ bool sql_prepared_valid(const struct sql_prepared *prepared, struct txn *txn)
     }
     // What a definition found missing or there may have changed as well.
     return prepared->bound.kind == BOUND_QUERY || prepared->bound.kind == BOUND_CHANGE;
+}
+
+const struct plan *sql_prepared_plan(const struct sql_prepared *prepared)
+{
+    uint8_t kind = prepared->bound.kind;
+    return kind == BOUND_QUERY || kind == BOUND_CHANGE ? prepared->bound.plan : NULL;
+}
+
+static bool has_join(const struct plan *plan)
+{
+    return plan != NULL && (plan->kind == PLAN_JOIN || plan->kind == PLAN_CTE ||
+                            has_join(plan->left) || has_join(plan->right));
+}
+
+bool sql_prepared_reusable(const struct sql_prepared *prepared)
+{
+    const struct bound *bound = &prepared->bound;
+    return (bound->kind == BOUND_QUERY || bound->kind == BOUND_CHANGE) && !has_join(bound->plan);
 }
 
 uint32_t sql_parameter_count(const struct sql_prepared *prepared)
@@ -395,8 +415,10 @@ tdbplus_status sql_cursor_open(struct sql_prepared *prepared, const struct sql_r
     cursor->context = (struct func_context){.transaction_time_us = options->transaction_time_us,
                                             .user = options->user,
                                             .database = options->database};
-    env_entropy(store_env(txn_store(options->txn)), cursor->context.random_state,
-                sizeof cursor->context.random_state);
+    if (prepared->draws) {
+        env_entropy(store_env(txn_store(options->txn)), cursor->context.random_state,
+                    sizeof cursor->context.random_state);
+    }
     tdbplus_status status = begin_run(cursor, call);
     if (status != TDBPLUS_OK) {
         exec_deinit(&cursor->exec);

@@ -88,6 +88,14 @@ void sql_prepared_destroy(struct sql_prepared *prepared);
 /* False when a table it uses has changed since, as this transaction sees it: prepare again. */
 bool sql_prepared_valid(const struct sql_prepared *prepared, struct txn *txn);
 
+/* True when later runs may use the plan as long as it is valid: it reads or changes rows, and no
+ * join in it was ordered by statistics of the moment. */
+bool sql_prepared_reusable(const struct sql_prepared *prepared);
+
+/* Of a statement that reads or changes rows; NULL for others. */
+struct plan;
+const struct plan *sql_prepared_plan(const struct sql_prepared *prepared);
+
 uint32_t sql_parameter_count(const struct sql_prepared *prepared);
 struct type sql_parameter_type(const struct sql_prepared *prepared, uint32_t number);
 

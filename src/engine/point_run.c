@@ -1,0 +1,221 @@
+/* Statements of one row without an executor. */
+
+#include <string.h>
+
+#include "engine/session.h"
+#include "storage/store/store_read.h"
+#include "txn/pending.h"
+
+/* What one run works with. */
+struct point_job {
+    tdbplus_session *session;
+    struct plan_entry *plan;
+    const struct call *call;
+    tdbplus_result *result;
+    const struct object *object;
+    struct datum values[POINT_VALUE_COUNT_MAX];
+};
+
+/* The result of the last run again, or a new one. */
+static bool take_result(struct point_job *job)
+{
+    struct plan_entry *plan = job->plan;
+    tdbplus_result *result = plan->spare;
+    if (result == NULL) {
+        if (result_create(job->session, "", &result, NULL) != TDBPLUS_OK) {
+            return false;
+        }
+        result->is_point = true;
+        result->script = plan->script;
+        result->prepared = plan->prepared;
+        bool rows = plan->point.kind == POINT_SELECT;
+        if (rows && result_describe(result, NULL) != TDBPLUS_OK) {
+            result_destroy(result);
+            return false;
+        }
+    }
+    plan->spare = NULL;
+    result->script = plan->script;
+    result->prepared = plan->prepared;
+    result->status = TDBPLUS_END;
+    job->result = result;
+    return true;
+}
+
+static bool read_values(struct point_job *job, const struct execute_args *args)
+{
+    struct datum parameters[PLAN_PARAMETERS_MAX];
+    struct parameter_room room = {args->parameters, args->parameter_count, &job->result->row_arena};
+    if (args->parameter_count > PLAN_PARAMETERS_MAX ||
+        !parameters_convert(job->plan->prepared, &room, parameters)) {
+        return false;
+    }
+    point_fill(&job->plan->point, parameters, job->values);
+    return true;
+}
+
+static bool has_null(const struct point_job *job)
+{
+    for (uint32_t i = 0; i < job->plan->point.value_count; i++) {
+        if (job->values[i].is_null) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- SELECT ---- */
+
+/* One row of the output's columns. */
+static bool fill_batch(struct point_job *job, const struct datum *row)
+{
+    const struct point *point = &job->plan->point;
+    struct batch *batch = &job->result->batch;
+    batch->columns = arena_array(&batch->arena, point->position_count + 1u, sizeof *batch->columns);
+    bool good = batch->columns != NULL;
+    for (uint32_t i = 0; good && i < point->position_count; i++) {
+        const struct datum *value = &row[point->positions[i]];
+        struct type type = job->object->schema->columns[point->positions[i]].type;
+        good = column_make(&batch->columns[i], type, 1, true, &batch->arena);
+        if (good && value->is_null) {
+            batch->columns[i].validity[0] = 0;
+        } else if (good) {
+            column_set(&batch->columns[i], 0, value);
+        }
+    }
+    batch->column_count = point->position_count;
+    batch->row_count = 1;
+    job->result->batch_ready = good;
+    return good;
+}
+
+static bool select_row(struct point_job *job)
+{
+    struct batch *batch = &job->result->batch;
+    struct txn *txn = job->session->txn;
+    bool found = false;
+    uint32_t count = job->object->schema->column_count;
+    struct datum *row = arena_alloc(&batch->arena, count * sizeof *row);
+    if (row == NULL) {
+        return false;
+    }
+    if (!has_null(job)) {
+        tdbplus_status status =
+            txn != NULL
+                ? txn_get(txn, job->object, job->values, NULL, 0, batch, row, &found, job->call)
+                : txn_get_now(job->session->db->store, job->object, job->values, &job->session->key,
+                              batch, row, &found, job->call->err);
+        if (status != TDBPLUS_OK || (found && !fill_batch(job, row))) {
+            return false;
+        }
+    }
+    memcpy(job->result->tag, found ? "SELECT 1" : "SELECT 0", sizeof "SELECT 1");
+    return true;
+}
+
+/* ---- INSERT and DELETE ---- */
+
+static tdbplus_status write_row(struct point_job *job, struct txn *txn)
+{
+    bool existed = true;
+    if (job->plan->point.kind == POINT_INSERT) {
+        TRY(txn_write(txn, job->object, TXN_INSERT, job->values, NULL, job->call));
+        memcpy(job->result->tag, "INSERT 0 1", sizeof "INSERT 0 1");
+        return TDBPLUS_OK;
+    }
+    if (has_null(job)) {
+        existed = false;
+    } else {
+        TRY(txn_delete(txn, job->object, job->values, &existed, job->call));
+    }
+    memcpy(job->result->tag, existed ? "DELETE 1" : "DELETE 0", sizeof "DELETE 1");
+    return TDBPLUS_OK;
+}
+
+static bool change_row(struct point_job *job, tdbplus_status *status_out)
+{
+    struct txn *txn = job->session->txn;
+    const struct call *call = job->call;
+    *status_out = TDBPLUS_OK;
+    if (txn != NULL) {
+        if (write_row(job, txn) != TDBPLUS_OK) {
+            return false;
+        }
+        *status_out = txn_end_statement(txn, call);
+    } else {
+        static const struct txn_options options = {.durability = -1};
+        struct store *store = job->session->db->store;
+        if (txn_begin(store, &options, call->alloc, &txn, call->err) != TDBPLUS_OK) {
+            return false;
+        }
+        bool good = txn_object_by_id(txn, job->object->id) == job->object &&
+                    write_row(job, txn) == TDBPLUS_OK;
+        if (!good) {
+            txn_abort(txn);
+            return false;
+        }
+        // From here on the long way must not try again what may have happened; a conflict did not.
+        *status_out = txn_commit(txn, call);
+        if (*status_out == TDBPLUS_E_CONFLICT) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- all of them ---- */
+
+static bool run_job(struct point_job *job, const struct execute_args *args,
+                    tdbplus_status *status_out)
+{
+    if (!take_result(job)) {
+        return false;
+    }
+    tdbplus_result *result = job->result;
+    *status_out = TDBPLUS_OK;
+    bool done =
+        read_values(job, args) &&
+        (job->plan->point.kind == POINT_SELECT ? select_row(job) : change_row(job, status_out));
+    if (done && *status_out == TDBPLUS_OK) {
+        plan_use(&job->session->plans, job->plan);
+        result->plan = job->plan;
+        *args->result_out = result;
+        return true;
+    }
+    result_destroy(result);
+    return done;
+}
+
+bool point_run(const struct execute_args *args, const struct call *call, tdbplus_status *status_out)
+{
+    tdbplus_session *session = args->session;
+    struct span text = {.data = (const uint8_t *)args->sql, .size = args->size};
+    struct point_job job = {
+        .session = session,
+        .plan =
+            session->failed || session->result_open != NULL
+                ? NULL
+                : plan_cache_peek(&session->plans, text, args->parameters, args->parameter_count),
+        .call = call,
+    };
+    if (job.plan == NULL || job.plan->point.kind == POINT_NONE) {
+        return false;
+    }
+    struct store *store = session->db->store;
+    struct catalog *catalog = NULL;
+    if (session->txn == NULL) {
+        catalog = catalog_acquire(store);
+        job.object = catalog_by_id(catalog, job.plan->point.object_id);
+    } else if (txn_statement(session->txn, call->err) == TDBPLUS_OK) {
+        job.object = txn_object_by_id(session->txn, job.plan->point.object_id);
+    }
+    bool done = job.object != NULL && job.object->revision == job.plan->point.revision &&
+                run_job(&job, args, status_out);
+    catalog_release(catalog);
+    if (!done) {
+        err_clear(call->err);
+    } else if (*status_out != TDBPLUS_OK) {
+        session->failed = session->txn != NULL;
+    }
+    return done;
+}
