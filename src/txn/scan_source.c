@@ -281,6 +281,18 @@ struct window_read {
     struct batch *batch; /* `columns` has room for all that the scan fetches. */
 };
 
+/* A bitmap without a clear bit says nothing, and makes everybody above look at it. */
+static void drop_full_validity(struct column *column, uint32_t count)
+{
+    for (uint32_t i = 0; column->validity != NULL && i < count; i += 64) {
+        uint64_t wanted = count - i < 64 ? ((uint64_t)1 << (count - i)) - 1 : UINT64_MAX;
+        if ((column->validity[i / 64] & wanted) != wanted) {
+            return;
+        }
+    }
+    column->validity = NULL;
+}
+
 /* Reads the columns at these places of `fetch`: all rows, or those listed, densely. */
 static tdbplus_status read_places(const struct window_read *window, const uint32_t *places,
                                   uint32_t place_count, const uint64_t *rows, uint32_t count,
@@ -309,6 +321,9 @@ static tdbplus_status read_places(const struct window_read *window, const uint32
     }
     TRY(complete_columns(&reading, have, count, columns, err));
     for (uint32_t i = 0; i < place_count; i++) {
+        if (rows != NULL && columns[i].form == COLUMN_FLAT) {
+            drop_full_validity(&columns[i], count);
+        }
         batch->columns[places[i]] = columns[i];
     }
     return TDBPLUS_OK;

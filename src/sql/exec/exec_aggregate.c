@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "sql/exec/exec_aggregation.h"
+#include "sql/exec/exec_scan.h"
 #include "sql/exec/exec_team.h"
 
 struct aggregate_stage {
@@ -108,11 +109,32 @@ static void aggregate_close(struct stage *base)
     aggregation_deinit(&((struct aggregate_stage *)base)->aggregation);
 }
 
+static const struct stage_ops aggregate_ops = {
+    .name = "aggregate", .next = aggregate_next, .close = aggregate_close};
+
+bool stage_is_aggregate(const struct stage *stage)
+{
+    return stage->ops == &aggregate_ops;
+}
+
+tdbplus_status aggregate_add_probe(struct exec *exec, struct stage *aggregate, uint32_t id,
+                                   const struct join_table *table)
+{
+    const struct aggregate_stage *stage = (const struct aggregate_stage *)aggregate;
+    const struct plan *plan = stage->aggregation.plan;
+    for (uint32_t i = 0; i < plan->expr_count && plan->empty_set_count == 0; i++) {
+        const struct expr *key = stage->aggregation.keys[i];
+        if (plan->columns[i].id == id && key->kind == EXPR_SLOT) {
+            return scan_add_probe(exec, stage->input.last, stage->input.columns[key->number].id,
+                                  table);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
 tdbplus_status make_aggregate(struct exec *exec, const struct plan *plan, struct pipeline *pipeline)
 {
-    static const struct stage_ops ops = {
-        .name = "aggregate", .next = aggregate_next, .close = aggregate_close};
-    struct aggregate_stage *stage = stage_make(exec, sizeof *stage, &ops, NULL);
+    struct aggregate_stage *stage = stage_make(exec, sizeof *stage, &aggregate_ops, NULL);
     if (stage == NULL) {
         return exec_no_memory(exec);
     }

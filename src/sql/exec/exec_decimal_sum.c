@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/codec.h"
 #include "sql/exec/exec_decimal.h"
 #include "types/numeric.h"
 
@@ -156,6 +157,54 @@ done:
     return status;
 }
 
+#define LIMB_DIGITS     4u
+#define SHORT_LIMBS_MAX 16u
+
+/* Numbers of up to 18 digits without the detour through 128 bits and buffers: limbs from the last.
+ */
+static tdbplus_status finish_short(struct exec *exec, const struct decimal_sum *sum,
+                                   struct arena *arena, struct datum *value_out)
+{
+    static const uint32_t powers[LIMB_DIGITS] = {1, 1000, 100, 10};
+    uint16_t limbs[SHORT_LIMBS_MAX];
+    int64_t value = (int64_t)sum->sum;
+    uint64_t rest = value < 0 ? (uint64_t)-value : (uint64_t)value;
+    uint32_t behind = (sum->scale + LIMB_DIGITS - 1u) / LIMB_DIGITS;
+    uint32_t count = 0;
+    uint32_t zeros = 0; // Limbs of zero at the end are not stored.
+    if (sum->scale % LIMB_DIGITS != 0) {
+        uint32_t unit = NUMERIC_LIMB_BASE / powers[sum->scale % LIMB_DIGITS];
+        limbs[count++] = (uint16_t)(rest % unit * powers[sum->scale % LIMB_DIGITS]);
+        rest /= unit;
+    }
+    for (; rest > 0; rest /= NUMERIC_LIMB_BASE) {
+        limbs[count++] = (uint16_t)(rest % NUMERIC_LIMB_BASE);
+    }
+    while (count > 0 && limbs[count - 1] == 0) {
+        count--;
+    }
+    while (zeros < count && limbs[zeros] == 0) {
+        zeros++;
+    }
+    uint8_t *bytes = arena_bytes(arena, NUMERIC_HEADER_SIZE + 2u * (size_t)count + 1);
+    if (bytes == NULL) {
+        return exec_no_memory(exec);
+    }
+    int32_t weight = count == 0 ? 0 : (int32_t)count - (int32_t)behind - 1;
+    bytes[0] = value < 0 ? NUMERIC_NEGATIVE : NUMERIC_POSITIVE;
+    bytes[1] = 0;
+    store_u16(bytes + 2, sum->scale);
+    store_u16(bytes + 4, (uint16_t)weight);
+    for (uint32_t i = count; i > zeros; i--) {
+        store_u16(bytes + NUMERIC_HEADER_SIZE + 2u * (count - i), limbs[i - 1]);
+    }
+    value_out->bytes =
+        (struct span){.data = bytes, .size = NUMERIC_HEADER_SIZE + 2u * (size_t)(count - zeros)};
+    return TDBPLUS_OK;
+}
+
+#define SHORT_SUM_MAX ((wide_int)999999999999999999) /* 18 digits. */
+
 tdbplus_status decimal_sum_finish(struct exec *exec, const struct decimal_sum *sum,
                                   uint8_t program_scale, bool average, struct arena *arena,
                                   struct datum *value_out)
@@ -170,6 +219,10 @@ tdbplus_status decimal_sum_finish(struct exec *exec, const struct decimal_sum *s
     *value_out = (struct datum){.type = type_of(TYPE_NUMERIC), .is_null = sum->count == 0};
     if (sum->count == 0) {
         return TDBPLUS_OK;
+    }
+    bool is_short = sum->sum <= SHORT_SUM_MAX && sum->sum >= -SHORT_SUM_MAX && sum->more == NULL;
+    if (!average && is_short && sum->scale == program_scale) {
+        return finish_short(exec, sum, arena, value_out);
     }
     const struct buffer *result = &total;
     TRY_OR(done, put_total(exec, sum, program_scale, &total));

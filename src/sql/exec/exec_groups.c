@@ -311,9 +311,11 @@ tdbplus_status key_rows_make(struct exec *exec, const struct key_layout *layout,
 #define SLOT_SALT_SHIFT 48u
 #define SLOT_ADDRESS    (((uint64_t)1 << SLOT_SALT_SHIFT) - 1)
 #define SLOT_COUNT_MIN  ((size_t)1024)
-#define PREFETCH_SLOTS  ((size_t)32768) /* Smaller tables lie in the second cache. */
-#define RECORD_KEY      8u              /* After the hash. */
-#define DIRECT_MAX      ((uint64_t)1 << 21)
+#define PREFETCH_SLOTS  ((size_t)32768)     /* Smaller tables lie in the second cache. */
+#define RECORD_KEY      8u                  /* After the hash. */
+#define DIRECT_MAX      ((uint64_t)1 << 21) /* Values; */
+#define DIRECT_DENSE    12u                 /* or so many for each record, */
+#define DIRECT_MOST     ((uint64_t)1 << 25) /* up to these. */
 
 void group_table_init(struct group_table *table, const struct key_layout *layout,
                       uint32_t payload_size, struct arena *arena, const struct alloc *alloc)
@@ -627,7 +629,8 @@ static bool direct_cover(struct group_table *table, int64_t min, int64_t max, bo
     int64_t last = table->direct_used ? table->direct_base + (int64_t)table->direct_count - 1 : max;
     int64_t high = last > max ? last : max;
     uint64_t range = (uint64_t)high - (uint64_t)low;
-    if (range >= DIRECT_MAX) {
+    bool dense = range < DIRECT_MOST && range / DIRECT_DENSE < table->count;
+    if (range >= DIRECT_MAX && !dense) {
         return false;
     }
     // Some room to either side, so that ascending values do not copy each time.

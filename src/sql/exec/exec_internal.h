@@ -256,6 +256,12 @@ TDBPLUS_CHECKED tdbplus_status order_sort(struct exec *exec, struct order_entry 
 bool order_value(const struct datum *value, struct buffer *buffer);
 bool order_nested(const struct datum *value, struct buffer *buffer);
 
+/* The rows that may come before a key `last`, as far as the first column alone tells. */
+TDBPLUS_CHECKED tdbplus_status sort_keys_limit(struct exec *exec, const struct column *column,
+                                               const struct sort_order *order, struct span last,
+                                               const struct func_rows *rows, struct arena *arena,
+                                               struct func_rows *rows_out);
+
 /* A hash table from keys to the numbers 0, 1, 2, ... in order of arrival. */
 struct key_table {
     struct arena *arena; /* Keys are copied into it. */

@@ -41,9 +41,15 @@ static bool keeps_left(const struct join_stage *stage)
     return stage->plan->join_kind == JOIN_LEFT || stage->plan->join_kind == JOIN_FULL;
 }
 
+static bool only_right(const struct join_stage *stage)
+{
+    return stage->plan->join_kind == JOIN_RIGHT_SEMI || stage->plan->join_kind == JOIN_RIGHT_ANTI;
+}
+
 static bool keeps_right(const struct join_stage *stage)
 {
-    return stage->plan->join_kind == JOIN_RIGHT || stage->plan->join_kind == JOIN_FULL;
+    return stage->plan->join_kind == JOIN_RIGHT || stage->plan->join_kind == JOIN_FULL ||
+           only_right(stage);
 }
 
 static bool only_left(const struct join_stage *stage)
@@ -108,8 +114,8 @@ static tdbplus_status join_begin(struct stage *base, struct exec *exec)
     stage->built = true;
     // Without right rows no left row will be wanted.
     uint8_t kind = stage->plan->join_kind;
-    base->stopped = stage->store->row_count == 0 &&
-                    (kind == JOIN_INNER || kind == JOIN_SEMI || kind == JOIN_RIGHT);
+    base->stopped =
+        stage->store->row_count == 0 && kind != JOIN_LEFT && kind != JOIN_FULL && kind != JOIN_ANTI;
     return TDBPLUS_OK;
 }
 
@@ -171,6 +177,11 @@ static void collect_pairs(struct join_stage *stage, const struct func_rows *rows
     pairs->count = 0;
     while (pairs->count < BATCH_ROW_COUNT_MAX && stage->left_row < rows->count) {
         bool settled = only_left(stage) && stage->left_matched[stage->left_row];
+        if (only_right(stage) && stage->candidate != ROW_NONE &&
+            stage->right_matched[stage->candidate] != 0) {
+            stage->candidate = next_candidate(stage, stage->candidate);
+            continue;
+        }
         if (stage->candidate == ROW_NONE || settled) {
             stage->left_row++;
             stage->candidate =
@@ -293,6 +304,9 @@ static tdbplus_status push_single(struct join_stage *stage, struct exec *exec,
         firsts[count] = firsts[i];
         count += left || (firsts[i] == ROW_NONE) == anti;
     }
+    for (uint32_t i = 0; stage->right_matched != NULL && i < count; i++) {
+        stage->right_matched[firsts[i]] = 1;
+    }
     uint32_t right_count = only_left(stage) ? 0 : stage->right.column_count;
     if (!batch_shape(out, in->column_count + right_count, in->row_count)) {
         return exec_no_memory(exec);
@@ -328,10 +342,35 @@ static bool is_single(const struct join_stage *stage)
     case JOIN_ANTI:
         return stage->rest_count == 0;
     case JOIN_RIGHT:
+        return stage->table->unique && stage->rest_count == 0;
     case JOIN_FULL:
+    case JOIN_RIGHT_SEMI:
+    case JOIN_RIGHT_ANTI:
         break;
     }
     return false;
+}
+
+/* Only which right rows have a match is asked, and the keys alone tell. */
+static tdbplus_status mark_right(struct join_stage *stage, struct exec *exec,
+                                 const struct batch *in, struct batch *out)
+{
+    struct func_rows rows = batch_rows(in);
+    struct column *keys = NULL;
+    uint32_t *firsts = arena_alloc(&out->arena, (rows.count + 1u) * sizeof *firsts);
+    if (firsts == NULL) {
+        return exec_no_memory(exec);
+    }
+    TRY(key_columns(exec, in, stage->left_keys, stage->key_count, &out->arena, &keys));
+    TRY(join_table_find(stage->table, exec, keys, &rows, &out->arena, firsts));
+    for (uint32_t i = 0; i < rows.count; i++) {
+        // Rows with one key are marked together.
+        for (uint32_t row = firsts[i]; row != ROW_NONE && stage->right_matched[row] == 0;
+             row = join_table_next(stage->table, row)) {
+            stage->right_matched[row] = 1;
+        }
+    }
+    return TDBPLUS_OK;
 }
 
 static tdbplus_status join_push(struct stage *base, struct exec *exec, const struct batch *in,
@@ -342,6 +381,10 @@ static tdbplus_status join_push(struct stage *base, struct exec *exec, const str
     if (is_single(stage)) {
         *more_out = false;
         return push_single(stage, exec, in, out);
+    }
+    if (only_right(stage) && stage->rest_count == 0 && stage->key_count > 0) {
+        *more_out = false;
+        return mark_right(stage, exec, in, out);
     }
     if (!stage->open) {
         TRY(open_batch(stage, exec, in));
@@ -354,7 +397,7 @@ static tdbplus_status join_push(struct stage *base, struct exec *exec, const str
         collect_pairs(stage, &rows, &pairs);
         TRY(join_rows(stage, exec, in, &pairs, out));
         TRY(filter_pairs(stage, exec, &pairs, out));
-        if (only_left(stage)) {
+        if (only_left(stage) || only_right(stage)) {
             out->row_count = 0;
             out->selection = NULL;
         }
@@ -377,7 +420,8 @@ static tdbplus_status join_drain(struct stage *base, struct exec *exec, struct b
         return TDBPLUS_END;
     }
     TRY(join_begin(base, exec));
-    uint32_t left = stage->left.column_count;
+    uint32_t left = only_right(stage) ? 0 : stage->left.column_count;
+    bool wanted = stage->plan->join_kind == JOIN_RIGHT_SEMI;
     uint32_t *numbers = arena_alloc(&out->arena, BATCH_ROW_COUNT_MAX * sizeof *numbers);
     uint32_t count = 0;
     if (numbers == NULL || !batch_shape(out, left + stage->right.column_count, 0)) {
@@ -386,7 +430,7 @@ static tdbplus_status join_drain(struct stage *base, struct exec *exec, struct b
     for (; count < BATCH_ROW_COUNT_MAX && stage->drain_row < stage->store->row_count;
          stage->drain_row++) {
         numbers[count] = stage->drain_row;
-        count += stage->right_matched[stage->drain_row] == 0;
+        count += (stage->right_matched[stage->drain_row] != 0) == wanted;
     }
     if (count == 0) {
         return TDBPLUS_END;
@@ -497,8 +541,8 @@ bool stage_keeps_right(const struct stage *stage)
 static tdbplus_status lend_keys(struct join_stage *stage, struct exec *exec)
 {
     uint8_t kind = stage->plan->join_kind;
-    if (stage->key_count != 1 || (kind != JOIN_INNER && kind != JOIN_SEMI && kind != JOIN_RIGHT) ||
-        stage->left_keys[0]->kind != EXPR_SLOT) {
+    bool drops = kind != JOIN_LEFT && kind != JOIN_FULL && kind != JOIN_ANTI;
+    if (stage->key_count == 0 || !drops || stage->left_keys[0]->kind != EXPR_SLOT) {
         return TDBPLUS_OK;
     }
     return scan_add_probe(exec, stage->left.last,

@@ -222,6 +222,32 @@ done:
     return status;
 }
 
+/* Of several columns: the values of the first, for scans to ask. */
+static tdbplus_status note_first(struct join_table *table, struct exec *exec,
+                                 const struct row_store *store, struct expr *const *keys,
+                                 struct batch *batch)
+{
+    tdbplus_status status = TDBPLUS_OK;
+    uint32_t count = store->row_count;
+    size_t words = (size_t)count / 64 + 1;
+    struct integers integers = {.values = alloc_raw(table->alloc, (count + 1u) * sizeof(int64_t)),
+                                .nulls = alloc_array(table->alloc, words, sizeof(uint64_t))};
+    if (integers.values == NULL || integers.nulls == NULL) {
+        status = exec_no_memory(exec);
+        goto done;
+    }
+    TRY_OR(done, read_all(exec, store, keys, batch, &integers));
+    uint64_t range =
+        integers.max < integers.min ? 0 : (uint64_t)integers.max - (uint64_t)integers.min;
+    table->base = integers.max < integers.min ? 0 : integers.min;
+    table->range = range == UINT64_MAX ? range : range + 1;
+    status = note_present(table, exec, &integers, count);
+done:
+    alloc_free(table->alloc, integers.values, count + 1u, sizeof(int64_t));
+    alloc_free(table->alloc, integers.nulls, words, sizeof(uint64_t));
+    return status;
+}
+
 static tdbplus_status add_chunk(struct join_table *table, struct exec *exec, uint32_t first,
                                 const struct column *columns, struct batch *batch)
 {
@@ -259,6 +285,9 @@ tdbplus_status join_table_build(struct join_table *table, struct exec *exec,
     table->chain_count = store->row_count + 1u;
     if (table->layout.column_count == 1 && is_integer(keys[0]->type)) {
         TRY_OR(done, try_direct(table, exec, store, keys, &batch, &done));
+    }
+    if (table->layout.column_count > 1 && is_integer(keys[0]->type)) {
+        TRY_OR(done, note_first(table, exec, store, keys, &batch));
     }
     for (uint32_t chunk = done ? 0 : store->chunk_count; chunk > 0; chunk--) {
         struct column *columns = NULL;

@@ -380,6 +380,90 @@ static tdbplus_status sort_key_one(struct exec *exec, const struct column *colum
     return buffer->failed ? exec_no_memory(exec) : TDBPLUS_OK;
 }
 
+/* ---- order of integers: a column at a time into keys of one size ---- */
+
+#define WORD_ORDER_SIZE 9u /* Whether it is null, and eight bytes. */
+#define SIGN_BIT        ((uint64_t)1 << 63)
+
+static bool is_ordered_word(const struct column *column)
+{
+    struct type type = column->type;
+    bool number = type.id == TYPE_INT2 || type.id == TYPE_INT4 || type.id == TYPE_INT8 ||
+                  type.id == TYPE_DATE || type.id == TYPE_TIME || type.id == TYPE_TIMESTAMP ||
+                  type.id == TYPE_TIMESTAMPTZ ||
+                  (type.id == TYPE_NUMERIC && type_physical(type) == PHYSICAL_8);
+    return number && column->form != COLUMN_DICTIONARY && column->validity == NULL;
+}
+
+/* Of a column that is_ordered_word(). */
+static int64_t word_at(const struct column *column, uint32_t row)
+{
+    row = column->form == COLUMN_CONSTANT ? 0 : row;
+    switch ((int)type_physical(column->type)) {
+    case PHYSICAL_2:
+        return ((const int16_t *)column->data)[row];
+    case PHYSICAL_4:
+        return ((const int32_t *)column->data)[row];
+    default:
+        return ((const int64_t *)column->data)[row];
+    }
+}
+
+static bool order_words(const struct column *columns, const struct sort_order *orders,
+                        uint32_t column_count, const struct func_rows *rows, struct arena *arena,
+                        struct span *keys)
+{
+    size_t stride = (size_t)column_count * WORD_ORDER_SIZE;
+    uint8_t *bytes = arena_bytes(arena, stride * rows->count + 1);
+    if (bytes == NULL) {
+        return false;
+    }
+    for (uint32_t c = 0; c < column_count; c++) {
+        uint8_t *at = bytes + (size_t)c * WORD_ORDER_SIZE;
+        uint64_t flip = orders[c].descending ? ~SIGN_BIT : SIGN_BIT;
+        for (uint32_t i = 0; i < rows->count; i++, at += stride) {
+            at[0] = orders[c].nulls_first;
+            store_u64_be(at + 1, (uint64_t)word_at(&columns[c], rows_at(rows, i)) ^ flip);
+        }
+    }
+    for (uint32_t i = 0; i < rows->count; i++) {
+        keys[i] = (struct span){.data = bytes + stride * i, .size = stride};
+    }
+    return true;
+}
+
+tdbplus_status sort_keys_limit(struct exec *exec, const struct column *column,
+                               const struct sort_order *order, struct span last,
+                               const struct func_rows *rows, struct arena *arena,
+                               struct func_rows *rows_out)
+{
+    *rows_out = *rows;
+    if (!is_ordered_word(column) || last.size < WORD_ORDER_SIZE ||
+        last.data[0] != order->nulls_first) {
+        return TDBPLUS_OK;
+    }
+    uint16_t *kept = arena_alloc(arena, (rows->count + 1u) * sizeof *kept);
+    if (kept == NULL) {
+        return exec_no_memory(exec);
+    }
+    uint64_t flip = order->descending ? ~SIGN_BIT : SIGN_BIT;
+    int64_t most = (int64_t)(load_u64_be(last.data + 1) ^ flip);
+    uint32_t count = 0;
+    if (order->descending) {
+        for (uint32_t i = 0; i < rows->count; i++) {
+            kept[count] = (uint16_t)rows_at(rows, i);
+            count += word_at(column, kept[count]) >= most;
+        }
+    } else {
+        for (uint32_t i = 0; i < rows->count; i++) {
+            kept[count] = (uint16_t)rows_at(rows, i);
+            count += word_at(column, kept[count]) <= most;
+        }
+    }
+    *rows_out = (struct func_rows){kept, count, rows->row_count};
+    return TDBPLUS_OK;
+}
+
 tdbplus_status sort_keys_make(struct exec *exec, const struct column *columns,
                               const struct sort_order *orders, uint32_t column_count,
                               const struct func_rows *rows, struct arena *arena,
@@ -387,6 +471,15 @@ tdbplus_status sort_keys_make(struct exec *exec, const struct column *columns,
 {
     tdbplus_status status = TDBPLUS_OK;
     struct buffer buffer;
+    bool words = column_count > 0;
+    for (uint32_t c = 0; c < column_count; c++) {
+        words = words && is_ordered_word(&columns[c]);
+    }
+    if (words) {
+        return order_words(columns, orders, column_count, rows, arena, keys_out)
+                   ? TDBPLUS_OK
+                   : exec_no_memory(exec);
+    }
     buffer_init(&buffer, exec->call->alloc);
     for (uint32_t i = 0; i < rows->count; i++) {
         buffer_clear(&buffer);

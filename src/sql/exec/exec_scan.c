@@ -177,6 +177,9 @@ static tdbplus_status scan_stage_begin(struct stage *stage, struct exec *exec)
     scan->begun = true;
     scan->keep = (struct scan_keep){.keep = keep_rows, .context = scan};
     if (scan->leader != scan) {
+        // What joins above the team's part lend is known to the leader alone.
+        memcpy(scan->probes, scan->leader->probes, sizeof scan->probes);
+        scan->probe_count = scan->leader->probe_count;
         scan->scan = scan->leader->scan;
         scan->nothing = scan->leader->nothing;
         return TDBPLUS_OK;
@@ -338,6 +341,9 @@ tdbplus_status scan_add_probe(struct exec *exec, struct stage *last, uint32_t id
         if (!last->ops->passes_rows || stage_keeps_right(last)) {
             return TDBPLUS_OK;
         }
+    }
+    if (last != NULL && stage_is_aggregate(last)) {
+        return aggregate_add_probe(exec, last, id, table);
     }
     if (last == NULL || !stage_is_scan(last) ||
         ((const struct scan_stage *)last)->plan->scan.paths != NULL) {

@@ -19,3 +19,8 @@ TDBPLUS_CHECKED tdbplus_status make_filtered_scan(struct exec *exec, const struc
  */
 TDBPLUS_CHECKED tdbplus_status scan_add_probe(struct exec *exec, struct stage *last, uint32_t id,
                                               const struct join_table *table);
+
+/* The same for what an aggregate reads, if the column is a key that it takes as it is. */
+bool stage_is_aggregate(const struct stage *stage);
+TDBPLUS_CHECKED tdbplus_status aggregate_add_probe(struct exec *exec, struct stage *aggregate,
+                                                   uint32_t id, const struct join_table *table);

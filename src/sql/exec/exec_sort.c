@@ -105,6 +105,12 @@ static tdbplus_status keep_batch(struct sort_stage *stage, struct exec *exec,
     }
     for (uint32_t i = 0; i < key_count; i++) {
         TRY(eval_expr(&eval, stage->keys[i], &rows, &columns[i]));
+        if (i == 0 && stage->last.data != NULL) {
+            TRY(sort_keys_limit(exec, columns, stage->orders, stage->last, &rows, arena, &rows));
+        }
+    }
+    if (rows.count == 0) {
+        return TDBPLUS_OK;
     }
     TRY(sort_keys_make(exec, columns, stage->orders, key_count, &rows,
                        stage->wanted == UINT64_MAX ? stage->arena : arena, keys));

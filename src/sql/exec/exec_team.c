@@ -19,8 +19,9 @@ static bool can_share_exprs(struct expr *const *exprs, uint32_t count)
 static bool can_share(const struct plan *plan)
 {
     for (; plan != NULL; plan = plan->left) {
-        bool keeps_right = plan->kind == PLAN_JOIN &&
-                           (plan->join_kind == JOIN_RIGHT || plan->join_kind == JOIN_FULL);
+        bool keeps_right = plan->kind == PLAN_JOIN && plan->join_kind != JOIN_INNER &&
+                           plan->join_kind != JOIN_LEFT && plan->join_kind != JOIN_SEMI &&
+                           plan->join_kind != JOIN_ANTI;
         switch (plan->kind) {
         case PLAN_SCAN:
             return plan->scan.access == NULL && plan->scan.order == SCAN_ANY;

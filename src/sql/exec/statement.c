@@ -8,6 +8,7 @@
 #include "sql/bind/bind.h"
 #include "sql/exec/definition.h"
 #include "sql/exec/exec_internal.h"
+#include "sql/exec/exec_trial.h"
 #include "sql/exec/index_texts.h"
 #include "sql/opt/optimize.h"
 #include "sql/parse/parse.h"
@@ -204,7 +205,9 @@ static tdbplus_status prepare(const struct sql_script *script, uint32_t number, 
     }
     struct plan **plan = bound->kind == BOUND_CREATE_TABLE ? &bound->create.source : &bound->plan;
     if (*plan != NULL) {
-        struct opt_options rules = {.rules_off = script->settings.rules_off};
+        struct trial_context context = {.txn = txn, .call = call};
+        struct opt_sampler sampler = {.context = &context, .share = trial_share};
+        struct opt_options rules = {.rules_off = script->settings.rules_off, .sampler = &sampler};
         TRY(optimize(plan, &prepared->arena, &bound->next_id, &rules, call->err));
     }
     if (!visit_plans(prepared, *plan)) {

@@ -84,9 +84,88 @@ static enum like match(struct span text, struct span pattern, bool fold_case)
     return p == pattern.size ? LIKE_YES : LIKE_NO;
 }
 
+/* A pattern of plain text between percent signs: '%special%requests%'. */
+#define PIECE_COUNT_MAX 16u
+
+struct pieces {
+    struct span items[PIECE_COUNT_MAX];
+    uint32_t count;
+    bool open_begin; /* Begins with a percent sign. */
+    bool open_end;
+};
+
+/* False for patterns that need more than looking for texts one after the other. */
+static bool cut_pieces(struct span pattern, struct pieces *pieces)
+{
+    size_t begin = 0;
+    *pieces = (struct pieces){.count = 0};
+    if (pattern.size == 0 || memchr(pattern.data, '%', pattern.size) == NULL) {
+        return false;
+    }
+    pieces->open_begin = pattern.data[0] == '%';
+    pieces->open_end = pattern.data[pattern.size - 1] == '%';
+    for (size_t at = 0; at <= pattern.size; at++) {
+        bool ends = at == pattern.size || pattern.data[at] == '%';
+        if (!ends && (pattern.data[at] == '_' || pattern.data[at] == '\\')) {
+            return false;
+        }
+        if (ends && at > begin) {
+            if (pieces->count == PIECE_COUNT_MAX) {
+                return false;
+            }
+            pieces->items[pieces->count++] =
+                (struct span){.data = pattern.data + begin, .size = at - begin};
+        }
+        begin = ends ? at + 1 : begin;
+    }
+    return true;
+}
+
+static bool match_pieces(const struct pieces *pieces, struct span text)
+{
+    const uint8_t *at = text.data;
+    size_t left = text.size;
+    uint32_t first = 0;
+    uint32_t last = pieces->count;
+    if (!pieces->open_begin) {
+        struct span head = pieces->items[first++];
+        if (left < head.size || memcmp(at, head.data, head.size) != 0) {
+            return false;
+        }
+        at += head.size;
+        left -= head.size;
+    }
+    if (!pieces->open_end) {
+        struct span tail = pieces->items[--last];
+        if (left < tail.size || memcmp(at + left - tail.size, tail.data, tail.size) != 0) {
+            return false;
+        }
+        left -= tail.size;
+    }
+    for (; first < last; first++) {
+        const uint8_t *found =
+            memmem(at, left, pieces->items[first].data, pieces->items[first].size);
+        if (found == NULL) {
+            return false;
+        }
+        left -= (size_t)(found - at) + pieces->items[first].size;
+        at = found + pieces->items[first].size;
+    }
+    return true;
+}
+
 static tdbplus_status match_all(struct func_call *call, bool fold_case, bool negated)
 {
     uint8_t *result = call->result->data;
+    struct pieces pieces;
+    if (call->arguments[1].form == COLUMN_CONSTANT && !fold_case && call->count > 0 &&
+        cut_pieces(text_argument(call, 1, 0), &pieces)) {
+        for (uint32_t i = 0; i < call->count; i++) {
+            uint32_t row = kernel_row(call, i);
+            result[row] = match_pieces(&pieces, text_argument(call, 0, row)) != negated;
+        }
+        return TDBPLUS_OK;
+    }
     for (uint32_t i = 0; i < call->count; i++) {
         uint32_t row = kernel_row(call, i);
         enum like like = match(text_argument(call, 0, row), text_argument(call, 1, row), fold_case);

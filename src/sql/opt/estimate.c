@@ -10,7 +10,7 @@
 #include "sql/opt/opt_internal.h"
 
 #define FILTER_SHARE    0.25 /* Of rows that pass a condition of which nothing is known. */
-#define HAVING_SHARE    0.1
+#define HAVING_SHARE    0.02
 #define SEMI_SHARE      0.5
 #define SAMPLE_ROWS_MIN 20000.0
 #define ESTIMATE_DEPTH  64u
@@ -82,6 +82,9 @@ static double join_rows(struct optimizer *optimizer, const struct plan *plan, ui
     double right = rows_at_depth(optimizer, plan->right, depth);
     if (plan->join_kind == JOIN_SEMI || plan->join_kind == JOIN_ANTI) {
         return left * SEMI_SHARE;
+    }
+    if (plan->join_kind == JOIN_RIGHT_SEMI || plan->join_kind == JOIN_RIGHT_ANTI) {
+        return right * SEMI_SHARE;
     }
     double rows = left * right;
     for (uint32_t i = 0; i < plan->expr_count; i++) {

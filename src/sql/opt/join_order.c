@@ -13,6 +13,9 @@
 #define CROSS_PENALTY   1e3
 #define COST_BUILD      2.0 /* Of a row kept in a hash table, in rows made. */
 #define COST_PROBE      0.3
+#define SINK_SHARE      0.3 /* Of an input's rows, kept by a semi join. */
+#define TURN_SHARE      2.0
+#define TURN_ROWS_MIN   1e4
 #define SMALL_PRODUCT   1e5 /* Pairs that any order gets through. */
 
 struct join_condition {
@@ -348,10 +351,75 @@ static bool reads_by_name(const struct plan *plan)
     return plan->kind == PLAN_PROJECT || plan->kind == PLAN_AGGREGATE;
 }
 
+/* The smaller side of a semi, anti or left join is the one to keep in a table. */
+static void turn_join(struct optimizer *optimizer, struct plan *join, bool by_name)
+{
+    static const uint8_t turned[] = {
+        [JOIN_LEFT] = JOIN_RIGHT, [JOIN_SEMI] = JOIN_RIGHT_SEMI, [JOIN_ANTI] = JOIN_RIGHT_ANTI};
+    uint8_t kind = join->join_kind;
+    bool turns = kind == JOIN_SEMI || kind == JOIN_ANTI || (kind == JOIN_LEFT && by_name);
+    if (!turns) {
+        return;
+    }
+    double left = opt_estimate_rows(optimizer, join->left);
+    double right = opt_estimate_rows(optimizer, join->right);
+    if (left * TURN_SHARE < right && right > TURN_ROWS_MIN) {
+        struct plan *kept = join->left;
+        join->left = join->right;
+        join->right = kept;
+        join->join_kind = turned[kind];
+    }
+}
+
+static bool reads_side(const struct plan *semi, const struct plan *side)
+{
+    for (uint32_t i = 0; i < semi->expr_count; i++) {
+        if (opt_expr_reads(semi->exprs[i], side)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A semi join above inner joins whose conditions are about one of their inputs drops rows of that
+ * input before it is joined, where it is likely to drop many. */
+static tdbplus_status sink_semi_join(struct optimizer *optimizer, struct plan **plan)
+{
+    struct plan *semi = *plan;
+    struct plan **at = &semi->left;
+    while ((*at)->kind == PLAN_JOIN && (*at)->join_kind == JOIN_INNER) {
+        bool left = reads_side(semi, (*at)->left);
+        bool right = reads_side(semi, (*at)->right);
+        if (left == right) {
+            return TDBPLUS_OK;
+        }
+        at = left ? &(*at)->left : &(*at)->right;
+    }
+    double rows = opt_estimate_rows(optimizer, *at);
+    if (at == &semi->left || opt_estimate_rows(optimizer, semi->right) > rows * SINK_SHARE) {
+        return TDBPLUS_OK;
+    }
+    struct plan_column *columns =
+        arena_array(optimizer->arena, (*at)->column_count + 1u, sizeof *columns);
+    if (columns == NULL) {
+        return opt_no_memory(optimizer);
+    }
+    memcpy(columns, (*at)->columns, (*at)->column_count * sizeof *columns);
+    semi->columns = columns;
+    semi->column_count = (*at)->column_count;
+    *plan = semi->left;
+    semi->left = *at;
+    *at = semi;
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status order_input(struct optimizer *optimizer, struct plan **plan, bool by_name)
 {
     if (*plan == NULL) {
         return TDBPLUS_OK;
+    }
+    if ((*plan)->kind == PLAN_JOIN && (*plan)->join_kind == JOIN_SEMI) {
+        TRY(sink_semi_join(optimizer, plan));
     }
     if ((*plan)->kind == PLAN_JOIN && (*plan)->join_kind == JOIN_INNER) {
         return order_joins(optimizer, plan, by_name);
@@ -360,7 +428,11 @@ static tdbplus_status order_input(struct optimizer *optimizer, struct plan **pla
                   (*plan)->kind == PLAN_SORT || (*plan)->kind == PLAN_LIMIT;
     bool inner = reads_by_name(*plan) || (passes && by_name);
     TRY(order_input(optimizer, &(*plan)->left, inner));
-    return order_input(optimizer, &(*plan)->right, inner);
+    TRY(order_input(optimizer, &(*plan)->right, inner));
+    if ((*plan)->kind == PLAN_JOIN) {
+        turn_join(optimizer, *plan, by_name);
+    }
+    return TDBPLUS_OK;
 }
 
 static tdbplus_status order_below(struct optimizer *optimizer, struct plan **plan)

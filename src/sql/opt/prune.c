@@ -183,10 +183,12 @@ static bool use_node(struct map *used, struct plan *plan)
 /* Nodes that hand their input on have the input's columns. */
 static tdbplus_status take_columns(struct optimizer *optimizer, struct plan *plan)
 {
-    const struct plan *left = plan->left;
+    bool only_right = plan->kind == PLAN_JOIN &&
+                      (plan->join_kind == JOIN_RIGHT_SEMI || plan->join_kind == JOIN_RIGHT_ANTI);
+    const struct plan *left = only_right ? plan->right : plan->left;
     const struct plan *right =
-        plan->kind == PLAN_APPLY || (plan->kind == PLAN_JOIN && plan->join_kind != JOIN_SEMI &&
-                                     plan->join_kind != JOIN_ANTI)
+        plan->kind == PLAN_APPLY || (plan->kind == PLAN_JOIN && !only_right &&
+                                     plan->join_kind != JOIN_SEMI && plan->join_kind != JOIN_ANTI)
             ? plan->right
             : NULL;
     uint32_t count = left->column_count + (right != NULL ? right->column_count : 0);

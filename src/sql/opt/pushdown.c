@@ -97,6 +97,8 @@ static bool may_enter(const struct plan *join, bool left, bool from_above)
     case JOIN_SEMI:
         return true;
     case JOIN_FULL:
+    case JOIN_RIGHT_SEMI: // Not made yet.
+    case JOIN_RIGHT_ANTI:
         break;
     }
     return false;

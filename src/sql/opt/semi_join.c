@@ -1,6 +1,6 @@
 /*
  * WHERE EXISTS (...) and WHERE x IN (...) become semi joins, NOT EXISTS an anti join: the query is
- * run once and hashed, instead of once a row. NOT IN stays as it is, because of its nulls.
+ * run once and hashed, instead of once a row. NOT IN only of columns that are never null.
  */
 
 #include <string.h>
@@ -26,14 +26,63 @@ static tdbplus_status put_join(struct optimizer *optimizer, enum plan_join kind,
     return TDBPLUS_OK;
 }
 
-/* x IN (query): the query reads nothing of the row. */
-static tdbplus_status convert_in(struct optimizer *optimizer, struct expr *expr,
-                                 struct plan **input, bool *done_out)
+/* True when the column comes from a stored one that is declared NOT NULL. */
+static bool never_null(const struct plan *plan, const struct expr *expr)
+{
+    while (expr->kind == EXPR_COLUMN && plan != NULL) {
+        const struct expr *next = expr;
+        switch (plan->kind) {
+        case PLAN_SCAN:
+            for (uint32_t i = 0; i < plan->column_count; i++) {
+                if (plan->columns[i].id == expr->number) {
+                    return plan->scan.paths == NULL &&
+                           plan->scan.object->schema->columns[plan->scan.positions[i]].not_null;
+                }
+            }
+            return false;
+        case PLAN_PROJECT:
+            for (uint32_t i = 0; i < plan->expr_count; i++) {
+                next = plan->columns[i].id == expr->number ? plan->exprs[i] : next;
+            }
+            break;
+        case PLAN_FILTER:
+        case PLAN_SORT:
+        case PLAN_LIMIT:
+        case PLAN_DISTINCT:
+            break;
+        case PLAN_JOIN:
+            if (plan->join_kind == JOIN_INNER &&
+                plan_find_column(plan->left, expr->number) == NULL) {
+                plan = plan->right;
+                continue;
+            }
+            if (plan->join_kind != JOIN_INNER && plan->join_kind != JOIN_SEMI &&
+                plan->join_kind != JOIN_ANTI) {
+                return false;
+            }
+            break;
+        default:
+            return false;
+        }
+        expr = next;
+        plan = plan->left;
+    }
+    return false;
+}
+
+/* x IN (query), or NOT IN: the query reads nothing of the row. */
+static tdbplus_status convert_in(struct optimizer *optimizer, const struct expr *expr,
+                                 enum plan_join kind, struct plan **input, bool *done_out)
 {
     struct plan *query = expr->subquery->plan;
     if (strcmp(expr->func->name, "=") != 0 || opt_plan_reads(query, *input) ||
         expr_contains(expr->arguments[0], EXPR_SUBQUERY)) {
         return TDBPLUS_OK;
+    }
+    struct expr first = {.kind = EXPR_COLUMN, .number = query->columns[0].id};
+    if (kind == JOIN_ANTI &&
+        (!never_null(*input, expr->arguments[0]) || !never_null(query, &first))) {
+        return TDBPLUS_OK; // A null makes the answer unknown for every row.
     }
     struct expr **conditions = arena_array(optimizer->arena, 1, sizeof *conditions);
     struct expr *equal = expr_call(optimizer->arena, expr->func, type_of(TYPE_BOOL), 2);
@@ -46,7 +95,7 @@ static tdbplus_status convert_in(struct optimizer *optimizer, struct expr *expr,
     equal->arguments[1] = value;
     conditions[0] = equal;
     *done_out = true;
-    return put_join(optimizer, JOIN_SEMI, query, conditions, 1, input);
+    return put_join(optimizer, kind, query, conditions, 1, input);
 }
 
 /* Splits the conditions of a query's filter into those that read the row and the others. */
@@ -158,11 +207,11 @@ static tdbplus_status convert(struct optimizer *optimizer, struct expr *expr, st
     if (inner->subquery->kind == EXPR_EXISTS) {
         return convert_exists(optimizer, inner, negated ? JOIN_ANTI : JOIN_SEMI, input, done_out);
     }
-    if (inner->subquery->kind == EXPR_ANY && !negated && is_true(inner->arguments[0])) {
-        return convert_any_true(optimizer, inner, input, done_out);
+    if (inner->subquery->kind == EXPR_ANY && is_true(inner->arguments[0])) {
+        return negated ? TDBPLUS_OK : convert_any_true(optimizer, inner, input, done_out);
     }
-    if (inner->subquery->kind == EXPR_ANY && !negated) {
-        return convert_in(optimizer, expr, input, done_out);
+    if (inner->subquery->kind == EXPR_ANY) {
+        return convert_in(optimizer, inner, negated ? JOIN_ANTI : JOIN_SEMI, input, done_out);
     }
     return TDBPLUS_OK;
 }

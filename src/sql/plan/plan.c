@@ -218,8 +218,14 @@ static void print_expr(const struct expr *expr, struct buffer *buffer, uint32_t 
 static const char *join_name(uint8_t kind)
 {
     static const char *const names[] = {
-        [JOIN_INNER] = "Inner Join", [JOIN_LEFT] = "Left Join", [JOIN_RIGHT] = "Right Join",
-        [JOIN_FULL] = "Full Join",   [JOIN_SEMI] = "Semi Join", [JOIN_ANTI] = "Anti Join",
+        [JOIN_INNER] = "Inner Join",
+        [JOIN_LEFT] = "Left Join",
+        [JOIN_RIGHT] = "Right Join",
+        [JOIN_FULL] = "Full Join",
+        [JOIN_SEMI] = "Semi Join",
+        [JOIN_ANTI] = "Anti Join",
+        [JOIN_RIGHT_SEMI] = "Right Semi Join",
+        [JOIN_RIGHT_ANTI] = "Right Anti Join",
     };
     return names[kind];
 }

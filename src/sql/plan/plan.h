@@ -35,7 +35,16 @@ enum plan_kind {
     PLAN_DELETE,
 };
 
-enum plan_join { JOIN_INNER = 0, JOIN_LEFT, JOIN_RIGHT, JOIN_FULL, JOIN_SEMI, JOIN_ANTI };
+enum plan_join {
+    JOIN_INNER = 0,
+    JOIN_LEFT,
+    JOIN_RIGHT,
+    JOIN_FULL,
+    JOIN_SEMI,
+    JOIN_ANTI,
+    JOIN_RIGHT_SEMI, /* The optimiser's: the right rows that have a match, */
+    JOIN_RIGHT_ANTI, /* or have none. */
+};
 
 enum plan_set { SET_UNION = 0, SET_INTERSECT, SET_EXCEPT };
 

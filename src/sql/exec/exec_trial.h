@@ -1,0 +1,14 @@
+#pragma once
+
+/* Trying conditions on a few rows of a table, for the optimiser. */
+
+#include "sql/exec/exec_internal.h"
+#include "sql/opt/optimize.h"
+
+struct trial_context {
+    struct txn *txn;
+    const struct call *call;
+};
+
+/* As opt_sampler's function, whose context is a struct trial_context. */
+bool trial_share(void *context, const struct plan *filter, double *share_out);
