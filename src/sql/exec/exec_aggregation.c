@@ -2,8 +2,9 @@
 
 #include <string.h>
 
-#define STATE_ALIGN 16u
-#define FLOAT_LANES 16u
+#define STATE_ALIGN  16u
+#define FLOAT_LANES  16u
+#define SUM_HIGH_MAX ((int64_t)1 << 61)
 
 /* What a record keeps before the states: the group's number, for DISTINCT. */
 #define NUMBER_SIZE STATE_ALIGN
@@ -412,13 +413,16 @@ static tdbplus_status sum_narrow(struct aggregation *aggregation, const struct a
         return TDBPLUS_OK;
     }
     for (uint32_t i = 0; i < rows->count; i++) {
-        struct decimal_sum *sum = state_at(aggregation, slot, chosen, i);
+        struct decimal_sum *sum = (void *)(chosen->payloads[i] + slot->offset);
         int64_t value = values->narrow[rows_at(rows, i)];
-        if (!decimal_sum_add(sum, value)) {
+        // Far from both ends of 128 bits nothing that has 64 can leave them.
+        int64_t high = (int64_t)(sum->sum >> 64);
+        if (high > SUM_HIGH_MAX || high < -SUM_HIGH_MAX) {
             TRY(decimal_sum_flush(aggregation->exec, sum, values->scale,
                                   &aggregation->exec->arena));
-            (void)decimal_sum_add(sum, value);
         }
+        sum->sum += value;
+        sum->count++;
         sum->scale = values->scale;
     }
     return TDBPLUS_OK;

@@ -495,6 +495,19 @@ static bool is_equality(const struct expr *expr)
            expr->func->arguments[0] != TYPE_JSON;
 }
 
+/* An inner join with a key of integers asks other equalities of the few pairs that it leaves: an
+ * array by value is faster than keys of numerics in long form. */
+static bool is_rather_asked(const struct plan *plan, const struct expr *condition)
+{
+    bool integers = false;
+    for (uint32_t i = 0; i < plan->expr_count; i++) {
+        integers = integers ||
+                   (is_equality(plan->exprs[i]) && plan->exprs[i]->func->arguments[0] == TYPE_INT8);
+    }
+    return plan->join_kind == JOIN_INNER && integers && condition->kind == EXPR_CALL &&
+           condition->func->arguments[0] == TYPE_NUMERIC;
+}
+
 static tdbplus_status compile_conditions(struct join_stage *stage, struct exec *exec)
 {
     const struct plan *plan = stage->plan;
@@ -514,7 +527,7 @@ static tdbplus_status compile_conditions(struct join_stage *stage, struct exec *
     for (uint32_t i = 0; i < plan->expr_count; i++) {
         const struct expr *condition = plan->exprs[i];
         const struct expr *sides[2] = {NULL, NULL};
-        if (is_equality(condition)) {
+        if (is_equality(condition) && !is_rather_asked(plan, condition)) {
             uint32_t first = is_of(condition->arguments[0], &stage->left) ? 0 : 1;
             sides[0] = condition->arguments[first];
             sides[1] = condition->arguments[1 - first];
