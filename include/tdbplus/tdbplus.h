@@ -372,6 +372,19 @@ TDBPLUS_API TDBPLUS_CHECKED tdbplus_status tdbplus_savepoint(tdbplus_txn *txn, c
 TDBPLUS_API TDBPLUS_CHECKED tdbplus_status tdbplus_rollback_to(tdbplus_txn *txn, const char *name,
                                                                tdbplus_call *call);
 
+/*
+ * From now on rows of the collection expire `ttl_us` microseconds after the time in `column`, a
+ * date or a timestamp; a null never does. Nobody sees an expired row: a key that had one is free
+ * again, and flushes and merges take it away in time. The time compared with is that of the
+ * transaction's snapshot, so within one nothing vanishes. `column` NULL: nothing expires.
+ *
+ *   TDBPLUS_E_UNSUPPORTED  the collection has indexes or foreign keys
+ */
+TDBPLUS_API TDBPLUS_CHECKED tdbplus_status tdbplus_ttl_set(tdbplus_db *db, tdbplus_txn *txn,
+                                                           const char *collection,
+                                                           const char *column, int64_t ttl_us,
+                                                           tdbplus_call *call);
+
 /* ---- rows ---- */
 
 /*

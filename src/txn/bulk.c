@@ -19,6 +19,7 @@
 #include "base/plant.h"
 #include "storage/segment/merge.h"
 #include "txn/bulk_rows.h"
+#include "txn/expired.h"
 #include "txn/txn_internal.h"
 
 enum bulk_state {
@@ -349,6 +350,21 @@ static tdbplus_status still_exists(struct bulk *bulk, const struct segment_key *
     return TDBPLUS_OK;
 }
 
+/* True when nobody sees the row any more: it may be replaced whatever the mode. */
+static tdbplus_status has_expired(struct bulk *bulk, const struct segment_key *key,
+                                  bool *expired_out, struct err *err)
+{
+    struct row_place place = {0};
+    if (bulk->schema->ttl_column_id == 0) {
+        return TDBPLUS_OK;
+    }
+    TRY(version_find(bulk->existing, key, TIMESTAMP_OPEN - 1, &place, err));
+    TRY(expiry_check(bulk->existing, bulk->schema, bulk->txn->snapshot.timestamp, &place,
+                     bulk->alloc, err));
+    *expired_out = !place.found;
+    return TDBPLUS_OK;
+}
+
 /* A row exists that has the key of the window's row `number`. */
 static tdbplus_status meet(struct bulk *bulk, const struct window *window, uint32_t number,
                            const struct segment_key *key, uint64_t begin, struct err *err)
@@ -365,7 +381,9 @@ static tdbplus_status meet(struct bulk *bulk, const struct window *window, uint3
         return err_set(err, TDBPLUS_E_CONFLICT,
                        "could not serialize access due to concurrent update");
     }
-    if (bulk->options.mode == TXN_INSERT) {
+    bool expired = false;
+    TRY(has_expired(bulk, key, &expired, err));
+    if (bulk->options.mode == TXN_INSERT && !expired) {
         return duplicate(bulk, window->batch, row_at(window->batch, number), err);
     }
     return planted(PLANT_LOAD_REPLACED_STAY)

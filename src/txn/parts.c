@@ -798,6 +798,10 @@ static tdbplus_status count_rows(struct txn *txn, const struct object *collectio
 tdbplus_status txn_index_build(struct txn *txn, const struct object *collection, uint64_t index_id,
                                const struct call *call)
 {
+    if (collection->schema->ttl_column_id != 0) {
+        return err_set(call->err, TDBPLUS_E_UNSUPPORTED,
+                       "rows of \"%s\" expire: it cannot have indexes", collection->name);
+    }
     struct index_walk walk = {.txn = txn, .collection = collection, .call = call};
     uint64_t rows = 0;
     TRY(txn_check_writable(txn, call->err));

@@ -126,7 +126,8 @@ static void split_fetch(struct scan *scan)
         bool early =
             !choosy ||
             (conditions && is_listed(scan->condition_fetch, options->condition_count, i)) ||
-            is_listed(scan->keep_fetch, options->early_count, i);
+            is_listed(scan->keep_fetch, options->early_count, i) ||
+            (scan->expires && i == scan->ttl_fetch);
         if (early) {
             scan->early[scan->early_count++] = i;
         } else {
@@ -140,7 +141,7 @@ static tdbplus_status choose_fetch(struct scan *scan, struct err *err)
     const struct scan_options *options = &scan->options;
     const struct schema *schema = scan->schema;
     size_t capacity = (size_t)options->position_count + options->condition_count +
-                      options->early_count + schema->key_count + 1;
+                      options->early_count + schema->key_count + 2;
     scan->fetch = arena_array(&scan->arena, capacity, sizeof *scan->fetch);
     scan->key_fetch = arena_array(&scan->arena, schema->key_count, sizeof *scan->key_fetch);
     scan->condition_fetch = arena_array(&scan->arena, (size_t)options->condition_count + 1,
@@ -167,6 +168,11 @@ static tdbplus_status choose_fetch(struct scan *scan, struct err *err)
     }
     for (uint32_t i = 0; i < options->early_count; i++) {
         scan->keep_fetch[i] = fetch_place(scan, options->early[i]);
+    }
+    scan->expires = schema->ttl_column_id != 0 &&
+                    schema_ttl_limit(schema, timestamp_us(scan->snapshot), &scan->ttl_limit);
+    if (scan->expires) {
+        scan->ttl_fetch = fetch_place(scan, (uint32_t)schema_ttl_position(schema));
     }
     scan->gather = scan->fetch;
     scan->gather_count = scan->fetch_count;

@@ -74,3 +74,26 @@ tdbplus_status scan_filter(struct scan *scan, const struct scan_source *source, 
     }
     return status;
 }
+
+tdbplus_status scan_drop_expired(const struct scan *scan, struct batch *batch, struct err *err)
+{
+    uint32_t count = batch_live_count(batch);
+    uint16_t *kept = arena_array(&batch->arena, (size_t)count + 1, sizeof *kept);
+    uint32_t kept_count = 0;
+    if (kept == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "scan: a selection does not fit in memory");
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t row = batch->selection == NULL ? i : batch->selection[i];
+        struct datum value;
+        column_get(&batch->columns[scan->ttl_fetch], row, &value);
+        if (value.is_null || value.integer > scan->ttl_limit) {
+            kept[kept_count++] = (uint16_t)row;
+        }
+    }
+    if (kept_count < count) {
+        batch->selection = kept;
+        batch->selected_count = kept_count;
+    }
+    return TDBPLUS_OK;
+}

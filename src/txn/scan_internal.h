@@ -71,8 +71,11 @@ struct scan {
     uint32_t *keep_fetch;      /* Where each column of options.early is in `fetch`. */
     uint32_t *condition_fetch; /* Where each condition's column is in `fetch`; with filter_rows. */
     bool needs_keys;
-    bool shadow;         /* The transaction has changed rows of this collection, */
-    bool ranged;         /* or deleted ranges of them. */
+    bool shadow;  /* The transaction has changed rows of this collection, */
+    bool ranged;  /* or deleted ranges of them. */
+    bool expires; /* Rows whose column at `ttl_fetch` is at most `ttl_limit` are over. */
+    uint32_t ttl_fetch;
+    int64_t ttl_limit;
     uint64_t collection; /* Whose changes; the table of them may move while the scan is open. */
     struct key_range range;
     uint32_t *own; /* Numbers of own rows in the range, in key order. */
@@ -109,6 +112,10 @@ bool key_in_range(const struct key_range *range, struct span key);
 TDBPLUS_CHECKED tdbplus_status scan_read_source(struct scan *scan, const struct scan_source *source,
                                                 struct scan_morsel *morsel, struct batch *batch,
                                                 const struct call *call);
+
+/* scan_filter.c: drops selected rows whose time is over; reads the column at `ttl_fetch`. */
+TDBPLUS_CHECKED tdbplus_status scan_drop_expired(const struct scan *scan, struct batch *batch,
+                                                 struct err *err);
 
 /* scan_match.c: drops selected rows that fail a condition; reads the columns at condition_fetch. */
 TDBPLUS_CHECKED tdbplus_status scan_match(const struct scan *scan, struct batch *batch,

@@ -765,6 +765,9 @@ static tdbplus_status finish_batch(struct scan *scan, uint32_t count, struct bat
     batch->selected_count = 0;
     // Changes are skipped and the range is kept by the streams: only conditions are left.
     bool conditions = scan->options.filter_rows && scan->options.condition_count > 0;
+    if (scan->expires) {
+        TRY(scan_drop_expired(scan, batch, err));
+    }
     if (conditions && batch_live_count(batch) > 0) {
         TRY(scan_match(scan, batch, err));
     }

@@ -195,10 +195,27 @@ static tdbplus_status gather_table(struct scan *scan, const struct scan_source *
 
 /* ---- segments ---- */
 
+/* True when the zone map shows that the rows' time is over. */
+static bool all_expired(const struct scan *scan, const struct segment *segment, uint64_t first,
+                        uint32_t count)
+{
+    struct segment_zone zone = {0};
+    const struct schema_column *column = &scan->schema->columns[scan->fetch[scan->ttl_fetch]];
+    int32_t at = segment_find_column(segment, column->id);
+    if (at < 0) {
+        return false;
+    }
+    segment_zone(segment, (uint32_t)at, first, count, &zone);
+    return zone.has_bounds && zone.null_count == 0 && zone.max.integer <= scan->ttl_limit;
+}
+
 /* True when a zone map shows that no row of the window can meet a condition. */
 static bool pruned(const struct scan *scan, const struct segment *segment, uint64_t first,
                    uint32_t count)
 {
+    if (scan->expires && all_expired(scan, segment, first, count)) {
+        return true;
+    }
     for (uint32_t i = 0; i < scan->options.condition_count; i++) {
         const struct scan_condition *condition = &scan->options.conditions[i];
         int32_t at = segment_find_column(segment, scan->schema->columns[condition->position].id);
@@ -363,6 +380,9 @@ static tdbplus_status choose_rows(struct scan *scan, const struct scan_morsel *m
                                   struct batch *batch, struct err *err)
 {
     bool conditions = scan->options.filter_rows && scan->options.condition_count > 0;
+    if (scan->expires) {
+        TRY(scan_drop_expired(scan, batch, err));
+    }
     if (conditions && batch_live_count(batch) > 0) {
         TRY(scan_match(scan, batch, err));
     }

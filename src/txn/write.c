@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/plant.h"
+#include "txn/expired.h"
 #include "txn/txn_internal.h"
 #include "types/text.h"
 
@@ -126,25 +127,47 @@ tdbplus_status txn_ask_stages(struct txn *txn, const struct object *collection,
     return stages_ask(&txn->stages, collection, &asked, key, answer_out, err);
 }
 
+/* A row whose time is over is as good as gone, although nobody has ended it yet. */
+static tdbplus_status check_newest(struct txn *txn, const struct object *collection,
+                                   struct version *version, const struct segment_key *key,
+                                   bool *exists_out, struct err *err)
+{
+    struct row_place place = {0};
+    TRY(version_find(version, key, TIMESTAMP_OPEN - 1, &place, err));
+    TRY(expiry_check(version, collection->schema, txn->snapshot.timestamp, &place, txn->alloc,
+                     err));
+    *exists_out = place.found;
+    return TDBPLUS_OK;
+}
+
 tdbplus_status txn_look_up(struct txn *txn, const struct object *collection,
                            const struct segment_key *key, bool check_snapshot, bool *exists_out,
                            struct err *err)
 {
     const struct change *own = own_change(txn, collection, key);
     if (own != NULL && own->load == 0) {
-        *exists_out = own->kind == COMMIT_PUT;
+        bool expired = false;
+        TRY(expiry_of_change(collection->schema, txn->snapshot.timestamp, own, txn->alloc, &expired,
+                             err));
+        *exists_out = own->kind == COMMIT_PUT && !expired;
         return TDBPLUS_OK;
     }
     struct stage_answer staged = {0};
     TRY(txn_ask_stages(txn, collection, key, &staged, err));
     if (staged.version != NULL || staged.is_hidden) {
-        *exists_out = staged.version != NULL;
+        tdbplus_status status =
+            expiry_check(staged.version, collection->schema, txn->snapshot.timestamp, &staged.place,
+                         txn->alloc, err);
+        *exists_out = staged.version != NULL && staged.place.found;
         version_release(staged.version);
-        return TDBPLUS_OK;
+        return status;
     }
     uint64_t changed = 0;
     struct version *version = version_acquire(collection->collection);
     tdbplus_status status = version_newest(version, key, &changed, exists_out, err);
+    if (status == TDBPLUS_OK && *exists_out && collection->schema->ttl_column_id != 0) {
+        status = check_newest(txn, collection, version, key, exists_out, err);
+    }
     version_release(version);
     TRY(status);
     if (check_snapshot && txn->options.isolation == TXN_REPEATABLE_READ &&
@@ -488,7 +511,9 @@ tdbplus_status txn_get(struct txn *txn, const struct object *collection,
     TRY(txn_key(txn, collection, key_values, &key, err));
     const struct change *own = own_change(txn, collection, &key);
     if (own != NULL && own->load == 0) {
-        *found_out = own->kind == COMMIT_PUT;
+        bool expired = false;
+        TRY(expiry_of_change(schema, txn->snapshot.timestamp, own, txn->alloc, &expired, err));
+        *found_out = own->kind == COMMIT_PUT && !expired;
         return *found_out ? own_row(txn, collection, own, positions, count, batch, values_out, err)
                           : TDBPLUS_OK;
     }
@@ -504,6 +529,9 @@ tdbplus_status txn_get(struct txn *txn, const struct object *collection,
     if (version == NULL) {
         version = version_acquire(collection->collection);
         status = version_find(version, &key, txn->snapshot.timestamp, &place, err);
+    }
+    if (status == TDBPLUS_OK) {
+        status = expiry_check(version, schema, txn->snapshot.timestamp, &place, txn->alloc, err);
     }
     if (status == TDBPLUS_OK && place.found) {
         status = version_row(version, &place, schema, positions, count, batch, values_out, err);
@@ -579,6 +607,10 @@ static tdbplus_status get_portion(struct txn *txn, const struct object *collecti
     struct version *version = version_acquire(collection->collection);
     tdbplus_status status =
         version_find_batch(version, keys, count, txn->snapshot.timestamp, places, err);
+    if (status == TDBPLUS_OK) {
+        status = expiry_check_all(version, schema, txn->snapshot.timestamp, places, count,
+                                  txn->alloc, err);
+    }
     if (status == TDBPLUS_OK) {
         version_prefetch(version, places, count, schema);
     }
@@ -707,6 +739,9 @@ static tdbplus_status get_at(const struct object *collection, const struct segme
     struct row_place place = {0};
     struct version *version = version_acquire(collection->collection);
     tdbplus_status status = version_find(version, key, timestamp, &place, err);
+    if (status == TDBPLUS_OK) {
+        status = expiry_check(version, schema, timestamp, &place, batch->arena.alloc, err);
+    }
     if (status == TDBPLUS_OK && place.found) {
         status = version_row(version, &place, schema, NULL, schema->column_count, batch, values_out,
                              err);
@@ -734,6 +769,9 @@ tdbplus_status txn_get_now(struct store *store, const struct object *collection,
     TRY(check_key(collection, key_values, err));
     TRY(make_key(collection, key_values, scratch, &key, err));
     bool found = false;
+    if (collection->schema->ttl_column_id != 0) {
+        store_tick(store);
+    }
     uint64_t now = store_visible_timestamp(store);
     TRY(get_at(collection, &key, now, batch, values_out, &found, err));
     if (!found && store_visible_timestamp(store) != now) {

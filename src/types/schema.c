@@ -8,6 +8,8 @@
 #include "types/numeric.h"
 
 #define SCHEMA_FORMAT     1u
+#define SCHEMA_FORMAT_TTL 2u /* With the two fields of expiry behind. */
+#define DAY_US            ((int64_t)86400 * 1000000)
 #define SCHEMA_ARENA_SIZE ((size_t)4096)
 
 #define FLAG_NOT_NULL 1u
@@ -139,6 +141,25 @@ static tdbplus_status check_key(const struct schema *schema, struct err *err)
     return TDBPLUS_OK;
 }
 
+static tdbplus_status check_ttl(const struct schema *schema, struct err *err)
+{
+    if (schema->ttl_column_id == 0) {
+        return TDBPLUS_OK;
+    }
+    int32_t position = schema_ttl_position(schema);
+    if (position < 0 || schema->ttl_us < 0) {
+        return err_set(err, TDBPLUS_E_INVALID, "schema: rows expire by a column that is not there");
+    }
+    const struct schema_column *column = &schema->columns[position];
+    if (column->type.id != TYPE_DATE && column->type.id != TYPE_TIMESTAMP &&
+        column->type.id != TYPE_TIMESTAMPTZ) {
+        return err_set(err, TDBPLUS_E_INVALID,
+                       "schema: rows cannot expire by column '%s': it is no date or timestamp",
+                       column->name);
+    }
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status check(const struct schema *schema, struct err *err)
 {
     TRY(check_counts(schema, err));
@@ -146,6 +167,7 @@ static tdbplus_status check(const struct schema *schema, struct err *err)
         TRY(check_column(schema, i, err));
     }
     TRY(check_duplicates(schema, err));
+    TRY(check_ttl(schema, err));
     return check_key(schema, err);
 }
 
@@ -180,6 +202,8 @@ static bool copy(struct schema_owner *owner, const struct schema *from)
     schema->column_count = from->column_count;
     schema->column_id_next = from->column_id_next;
     schema->key_count = from->key_count;
+    schema->ttl_column_id = from->ttl_column_id;
+    schema->ttl_us = from->ttl_us;
     schema->columns = arena_array(arena, from->column_count, sizeof *schema->columns);
     schema->key_columns = arena_array(arena, from->key_count, sizeof *schema->key_columns);
     if (schema->columns == NULL || schema->key_columns == NULL) {
@@ -234,6 +258,26 @@ int32_t schema_find_id(const struct schema *schema, uint32_t id)
     return -1;
 }
 
+int32_t schema_ttl_position(const struct schema *schema)
+{
+    return schema->ttl_column_id == 0 ? -1 : schema_find_id(schema, schema->ttl_column_id);
+}
+
+bool schema_ttl_limit(const struct schema *schema, uint64_t now_us, int64_t *limit_out)
+{
+    int32_t position = schema_ttl_position(schema);
+    if (position < 0 || now_us > INT64_MAX) {
+        return false;
+    }
+    int64_t limit = (int64_t)now_us - schema->ttl_us; // Both are not negative.
+    if (schema->columns[position].type.id == TYPE_DATE) {
+        // Days begin at midnight: rounded down, also before 1970.
+        limit = limit >= 0 ? limit / DAY_US : -((-limit + DAY_US - 1) / DAY_US);
+    }
+    *limit_out = limit;
+    return true;
+}
+
 int32_t schema_find_name(const struct schema *schema, const char *name)
 {
     for (uint32_t i = 0; i < schema->column_count; i++) {
@@ -283,7 +327,8 @@ static void encode_column(const struct schema_column *column, struct buffer *buf
 
 void schema_encode(const struct schema *schema, struct buffer *buffer)
 {
-    buffer_put_u8(buffer, SCHEMA_FORMAT);
+    bool expires = schema->ttl_column_id != 0;
+    buffer_put_u8(buffer, expires ? SCHEMA_FORMAT_TTL : SCHEMA_FORMAT);
     buffer_put_varint(buffer, schema->version);
     buffer_put_varint(buffer, schema->column_count);
     buffer_put_varint(buffer, schema->key_count);
@@ -293,6 +338,10 @@ void schema_encode(const struct schema *schema, struct buffer *buffer)
     }
     for (uint32_t i = 0; i < schema->key_count; i++) {
         buffer_put_varint(buffer, schema->key_columns[i]);
+    }
+    if (expires) {
+        buffer_put_varint(buffer, schema->ttl_column_id);
+        buffer_put_varint(buffer, (uint64_t)schema->ttl_us);
     }
 }
 
@@ -354,7 +403,8 @@ static tdbplus_status decode_column(struct reader *reader, struct arena *arena,
 static tdbplus_status decode_description(struct reader *reader, struct arena *arena,
                                          struct schema *schema, struct err *err)
 {
-    if (reader_u8(reader) != SCHEMA_FORMAT) {
+    uint8_t format = reader_u8(reader);
+    if (format != SCHEMA_FORMAT && format != SCHEMA_FORMAT_TTL) {
         return bad_schema(err, "an unknown format");
     }
     schema->version = read_count(reader);
@@ -376,6 +426,14 @@ static tdbplus_status decode_description(struct reader *reader, struct arena *ar
     }
     for (uint32_t i = 0; i < schema->key_count; i++) {
         schema->key_columns[i] = read_count(reader);
+    }
+    if (format == SCHEMA_FORMAT_TTL) {
+        schema->ttl_column_id = read_count(reader);
+        uint64_t ttl_us = reader_varint(reader);
+        if (schema->ttl_column_id == 0 || ttl_us > INT64_MAX) {
+            return bad_schema(err, "when rows expire");
+        }
+        schema->ttl_us = (int64_t)ttl_us;
     }
     if (reader->overrun || reader->rest.size != 0) {
         return bad_schema(err, "the end is not where it should be");

@@ -34,13 +34,16 @@ struct schema {
     uint32_t key_count;    /* At least 1. */
     uint32_t *key_columns; /* Positions in `columns`, in key order. Key columns are not null. */
     uint32_t column_id_next;
+    uint32_t ttl_column_id; /* Rows expire `ttl_us` after the time in this column: a date or a */
+    int64_t ttl_us;         /* timestamp, null: never. 0: they do not. */
     const struct alloc *alloc;
     struct arena *arena; /* Owns all of the above. */
 };
 
-/* Copies a schema described by the caller (only `version`, `columns`, `key_columns`, counts and
- * `column_id_next` are read) after checking it: TDBPLUS_E_INVALID names what is wrong (no key,
- * nullable or unkeyable key column, duplicate id or name, too many columns, unknown type). */
+/* Copies a schema described by the caller (only `version`, `columns`, `key_columns`, counts,
+ * `column_id_next` and the `ttl_` fields are read) after checking it: TDBPLUS_E_INVALID names what
+ * is wrong (no key, nullable or unkeyable key column, duplicate id or name, too many columns,
+ * unknown type). */
 TDBPLUS_CHECKED tdbplus_status schema_create(const struct schema *description,
                                              const struct alloc *alloc, struct schema **schema_out,
                                              struct err *err);
@@ -49,6 +52,13 @@ void schema_destroy(struct schema *schema);
 /* Position of the column with that id or name, or -1. */
 int32_t schema_find_id(const struct schema *schema, uint32_t id);
 int32_t schema_find_name(const struct schema *schema, const char *name);
+
+/* Position of the column that rows expire by, or -1. */
+int32_t schema_ttl_position(const struct schema *schema);
+
+/* At `now_us` since 1970 rows have expired whose value in that column is *limit_out or less. False
+ * when none can have. */
+bool schema_ttl_limit(const struct schema *schema, uint64_t now_us, int64_t *limit_out);
 
 /* To bytes for log and manifest, and back (TDBPLUS_E_CORRUPT on any nonsense). */
 void schema_encode(const struct schema *schema, struct buffer *buffer);

@@ -475,6 +475,10 @@ TDBPLUS_CHECKED tdbplus_status bind_explain(struct binder *binder, const struct 
                                             struct bound *bound);
 TDBPLUS_CHECKED tdbplus_status bind_merge(struct binder *binder, const struct ast_merge *ast,
                                           struct plan **plan_out);
+/* Takes the storage parameters over into the description of the table. */
+TDBPLUS_CHECKED tdbplus_status bind_table_options(struct binder *binder,
+                                                  const struct ast_list *options,
+                                                  struct bound_create *create);
 TDBPLUS_CHECKED tdbplus_status bind_create_table(struct binder *binder,
                                                  const struct ast_create_table *ast,
                                                  struct bound_create *create_out);

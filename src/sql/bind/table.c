@@ -465,9 +465,6 @@ tdbplus_status bind_create_table(struct binder *binder, const struct ast_create_
     if (ast->inherits) {
         return bind_unsupported(binder, ast->table->ast.position, "INHERITS, PARTITION BY and OF");
     }
-    if (ast->options.count > 0) {
-        return bind_unsupported(binder, ast->options.items[0]->position, "this storage parameter");
-    }
     struct bound_create create = {.name = ast->table->name};
     TRY(check_name(binder, ast->table, ast->if_not_exists, &create.exists));
     struct table_builder builder = {.table = ast->table->name};
@@ -485,6 +482,7 @@ tdbplus_status bind_create_table(struct binder *binder, const struct ast_create_
     }
     if (!create.exists) {
         TRY(finish_table(binder, &builder, &create));
+        TRY(bind_table_options(binder, &ast->options, &create));
     }
     *create_out = create;
     return TDBPLUS_OK;

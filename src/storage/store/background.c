@@ -159,6 +159,9 @@ static void merger_main(void *arg)
     struct store *store = arg;
     while (!atomic_load(&store->closing)) {
         store_expire_snapshots(store);
+        if (atomic_load_explicit(&store->expires, memory_order_relaxed)) {
+            store_tick(store); // Or nothing would expire in a database that nobody writes to.
+        }
         if (!for_each(store, merge_round)) {
             uint64_t now = env_clock_mono_us(store->env);
             (void)env_event_wait(store->env, &store->merger_event, now + IDLE_WAIT_US);

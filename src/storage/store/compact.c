@@ -45,6 +45,8 @@ struct compaction {
     uint64_t horizon;
     struct list ends; /* struct kept_end. */
     bool ends_failed; /* No memory for one. */
+    struct expiry expiry;
+    struct err expiry_error; /* Why the rows' times could not be read. */
     uint64_t row_total;
     struct merge *merge;
     struct values_plan values;   /* Which value files are written again. */
@@ -74,9 +76,25 @@ static bool may_take(const struct version *version, uint32_t number)
     return !atomic_load(&version->segments[number]->is_loaded);
 }
 
+/* All its rows have expired: merging it alone reads nothing and leaves nothing. */
+static bool is_over(const struct expiry *expiry, const struct segment_ref *ref)
+{
+    uint64_t first = 0;
+    while (first < ref->row_count) {
+        uint64_t left = ref->row_count - first;
+        uint32_t count =
+            left < SEGMENT_GROUP_ROW_COUNT_MAX ? (uint32_t)left : SEGMENT_GROUP_ROW_COUNT_MAX;
+        if (!expiry_of_segment(expiry, ref->segment, first, count, true)) {
+            return false;
+        }
+        first += count;
+    }
+    return true;
+}
+
 /* Fills `chosen` with the numbers of the segments to merge; returns how many. */
 static uint32_t choose_tier(const struct store *store, const struct version *version,
-                            uint32_t chosen[MERGE_SOURCE_COUNT_MAX])
+                            const struct expiry *expiry, uint32_t chosen[MERGE_SOURCE_COUNT_MAX])
 {
     for (uint32_t tier = 0; tier < 31; tier++) {
         uint32_t count = 0;
@@ -90,6 +108,12 @@ static uint32_t choose_tier(const struct store *store, const struct version *ver
         }
     }
     for (uint32_t i = 0; i < version->segment_count; i++) {
+        if (expiry->active && is_over(expiry, version->segments[i]) && may_take(version, i)) {
+            chosen[0] = i;
+            return 1;
+        }
+    }
+    for (uint32_t i = 0; i < version->segment_count; i++) {
         if (values_wasteful(version->segments[i]) && may_take(version, i)) {
             chosen[0] = i;
             return 1;
@@ -98,7 +122,21 @@ static uint32_t choose_tier(const struct store *store, const struct version *ver
     return 0;
 }
 
-static uint32_t choose_all(const struct version *version, uint32_t chosen[MERGE_SOURCE_COUNT_MAX])
+static bool may_have_expired(const struct expiry *expiry, const struct segment_ref *ref)
+{
+    bool may = false;
+    for (uint64_t first = 0; expiry->active && first < ref->row_count && !may;
+         first += SEGMENT_GROUP_ROW_COUNT_MAX) {
+        uint64_t left = ref->row_count - first;
+        uint32_t count =
+            left < SEGMENT_GROUP_ROW_COUNT_MAX ? (uint32_t)left : SEGMENT_GROUP_ROW_COUNT_MAX;
+        may = expiry_of_segment(expiry, ref->segment, first, count, false);
+    }
+    return may;
+}
+
+static uint32_t choose_all(const struct version *version, const struct expiry *expiry,
+                           uint32_t chosen[MERGE_SOURCE_COUNT_MAX])
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < version->segment_count && count < MERGE_SOURCE_COUNT_MAX; i++) {
@@ -108,16 +146,18 @@ static uint32_t choose_all(const struct version *version, uint32_t chosen[MERGE_
     }
     // One segment without ended rows is as merged as can be.
     bool done = count == 1 && delete_map_count(version->segments[chosen[0]]->deletes) == 0 &&
-                !values_wasteful(version->segments[chosen[0]]);
+                !values_wasteful(version->segments[chosen[0]]) &&
+                !may_have_expired(expiry, version->segments[chosen[0]]);
     return done ? 0 : count;
 }
 
 static tdbplus_status choose(struct compaction *work, bool all, struct err *err)
 {
     uint32_t numbers[MERGE_SOURCE_COUNT_MAX];
+    struct expiry expiry = expiry_at(work->collection, store_horizon(work->store));
     struct version *version = version_acquire(work->collection);
-    uint32_t count =
-        all ? choose_all(version, numbers) : choose_tier(work->store, version, numbers);
+    uint32_t count = all ? choose_all(version, &expiry, numbers)
+                         : choose_tier(work->store, version, &expiry, numbers);
     tdbplus_status status = TDBPLUS_OK;
     if (count > 0) {
         work->chosen =
@@ -143,6 +183,11 @@ static void decide_window(void *ctx, uint64_t first_row, uint32_t row_count, uin
     const struct chosen *chosen = ctx;
     struct compaction *work = chosen->work;
     const struct delete_map *deletes = chosen->ref->deletes;
+    if (work->expiry.active && work->expiry_error.status == TDBPLUS_OK) {
+        // A failure is found in the error after the step; until then nothing is dropped.
+        (void)!expiry_drop(&work->expiry, chosen->ref->segment, first_row, row_count, keep,
+                           work->store->alloc, &work->expiry_error);
+    }
     if (delete_map_count(deletes) == 0) {
         return;
     }
@@ -150,7 +195,7 @@ static void decide_window(void *ctx, uint64_t first_row, uint32_t row_count, uin
         uint64_t end = delete_map_end_of(deletes, first_row + i);
         if (end <= work->drop) {
             keep[i / 64] &= ~((uint64_t)1 << (i % 64));
-        } else if (end != TIMESTAMP_OPEN) {
+        } else if (end != TIMESTAMP_OPEN && (keep[i / 64] >> (i % 64) & 1) != 0) {
             struct kept_end kept = {
                 .source = chosen->number, .row = first_row + i, .timestamp = end};
             work->ends_failed = work->ends_failed || list_push(&work->ends, &kept) == NULL;
@@ -226,6 +271,9 @@ static tdbplus_status write_rows(struct compaction *work, struct segment_writer 
         TRY(merge_step(work->merge, writer, MERGE_STEP_ROW_COUNT, &done, call->err));
         if (work->ends_failed) {
             return no_memory(call->err);
+        }
+        if (work->expiry_error.status != TDBPLUS_OK) {
+            return err_set(call->err, work->expiry_error.status, "%s", work->expiry_error.text);
         }
         if (call->progress != NULL) {
             call->progress(call->progress_ctx, merge_rows_read(work->merge), work->row_total);
@@ -316,6 +364,7 @@ static tdbplus_status decide_horizon(struct compaction *work)
     work->horizon = store_horizon(store);
     bool all = planted(PLANT_MERGE_DROPS_SEEN);
     work->drop = work->horizon < newest && !all ? work->horizon : newest;
+    work->expiry = expiry_at(work->collection, work->horizon);
     return TDBPLUS_OK;
 }
 

@@ -105,6 +105,7 @@ struct flush {
     struct collection *collection;
     struct table_ref *table; /* Referenced. */
     uint64_t horizon;
+    struct expiry expiry;
     struct list rows;      /* uint32_t: the rows to write, in key order, newest version first. */
     uint32_t *future_rows; /* Row -> position in `rows`. */
     uint32_t row_count;    /* Of the memtable. */
@@ -117,6 +118,21 @@ struct flush {
 static tdbplus_status no_memory(struct err *err)
 {
     return err_set(err, TDBPLUS_E_NOMEM, "flush: the memtable's order does not fit in memory");
+}
+
+/* No snapshot sees it any more, whether it has ended or not. */
+static bool has_expired(const struct flush *flush, uint32_t row)
+{
+    if (!flush->expiry.active) {
+        return false;
+    }
+    const struct memtable *memtable = flush->table->memtable;
+    int32_t at = schema_find_id(memtable_schema(memtable), flush->expiry.column_id);
+    struct datum value = {.is_null = true};
+    if (at >= 0) {
+        memtable_value(memtable, row, (uint32_t)at, &value);
+    }
+    return expiry_of_value(&flush->expiry, &value);
 }
 
 /* Chooses the versions that some snapshot may still see. */
@@ -133,7 +149,7 @@ static tdbplus_status collect_rows(struct flush *flush, struct err *err)
             uint64_t begin = memtable_begin(memtable, row);
             uint64_t end = memtable_end_of(memtable, row);
             bool drop_all = planted(PLANT_FLUSH_DROPS_SEEN) && end != TIMESTAMP_OPEN;
-            if (end <= drop || begin == end || drop_all) {
+            if (end <= drop || begin == end || drop_all || has_expired(flush, row)) {
                 continue;
             }
             flush->with_begin = flush->with_begin || begin > flush->horizon;
@@ -348,6 +364,7 @@ static tdbplus_status build(struct flush *flush, struct err *err)
         TRY(log_sync(store->log, table->lsn_last, err));
     }
     flush->horizon = store_horizon(store);
+    flush->expiry = expiry_at(flush->collection, flush->horizon);
     flush->row_count = memtable_row_count(table->memtable);
     if (flush->row_count == 0) {
         return TDBPLUS_OK;

@@ -25,6 +25,9 @@ static void acquire(struct store *store, struct store_snapshot *snapshot,
                     struct catalog **with_catalog)
 {
     snapshot->acquired_us = env_clock_mono_us(store->env);
+    if (atomic_load_explicit(&store->expires, memory_order_relaxed)) {
+        store_tick(store);
+    }
     atomic_store_explicit(&snapshot->expired, false, memory_order_relaxed);
     latch_lock(&store->snapshot_latch);
     // Read inside the latch: whoever computes the horizon later finds this snapshot in the list.
@@ -35,6 +38,18 @@ static void acquire(struct store *store, struct store_snapshot *snapshot,
         *with_catalog = catalog_at_timestamp(store, now);
     }
     latch_unlock(&store->snapshot_latch);
+}
+
+void store_tick(struct store *store)
+{
+    uint64_t wall = env_clock_wall_us(store->env) << 12;
+    latch_lock(&store->commit);
+    // A commit that waits for its sync must not become visible by this.
+    if (wall > store->timestamp_last && store_visible_timestamp(store) == store->timestamp_last) {
+        store->timestamp_last = wall;
+        atomic_store_explicit(&store->visible_timestamp, wall, memory_order_release);
+    }
+    latch_unlock(&store->commit);
 }
 
 void store_snapshot_acquire(struct store *store, struct store_snapshot *snapshot)

@@ -192,6 +192,7 @@ struct store {
     _Atomic uint64_t file_id_next;
     _Atomic uint64_t txn_id_next;
     _Atomic bool stopped;
+    _Atomic bool expires; /* Some collection's rows do, or did. */
 
     struct latch snapshot_latch;
     struct store_snapshot *snapshots; /* In no order. */
@@ -331,6 +332,28 @@ TDBPLUS_CHECKED tdbplus_status apply_locate_ranges(struct apply_group *group,
 TDBPLUS_CHECKED tdbplus_status apply_reserve_ranges(struct apply_group *group, struct err *err);
 void apply_delete_range(struct apply_group *group, uint32_t stage, uint64_t timestamp);
 void apply_group_deinit(struct apply_group *group, const struct alloc *alloc);
+
+/* ---- expiry.c: rows that expire ---- */
+
+/* What flushes and merges need to know: rows whose value at `column_id` is at most `limit` are seen
+ * by no snapshot at the horizon or after it. */
+struct expiry {
+    bool active;
+    uint32_t column_id;
+    int64_t limit;
+};
+
+/* [waits] for the structure mutex, which must not be held. */
+struct expiry expiry_at(struct collection *collection, uint64_t horizon);
+/* Of the schema's column; false for a null. */
+bool expiry_of_value(const struct expiry *expiry, const struct datum *value);
+/* True when a row of the segment may have expired, or, with `all`, when all have. Never waits. */
+bool expiry_of_segment(const struct expiry *expiry, struct segment *segment, uint64_t first_row,
+                       uint32_t row_count, bool all);
+/* Clears the bits of expired rows [first_row, first_row + row_count) of one window. [waits] */
+TDBPLUS_CHECKED tdbplus_status expiry_drop(const struct expiry *expiry, struct segment *segment,
+                                           uint64_t first_row, uint32_t row_count, uint64_t *keep,
+                                           const struct alloc *alloc, struct err *err);
 
 /* ---- flush.c, compact.c, background.c ---- */
 

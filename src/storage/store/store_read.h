@@ -33,6 +33,16 @@ struct catalog;
 /* The same, with the catalog of that very moment; release both. */
 struct catalog *store_snapshot_acquire_catalog(struct store *store,
                                                struct store_snapshot *snapshot);
+/* Microseconds since 1970 at a timestamp: what rows expire by. */
+static inline uint64_t timestamp_us(uint64_t timestamp)
+{
+    return timestamp >> 12;
+}
+
+/* Lets time pass where no commit does: if all commits are visible, and the wall clock is ahead of
+ * the newest, readers see its time from now on. For collections whose rows expire. */
+void store_tick(struct store *store);
+
 /* The same snapshot once more, for work that may outlive the first; `from` is acquired. */
 void store_snapshot_share(struct store *store, const struct store_snapshot *from,
                           struct store_snapshot *snapshot);

@@ -16,6 +16,9 @@ tdbplus_status table_ref_create(struct store *store, const struct schema *schema
         return status;
     }
     ref->store = store;
+    if (schema->ttl_column_id != 0) { // Every schema that rows are read by has a memtable.
+        atomic_store_explicit(&store->expires, true, memory_order_relaxed);
+    }
     atomic_init(&ref->refs, 1);
     list_init(&ref->late_ends, store->alloc, sizeof(uint32_t));
     *ref_out = ref;
