@@ -648,16 +648,20 @@ tdbplus_status txn_get_many(struct txn *txn, const struct object *collection,
 }
 
 /* Reads the row from the stage that has it, if one does, and lets go of that. [waits] */
-static tdbplus_status read_staged(const struct object *collection, const struct txn_read *read,
-                                  const struct stage_answer *staged, struct batch *batch,
-                                  struct datum *values_out, struct err *err)
+static tdbplus_status read_staged(struct txn *txn, const struct object *collection,
+                                  const struct txn_read *read, struct stage_answer *staged,
+                                  struct batch *batch, struct datum *values_out, struct err *err)
 {
     if (staged->version == NULL) {
+        staged->place.found = false;
         return TDBPLUS_OK;
     }
-    tdbplus_status status =
-        version_row(staged->version, &staged->place, collection->schema, read->positions,
-                    read->position_count, batch, values_out, err);
+    tdbplus_status status = expiry_check(staged->version, collection->schema,
+                                         txn->snapshot.timestamp, &staged->place, txn->alloc, err);
+    if (status == TDBPLUS_OK && staged->place.found) {
+        status = version_row(staged->version, &staged->place, collection->schema, read->positions,
+                             read->position_count, batch, values_out, err);
+    }
     version_release(staged->version);
     return status;
 }
@@ -675,7 +679,13 @@ static tdbplus_status read_own_rows(struct txn *txn, const struct object *collec
         const struct change *change = own == CHANGE_NONE ? NULL : changes_at(&txn->changes, own);
         struct datum *values = values_out + (size_t)i * read->position_count;
         own_out[i] = change != NULL;
-        found_out[i] = change != NULL && change->load == 0 && change->kind == COMMIT_PUT;
+        bool expired = false;
+        if (change != NULL && change->load == 0) {
+            TRY(expiry_of_change(collection->schema, txn->snapshot.timestamp, change, txn->alloc,
+                                 &expired, err));
+        }
+        found_out[i] =
+            change != NULL && change->load == 0 && change->kind == COMMIT_PUT && !expired;
         if (found_out[i]) {
             TRY(own_row(txn, collection, change, read->positions, read->position_count, batch,
                         values, err));
@@ -685,8 +695,8 @@ static tdbplus_status read_own_rows(struct txn *txn, const struct object *collec
             struct stage_answer staged = {0};
             TRY(stages_ask(&txn->stages, collection, &asked, &keys[i], &staged, err));
             own_out[i] = staged.version != NULL || staged.is_hidden;
-            found_out[i] = staged.version != NULL;
-            TRY(read_staged(collection, read, &staged, batch, values, err));
+            TRY(read_staged(txn, collection, read, &staged, batch, values, err));
+            found_out[i] = staged.place.found;
         }
     }
     return TDBPLUS_OK;
@@ -711,6 +721,10 @@ tdbplus_status txn_read_rows(struct txn *txn, const struct object *collection,
     struct version *version = version_acquire(collection->collection);
     tdbplus_status status =
         version_find_batch(version, keys, read->count, txn->snapshot.timestamp, places, err);
+    if (status == TDBPLUS_OK) {
+        status = expiry_check_all(version, schema, txn->snapshot.timestamp, places, read->count,
+                                  txn->alloc, err);
+    }
     if (status == TDBPLUS_OK) {
         version_prefetch(version, places, read->count, schema);
     }
