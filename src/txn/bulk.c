@@ -115,6 +115,7 @@ tdbplus_status bulk_begin(struct txn *txn, const struct object *object,
     list_init(&bulk->runs, bulk->alloc, sizeof(struct segment_ref *));
     batch_init(&bulk->batch, bulk->alloc);
     bulk->state = must_go_by_rows(bulk) ? BULK_ROWS : BULK_GATHER;
+    txn->open_loads++;
     *bulk_out = bulk;
     return TDBPLUS_OK;
 }
@@ -129,6 +130,8 @@ static void release_runs(struct bulk *bulk)
 
 static void destroy(struct bulk *bulk)
 {
+    ASSERT(bulk->txn->open_loads > 0);
+    bulk->txn->open_loads--;
     segment_writer_abandon(bulk->writer);
     release_runs(bulk);
     list_deinit(&bulk->runs);

@@ -112,11 +112,11 @@ tdbplus_status txn_statement(struct txn *txn, struct err *err)
     if (txn->options.isolation == TXN_REPEATABLE_READ) {
         return store_snapshot_check(&txn->snapshot, err);
     }
-    if (!txn_has_changes(txn)) {
+    if (!txn_has_changes(txn) && txn->open_loads == 0) {
         take_snapshot(txn);
         return TDBPLUS_OK;
     }
-    // Own changes refer to objects of the catalog they were made by.
+    // Own changes, and rows that a load gathers, refer to objects of the catalog they were made by.
     store_snapshot_release(txn->store, &txn->snapshot);
     store_snapshot_acquire(txn->store, &txn->snapshot);
     return TDBPLUS_OK;
@@ -275,9 +275,16 @@ static tdbplus_status collect_group(struct txn *txn, uint32_t number, struct are
                                     struct commit_group *group_out, struct err *err)
 {
     const struct change_table *table = list_at(&txn->changes.tables, number);
-    struct commit_group group = {.collection = table->object->collection,
-                                 .schema = table->object->schema,
-                                 .revision = table->object->revision};
+    // The object that was written through may have been taken back since; the catalog stays the one
+    // of the first change, so what it has now says as well what the rows were made by.
+    const struct object *object = txn_object_by_id(txn, table->id);
+    if (object == NULL) {
+        return err_set(err, TDBPLUS_E_CONFLICT,
+                       "the table was altered or dropped by another transaction");
+    }
+    struct commit_group group = {.collection = object->collection,
+                                 .schema = object->schema,
+                                 .revision = object->revision};
     uint32_t *loads = NULL;
     struct commit_stage *stages = NULL;
     TRY(collect_stages(txn, table->id, arena, &group, &loads, err));

@@ -76,6 +76,7 @@ struct txn {
     struct buffer key;   /* Scratch for normalised keys. */
     struct buffer row;   /* Scratch for encoded rows. */
     uint64_t statement;
+    uint32_t open_loads;     /* They hold on to objects of `catalog`. */
     struct scan_link *scans; /* Open ones. */
     struct parts *parts;
     struct pending_list pending;
