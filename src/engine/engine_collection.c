@@ -220,25 +220,39 @@ static tdbplus_status add_column(const struct collection_args *args, struct sche
     return TDBPLUS_OK;
 }
 
-/* Indexes that read the column go with it. */
-static tdbplus_status drop_indexes_of(struct txn *txn, const struct object *object,
-                                      const struct collection_args *args, struct arena *arena,
-                                      struct err *err)
+/* An index that reads the column goes with it. Of a renamed column only texts have the name. */
+static tdbplus_status adapt_index(const struct collection_args *args, struct index_reads reads,
+                                  const struct object *index, bool *dropped_out, struct err *err)
 {
-    int32_t at = args->column_name == NULL || args->new_name != NULL
-                     ? -1
-                     : schema_find_name(object->schema, args->column_name);
+    struct index_def def = {0};
+    TRY(index_def_decode(index->properties, reads.arena, &def, err));
+    TRY(engine_index_texts(&reads, &def, err));
+    if (args->new_name != NULL && reads.found) {
+        return err_set(err, TDBPLUS_E_UNSUPPORTED,
+                       "renaming column \"%s\", which the text of index \"%s\" names, is not "
+                       "supported: drop the index first",
+                       args->column_name, index->name);
+    }
+    uint32_t id = reads.table->schema->columns[reads.position].id;
+    *dropped_out = args->new_name == NULL && (reads.found || index_uses_column(&def, id));
+    return *dropped_out ? catalog_entry_drop(reads.txn, index->id, err) : TDBPLUS_OK;
+}
+
+static tdbplus_status adapt_indexes(struct txn *txn, const struct object *object,
+                                    const struct collection_args *args, struct arena *arena,
+                                    struct err *err)
+{
+    int32_t at =
+        args->column_name == NULL ? -1 : schema_find_name(object->schema, args->column_name);
+    struct index_reads reads = {
+        .txn = txn, .table = object, .position = (uint32_t)at, .arena = arena};
     const struct object *part = NULL;
     for (uint32_t i = 0; at >= 0 && (part = txn_part_at(txn, object->id, i)) != NULL;) {
-        struct index_def def = {0};
+        bool dropped = false;
         if (part->kind == OBJECT_INDEX) {
-            TRY(index_def_decode(part->properties, arena, &def, err));
+            TRY(adapt_index(args, reads, part, &dropped, err));
         }
-        if (part->kind == OBJECT_INDEX && index_uses_column(&def, object->schema->columns[at].id)) {
-            TRY(catalog_entry_drop(txn, part->id, err));
-        } else {
-            i++;
-        }
+        i += dropped ? 0 : 1;
     }
     return TDBPLUS_OK;
 }
@@ -290,7 +304,7 @@ static tdbplus_status alter_in_txn(void *arg, struct txn *txn, const struct call
     struct schema schema = {0};
     tdbplus_status status = copy_schema(object->schema, &arena, &schema, call->err);
     if (status == TDBPLUS_OK) {
-        status = drop_indexes_of(txn, object, args, &arena, call->err);
+        status = adapt_indexes(txn, object, args, &arena, call->err);
     }
     if (status == TDBPLUS_OK) {
         status = change_columns(args, &schema, &arena, call->err);

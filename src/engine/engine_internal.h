@@ -133,6 +133,21 @@ TDBPLUS_CHECKED tdbplus_status engine_type(const tdbplus_column *column, struct 
 TDBPLUS_CHECKED tdbplus_status engine_dropped(const tdbplus_collection *collection,
                                               struct err *err);
 
+/* Whether the texts of a table's indexes name one of its columns. */
+struct index_reads {
+    struct txn *txn;
+    const struct object *table;
+    uint32_t position; /* Of the column. */
+    struct arena *arena;
+    bool found; /* Set, never cleared. */
+};
+
+struct index_def;
+
+/* Looks into the expressions and the predicate of one index. */
+TDBPLUS_CHECKED tdbplus_status engine_index_texts(struct index_reads *reads,
+                                                  const struct index_def *def, struct err *err);
+
 /* The collection as the transaction sees it; TDBPLUS_E_NOT_FOUND after a drop. */
 TDBPLUS_CHECKED tdbplus_status engine_find(struct txn *txn, const tdbplus_collection *collection,
                                            const struct object **object_out, struct err *err);

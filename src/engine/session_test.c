@@ -326,6 +326,30 @@ TEST(parameters_take_the_type_of_their_place)
     fixture_deinit(&f);
 }
 
+TEST(indexes_whose_text_names_a_dropped_column_go_with_it)
+{
+    struct fixture f;
+    fixture_init(&f);
+    CHECK(
+        gives(&f, "CREATE TABLE t (a int PRIMARY KEY, b text, c int, d int)", "CREATE TABLE", ""));
+    CHECK(gives(&f, "INSERT INTO t VALUES (1, 'x', 3, 4), (2, 'Y', 5, 6)", "INSERT 0 2", ""));
+    CHECK(gives(&f, "CREATE INDEX partial ON t (d) WHERE c > 3", "CREATE INDEX", ""));
+    CHECK(gives(&f, "CREATE INDEX mixed ON t (d, (a + c))", "CREATE INDEX", ""));
+    CHECK(gives(&f, "CREATE INDEX other ON t (lower(b)) WHERE d > 0", "CREATE INDEX", ""));
+    tdbplus_status status = tdbplus_column_rename(f.db, NULL, "t", "c", "e", &f.call);
+    CHECK(status == TDBPLUS_E_UNSUPPORTED && strcmp(f.call.error.sqlstate, "0A000") == 0);
+    CHECK(tdbplus_column_drop(f.db, NULL, "t", "c", &f.call) == TDBPLUS_OK);
+    CHECK(gives(&f, "INSERT INTO t VALUES (3, 'Z', 7)", "INSERT 0 1", ""));
+    CHECK(gives(&f, "UPDATE t SET d = d + 1", "UPDATE 3", ""));
+    CHECK(fails(&f, "DROP INDEX partial", "42704"));
+    CHECK(fails(&f, "DROP INDEX mixed", "42704"));
+    CHECK(gives(&f, "SELECT a FROM t WHERE lower(b) = 'y' AND d > 0", "SELECT 1", "2\n"));
+    CHECK(tdbplus_column_rename(f.db, NULL, "t", "a", "k", &f.call) == TDBPLUS_OK);
+    CHECK(gives(&f, "DROP INDEX other", "DROP INDEX", ""));
+    CHECK(tdbplus_column_rename(f.db, NULL, "t", "b", "text", &f.call) == TDBPLUS_OK);
+    fixture_deinit(&f);
+}
+
 TEST(errors_tell_state_and_position)
 {
     struct fixture f;
