@@ -202,6 +202,15 @@ TEST(errors_tell_state_and_character)
     CHECK(parsed.err.position == 17);
     arena_deinit(&parsed.arena);
 
+    parsed = parse("CREATE TABLE ä (a int REFERENCES b MATCH PARTIAL)");
+    CHECK(parsed.status == TDBPLUS_E_UNSUPPORTED && strcmp(parsed.err.sqlstate, "0A000") == 0);
+    CHECK(parsed.err.position == 36);
+    arena_deinit(&parsed.arena);
+
+    parsed = parse("SELECT 1 \"not yet implemented\" \"not yet implemented\"");
+    CHECK(parsed.status == TDBPLUS_E_SYNTAX && strcmp(parsed.err.sqlstate, "42601") == 0);
+    arena_deinit(&parsed.arena);
+
     parsed = parse("SELECT '\xC3\x28'");
     CHECK(parsed.status == TDBPLUS_E_SYNTAX && strcmp(parsed.err.sqlstate, "22021") == 0);
     CHECK(parsed.err.position == 9);

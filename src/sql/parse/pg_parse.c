@@ -141,7 +141,28 @@ static tdbplus_status report_copy(const struct copier *copier, struct err *err)
     return err_set(err, copier->status, "out of memory while parsing");
 }
 
-static tdbplus_status report_grammar(const PgQueryError *error, struct err *err)
+/* The grammar knows statements that PostgreSQL never had, such as MATCH PARTIAL. */
+static bool is_unsupported(const char *message)
+{
+    static const char end[] = "not yet implemented";
+    size_t size = strlen(message);
+    return size >= sizeof end - 1 && strcmp(message + size - (sizeof end - 1), end) == 0;
+}
+
+/* Where in the text a character begins; both count from one. */
+static uint32_t byte_of(const char *text, uint32_t character)
+{
+    uint32_t at = 0;
+    for (uint32_t count = 0; text[at] != '\0'; at++) {
+        count += ((uint8_t)text[at] & 0xC0) != 0x80;
+        if (count == character) {
+            break;
+        }
+    }
+    return at + 1;
+}
+
+static tdbplus_status report_grammar(const PgQueryError *error, const char *text, struct err *err)
 {
     const char *message = error->message != NULL ? error->message : "syntax error";
     if (strstr(message, "out of memory") != NULL) {
@@ -154,10 +175,14 @@ static tdbplus_status report_grammar(const PgQueryError *error, struct err *err)
     // tell.
     bool frame = strncmp(message, "frame ", 6) == 0;
     tdbplus_status status =
-        err_set_state(err, TDBPLUS_E_SYNTAX, frame ? "42P20" : "42601", "%s", message);
-    // The grammar counts characters already; parse_text() leaves such positions alone.
+        is_unsupported(message)
+            ? err_set(err, TDBPLUS_E_UNSUPPORTED, "%s", message)
+            : err_set_state(err, TDBPLUS_E_SYNTAX, frame ? "42P20" : "42601", "%s", message);
+    // The grammar counts characters; parse_text() leaves positions alone that are not of a missing
+    // feature.
     if (err != NULL && error->cursorpos > 0) {
-        err->position = (uint32_t)error->cursorpos;
+        uint32_t character = (uint32_t)error->cursorpos;
+        err->position = status == TDBPLUS_E_UNSUPPORTED ? byte_of(text, character) : character;
     }
     return status;
 }
@@ -192,7 +217,7 @@ tdbplus_status pg_parse(const char *text, struct arena *arena, struct parse_resu
     PgQueryInternalParsetreeAndError parsed = pg_query_raw_parse(text);
     tdbplus_status status = TDBPLUS_OK;
     if (parsed.error != NULL) {
-        status = report_grammar(parsed.error, err);
+        status = report_grammar(parsed.error, text, err);
         pg_query_free_error(parsed.error);
     } else {
         struct copier copier = {.arena = arena, .status = TDBPLUS_OK};
