@@ -282,9 +282,8 @@ static tdbplus_status collect_group(struct txn *txn, uint32_t number, struct are
         return err_set(err, TDBPLUS_E_CONFLICT,
                        "the table was altered or dropped by another transaction");
     }
-    struct commit_group group = {.collection = object->collection,
-                                 .schema = object->schema,
-                                 .revision = object->revision};
+    struct commit_group group = {
+        .collection = object->collection, .schema = object->schema, .revision = object->revision};
     uint32_t *loads = NULL;
     struct commit_stage *stages = NULL;
     TRY(collect_stages(txn, table->id, arena, &group, &loads, err));
