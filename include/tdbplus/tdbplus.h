@@ -308,12 +308,12 @@ TDBPLUS_API TDBPLUS_CHECKED tdbplus_status tdbplus_column_add(tdbplus_db *db, td
                                                               const tdbplus_value *value,
                                                               tdbplus_call *call);
 /* Indexes that read the column go with it, also those with its name in an expression or predicate.
- * TDBPLUS_E_INVALID when it is part of the key. */
+ * TDBPLUS_E_INVALID when it is part of the key, TDBPLUS_E_UNSUPPORTED when a check names it. */
 TDBPLUS_API TDBPLUS_CHECKED tdbplus_status tdbplus_column_drop(tdbplus_db *db, tdbplus_txn *txn,
                                                                const char *collection,
                                                                const char *column,
                                                                tdbplus_call *call);
-/* TDBPLUS_E_UNSUPPORTED while the expression or predicate of an index has the name in it. */
+/* TDBPLUS_E_UNSUPPORTED while a check, or the expression or predicate of an index, names it. */
 TDBPLUS_API TDBPLUS_CHECKED tdbplus_status tdbplus_column_rename(tdbplus_db *db, tdbplus_txn *txn,
                                                                  const char *collection,
                                                                  const char *column,

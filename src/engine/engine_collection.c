@@ -247,6 +247,7 @@ static tdbplus_status adapt_indexes(struct txn *txn, const struct object *object
     struct index_reads reads = {
         .txn = txn, .table = object, .position = (uint32_t)at, .arena = arena};
     const struct object *part = NULL;
+    TRY(at < 0 ? TDBPLUS_OK : engine_check_texts(&reads, err));
     for (uint32_t i = 0; at >= 0 && (part = txn_part_at(txn, object->id, i)) != NULL;) {
         bool dropped = false;
         if (part->kind == OBJECT_INDEX) {

@@ -1,4 +1,4 @@
-/* Indexes of a collection whose columns change. */
+/* Indexes and checks of a collection whose columns change. */
 
 #include "engine/engine_internal.h"
 #include "index/am/index_def.h"
@@ -30,4 +30,21 @@ tdbplus_status engine_index_texts(struct index_reads *reads, const struct index_
         }
     }
     return def->predicate == NULL ? TDBPLUS_OK : look_into(reads, def->predicate, err);
+}
+
+tdbplus_status engine_check_texts(struct index_reads *reads, struct err *err)
+{
+    struct table_info info = {0};
+    TRY(table_info_decode(reads->table->properties, reads->arena, &info, err));
+    for (uint32_t i = 0; i < info.check_count; i++) {
+        TRY(look_into(reads, info.checks[i].text, err));
+        if (reads->found) {
+            return err_set(err, TDBPLUS_E_UNSUPPORTED,
+                           "dropping or renaming column \"%s\", which check \"%s\" names, is not "
+                           "supported",
+                           reads->table->schema->columns[reads->position].name,
+                           info.checks[i].name);
+        }
+    }
+    return TDBPLUS_OK;
 }

@@ -133,7 +133,7 @@ TDBPLUS_CHECKED tdbplus_status engine_type(const tdbplus_column *column, struct 
 TDBPLUS_CHECKED tdbplus_status engine_dropped(const tdbplus_collection *collection,
                                               struct err *err);
 
-/* Whether the texts of a table's indexes name one of its columns. */
+/* Whether the texts of a table's indexes and checks name one of its columns. */
 struct index_reads {
     struct txn *txn;
     const struct object *table;
@@ -147,6 +147,9 @@ struct index_def;
 /* Looks into the expressions and the predicate of one index. */
 TDBPLUS_CHECKED tdbplus_status engine_index_texts(struct index_reads *reads,
                                                   const struct index_def *def, struct err *err);
+
+/* TDBPLUS_E_UNSUPPORTED when a check of the table names the column. */
+TDBPLUS_CHECKED tdbplus_status engine_check_texts(struct index_reads *reads, struct err *err);
 
 /* The collection as the transaction sees it; TDBPLUS_E_NOT_FOUND after a drop. */
 TDBPLUS_CHECKED tdbplus_status engine_find(struct txn *txn, const tdbplus_collection *collection,

@@ -350,6 +350,21 @@ TEST(indexes_whose_text_names_a_dropped_column_go_with_it)
     fixture_deinit(&f);
 }
 
+TEST(columns_that_a_check_names_stay)
+{
+    struct fixture f;
+    fixture_init(&f);
+    CHECK(gives(&f, "CREATE TABLE t (a int PRIMARY KEY, b int, c int, CHECK (b > a))",
+                "CREATE TABLE", ""));
+    tdbplus_status status = tdbplus_column_drop(f.db, NULL, "t", "b", &f.call);
+    CHECK(status == TDBPLUS_E_UNSUPPORTED && strcmp(f.call.error.sqlstate, "0A000") == 0);
+    CHECK(tdbplus_column_rename(f.db, NULL, "t", "a", "k", &f.call) == TDBPLUS_E_UNSUPPORTED);
+    CHECK(tdbplus_column_drop(f.db, NULL, "t", "c", &f.call) == TDBPLUS_OK);
+    CHECK(gives(&f, "INSERT INTO t VALUES (1, 2)", "INSERT 0 1", ""));
+    CHECK(fails(&f, "INSERT INTO t VALUES (2, 2)", "23514"));
+    fixture_deinit(&f);
+}
+
 TEST(errors_tell_state_and_position)
 {
     struct fixture f;
