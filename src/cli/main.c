@@ -30,7 +30,7 @@ static void write_usage(FILE *out)
     (void)fprintf(out, "usage: tdb [DIR] [OPTIONS]          SQL shell; without DIR in memory\n"
                        "       tdb COMMAND ARGUMENTS\n\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        (void)fprintf(out, "  tdb %-7s%-18s%s\n", commands[i].name, commands[i].arguments,
+        (void)fprintf(out, "  tdb %-8s%-17s%s\n", commands[i].name, commands[i].arguments,
                       commands[i].purpose);
     }
     (void)fprintf(out, "  tdb help                     this text\n"

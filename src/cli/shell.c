@@ -101,11 +101,13 @@ static void run_complete(struct shell *shell)
 
 void shell_feed(struct shell *shell, const char *line, size_t size)
 {
-    shell->line++;
+    const bool begins = !shell->within_line;
+    shell->within_line = size > 0 && line[size - 1] != '\n';
+    shell->line += begins ? 1 : 0;
     const size_t blank = shell_blank_size(line, size);
     if (shell->pending.size == 0) {
         shell->line_first = shell->line;
-        if (blank < size && (line[blank] == '.' || line[blank] == '\\')) {
+        if (begins && blank < size && (line[blank] == '.' || line[blank] == '\\')) {
             shell_command(shell, line + blank);
             return;
         }
@@ -137,13 +139,17 @@ void shell_finish(struct shell *shell)
         }
     }
     buffer_clear(&shell->pending);
+    shell->within_line = false;
 }
 
 static void feed_file(struct shell *shell, FILE *file)
 {
+    static const char mark[] = "\xEF\xBB\xBF"; // Editors put this before UTF-8.
     static char line[LINE_SIZE];
     while (!shell->quit && fgets(line, sizeof line, file) != NULL) {
-        shell_feed(shell, line, strlen(line));
+        const bool marked = shell->line == 0 && strncmp(line, mark, strlen(mark)) == 0;
+        const char *text = marked ? line + strlen(mark) : line;
+        shell_feed(shell, text, strlen(text));
     }
     if (ferror(file) != 0) {
         (void)fprintf(stderr, "tdb: %s: %s\n", shell->source != NULL ? shell->source : "input",

@@ -28,6 +28,7 @@ struct shell {
     int depth;             /* Of .read. */
     const char *source;    /* Name of the script for messages; NULL: none. */
     int line;              /* Of the source, the one read last. */
+    bool within_line;      /* What was read last ends in the middle of a line. */
     int line_first;        /* Where the statement in `pending` begins. */
     struct buffer pending; /* What was read of a statement so far. */
 };
@@ -35,7 +36,9 @@ struct shell {
 /* The program without a command: `tdb [OPTIONS] [DIR]`. Returns its exit status. */
 int command_shell(int count, char **arguments);
 
-/* Takes one line of input (with or without its newline): runs what it completes. */
+/* Takes one line of input (with or without its newline), or a piece of a long one: runs what it
+ * completes. Without a newline at its end, the next piece belongs to the same line, until
+ * shell_finish. */
 void shell_feed(struct shell *shell, const char *line, size_t size);
 
 /* The input ended: runs what is left. */

@@ -87,6 +87,10 @@ TDBPLUS_CHECKED tdbplus_status numeric_absolute(struct span value, struct buffer
 TDBPLUS_CHECKED tdbplus_status numeric_sqrt(struct span value, struct buffer *buffer,
                                             struct err *err);
 
+/* Rounded once, to `scale` digits after the point, 0 <= scale <= NUMERIC_SCALE_MAX. */
+TDBPLUS_CHECKED tdbplus_status numeric_sqrt_to(struct span value, int32_t scale,
+                                               struct buffer *buffer, struct err *err);
+
 /* Powers and logarithms (numeric_power.c), besides the failures above TDBPLUS_E_SQL: logarithm of
  * zero or of a negative number (2201E), a power that is not a real number (2201F). */
 TDBPLUS_CHECKED tdbplus_status numeric_exp(struct span value, struct buffer *buffer,
@@ -99,8 +103,7 @@ TDBPLUS_CHECKED tdbplus_status numeric_power(struct span base, struct span expon
                                              struct buffer *buffer, struct err *err);
 
 /* n! of n from 0 to 32177. */
-TDBPLUS_CHECKED tdbplus_status numeric_factorial(int64_t n, struct buffer *buffer,
-                                                 struct err *err);
+TDBPLUS_CHECKED tdbplus_status numeric_factorial(int64_t n, struct buffer *buffer, struct err *err);
 TDBPLUS_CHECKED tdbplus_status numeric_gcd(struct span left, struct span right,
                                            struct buffer *buffer, struct err *err);
 TDBPLUS_CHECKED tdbplus_status numeric_lcm(struct span left, struct span right,

@@ -325,6 +325,13 @@ done:
 
 tdbplus_status numeric_sqrt(struct span value, struct buffer *buffer, struct err *err)
 {
+    struct numeric_parts parts = numeric_parts(value);
+    return numeric_sqrt_to(value, root_scale(&parts), buffer, err);
+}
+
+tdbplus_status numeric_sqrt_to(struct span value, int32_t scale, struct buffer *buffer,
+                               struct err *err)
+{
     if (value.data[0] == NUMERIC_NAN || value.data[0] == NUMERIC_INFINITY) {
         (void)put_if_special(value, buffer);
         return buffer->failed ? numeric_no_memory(err) : TDBPLUS_OK;
@@ -334,7 +341,6 @@ tdbplus_status numeric_sqrt(struct span value, struct buffer *buffer, struct err
         return err_set_state(err, TDBPLUS_E_SQL, "2201F",
                              "cannot take square root of a negative number");
     }
-    int32_t scale = root_scale(&parts);
     int32_t limbs = scale / LIMB_DIGITS + 1;
     if (parts.weight + 2 * limbs > INT16_MAX) {
         return err_set_state(err, TDBPLUS_E_RANGE, "22003", "value overflows numeric format");

@@ -22,7 +22,7 @@ static tdbplus_status bind_constant(struct binder *binder, const struct ast_cons
         value.boolean = ast->boolean;
         break;
     case AST_NUMBER:
-        // int8 if it is whole and fits, else numeric.
+        // int4 or int8 if it is whole and fits, else numeric.
         value.bytes = span_from_text(ast->text);
         number = type_of(strpbrk(ast->text, ".eE") == NULL ? TYPE_INT8 : TYPE_NUMERIC);
         break;
@@ -40,8 +40,10 @@ static tdbplus_status bind_constant(struct binder *binder, const struct ast_cons
     if (number.id == TYPE_INT8) {
         struct datum whole = {0};
         if (func_read(value.bytes, number, binder->arena, &whole, NULL) == TDBPLUS_OK) {
+            // The grammar hands -2147483648, whose digits alone need an int8, over as text.
+            whole.type = type_of(whole.integer == INT32_MIN ? TYPE_INT4 : TYPE_INT8);
             expr->constant = whole;
-            expr->type = number;
+            expr->type = whole.type;
             number = type_of(TYPE_NONE);
         } else {
             number = type_of(TYPE_NUMERIC);

@@ -144,13 +144,10 @@ static tdbplus_status dispersion(const struct exact_spread *spread, struct buffe
 }
 
 /* The square root has as many digits as the variance. */
-static tdbplus_status root_of(struct buffer *variance, struct buffer *scratch, struct buffer *root,
-                              struct err *err)
+static tdbplus_status root_of(const struct buffer *variance, struct buffer *root, struct err *err)
 {
     int32_t scale = variance->data[2] | variance->data[3] << 8;
-    TRY(numeric_sqrt(buffer_span(variance), scratch, err));
-    return scratch->failed ? aggregate_no_memory(err)
-                           : numeric_round(buffer_span(scratch), scale, root, err);
+    return numeric_sqrt_to(buffer_span(variance), scale, root, err);
 }
 
 static tdbplus_status spread_value(const struct exact_spread *spread, bool sample, bool root,
@@ -179,10 +176,9 @@ static tdbplus_status spread_value(const struct exact_spread *spread, bool sampl
     TRY(filled(&parts[1], err));
     *value_out = &parts[1];
     if (root) {
-        buffer_clear(&parts[2]);
         buffer_clear(&parts[0]);
         *value_out = &parts[0];
-        return root_of(&parts[1], &parts[2], &parts[0], err);
+        return root_of(&parts[1], &parts[0], err);
     }
     return TDBPLUS_OK;
 }
