@@ -248,8 +248,8 @@ static tdbplus_status set_word(const struct scan *scan, struct fields *fields, s
     }
     if (equals(word, "now") || equals(word, "today") || equals(word, "tomorrow") ||
         equals(word, "yesterday")) {
-        return err_set(err, TDBPLUS_E_UNSUPPORTED, "the date/time value \"%.*s\"", (int)word.size,
-                       (const char *)word.data);
+        return err_set(err, TDBPLUS_E_UNSUPPORTED, "the date/time value \"%.*s\" is not supported",
+                       (int)word.size, (const char *)word.data);
     }
     if (fields->has_offset) {
         return bad_syntax(scan, err);

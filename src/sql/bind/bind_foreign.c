@@ -390,8 +390,7 @@ static tdbplus_status refuse_truncate(struct binder *binder, const struct object
         bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", 0,
                   "cannot truncate a table referenced in a foreign key constraint");
     err_detail(binder->err, "Table \"%s\" references \"%s\".", child->name, table->name);
-    err_hint(binder->err, "Truncate table \"%s\" at the same time, or use TRUNCATE ... CASCADE.",
-             child->name);
+    err_hint(binder->err, "Truncate table \"%s\" at the same time.", child->name);
     return status;
 }
 

@@ -35,6 +35,7 @@ struct bind_column {
     uint32_t id;
     struct type type;
     bool qualified_only; /* Merged by USING: found by table.column, not by itself or by *. */
+    bool is_item;        /* All that a function in FROM gives: the name of the item means it too. */
 };
 
 /* How far a WITH query has been bound, which says what its name means inside of itself. */

@@ -116,8 +116,8 @@ static tdbplus_status name_columns(struct binder *binder, struct bind_query *que
                                    const struct target *target, const struct plan_column *columns)
 {
     for (uint32_t i = 0; i < target->visible_count; i++) {
-        struct bind_column column = {target->alias, columns[i].name, columns[i].id, columns[i].type,
-                                     false};
+        struct bind_column column = {target->alias,   columns[i].name, columns[i].id,
+                                     columns[i].type, false,           false};
         TRY(bind_add_column(binder, query, &column));
     }
     return TDBPLUS_OK;

@@ -387,6 +387,11 @@ tdbplus_status bind_table_function(struct binder *binder, struct bind_query *que
     if (source.arrays.count == 1 && source.single) {
         (*plan_out)->columns[0].name = item_name(ast);
     }
-    return bind_add_named(binder, query, (*plan_out)->columns, (*plan_out)->column_count,
-                          ast->alias, item_name(ast));
+    TRY(bind_add_named(binder, query, (*plan_out)->columns, (*plan_out)->column_count, ast->alias,
+                       item_name(ast)));
+    if ((*plan_out)->column_count == 1) {
+        struct bind_column *column = query->columns.items[query->columns.count - 1];
+        column->is_item = true;
+    }
+    return TDBPLUS_OK;
 }

@@ -379,6 +379,7 @@ static tdbplus_status rename_join(struct binder *binder, struct bind_query *quer
             continue;
         }
         column->table = ast->alias->name;
+        column->is_item = false;
         if (renamed < ast->alias->columns.count) {
             column->name = ast->alias->columns.items[renamed++];
         }

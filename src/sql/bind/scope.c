@@ -100,6 +100,32 @@ static tdbplus_status column_missing(struct binder *binder, const struct bind_qu
     return status;
 }
 
+/* A function's item of one column, by the item's name: `FROM jsonb_array_elements(x) AS it`. */
+static const struct bind_column *peek_item(const struct bind_query *query, const char *name)
+{
+    for (uint32_t i = 0; i < query->columns.count; i++) {
+        const struct bind_column *column = query->columns.items[i];
+        if (column->is_item && strcmp(column->table, name) == 0) {
+            return column;
+        }
+    }
+    return NULL;
+}
+
+static tdbplus_status read_column(struct binder *binder, struct bind_query *reader,
+                                  const struct bind_query *owner, const struct bind_column *column,
+                                  uint32_t position, struct expr **expr_out)
+{
+    struct expr *expr = expr_column(binder->arena, column->id, column->type);
+    if (expr == NULL) {
+        return bind_no_memory(binder);
+    }
+    expr->position = position;
+    TRY(mark_outer(binder, reader, owner, column->id));
+    *expr_out = expr;
+    return TDBPLUS_OK;
+}
+
 tdbplus_status bind_find_column(struct binder *binder, struct bind_query *query,
                                 const struct ast_column_ref *ref, struct expr **expr_out)
 {
@@ -115,17 +141,15 @@ tdbplus_status bind_find_column(struct binder *binder, struct bind_query *query,
             return bind_fail(binder, TDBPLUS_E_SQL, "42702", ref->ast.position,
                              "column reference \"%s\" is ambiguous", name);
         }
-        if (column == NULL) {
-            continue;
+        if (column != NULL) {
+            return read_column(binder, query, level, column, ref->ast.position, expr_out);
         }
-        struct expr *expr = expr_column(binder->arena, column->id, column->type);
-        if (expr == NULL) {
-            return bind_no_memory(binder);
+    }
+    for (struct bind_query *level = query; table == NULL && level != NULL; level = level->outer) {
+        const struct bind_column *column = peek_item(level, name);
+        if (column != NULL) {
+            return read_column(binder, query, level, column, ref->ast.position, expr_out);
         }
-        expr->position = ref->ast.position;
-        TRY(mark_outer(binder, query, level, column->id));
-        *expr_out = expr;
-        return TDBPLUS_OK;
     }
     return column_missing(binder, query, table, name, ref->ast.position);
 }

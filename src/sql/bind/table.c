@@ -329,8 +329,8 @@ static tdbplus_status verify_checks(struct binder *binder, const struct table_bu
     struct bind_query query = {.clause = CLAUSE_CHECK};
     for (uint32_t i = 0; i < builder->columns.count; i++) {
         const struct schema_column *column = builder->columns.items[i];
-        struct bind_column named = {builder->table, column->name, binder->next_id++, column->type,
-                                    false};
+        struct bind_column named = {builder->table, column->name, binder->next_id++,
+                                    column->type,   false,        false};
         TRY(bind_add_column(binder, &query, &named));
     }
     for (uint32_t i = 0; i < builder->checks.count; i++) {
