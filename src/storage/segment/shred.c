@@ -268,7 +268,9 @@ static bool decode_type(uint8_t id, uint8_t scale, struct type *type_out)
     return true;
 }
 
-static bool decode_path(struct reader *reader, struct arena *arena, struct shred_path *path_out)
+/* False for nonsense, and, with *out_out, when memory is out. */
+static bool decode_path(struct reader *reader, struct arena *arena, struct shred_path *path_out,
+                        bool *out_out)
 {
     struct shred_path path = {.column = reader_u16(reader)};
     uint8_t id = reader_u8(reader);
@@ -282,8 +284,12 @@ static bool decode_path(struct reader *reader, struct arena *arena, struct shred
     }
     for (uint32_t k = 0; k < path.key_count; k++) {
         struct span key = reader_sized(reader);
-        uint8_t *copy = key.size > SHRED_KEY_SIZE_MAX ? NULL : arena_bytes(arena, key.size);
-        if (reader->overrun || copy == NULL) {
+        if (reader->overrun || key.size > SHRED_KEY_SIZE_MAX) {
+            return false;
+        }
+        uint8_t *copy = arena_bytes(arena, key.size);
+        if (copy == NULL) {
+            *out_out = true;
             return false;
         }
         if (key.size > 0) {
@@ -316,12 +322,14 @@ tdbplus_status shred_plan_decode(struct span bytes, uint32_t path_count, uint32_
     uint32_t first = 0;
     for (uint32_t i = 0; i < path_count; i++) {
         struct shred_path *path = &plan->paths[i];
-        if (!decode_path(&reader, &plan->arena, path) || path->column >= column_count ||
-            (i > 0 && path->column < plan->paths[i - 1].column)) {
+        bool out = false;
+        if (!decode_path(&reader, &plan->arena, path, &out)) {
+            return out ? no_memory(err) : impossible(err);
+        }
+        if (path->column >= column_count || (i > 0 && path->column < plan->paths[i - 1].column)) {
             return impossible(err);
         }
         plan->path_count = i + 1;
-        bool out = false;
         if (i > 0 && path->column != plan->paths[first].column) {
             plan->path_count = i; // The tree of the column before.
             if (!shred_plan_add_tree(plan, first, &out)) {
