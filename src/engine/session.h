@@ -15,7 +15,7 @@ struct tdbplus_session {
     bool failed; /* The open transaction can only be rolled back. */
     int64_t begin_time_us;
     struct sql_settings settings;
-    struct list savepoints;      /* struct engine_savepoint. */
+    struct list savepoints; /* struct engine_savepoint. */
     struct plan_cache plans;
     struct buffer key;           /* Scratch of point_run(). */
     tdbplus_result *result_open; /* Reads from `txn`; at most one, the others are held. */
