@@ -80,7 +80,7 @@ static bool find_type(const char *name, struct type *type_out)
         {"character", "bpchar"},
         {"bit varying", "varbit"},
     };
-    char plain[64];
+    char plain[512];
     (void)snprintf(plain, sizeof plain, "%s", name);
     if (strcmp(plain, "anyarray") == 0 || strcmp(plain, "anycompatiblearray") == 0) {
         *type_out = func_array_of(type_of(TYPE_INT4));
