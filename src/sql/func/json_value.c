@@ -23,7 +23,9 @@ static tdbplus_status print(const struct datum *value, struct arena *arena, stru
         status = no_memory(err);
         goto done;
     }
-    memcpy(bytes, text.data, text.size);
+    if (text.size > 0) {
+        memcpy(bytes, text.data, text.size);
+    }
     *text_out = (struct span){.data = bytes, .size = text.size};
 done:
     buffer_deinit(&text);
