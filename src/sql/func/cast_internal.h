@@ -11,6 +11,16 @@ struct cast_line {
     struct func func;
 };
 
+/* A line for a cast whose function is known by the name of the type it gives: int4(x) is x::int4.
+ */
+#define CAST(FROM, TO, CONTEXT, NAME, KERNEL)                        \
+    {                                                                \
+        FROM, TO, CONTEXT,                                           \
+        {                                                            \
+            NAME, 1, {FROM}, TO, 0, KERNEL, "Converted to " NAME "." \
+        }                                                            \
+    }
+
 extern const struct cast_line table_casts[];
 extern const struct cast_line table_casts_numeric[];
 extern const struct cast_line table_casts_time[];

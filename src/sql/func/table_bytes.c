@@ -7,28 +7,6 @@
 #include "sql/func/digest.h"
 #include "sql/func/value_kernel.h"
 
-typedef tdbplus_status (*bytes_writer)(struct func_call *call, uint32_t row, struct buffer *out);
-
-static tdbplus_status write_bytes(struct func_call *call, uint32_t row, bytes_writer writer,
-                                  struct datum *result)
-{
-    tdbplus_status status = TDBPLUS_OK;
-    struct buffer out;
-    buffer_init(&out, call->arena->alloc);
-    TRY_OR(done, writer(call, row, &out));
-    TRY_OR(done, kernel_keep(call, &out, result));
-done:
-    buffer_deinit(&out);
-    return status;
-}
-
-#define BYTES_KERNEL(NAME)                                                                       \
-    static tdbplus_status NAME##_row(struct func_call *call, uint32_t row, struct datum *result) \
-    {                                                                                            \
-        return write_bytes(call, row, NAME##_bytes, result);                                     \
-    }                                                                                            \
-    ROW_KERNEL(NAME)
-
 static void put_hex(struct span bytes, struct buffer *out)
 {
     for (size_t i = 0; i < bytes.size; i++) {
@@ -45,7 +23,7 @@ static tdbplus_status md5_bytes(struct func_call *call, uint32_t row, struct buf
     return TDBPLUS_OK;
 }
 
-BYTES_KERNEL(md5)
+WRITER_KERNEL(md5, md5_bytes)
 
 #define DIGEST_KERNEL(NAME, KIND)                                                                \
     static tdbplus_status NAME##_bytes(struct func_call *call, uint32_t row, struct buffer *out) \
@@ -54,7 +32,7 @@ BYTES_KERNEL(md5)
         buffer_put(out, bytes, digest(KIND, text_argument(call, 0, row), bytes));                \
         return TDBPLUS_OK;                                                                       \
     }                                                                                            \
-    BYTES_KERNEL(NAME)
+    WRITER_KERNEL(NAME, NAME##_bytes)
 
 DIGEST_KERNEL(sha224, DIGEST_SHA224)
 DIGEST_KERNEL(sha256, DIGEST_SHA256)
@@ -242,8 +220,8 @@ static tdbplus_status decode_bytes(struct func_call *call, uint32_t row, struct 
                                      : unknown_encoding(call, name);
 }
 
-BYTES_KERNEL(encode)
-BYTES_KERNEL(decode)
+WRITER_KERNEL(encode, encode_bytes)
+WRITER_KERNEL(decode, decode_bytes)
 
 /* ---- bits and bytes ---- */
 
@@ -305,8 +283,8 @@ static tdbplus_status set_byte_bytes(struct func_call *call, uint32_t row, struc
 
 ROW_KERNEL(get_bit)
 ROW_KERNEL(get_byte)
-BYTES_KERNEL(set_bit)
-BYTES_KERNEL(set_byte)
+WRITER_KERNEL(set_bit, set_bit_bytes)
+WRITER_KERNEL(set_byte, set_byte_bytes)
 
 static tdbplus_status bit_count_row(struct func_call *call, uint32_t row, struct datum *result)
 {
@@ -352,7 +330,7 @@ static tdbplus_status part_bytes(struct func_call *call, uint32_t row, struct bu
     return TDBPLUS_OK;
 }
 
-BYTES_KERNEL(part)
+WRITER_KERNEL(part, part_bytes)
 
 static tdbplus_status trim(struct func_call *call, uint32_t row, bool begin, bool end,
                            struct buffer *out)
@@ -387,9 +365,9 @@ static tdbplus_status trim_right_bytes(struct func_call *call, uint32_t row, str
     return trim(call, row, false, true, out);
 }
 
-BYTES_KERNEL(trim_both)
-BYTES_KERNEL(trim_left)
-BYTES_KERNEL(trim_right)
+WRITER_KERNEL(trim_both, trim_both_bytes)
+WRITER_KERNEL(trim_left, trim_left_bytes)
+WRITER_KERNEL(trim_right, trim_right_bytes)
 
 /* ---- character encodings: UTF-8, and Latin-1 as far as it reaches ---- */
 
@@ -484,8 +462,8 @@ static tdbplus_status convert_to_bytes(struct func_call *call, uint32_t row, str
     return TDBPLUS_OK;
 }
 
-BYTES_KERNEL(convert_from)
-BYTES_KERNEL(convert_to)
+WRITER_KERNEL(convert_from, convert_from_bytes)
+WRITER_KERNEL(convert_to, convert_to_bytes)
 
 static tdbplus_status encoded_length_row(struct func_call *call, uint32_t row, struct datum *result)
 {

@@ -176,15 +176,6 @@ const struct func *cast_unfit_find(struct type from)
 #define A FUNC_CAST_ASSIGNMENT
 #define E FUNC_CAST_EXPLICIT
 
-/* A cast's function is known by the name of the type it gives: int4(x) is x::int4. */
-#define CAST(FROM, TO, CONTEXT, NAME, KERNEL)                        \
-    {                                                                \
-        FROM, TO, CONTEXT,                                           \
-        {                                                            \
-            NAME, 1, {FROM}, TO, 0, KERNEL, "Converted to " NAME "." \
-        }                                                            \
-    }
-
 const struct cast_line table_casts[] = {
     CAST(TYPE_INT2, TYPE_INT4, I, "int4", int2_to_int4),
     CAST(TYPE_INT2, TYPE_INT8, I, "int8", int2_to_int8),

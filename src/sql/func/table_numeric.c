@@ -233,14 +233,6 @@ static tdbplus_status fit(struct func_call *call)
 const struct func cast_numeric_fit = {"numeric", 1, {NU}, NU, 0, fit, "Fitted to a precision."};
 const struct func cast_numeric_unfit = {"numeric", 1, {NU}, NU, 0, from_datum, "Of any precision."};
 
-#define CAST(FROM, TO, CONTEXT, NAME, KERNEL)                        \
-    {                                                                \
-        FROM, TO, CONTEXT,                                           \
-        {                                                            \
-            NAME, 1, {FROM}, TO, 0, KERNEL, "Converted to " NAME "." \
-        }                                                            \
-    }
-
 const struct cast_line table_casts_numeric[] = {
     CAST(TYPE_INT2, NU, FUNC_CAST_IMPLICIT, "numeric", from_datum),
     CAST(TYPE_INT4, NU, FUNC_CAST_IMPLICIT, "numeric", from_datum),

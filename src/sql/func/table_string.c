@@ -76,29 +76,6 @@ static void put_literal(struct span text, struct buffer *out)
     buffer_put_u8(out, '\'');
 }
 
-/* A row function that writes into a buffer. */
-typedef tdbplus_status (*text_writer)(struct func_call *call, uint32_t row, struct buffer *out);
-
-static tdbplus_status write_text(struct func_call *call, uint32_t row, text_writer writer,
-                                 struct datum *result)
-{
-    tdbplus_status status = TDBPLUS_OK;
-    struct buffer out;
-    buffer_init(&out, call->arena->alloc);
-    TRY_OR(done, writer(call, row, &out));
-    TRY_OR(done, kernel_keep(call, &out, result));
-done:
-    buffer_deinit(&out);
-    return status;
-}
-
-#define TEXT_KERNEL(NAME)                                                                        \
-    static tdbplus_status NAME##_row(struct func_call *call, uint32_t row, struct datum *result) \
-    {                                                                                            \
-        return write_text(call, row, NAME##_text, result);                                       \
-    }                                                                                            \
-    ROW_KERNEL(NAME)
-
 static tdbplus_status quote_ident_text(struct func_call *call, uint32_t row, struct buffer *out)
 {
     put_name(text_argument(call, 0, row), out);
@@ -115,8 +92,8 @@ static tdbplus_status quote_literal_text(struct func_call *call, uint32_t row, s
     return TDBPLUS_OK;
 }
 
-TEXT_KERNEL(quote_ident)
-TEXT_KERNEL(quote_literal)
+WRITER_KERNEL(quote_ident, quote_ident_text)
+WRITER_KERNEL(quote_literal, quote_literal_text)
 
 /* ---- format ---- */
 
@@ -319,7 +296,7 @@ static tdbplus_status format_text(struct func_call *call, uint32_t row, struct b
 static tdbplus_status format_row(struct func_call *call, uint32_t row, struct datum *result)
 {
     result->is_null = kernel_is_null(call, 0, row);
-    return result->is_null ? TDBPLUS_OK : write_text(call, row, format_text, result);
+    return result->is_null ? TDBPLUS_OK : kernel_write(call, row, format_text, result);
 }
 
 ROW_KERNEL(format)
@@ -352,7 +329,7 @@ static tdbplus_status overlay_text(struct func_call *call, uint32_t row, struct 
     return TDBPLUS_OK;
 }
 
-TEXT_KERNEL(overlay)
+WRITER_KERNEL(overlay, overlay_text)
 
 /* ---- normal forms ---- */
 
@@ -402,12 +379,12 @@ static tdbplus_status normalize_text(struct func_call *call, uint32_t row, struc
                      : TDBPLUS_OK;
 }
 
-TEXT_KERNEL(normalize)
+WRITER_KERNEL(normalize, normalize_text)
 
 static tdbplus_status is_normal_row(struct func_call *call, uint32_t row, struct datum *result)
 {
     struct datum normal = {0};
-    TRY(write_text(call, row, normalize_text, &normal));
+    TRY(kernel_write(call, row, normalize_text, &normal));
     result->boolean = span_compare(normal.bytes, text_argument(call, 0, row)) == 0;
     return TDBPLUS_OK;
 }
@@ -490,7 +467,7 @@ static tdbplus_status unistr_text(struct func_call *call, uint32_t row, struct b
     return high != 0 ? kernel_error(call, "42601", "invalid Unicode surrogate pair") : TDBPLUS_OK;
 }
 
-TEXT_KERNEL(unistr)
+WRITER_KERNEL(unistr, unistr_text)
 
 /* ---- a name with dots, taken apart ---- */
 

@@ -372,14 +372,6 @@ static tdbplus_status to_timestamp(struct func_call *call)
 
 #define I FUNC_CAST_IMPLICIT
 #define A FUNC_CAST_ASSIGNMENT
-#define CAST(FROM, TO, CONTEXT, NAME, KERNEL)                        \
-    {                                                                \
-        FROM, TO, CONTEXT,                                           \
-        {                                                            \
-            NAME, 1, {FROM}, TO, 0, KERNEL, "Converted to " NAME "." \
-        }                                                            \
-    }
-
 const struct cast_line table_casts_time[] = {
     CAST(DA, TS, I, "timestamp", date_to_timestamp),
     CAST(DA, TZ, I, "timestamptz", date_to_timestamp),

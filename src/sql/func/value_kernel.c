@@ -38,6 +38,19 @@ tdbplus_status kernel_keep(struct func_call *call, const struct buffer *buffer,
     return TDBPLUS_OK;
 }
 
+tdbplus_status kernel_write(struct func_call *call, uint32_t row, kernel_writer writer,
+                            struct datum *result)
+{
+    tdbplus_status status = TDBPLUS_OK;
+    struct buffer out;
+    buffer_init(&out, call->arena->alloc);
+    TRY_OR(done, writer(call, row, &out));
+    TRY_OR(done, kernel_keep(call, &out, result));
+done:
+    buffer_deinit(&out);
+    return status;
+}
+
 tdbplus_status kernel_error(struct func_call *call, const char *sqlstate, const char *format, ...)
 {
     char text[ERR_TEXT_SIZE];

@@ -38,6 +38,21 @@ static inline bool kernel_is_null(const struct func_call *call, uint32_t number,
 TDBPLUS_CHECKED tdbplus_status kernel_keep(struct func_call *call, const struct buffer *buffer,
                                            struct datum *result);
 
+/* What writes one row's result into a buffer. */
+typedef tdbplus_status (*kernel_writer)(struct func_call *call, uint32_t row, struct buffer *out);
+
+/* The result of one row from what `writer` writes. */
+TDBPLUS_CHECKED tdbplus_status kernel_write(struct func_call *call, uint32_t row,
+                                            kernel_writer writer, struct datum *result);
+
+/* A kernel NAME from a writer defined above it. */
+#define WRITER_KERNEL(NAME, WRITER)                                                              \
+    static tdbplus_status NAME##_row(struct func_call *call, uint32_t row, struct datum *result) \
+    {                                                                                            \
+        return kernel_write(call, row, WRITER, result);                                          \
+    }                                                                                            \
+    ROW_KERNEL(NAME)
+
 /* An error of values with PostgreSQL's SQLSTATE. */
 TDBPLUS_CHECKED tdbplus_status kernel_error(struct func_call *call, const char *sqlstate,
                                             const char *format, ...)
