@@ -20,6 +20,12 @@ if(TDBPLUS_CCACHE AND NOT CMAKE_C_COMPILER_LAUNCHER)
     set(CMAKE_CXX_COMPILER_LAUNCHER ${TDBPLUS_CCACHE})
 endif()
 
+# Every test is linked whole; mold does that in a quarter of the time of the other linkers.
+find_program(TDBPLUS_MOLD mold)
+if(TDBPLUS_MOLD)
+    add_link_options(-fuse-ld=mold)
+endif()
+
 add_library(tdbplus_flags INTERFACE)
 target_include_directories(tdbplus_flags INTERFACE include src)
 target_compile_options(tdbplus_flags INTERFACE
