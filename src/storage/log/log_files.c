@@ -15,6 +15,8 @@
 
 #define NAME_DIGITS    16u
 #define ZERO_FILL_SIZE ((size_t)256 << 10)
+/* Syncs since the file before was made, from which on the next one is filled with zeros. */
+#define ZERO_SYNC_COUNT 32u
 
 tdbplus_status log_path(char path[ENV_PATH_SIZE_MAX], const char *directory, uint64_t number,
                         enum log_name name, struct err *err)
@@ -369,8 +371,18 @@ static void take_spare(struct log *log, const char *temporary, uint64_t size,
     }
 }
 
-/* Fills the temporary file and makes it durable. Zeros are written, not only reserved: a sync of
- * bytes in reserved but unwritten space has to commit file system metadata too. */
+/* Are zeros to be written to the next file? A sync of bytes in space that is only reserved has to
+ * commit file system metadata too, so where syncs are frequent it pays to write the file twice.
+ * Where they are rare, the zeros would be half of all that the log writes. */
+static bool wants_zeros(struct log *log, uint64_t size)
+{
+    uint64_t syncs = atomic_load(&log->sync_count);
+    uint64_t since = syncs - log->sync_count_before;
+    log->sync_count_before = syncs;
+    return size <= LOG_FILE_SIZE_FIRST || since >= ZERO_SYNC_COUNT;
+}
+
+/* Fills the temporary file and makes it durable. What is not written of it reads as zeros. */
 static tdbplus_status fill_file(struct log *log, struct env_file *handle,
                                 const struct log_file_header *header, struct err *err)
 {
@@ -384,7 +396,9 @@ static tdbplus_status fill_file(struct log *log, struct env_file *handle,
         uint64_t size = LOG_FILE_HEADER_SIZE + (header->end_lsn - header->first_lsn);
         TRY_OR(done, env_truncate(log->env, handle, 0, err));
         TRY_OR(done, env_allocate(log->env, handle, size, err));
-        TRY_OR(done, log_zero_fill(log, handle, LOG_FILE_HEADER_SIZE, size, err));
+        if (wants_zeros(log, size)) {
+            TRY_OR(done, log_zero_fill(log, handle, LOG_FILE_HEADER_SIZE, size, err));
+        }
     }
     TRY_OR(done, env_write(log->env, handle, 0, block, LOG_FILE_HEADER_SIZE, err));
     TRY_OR(done, env_sync(log->env, handle, err));

@@ -260,6 +260,7 @@ struct log {
 
     _Atomic uint64_t written_bytes;
     _Atomic uint64_t sync_count;
+    uint64_t sync_count_before; /* When the newest file was made. Under `files_mutex`. */
     _Atomic uint64_t sync_us_total;
     _Atomic uint64_t sync_waiter_count;
     _Atomic uint64_t file_created_count;

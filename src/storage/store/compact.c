@@ -4,11 +4,13 @@
  *
  * Which: size-tiered. Segments whose sizes are within a factor of the fan-out belong to a tier;
  * when a tier has as many as the fan-out, they are merged. A segment whose value files are mostly
- * garbage is merged alone. A merge reads immutable files and holds
- * no lock; rows that end meanwhile are followed as in a flush.
+ * garbage is merged alone. When no flush came for a while, segments of about one size are merged
+ * before a tier is full, as long as merges have not written much more than flushes (D20). A merge
+ * reads immutable files and holds no lock; rows that end meanwhile are followed as in a flush.
  */
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -18,6 +20,8 @@
 #include "storage/store/values.h"
 
 #define MERGE_STEP_ROW_COUNT ((uint64_t)65536)
+#define QUIET_US             ((uint64_t)700000) /* Without a flush. */
+#define QUIET_SIZE_FACTOR    4u /* A segment is at most so much larger than those before it. */
 
 /* A row that has ended but stays, because some snapshot sees it. */
 struct kept_end {
@@ -122,6 +126,70 @@ static uint32_t choose_tier(const struct store *store, const struct version *ver
     return 0;
 }
 
+static int compare_sizes(const void *left, const void *right)
+{
+    const struct segment_ref *const *a = left;
+    const struct segment_ref *const *b = right;
+    return ((*a)->size > (*b)->size) - ((*a)->size < (*b)->size);
+}
+
+/* How many bytes merges may still write that no full tier asks for. */
+static uint64_t quiet_allowance(struct store *store)
+{
+    uint64_t flushed = atomic_load(&store->flush_written_bytes);
+    uint64_t merged = atomic_load(&store->merge_written_bytes);
+    uint64_t limit = flushed + flushed / 2;
+    return limit > merged ? limit - merged : 0;
+}
+
+static bool is_quiet(const struct collection *collection, const struct version *version)
+{
+    uint64_t flushed = atomic_load(&collection->flushed_us);
+    return version->table_count == 1 && flushed != 0 &&
+           env_clock_mono_us(collection->store->env) - flushed >= QUIET_US;
+}
+
+/*
+ * Every segment costs a reader a look, and a range a stream. So when writers leave the disk alone,
+ * the smallest segments become one, up to the first that is much larger than those before it. What
+ * this may write is bounded by what flushes wrote, so that each row is not written too often (D20).
+ */
+static uint32_t choose_quiet(const struct collection *collection, const struct version *version,
+                             uint32_t chosen[MERGE_SOURCE_COUNT_MAX])
+{
+    const struct segment_ref *sorted[MERGE_SOURCE_COUNT_MAX];
+    uint32_t count = 0;
+    uint32_t taken = 0;
+    uint64_t sum = 0;
+    uint64_t allowance = quiet_allowance(collection->store);
+    if (allowance == 0 || version->segment_count > MERGE_SOURCE_COUNT_MAX ||
+        !is_quiet(collection, version)) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < version->segment_count; i++) {
+        if (may_take(version, i)) {
+            sorted[count++] = version->segments[i];
+        }
+    }
+    qsort(sorted, count, sizeof(void *), compare_sizes);
+    while (taken < count && sum + sorted[taken]->size <= allowance &&
+           (taken == 0 || sorted[taken]->size <= QUIET_SIZE_FACTOR * sum)) {
+        sum += sorted[taken++]->size;
+    }
+    if (taken < 2) {
+        return 0;
+    }
+    uint32_t numbers = 0;
+    for (uint32_t i = 0; i < version->segment_count; i++) {
+        for (uint32_t k = 0; k < taken; k++) {
+            if (sorted[k] == version->segments[i]) {
+                chosen[numbers++] = i;
+            }
+        }
+    }
+    return numbers;
+}
+
 static bool may_have_expired(const struct expiry *expiry, const struct segment_ref *ref)
 {
     bool may = false;
@@ -158,6 +226,9 @@ static tdbplus_status choose(struct compaction *work, bool all, struct err *err)
     struct version *version = version_acquire(work->collection);
     uint32_t count = all ? choose_all(version, &expiry, numbers)
                          : choose_tier(work->store, version, &expiry, numbers);
+    if (count == 0 && !all) {
+        count = choose_quiet(work->collection, version, numbers);
+    }
     tdbplus_status status = TDBPLUS_OK;
     if (count > 0) {
         work->chosen =
@@ -606,6 +677,7 @@ tdbplus_status collection_merge(struct collection *collection, bool all, const s
 {
     struct store *store = collection->store;
     struct compaction work = {.store = store, .collection = collection, .call = call};
+    struct segment_ref *warm = NULL;
     list_init(&work.ends, store->alloc, sizeof(struct kept_end));
     mutex_lock(store->env, &store->merge_mutex);
     tdbplus_status status = TDBPLUS_OK;
@@ -620,7 +692,15 @@ tdbplus_status collection_merge(struct collection *collection, bool all, const s
     if (status == TDBPLUS_OK && work.count > 0) {
         status = merge_chosen(&work);
     }
+    if (status == TDBPLUS_OK && work.segment != NULL && !atomic_load(&work.segment->obsolete)) {
+        warm = work.segment;
+        atomic_fetch_add_explicit(&warm->refs, 1, memory_order_relaxed);
+    }
     compaction_deinit(&work);
     mutex_unlock(store->env, &store->merge_mutex);
+    if (warm != NULL) {
+        segment_warm(warm->segment); // Where there is room: its sources were in the cache, mostly.
+        segment_ref_release(warm);
+    }
     return status;
 }

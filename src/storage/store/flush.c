@@ -460,6 +460,7 @@ tdbplus_status collection_flush(struct collection *collection, bool *found_out, 
     }
     if (flush.published) {
         atomic_fetch_add(&store->flush_count, 1);
+        atomic_store(&collection->flushed_us, env_clock_mono_us(store->env));
         atomic_fetch_add(
             &store->flush_written_bytes,
             flush.segment == NULL ? 0 : flush.segment->size + flush.summary.values.file_size);

@@ -119,11 +119,12 @@ struct collection {
     uint64_t flushed_timestamp;
     _Atomic bool dropped; /* Set under `structure` and the commit latch. */
     /* Under the commit latch; 0 since the open. */
-    _Atomic uint64_t created; /* Timestamp of the commit that made it, */
-    uint64_t changed;         /* and of the last one that changed rows. */
-    uint64_t revision;        /* Of the object that the committed catalog has for it. */
-    _Atomic uint32_t entered; /* Transactions that change rows without a lock on the table. */
-    _Atomic uint32_t bars;    /* Transactions that want all others out: see store_load.h. */
+    _Atomic uint64_t created;    /* Timestamp of the commit that made it, */
+    uint64_t changed;            /* and of the last one that changed rows. */
+    uint64_t revision;           /* Of the object that the committed catalog has for it. */
+    _Atomic uint64_t flushed_us; /* When the last flush ended; 0: none since the open. */
+    _Atomic uint32_t entered;    /* Transactions that change rows without a lock on the table. */
+    _Atomic uint32_t bars;       /* Transactions that want all others out: see store_load.h. */
 };
 
 /* A schema that is not the newest, and the commit that replaced it: snapshots before that one still

@@ -20,6 +20,7 @@ struct fixture {
     struct env *env;
     struct store *store;
     const char *directory;
+    bool has_background;
 };
 
 static const struct schema_column columns[] = {
@@ -44,7 +45,7 @@ static void open_store(struct fixture *fixture)
     struct store_options options = {.env = fixture->env,
                                     .alloc = &alloc_system,
                                     .directory = fixture->directory,
-                                    .no_background = true,
+                                    .no_background = !fixture->has_background,
                                     .memtable_size_bytes = 1 << 16,
                                     .log_file_size = 1 << 20};
     struct err err = {0};
@@ -285,6 +286,48 @@ TEST(a_snapshot_keeps_seeing_what_it_saw)
     check_model(&fixture, then, snapshot.timestamp);
     check_model(&fixture, model, store_visible_timestamp(fixture.store));
     store_snapshot_release(fixture.store, &snapshot);
+    end(&fixture);
+}
+
+/* Counters of a store whose background works, once it has merged `count` times, or after 10 s. */
+static struct store_statistics wait_for_merges(struct fixture *fixture, uint64_t count)
+{
+    struct store_statistics statistics = {0};
+    for (uint32_t i = 0; i < 200; i++) {
+        store_get_statistics(fixture->store, &statistics);
+        if (statistics.merge_count >= count) {
+            break;
+        }
+        env_sleep_us(fixture->env, 50000);
+    }
+    return statistics;
+}
+
+TEST(a_quiet_store_merges_what_little_it_has_within_its_allowance)
+{
+    struct fixture fixture = {.directory = "db", .has_background = true};
+    uint32_t model[KEY_COUNT] = {0};
+    uint32_t state = 7;
+    CHECK(env_ram_create(&alloc_system, &fixture.env, NULL) == TDBPLUS_OK);
+    open_store(&fixture);
+    create_collection(&fixture);
+    for (uint32_t i = 0; i < 3; i++) {
+        random_commit(&fixture, model, &state);
+        flush(&fixture);
+    }
+    struct store_statistics statistics = wait_for_merges(&fixture, 1);
+    CHECK(statistics.merge_count == 1);
+    CHECK(statistics.segment_count == 1);
+    // Such merges may write one and a half times what flushes wrote. This one took most of that.
+    for (uint32_t i = 0; i < 3; i++) {
+        write_changes(&fixture, &(struct change){.key = i, .value = 1}, 1);
+        model[i] = 1;
+        flush(&fixture);
+    }
+    env_sleep_us(fixture.env, 1500000);
+    store_get_statistics(fixture.store, &statistics);
+    CHECK(2 * statistics.merge_written_bytes <= 3 * statistics.flush_written_bytes);
+    check_model(&fixture, model, UINT64_MAX - 1);
     end(&fixture);
 }
 
