@@ -73,17 +73,46 @@ static tdbplus_status convert(const tdbplus_value *value, struct type type, stru
     return engine_datum(value, type, "parameter", arena, datum_out, err);
 }
 
-static tdbplus_status try_prepare(tdbplus_result *result, struct txn *txn,
-                                  const tdbplus_value *values, bool loose, const struct call *call)
+/* Parameter `number` as a value of `type`. */
+static tdbplus_status read_parameter(const struct parameter_list *parameters, uint32_t number,
+                                     struct type type, struct arena *arena, struct datum *datum_out,
+                                     struct err *err)
 {
-    uint32_t count = result->parameter_count;
+    if (parameters->datums == NULL) {
+        return convert(&parameters->values[number], type, arena, datum_out, err);
+    }
+    const struct datum *datum = &parameters->datums[number];
+    if (!datum->is_null && (datum->type.id != type.id || datum->type.element != type.element)) {
+        return err_set(err, TDBPLUS_E_TYPE, "parameter $%u has not the type it was declared with",
+                       number + 1);
+    }
+    *datum_out = *datum;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status known_types(const struct parameter_list *parameters, bool loose,
+                                  struct type *types, struct err *err)
+{
+    for (uint32_t i = 0; i < parameters->count; i++) {
+        if (parameters->datums != NULL) {
+            types[i] = parameters->datums[i].type;
+        } else {
+            TRY(known_type(&parameters->values[i], loose, &types[i], err));
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status try_prepare(tdbplus_result *result, struct txn *txn,
+                                  const struct parameter_list *parameters, bool loose,
+                                  const struct call *call)
+{
+    uint32_t count = parameters->count;
     struct type *types = arena_array(&result->arena, (size_t)count + 1, sizeof *types);
     if (types == NULL) {
         return err_set(call->err, TDBPLUS_E_NOMEM, "parameters do not fit the memory limit");
     }
-    for (uint32_t i = 0; i < count; i++) {
-        TRY(known_type(&values[i], loose, &types[i], call->err));
-    }
+    TRY(known_types(parameters, loose, types, call->err));
     struct sql_prepared *prepared = NULL;
     TRY(sql_prepare(result->script, 0, txn, types, count, call, &prepared));
     tdbplus_status status = TDBPLUS_OK;
@@ -96,7 +125,8 @@ static tdbplus_status try_prepare(tdbplus_result *result, struct txn *txn,
     }
     for (uint32_t i = 0; i < wanted; i++) {
         struct type type = sql_parameter_type(prepared, i);
-        TRY_OR(done, convert(&values[i], type, &result->arena, &result->parameters[i], call->err));
+        TRY_OR(done, read_parameter(parameters, i, type, &result->arena, &result->parameters[i],
+                                    call->err));
     }
     result->prepared = prepared;
     prepared = NULL;
@@ -105,9 +135,10 @@ done:
     return status;
 }
 
-tdbplus_status result_prepare(tdbplus_result *result, struct txn *txn, const tdbplus_value *values,
-                              uint32_t count, const struct call *call)
+tdbplus_status result_prepare(tdbplus_result *result, struct txn *txn,
+                              const struct parameter_list *parameters, const struct call *call)
 {
+    uint32_t count = parameters->count;
     result->parameters = arena_array(&result->arena, (size_t)count + 1, sizeof *result->parameters);
     if (result->parameters == NULL) {
         return err_set(call->err, TDBPLUS_E_NOMEM, "parameters do not fit the memory limit");
@@ -115,45 +146,49 @@ tdbplus_status result_prepare(tdbplus_result *result, struct txn *txn, const tdb
     result->parameter_count = count;
     result->loose = true;
     bool integers = false;
-    for (uint32_t i = 0; i < count; i++) {
-        integers = integers || (is_integer(&values[i]) && !values[i].is_null);
+    for (uint32_t i = 0; parameters->datums == NULL && i < count; i++) {
+        const tdbplus_value *value = &parameters->values[i];
+        integers = integers || (is_integer(value) && !value->is_null);
     }
     // Where an integer has no place as a literal, or is too large for it, it counts as int8.
-    tdbplus_status status = try_prepare(result, txn, values, true, call);
+    tdbplus_status status = try_prepare(result, txn, parameters, true, call);
     if (status != TDBPLUS_OK && status != TDBPLUS_E_NOMEM && integers) {
         err_clear(call->err);
         result->loose = false;
-        status = try_prepare(result, txn, values, false, call);
+        status = try_prepare(result, txn, parameters, false, call);
     }
     return status;
 }
 
-bool parameters_convert(const struct sql_prepared *prepared, const struct parameter_room *room,
+bool parameters_convert(const struct sql_prepared *prepared,
+                        const struct parameter_list *parameters, struct arena *arena,
                         struct datum *parameters_out)
 {
     uint32_t wanted = sql_parameter_count(prepared);
-    bool good = wanted <= room->count;
+    bool good = wanted <= parameters->count;
     for (uint32_t i = 0; good && i < wanted; i++) {
-        good = convert(&room->values[i], sql_parameter_type(prepared, i), room->arena,
-                       &parameters_out[i], NULL) == TDBPLUS_OK;
+        good = read_parameter(parameters, i, sql_parameter_type(prepared, i), arena,
+                              &parameters_out[i], NULL) == TDBPLUS_OK;
     }
     return good;
 }
 
 bool result_find_plan(tdbplus_result *result, struct plan_cache *plans, struct span text,
-                      struct txn *txn, const tdbplus_value *values, uint32_t count)
+                      struct txn *txn, const struct parameter_list *parameters)
 {
-    struct plan_entry *plan = plan_cache_find(plans, text, values, count, txn);
-    struct datum *parameters =
-        plan == NULL ? NULL : arena_array(&result->arena, (size_t)count + 1, sizeof *parameters);
-    struct parameter_room room = {values, count, &result->arena};
+    struct plan_entry *plan = plan_cache_find(plans, text, parameters, txn);
+    struct datum *converted =
+        plan == NULL
+            ? NULL
+            : arena_array(&result->arena, (size_t)parameters->count + 1, sizeof *converted);
     // A value that does not fit the type it had before asks for another plan.
-    if (parameters == NULL || !parameters_convert(plan->prepared, &room, parameters)) {
+    if (converted == NULL ||
+        !parameters_convert(plan->prepared, parameters, &result->arena, converted)) {
         plan_release(plan);
         return false;
     }
-    result->parameters = parameters;
-    result->parameter_count = count;
+    result->parameters = converted;
+    result->parameter_count = parameters->count;
     result->plan = plan;
     result->script = plan->script;
     result->prepared = plan->prepared;
@@ -161,11 +196,11 @@ bool result_find_plan(tdbplus_result *result, struct plan_cache *plans, struct s
 }
 
 void result_keep_plan(tdbplus_result *result, struct plan_cache *plans, struct span text,
-                      const tdbplus_value *values, uint32_t count)
+                      const struct parameter_list *parameters)
 {
     // A plan made for the largest integers is not what smaller ones would get.
     if (result->loose && result->plan == NULL) {
-        result->plan = plan_cache_add(plans, text, values, count, result->script, result->prepared,
+        result->plan = plan_cache_add(plans, text, parameters, result->script, result->prepared,
                                       store_alloc(result->db->store));
     }
 }

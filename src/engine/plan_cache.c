@@ -34,20 +34,27 @@ void plan_release(struct plan_entry *entry)
     }
 }
 
-static uint8_t kind_of(const tdbplus_value *value)
+/* Of a datum its type counts, null or not; modifiers of its type do not change a plan. */
+static uint32_t kind_of(const struct parameter_list *parameters, uint32_t number)
 {
-    return (uint8_t)((uint32_t)value->type * 2u + (value->is_null ? 1u : 0u));
+    if (parameters->datums != NULL) {
+        struct type type = parameters->datums[number].type;
+        return 0x10000u | (uint32_t)type.element << 8 | type.id;
+    }
+    const tdbplus_value *value = &parameters->values[number];
+    return (uint32_t)value->type * 2u + (value->is_null ? 1u : 0u);
 }
 
 static bool is_same(const struct plan_entry *entry, uint64_t hash, struct span text,
-                    const tdbplus_value *values, uint32_t count)
+                    const struct parameter_list *parameters)
 {
     if (entry == NULL || entry->hash != hash || entry->text_size != text.size ||
-        entry->parameter_count != count || memcmp(entry->text, text.data, text.size) != 0) {
+        entry->parameter_count != parameters->count ||
+        memcmp(entry->text, text.data, text.size) != 0) {
         return false;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        if (entry->kinds[i] != kind_of(&values[i])) {
+    for (uint32_t i = 0; i < parameters->count; i++) {
+        if (entry->kinds[i] != kind_of(parameters, i)) {
             return false;
         }
     }
@@ -60,30 +67,30 @@ static bool fits(struct span text, uint32_t count)
 }
 
 static uint32_t find_place(const struct plan_cache *cache, struct span text,
-                           const tdbplus_value *values, uint32_t count)
+                           const struct parameter_list *parameters)
 {
-    if (!fits(text, count)) {
+    if (!fits(text, parameters->count)) {
         return PLAN_CACHE_COUNT;
     }
-    uint64_t hash = hash_bytes(text, count);
+    uint64_t hash = hash_bytes(text, parameters->count);
     uint32_t place = 0;
-    while (place < PLAN_CACHE_COUNT && !is_same(cache->entries[place], hash, text, values, count)) {
+    while (place < PLAN_CACHE_COUNT && !is_same(cache->entries[place], hash, text, parameters)) {
         place++;
     }
     return place;
 }
 
 uint8_t plan_cache_kind(const struct plan_cache *cache, struct span text,
-                        const tdbplus_value *values, uint32_t count)
+                        const struct parameter_list *parameters)
 {
-    uint32_t place = find_place(cache, text, values, count);
+    uint32_t place = find_place(cache, text, parameters);
     return place == PLAN_CACHE_COUNT ? 0 : sql_statement_kind(cache->entries[place]->script, 0);
 }
 
 struct plan_entry *plan_cache_find(struct plan_cache *cache, struct span text,
-                                   const tdbplus_value *values, uint32_t count, struct txn *txn)
+                                   const struct parameter_list *parameters, struct txn *txn)
 {
-    uint32_t place = find_place(cache, text, values, count);
+    uint32_t place = find_place(cache, text, parameters);
     struct plan_entry *entry = place == PLAN_CACHE_COUNT ? NULL : cache->entries[place];
     if (entry == NULL || atomic_load_explicit(&entry->busy, memory_order_acquire)) {
         return NULL;
@@ -98,9 +105,9 @@ struct plan_entry *plan_cache_find(struct plan_cache *cache, struct span text,
 }
 
 struct plan_entry *plan_cache_peek(const struct plan_cache *cache, struct span text,
-                                   const tdbplus_value *values, uint32_t count)
+                                   const struct parameter_list *parameters)
 {
-    uint32_t place = find_place(cache, text, values, count);
+    uint32_t place = find_place(cache, text, parameters);
     struct plan_entry *entry = place == PLAN_CACHE_COUNT ? NULL : cache->entries[place];
     return entry == NULL || atomic_load_explicit(&entry->busy, memory_order_acquire) ? NULL : entry;
 }
@@ -128,11 +135,11 @@ static uint32_t choose_place(const struct plan_cache *cache)
 }
 
 struct plan_entry *plan_cache_add(struct plan_cache *cache, struct span text,
-                                  const tdbplus_value *values, uint32_t count,
+                                  const struct parameter_list *parameters,
                                   struct sql_script *script, struct sql_prepared *prepared,
                                   const struct alloc *alloc)
 {
-    if (!fits(text, count) || !sql_prepared_reusable(prepared)) {
+    if (!fits(text, parameters->count) || !sql_prepared_reusable(prepared)) {
         return NULL;
     }
     struct plan_entry *entry = alloc_array(alloc, sizeof *entry + text.size, 1);
@@ -140,15 +147,15 @@ struct plan_entry *plan_cache_add(struct plan_cache *cache, struct span text,
         return NULL;
     }
     entry->alloc = alloc;
-    entry->hash = hash_bytes(text, count);
+    entry->hash = hash_bytes(text, parameters->count);
     entry->used = ++cache->uses;
     entry->script = script;
     entry->prepared = prepared;
     entry->text_size = text.size;
     point_of(prepared, &entry->point);
-    entry->parameter_count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        entry->kinds[i] = kind_of(&values[i]);
+    entry->parameter_count = parameters->count;
+    for (uint32_t i = 0; i < parameters->count; i++) {
+        entry->kinds[i] = kind_of(parameters, i);
     }
     memcpy(entry->text, text.data, text.size);
     atomic_init(&entry->busy, true);

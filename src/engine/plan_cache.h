@@ -21,6 +21,16 @@
 #define PLAN_TEXT_SIZE_MAX  ((size_t)16 << 10)
 #define PLAN_PARAMETERS_MAX 64u
 
+/*
+ * Values of $1, $2, ...: as a caller of the C API gave them, where a text is an untyped literal; or
+ * as datums, whose types are the parameters' types, also where they are null.
+ */
+struct parameter_list {
+    const tdbplus_value *values;
+    const struct datum *datums; /* If set, instead of `values`. */
+    uint32_t count;
+};
+
 struct plan_entry {
     _Atomic uint32_t refs;
     const struct alloc *alloc;
@@ -33,7 +43,7 @@ struct plan_entry {
     tdbplus_result *spare; /* and a closed result of it, to be used again. */
     size_t text_size;
     uint32_t parameter_count;
-    uint8_t kinds[PLAN_PARAMETERS_MAX]; /* Types of the values, and whether they are null. */
+    uint32_t kinds[PLAN_PARAMETERS_MAX]; /* What was known of the parameters' types. */
     char text[];
 };
 
@@ -46,25 +56,25 @@ void plan_cache_deinit(struct plan_cache *cache);
 
 /* What kind of statement (enum sql_kind) a plan that is there is of; 0: there is none. */
 uint8_t plan_cache_kind(const struct plan_cache *cache, struct span text,
-                        const tdbplus_value *values, uint32_t count);
+                        const struct parameter_list *parameters);
 
 /* A plan for the statement, marked as in use: end with plan_release(). NULL when there is none, or
  * it is in use or no longer valid. */
 struct plan_entry *plan_cache_find(struct plan_cache *cache, struct span text,
-                                   const tdbplus_value *values, uint32_t count, struct txn *txn);
+                                   const struct parameter_list *parameters, struct txn *txn);
 
 /*
  * Keeps what was prepared and gives it back as an entry in use, which owns both then; NULL when it
  * is not worth keeping, or memory is out.
  */
 struct plan_entry *plan_cache_add(struct plan_cache *cache, struct span text,
-                                  const tdbplus_value *values, uint32_t count,
+                                  const struct parameter_list *parameters,
                                   struct sql_script *script, struct sql_prepared *prepared,
                                   const struct alloc *alloc);
 
 /* The newest use of the statement without asking whether it is valid, not marked; NULL as above. */
 struct plan_entry *plan_cache_peek(const struct plan_cache *cache, struct span text,
-                                   const tdbplus_value *values, uint32_t count);
+                                   const struct parameter_list *parameters);
 
 /* Marks it as in use. */
 void plan_use(struct plan_cache *cache, struct plan_entry *entry);

@@ -45,9 +45,9 @@ static bool take_result(struct point_job *job)
 static bool read_values(struct point_job *job, const struct execute_args *args)
 {
     struct datum parameters[PLAN_PARAMETERS_MAX];
-    struct parameter_room room = {args->parameters, args->parameter_count, &job->result->row_arena};
-    if (args->parameter_count > PLAN_PARAMETERS_MAX ||
-        !parameters_convert(job->plan->prepared, &room, parameters)) {
+    if (args->parameters.count > PLAN_PARAMETERS_MAX ||
+        !parameters_convert(job->plan->prepared, &args->parameters, &job->result->row_arena,
+                            parameters)) {
         return false;
     }
     point_fill(&job->plan->point, parameters, job->values);
@@ -192,10 +192,9 @@ bool point_run(const struct execute_args *args, const struct call *call, tdbplus
     struct span text = {.data = (const uint8_t *)args->sql, .size = args->size};
     struct point_job job = {
         .session = session,
-        .plan =
-            session->failed || session->result_open != NULL
-                ? NULL
-                : plan_cache_peek(&session->plans, text, args->parameters, args->parameter_count),
+        .plan = session->failed || session->result_open != NULL
+                    ? NULL
+                    : plan_cache_peek(&session->plans, text, &args->parameters),
         .call = call,
     };
     if (job.plan == NULL || job.plan->point.kind == POINT_NONE) {

@@ -196,14 +196,14 @@ static tdbplus_status prepare(const struct execute_args *args, tdbplus_result *r
     struct plan_cache *plans = &args->session->plans;
     struct span text = {.data = (const uint8_t *)args->sql, .size = args->size};
     if (result->script == NULL) {
-        if (result_find_plan(result, plans, text, txn, args->parameters, args->parameter_count)) {
+        if (result_find_plan(result, plans, text, txn, &args->parameters)) {
             return TDBPLUS_OK;
         }
         TRY(sql_script_create(text, call->alloc, &result->script, call->err));
         sql_script_use(result->script, &args->session->settings);
     }
-    TRY(result_prepare(result, txn, args->parameters, args->parameter_count, call));
-    result_keep_plan(result, plans, text, args->parameters, args->parameter_count);
+    TRY(result_prepare(result, txn, &args->parameters, call));
+    result_keep_plan(result, plans, text, &args->parameters);
     return TDBPLUS_OK;
 }
 
@@ -271,8 +271,7 @@ static tdbplus_status run_script(const struct execute_args *args, tdbplus_result
 {
     tdbplus_session *session = args->session;
     struct span text = {.data = (const uint8_t *)args->sql, .size = args->size};
-    uint8_t planned =
-        plan_cache_kind(&session->plans, text, args->parameters, args->parameter_count);
+    uint8_t planned = plan_cache_kind(&session->plans, text, &args->parameters);
     if (planned != 0) {
         return session->txn == NULL ? run_alone(args, result, planned, call)
                                     : run_in_block(args, result, call);
@@ -318,16 +317,19 @@ static tdbplus_status run_script(const struct execute_args *args, tdbplus_result
 static tdbplus_status keep_parameters(struct execute_args *args, struct arena *arena,
                                       struct err *err)
 {
-    if (args->parameter_count > SESSION_PARAMETER_COUNT_MAX ||
-        (args->parameter_count > 0 && args->parameters == NULL)) {
-        return err_set(err, TDBPLUS_E_INVALID, "execute: %u parameters, at most %u",
-                       args->parameter_count, SESSION_PARAMETER_COUNT_MAX);
+    size_t count = args->parameters.count;
+    if (count > SESSION_PARAMETER_COUNT_MAX ||
+        (count > 0 && args->parameters.values == NULL && args->parameters.datums == NULL)) {
+        return err_set(err, TDBPLUS_E_INVALID, "execute: %zu parameters, at most %u", count,
+                       SESSION_PARAMETER_COUNT_MAX);
     }
-    size_t count = args->parameter_count;
+    if (args->parameters.datums != NULL) {
+        return TDBPLUS_OK;
+    }
     tdbplus_value *copies = arena_array(arena, count + 1, sizeof *copies);
     bool good = copies != NULL;
     for (size_t i = 0; good && i < count; i++) {
-        copies[i] = args->parameters[i];
+        copies[i] = args->parameters.values[i];
         if (copies[i].is_null || !engine_value_has_bytes(&copies[i])) {
             continue;
         }
@@ -346,13 +348,13 @@ static tdbplus_status keep_parameters(struct execute_args *args, struct arena *a
     if (!good) {
         return err_set(err, TDBPLUS_E_NOMEM, "parameters do not fit the memory limit");
     }
-    args->parameters = copies;
+    args->parameters.values = copies;
     return TDBPLUS_OK;
 }
 
-static tdbplus_status execute_work(void *arg, const struct call *call)
+tdbplus_status session_execute(const struct execute_args *given, const struct call *call)
 {
-    struct execute_args args = *(struct execute_args *)arg;
+    struct execute_args args = *given;
     tdbplus_session *session = args.session;
     if (args.result_out == NULL || (args.sql == NULL && args.size > 0)) {
         return err_set(call->err, TDBPLUS_E_INVALID, "execute: no text, or no place for a result");
@@ -382,6 +384,11 @@ static tdbplus_status execute_work(void *arg, const struct call *call)
     return TDBPLUS_OK;
 }
 
+static tdbplus_status execute_work(void *arg, const struct call *call)
+{
+    return session_execute(arg, call);
+}
+
 tdbplus_status tdbplus_execute(tdbplus_session *session, const char *sql, size_t size,
                                const tdbplus_value *parameters, uint32_t parameter_count,
                                size_t *consumed_out, tdbplus_result **result_out,
@@ -390,8 +397,7 @@ tdbplus_status tdbplus_execute(tdbplus_session *session, const char *sql, size_t
     struct execute_args args = {.session = session,
                                 .sql = sql,
                                 .size = size,
-                                .parameters = parameters,
-                                .parameter_count = parameter_count,
+                                .parameters = {.values = parameters, .count = parameter_count},
                                 .consumed_out = consumed_out,
                                 .result_out = result_out};
     return engine_run(session->db, call, execute_work, &args, sizeof args);

@@ -55,6 +55,39 @@ struct tdbplus_result {
     tdbplus_value *values;
 };
 
+struct execute_args; /* Below. */
+
+/* ---- session.c ---- */
+
+/* tdbplus_execute() as a part of a call that runs already; point_run() is tried first. [waits] */
+TDBPLUS_CHECKED tdbplus_status session_execute(const struct execute_args *given,
+                                               const struct call *call);
+
+/* ---- describe.c ---- */
+
+/* The parameters and columns of a statement; in the arena that was given. */
+struct description {
+    struct type *parameters;
+    uint32_t parameter_count;
+    struct sql_column *columns;
+    uint32_t column_count; /* 0: it gives no rows. */
+    char tag[64];          /* "SELECT"; "" for an empty text. */
+};
+
+struct describe_args {
+    struct span text;         /* One statement. */
+    const struct type *types; /* What is known of the parameters; TYPE_NONE: nothing. */
+    uint32_t type_count;
+    struct arena *arena;
+};
+
+/* Errors as the statement's, besides: 42601 for more than one statement, 42P18 for a parameter
+ * whose type nothing tells. */
+TDBPLUS_CHECKED tdbplus_status session_describe(tdbplus_session *session,
+                                                const struct describe_args *args,
+                                                struct description *description_out,
+                                                const struct call *call);
+
 /* ---- settings.c ---- */
 
 /* SET of something that the SQL engine listens to. */
@@ -99,35 +132,30 @@ bool engine_value_has_bytes(const tdbplus_value *value);
 /* Takes the statement from the session's plans, if it is there and the parameters fit: true then.
  */
 bool result_find_plan(tdbplus_result *result, struct plan_cache *plans, struct span text,
-                      struct txn *txn, const tdbplus_value *values, uint32_t count);
+                      struct txn *txn, const struct parameter_list *parameters);
 
 /* Prepares the result's statement with parameters as they were given; result_keep_plan() gives the
  * plan to the session's if it is worth it. */
 TDBPLUS_CHECKED tdbplus_status result_prepare(tdbplus_result *result, struct txn *txn,
-                                              const tdbplus_value *values, uint32_t count,
+                                              const struct parameter_list *parameters,
                                               const struct call *call);
 void result_keep_plan(tdbplus_result *result, struct plan_cache *plans, struct span text,
-                      const tdbplus_value *values, uint32_t count);
+                      const struct parameter_list *parameters);
 
-struct parameter_room {
-    const tdbplus_value *values;
-    uint32_t count;
-    struct arena *arena;
-};
-
-/* The values as the prepared statement wants them; false if one does not fit. */
-bool parameters_convert(const struct sql_prepared *prepared, const struct parameter_room *room,
+/* The values as the prepared statement wants them, bytes in the arena or borrowed; false if one
+ * does not fit. */
+bool parameters_convert(const struct sql_prepared *prepared,
+                        const struct parameter_list *parameters, struct arena *arena,
                         struct datum *parameters_out);
 
 /* ---- point_run.c ---- */
 
-/* What tdbplus_execute() was given. */
+/* What tdbplus_execute() was given. Datums are borrowed until the result is closed. */
 struct execute_args {
     tdbplus_session *session;
     const char *sql;
     size_t size;
-    const tdbplus_value *parameters;
-    uint32_t parameter_count;
+    struct parameter_list parameters;
     size_t *consumed_out;
     tdbplus_result **result_out;
 };
