@@ -9,6 +9,7 @@
 #   tests/sim/sim_*.c   the simulator, linked into every tests/sim/x_test.c; its own tests
 #                       (tests/sim/sim_x_test.c) have the label quick
 #   tests/fault/tdb_kill.c  a writing process, killed again and again; label quick
+#   tests/diff/diff_worker.c  the side of the differential tester that is ours
 #   tests/sim/tdb_*.c   executable tdb_sim; tdb_sim_planted is the same with planted bugs
 
 enable_testing()
@@ -135,3 +136,6 @@ target_compile_options(tdb_kill PRIVATE -Wall -Wextra $<$<BOOL:${TDBPLUS_WERROR}
 target_link_libraries(tdb_kill PRIVATE tdbplus)
 add_test(NAME tdb_kill COMMAND tdb_kill --rounds 20)
 set_tests_properties(tdb_kill PROPERTIES LABELS quick TIMEOUT ${quick_seconds})
+
+# What the differential tester talks to (tests/diff/diff.py).
+tdbplus_program(diff_worker tests/diff/diff_worker.c)

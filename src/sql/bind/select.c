@@ -139,8 +139,38 @@ static tdbplus_status expand_star(struct binder *binder, struct bind_query *quer
     return TDBPLUS_OK;
 }
 
-const char *bind_default_name(const struct ast *ast)
+/* How much a name says: PostgreSQL's words for the type of a cast and for CASE give way to what is
+ * around them, names of columns and functions do not. */
+enum name_strength { NAME_NONE, NAME_WEAK, NAME_STRONG };
+
+static const char *find_name(const struct ast *ast, enum name_strength *strength);
+
+static const char *subquery_name(const struct ast_subquery *subquery, enum name_strength *strength)
 {
+    const struct ast_select *select = (const struct ast_select *)subquery->query;
+    *strength = NAME_STRONG;
+    switch (subquery->subquery_kind) {
+    case AST_EXISTS:
+        return "exists";
+    case AST_SUBQUERY_ARRAY:
+        return "array";
+    case AST_SCALAR:
+        if (select->targets.count == 1) {
+            const struct ast_target *target = (const struct ast_target *)select->targets.items[0];
+            return target->name != NULL ? target->name : find_name(target->value, strength);
+        }
+        break;
+    default:
+        break;
+    }
+    *strength = NAME_NONE;
+    return "?column?";
+}
+
+static const char *find_name(const struct ast *ast, enum name_strength *strength)
+{
+    const char *name = "?column?";
+    *strength = NAME_STRONG;
     switch (ast->kind) {
     case AST_COLUMN_REF: {
         const struct ast_column_ref *ref = (const struct ast_column_ref *)ast;
@@ -152,54 +182,60 @@ const char *bind_default_name(const struct ast *ast)
     }
     case AST_CAST: {
         const struct ast_cast *cast = (const struct ast_cast *)ast;
-        const char *inner = bind_default_name(cast->argument);
-        if (strcmp(inner, "?column?") != 0 && strcmp(inner, "case") != 0) {
-            return inner;
+        name = find_name(cast->argument, strength);
+        if (*strength == NAME_STRONG) {
+            return name;
         }
+        *strength = NAME_WEAK;
         const struct ast_type_name *type = (const struct ast_type_name *)cast->type;
         return type->names.items[type->names.count - 1];
     }
     case AST_CASE: {
         const struct ast_case *choice = (const struct ast_case *)ast;
-        const char *inner =
-            choice->otherwise != NULL ? bind_default_name(choice->otherwise) : "?column?";
-        return strcmp(inner, "?column?") == 0 ? "case" : inner;
+        *strength = NAME_NONE;
+        name = choice->otherwise != NULL ? find_name(choice->otherwise, strength) : name;
+        if (*strength == NAME_STRONG) {
+            return name;
+        }
+        *strength = NAME_WEAK;
+        return "case";
     }
     case AST_ARRAY:
         return "array";
+    case AST_ROW:
+        return "row";
     case AST_INDIRECTION:
-        return bind_default_name(((const struct ast_indirection *)ast)->argument);
+        return find_name(((const struct ast_indirection *)ast)->argument, strength);
     case AST_COALESCE:
         return "coalesce";
     case AST_GROUPING_CALL:
         return "grouping";
     case AST_MIN_MAX:
         return ((const struct ast_min_max *)ast)->least ? "least" : "greatest";
-    case AST_OPERATOR:
-        return ((const struct ast_operator *)ast)->operator_kind == AST_OP_NULLIF ? "nullif"
-                                                                                  : "?column?";
-    case AST_SUBQUERY: {
-        const struct ast_subquery *subquery = (const struct ast_subquery *)ast;
-        if (subquery->subquery_kind == AST_EXISTS ||
-            subquery->subquery_kind == AST_SUBQUERY_ARRAY) {
-            return subquery->subquery_kind == AST_EXISTS ? "exists" : "array";
-        }
-        const struct ast_select *select = (const struct ast_select *)subquery->query;
-        if (subquery->subquery_kind == AST_SCALAR && select->targets.count == 1) {
-            const struct ast_target *target = (const struct ast_target *)select->targets.items[0];
-            return target->name != NULL ? target->name : bind_default_name(target->value);
-        }
-        return "?column?";
-    }
+    case AST_SUBQUERY:
+        return subquery_name((const struct ast_subquery *)ast, strength);
     case AST_KEYWORD_VALUE: {
         static const char *const names[] = {
             "current_date",   "current_time", "current_timestamp", "localtime",
             "localtimestamp", "current_user", "current_catalog",   "current_schema"};
         return names[((const struct ast_keyword_value *)ast)->keyword_kind];
     }
+    case AST_OPERATOR:
+        if (((const struct ast_operator *)ast)->operator_kind == AST_OP_NULLIF) {
+            return "nullif";
+        }
+        break;
     default:
-        return "?column?";
+        break;
     }
+    *strength = NAME_NONE;
+    return name;
+}
+
+const char *bind_default_name(const struct ast *ast)
+{
+    enum name_strength strength;
+    return find_name(ast, &strength);
 }
 
 tdbplus_status bind_target_list(struct binder *binder, struct bind_query *query,
@@ -355,6 +391,9 @@ static tdbplus_status check_distinct_on(struct binder *binder, const struct ast_
         bool found = false;
         for (uint32_t d = 0; d < ast->distinct_on.count; d++) {
             found = found || on[d] == columns[i];
+        }
+        for (uint32_t before = 0; before < i; before++) {
+            found = found && columns[before] != columns[i]; // Said again, it means nothing.
         }
         if (found && skipped) {
             return bind_fail(binder, TDBPLUS_E_SQL, "42P10",

@@ -749,6 +749,8 @@ static const struct aggregate table[] = {
               "Bits in any."),
     AGGREGATE("bit_or", 1, TYPE_INT8, 0, TYPE_INT8, struct bits, bit_or_update, bits_finish, NULL,
               "Bits in any."),
+    AGGREGATE("bit_xor", 1, TYPE_INT2, 0, TYPE_INT2, struct bits, bit_xor_update, bits_finish, NULL,
+              "Bits in an odd number."),
     AGGREGATE("bit_xor", 1, TYPE_INT4, 0, TYPE_INT4, struct bits, bit_xor_update, bits_finish, NULL,
               "Bits in an odd number."),
     AGGREGATE("bit_xor", 1, TYPE_INT8, 0, TYPE_INT8, struct bits, bit_xor_update, bits_finish, NULL,

@@ -13,7 +13,12 @@ static bool step_into(const struct func_call *call, uint32_t row, struct span *f
     if (call->arguments[1].type.id == TYPE_TEXT) {
         return json_get(document, text_argument(call, 1, row), found_out);
     }
-    return json_get_index(document, int4_argument(call, 1, row), found_out);
+    int32_t index = int4_argument(call, 1, row);
+    if (json_kind(document) < JSON_ARRAY && (index == 0 || index == -1)) {
+        *found_out = document; // To PostgreSQL a scalar is the only item of a list here.
+        return true;
+    }
+    return json_get_index(document, index, found_out);
 }
 
 static tdbplus_status copy_bytes(struct func_call *call, uint32_t row, struct span bytes)

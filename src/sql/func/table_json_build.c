@@ -334,8 +334,8 @@ DOCUMENT_KERNEL(stripped)
 #define RS  FUNC_SET
 
 const struct func table_json_build[] = {
-    {"to_jsonb", 1, {FUNC_ANY}, JS, 0, value, "The value as a document."},
-    {"to_json", 1, {FUNC_ANY}, JS, 0, value, "The value as a document."},
+    {"to_jsonb", 1, {FUNC_SAME}, JS, 0, value, "The value as a document."},
+    {"to_json", 1, {FUNC_SAME}, JS, 0, value, "The value as a document."},
     {"array_to_json", 1, {FUNC_ANY_ARRAY}, JS, 0, value, "The array as a document."},
     {"jsonb_build_array", 0, {0}, JS, 0, list, "An empty array."},
     {"jsonb_build_array", 1, {FUNC_ANY}, JS, VA, list, "The arguments as an array."},

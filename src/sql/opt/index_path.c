@@ -264,7 +264,8 @@ static tdbplus_status try_index(const struct search *search, const struct plan_i
         struct column_match match = match_column(search, index->columns[i]);
         bool list = match.list != NULL &&
                     (uint64_t)candidate.probe_count * match.list->argument_count <= PROBE_COUNT_MAX;
-        if (match.equal != NULL || match.is_null) {
+        // The table's own key is never null and holds no entry for one.
+        if (match.equal != NULL || (match.is_null && index->id != 0)) {
             add_equal(&candidate, match.equal);
         } else if (list) {
             TRY(add_list(search, &candidate, match.list));
