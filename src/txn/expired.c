@@ -1,13 +1,14 @@
 #include "txn/expired.h"
 
 #include "base/assert.h"
+#include "base/plant.h"
 
 tdbplus_status expiry_check(struct version *version, const struct schema *schema,
                             uint64_t timestamp, struct row_place *place, const struct alloc *alloc,
                             struct err *err)
 {
     int64_t limit = 0;
-    if (schema->ttl_column_id == 0 || !place->found ||
+    if (schema->ttl_column_id == 0 || !place->found || planted(PLANT_EXPIRY_NOT_ASKED) ||
         !schema_ttl_limit(schema, timestamp_us(timestamp), &limit)) {
         return TDBPLUS_OK;
     }

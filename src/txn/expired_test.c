@@ -323,6 +323,26 @@ TEST(loads_replace_expired_rows_and_segments_that_are_over_go_without_a_merge_of
     end_fixture(fixture);
 }
 
+TEST(a_range_hides_loaded_rows_from_those_who_ask_for_their_keys)
+{
+    struct fixture own;
+    struct fixture *fixture = &own;
+    begin_fixture(fixture, TYPE_TIMESTAMPTZ);
+    struct txn *txn = begin(fixture, TXN_READ_COMMITTED);
+    OK(load(fixture, txn, 100, 0));
+    struct scan_bound all = {0};
+    OK(txn_delete_range(txn, table(txn), &all, &all, NULL, &fixture->call));
+    CHECK(!get(fixture, txn, 7));
+    CHECK(put(fixture, txn, TXN_UPDATE, 7, 0) == TDBPLUS_E_NOT_FOUND);
+    OK(put(fixture, txn, TXN_UPSERT, 8, 0));
+    OK(put(fixture, txn, TXN_INSERT, 9, 0));
+    OK(txn_statement(txn, &fixture->err));
+    CHECK(get(fixture, txn, 8) && count(fixture, txn) == 2);
+    OK(txn_commit(txn, &fixture->call));
+    CHECK(count_now(fixture) == 2);
+    end_fixture(fixture);
+}
+
 TEST(what_a_snapshot_saw_it_goes_on_seeing)
 {
     struct fixture own;

@@ -171,6 +171,10 @@ static tdbplus_status choose_fetch(struct scan *scan, struct err *err)
     }
     scan->expires = schema->ttl_column_id != 0 &&
                     schema_ttl_limit(schema, timestamp_us(scan->snapshot), &scan->ttl_limit);
+    if (planted(PLANT_EXPIRY_BY_CLOCK) && scan->expires) {
+        uint64_t now_us = env_clock_wall_us(store_env(scan->store));
+        scan->expires = schema_ttl_limit(schema, now_us, &scan->ttl_limit);
+    }
     if (scan->expires) {
         scan->ttl_fetch = fetch_place(scan, (uint32_t)schema_ttl_position(schema));
     }

@@ -87,7 +87,7 @@ tdbplus_status scan_drop_expired(const struct scan *scan, struct batch *batch, s
         uint32_t row = batch->selection == NULL ? i : batch->selection[i];
         struct datum value;
         column_get(&batch->columns[scan->ttl_fetch], row, &value);
-        if (value.is_null || value.integer > scan->ttl_limit) {
+        if (value.is_null || value.integer > scan->ttl_limit - planted(PLANT_EXPIRY_ONE_LATE)) {
             kept[kept_count++] = (uint16_t)row;
         }
     }

@@ -177,7 +177,7 @@ tdbplus_status stages_ask(const struct list *stages, const struct object *object
                        stages_hide(stages, object->id, asked->statement_end, number, key->key);
     if (answer.is_hidden) {
         version_release(answer.version);
-        answer.version = NULL;
+        answer = (struct stage_answer){.is_hidden = true};
     }
     *answer_out = answer;
     return TDBPLUS_OK;

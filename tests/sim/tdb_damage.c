@@ -82,7 +82,7 @@ static tdbplus_status look(struct damage *damage, struct store *store, struct st
     TRY(store_verify(store, NULL, NULL, call));
     struct txn *txn = NULL;
     TRY(txn_begin(store, NULL, call->alloc, &txn, call->err));
-    tdbplus_status status = model_read(damage->life, txn, state, call);
+    tdbplus_status status = model_read(damage->life, txn, true, state, call);
     txn_abort(txn);
     return status;
 }

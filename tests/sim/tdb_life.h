@@ -17,8 +17,11 @@
 #define KEY_COUNT         (WRITER_COUNT * KEYS_PER_WRITER)
 #define COMMIT_COUNT_MAX  4000u
 #define CHANGE_COUNT_MAX  8u
-#define COLUMN_COUNT      4u /* Of rows: key, value, body, document. */
-#define EXTRA_VALUE       7  /* In every column added later, of old rows and new. */
+#define COLUMN_COUNT      5u               /* Of rows: key, value, body, document, time. */
+#define TTL_US            INT64_C(1000000) /* Rows expire so long after the time in them. */
+#define VALUE_COUNT_MAX   (1u << 17)       /* Values past it never expire. */
+#define GHOST_COUNT_MAX   6u
+#define EXTRA_VALUE       7 /* In every column added later, of old rows and new. */
 #define OPERATION_MINIMUM 2000u
 #define CRASH_MINIMUM     3u
 #define BOOT_COUNT_MAX    40u
@@ -42,9 +45,17 @@ struct commit {
     bool effective; /* It changed something; else there is nothing to lose or keep. */
 };
 
+/* Values that had expired when they were looked for after a boot. Should the wall clock be back
+ * before that time after the next boot, they may be seen again, if nobody wrote the key. */
+struct ghosts {
+    uint32_t values[GHOST_COUNT_MAX];
+    uint32_t count; /* More than fit: any value. */
+};
+
 struct writer {
     struct life *life;
     uint32_t number;
+    struct ghosts ghosts[KEYS_PER_WRITER];
     struct commit *commits;
     uint32_t commit_count;
     uint32_t model[KEYS_PER_WRITER];   /* Before the first of `commits`. */
@@ -75,6 +86,7 @@ struct totals {
     uint64_t snapshots, read_only_opens, damages, damages_found, lies, lies_found;
     uint64_t value_files, value_damages, value_garbage, path_reads;
     uint64_t loads, ranges, spills;
+    uint64_t expired, expired_at_once, reborn;
     uint64_t load_crashes[LOAD_PHASE_COUNT], load_faults[LOAD_PHASE_COUNT];
     uint64_t faults[SIM_OP_COUNT][SIM_FAULT_COUNT];
 };
@@ -83,6 +95,8 @@ struct totals {
 struct state {
     uint32_t values[KEY_COUNT];
     uint64_t counter;
+    uint64_t now_us;   /* The snapshot's time: rows that expire then or before are not seen. */
+    uint64_t doubt_us; /* Those that expire until then may be gone already. 0: none of them. */
 };
 
 struct life {
@@ -107,6 +121,8 @@ struct life {
     bool final;     /* The last boot: no crash, no fault. */
     bool verbose;
     uint32_t value_next;
+    uint64_t *expiries; /* When the row of a value expires, in microseconds; 0: never. */
+    uint64_t time_most; /* The latest that any boot's clock has shown. */
     const char *doing;
     char broken[1024];
 };
@@ -130,14 +146,24 @@ bool life_run(uint64_t seed, bool verbose, struct totals *totals);
 
 /* ---- tdb_model.c ---- */
 
+/* A value that no row had yet, and when its row expires. Inside a boot. */
+uint32_t life_new_value(struct life *life);
+/* True when a row of that value, 0 for none, is seen at that time. */
+bool life_shows(const struct life *life, uint32_t value, uint64_t now_us);
+/* Notes the wall clock. Before it jumps and when a boot ends. */
+void life_note_time(struct life *life);
+/* The time column of the row of a value. */
+struct datum model_make_time(const struct life *life, uint32_t value);
+
 tdbplus_status model_create_tables(struct life *life, struct call *call);
 void model_make_key(uint32_t writer, uint32_t key, char text[32]);
 /* The body follows from the value, so that any mix-up shows. `bytes` holds 8,192. */
 struct span model_make_body(uint32_t value, uint8_t *bytes);
 /* The document too: most have the same members, some have others or are long. */
 struct span model_make_document(uint32_t value, uint8_t *bytes);
-/* All that the transaction sees. Fails the life if it makes no sense in itself. */
-tdbplus_status model_read(struct life *life, struct txn *txn, struct state *state,
+/* All that the transaction sees. Fails the life if it makes no sense in itself. `doubt`: in the
+ * state, rows may be missing that only expired by a clock of before. */
+tdbplus_status model_read(struct life *life, struct txn *txn, bool doubt, struct state *state,
                           struct call *call);
 /* For each writer how many of its commits must be in any state read from now on. */
 void model_bounds(const struct life *life, bool durable_only, uint32_t bounds[WRITER_COUNT]);

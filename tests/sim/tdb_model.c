@@ -7,6 +7,8 @@
 #include "tdb_life.h"
 #include "types/json.h"
 
+#define DOCUMENT_COLUMN 3u
+
 /* ---- the tables ---- */
 
 static struct schema_column row_columns[] = {
@@ -14,6 +16,7 @@ static struct schema_column row_columns[] = {
     {.id = 2, .type = {.id = TYPE_INT8}, .name = "value", .missing = {.is_null = true}},
     {.id = 3, .type = {.id = TYPE_BYTEA}, .name = "body", .missing = {.is_null = true}},
     {.id = 4, .type = {.id = TYPE_JSON}, .name = "document", .missing = {.is_null = true}},
+    {.id = 5, .type = {.id = TYPE_TIMESTAMPTZ}, .name = "time", .missing = {.is_null = true}},
 };
 
 static struct schema_column counter_columns[] = {
@@ -31,6 +34,8 @@ static tdbplus_status fill_tables(struct txn *txn, struct call *call)
                           .key_columns = &key,
                           .column_id_next = COLUMN_COUNT + 1};
     struct schema counters = rows;
+    rows.ttl_column_id = 5;
+    rows.ttl_us = TTL_US;
     counters.column_count = 2;
     counters.columns = counter_columns;
     counters.column_id_next = 3;
@@ -124,6 +129,49 @@ struct span model_make_document(uint32_t value, uint8_t *bytes)
     return span;
 }
 
+/* ---- time ---- */
+
+void life_note_time(struct life *life)
+{
+    uint64_t now_us = env_clock_wall_us(sim_env(life->sim));
+    // Timestamps may run ahead of the clock, by one for each commit of a microsecond.
+    now_us += COMMIT_COUNT_MAX;
+    life->time_most = now_us > life->time_most ? now_us : life->time_most;
+}
+
+/* Every third row expires: at once, in a while of any length, or it has already. */
+uint32_t life_new_value(struct life *life)
+{
+    static const int64_t offsets[] = {-1000000, 0, 1, 100, 5000, 100000, 3000000, 30000000};
+    uint32_t value = ++life->value_next;
+    if (value < VALUE_COUNT_MAX && life_below(life, 3) == 0) {
+        int64_t offset = offsets[life_below(life, sizeof offsets / sizeof *offsets)];
+        uint64_t now_us = env_clock_wall_us(sim_env(life->sim));
+        life->expiries[value] = (uint64_t)((int64_t)now_us + offset);
+        life->totals->expired_at_once += offset <= 0 ? 1 : 0;
+    }
+    return value;
+}
+
+static uint64_t expiry_of(const struct life *life, uint32_t value)
+{
+    return value < VALUE_COUNT_MAX ? life->expiries[value] : 0;
+}
+
+bool life_shows(const struct life *life, uint32_t value, uint64_t now_us)
+{
+    uint64_t expiry_us = expiry_of(life, value);
+    return value != 0 && (expiry_us == 0 || expiry_us > now_us);
+}
+
+struct datum model_make_time(const struct life *life, uint32_t value)
+{
+    uint64_t expiry_us = expiry_of(life, value);
+    return (struct datum){.type = {.id = TYPE_TIMESTAMPTZ},
+                          .is_null = expiry_us == 0,
+                          .integer = expiry_us == 0 ? 0 : (int64_t)expiry_us - TTL_US};
+}
+
 /* ---- reading ---- */
 
 static void check_document(struct life *life, const struct batch *batch, uint32_t row,
@@ -131,7 +179,7 @@ static void check_document(struct life *life, const struct batch *batch, uint32_
 {
     uint8_t bytes[8192];
     struct datum document;
-    column_get(&batch->columns[3], row, &document);
+    column_get(&batch->columns[DOCUMENT_COLUMN], row, &document);
     // Making documents is slow; their paths are looked at in every row.
     if ((value + row) % 8 == 0 &&
         span_compare(model_make_document(value, bytes), document.bytes) != 0) {
@@ -152,6 +200,19 @@ static void check_path(struct life *life, const struct batch *batch, uint32_t ro
     life->totals->path_reads++;
 }
 
+static void check_time(struct life *life, const struct batch *batch, uint32_t row, uint32_t value,
+                       uint64_t now_us)
+{
+    struct datum time;
+    struct datum expected = model_make_time(life, value);
+    column_get(&batch->columns[COLUMN_COUNT - 1], row, &time);
+    if (time.is_null != expected.is_null || (!time.is_null && time.integer != expected.integer)) {
+        life_fail(life, "a row's time is not its own");
+    } else if (!life_shows(life, value, now_us)) {
+        life_fail(life, "a row is seen that has expired");
+    }
+}
+
 static void take_row(struct life *life, const struct batch *batch, uint32_t row,
                      struct state *state)
 {
@@ -167,6 +228,7 @@ static void take_row(struct life *life, const struct batch *batch, uint32_t row,
     }
     check_document(life, batch, row, (uint32_t)value.integer);
     check_path(life, batch, row, (uint32_t)value.integer);
+    check_time(life, batch, row, (uint32_t)value.integer, state->now_us);
     for (uint32_t c = COLUMN_COUNT; c < batch->column_count - 1; c++) {
         struct datum extra;
         column_get(&batch->columns[c], row, &extra);
@@ -191,7 +253,7 @@ static tdbplus_status read_rows(struct life *life, struct txn *txn, const struct
     uint32_t positions[] = {0, 1, 2, 3, 4, 5, 6, 7, 8};
     struct scan_path paths[9] = {0};
     uint32_t last = table->schema->column_count;
-    positions[last] = COLUMN_COUNT - 1;
+    positions[last] = DOCUMENT_COLUMN;
     paths[last] = (struct scan_path){.keys = &member, .key_count = 1, .as_text = true};
     struct scan *scan = NULL;
     struct batch batch;
@@ -253,10 +315,15 @@ static tdbplus_status read_counter(struct life *life, struct txn *txn, struct st
     return status;
 }
 
-tdbplus_status model_read(struct life *life, struct txn *txn, struct state *state,
+tdbplus_status model_read(struct life *life, struct txn *txn, bool doubt, struct state *state,
                           struct call *call)
 {
     memset(state, 0, sizeof *state);
+    state->now_us = timestamp_us(txn_snapshot_timestamp(txn));
+    if (doubt) {
+        life_note_time(life);
+        state->doubt_us = life->time_most;
+    }
     const struct object *table = txn_object(txn, OBJECT_COLLECTION, "t");
     if (table == NULL) {
         return err_set(call->err, TDBPLUS_E_NOT_FOUND, "the table is gone");
@@ -268,14 +335,73 @@ tdbplus_status model_read(struct life *life, struct txn *txn, struct state *stat
 
 /* ---- comparing ---- */
 
-static void apply(uint32_t *model, const struct commit *commit)
+/* What a writer's keys hold after some of its commits. */
+struct keys {
+    uint32_t values[KEYS_PER_WRITER];
+    bool replaced[KEYS_PER_WRITER]; /* Whatever was there before has ended. */
+};
+
+static void apply(struct keys *keys, const struct commit *commit)
 {
-    if (commit->emptied) {
-        memset(model, 0, KEYS_PER_WRITER * sizeof *model);
+    for (uint32_t k = 0; k < KEYS_PER_WRITER && commit->emptied; k++) {
+        keys->values[k] = 0;
+        keys->replaced[k] = true;
     }
     for (uint32_t i = 0; i < commit->change_count; i++) {
-        model[commit->changes[i].key] = commit->changes[i].value;
+        const struct change *change = &commit->changes[i];
+        keys->values[change->key] = change->value;
+        // A delete that finds an expired row does nothing.
+        keys->replaced[change->key] = keys->replaced[change->key] || change->value != 0;
     }
+}
+
+static bool is_ghost(const struct ghosts *ghosts, uint32_t value)
+{
+    for (uint32_t i = 0; i < ghosts->count && i < GHOST_COUNT_MAX; i++) {
+        if (ghosts->values[i] == value) {
+            return true;
+        }
+    }
+    return ghosts->count > GHOST_COUNT_MAX;
+}
+
+static void add_ghost(struct ghosts *ghosts, uint32_t value)
+{
+    if (!is_ghost(ghosts, value)) {
+        ghosts->values[ghosts->count < GHOST_COUNT_MAX ? ghosts->count : 0] = value;
+        ghosts->count++;
+    }
+}
+
+/* True when a key that holds `value` may look like `seen`. */
+static bool may_look(const struct writer *writer, const struct keys *keys, uint32_t key,
+                     const struct state *state, uint32_t seen)
+{
+    const struct life *life = writer->life;
+    uint32_t value = keys->values[key];
+    uint64_t until_us = state->now_us > state->doubt_us ? state->now_us : state->doubt_us;
+    if (seen == value) {
+        return seen == 0 || life_shows(life, value, state->now_us);
+    }
+    if (seen == 0) {
+        return !life_shows(life, value, until_us);
+    }
+    bool reborn = state->doubt_us != 0 && !keys->replaced[key] &&
+                  is_ghost(&writer->ghosts[key], seen) && life_shows(life, seen, state->now_us);
+    // A row that had expired was deleted in vain, or the delete is not there.
+    return reborn && (value == 0 || !life_shows(life, value, until_us));
+}
+
+static bool all_may_look(const struct writer *writer, const struct keys *keys,
+                         const struct state *state)
+{
+    const uint32_t *seen = state->values + (size_t)writer->number * KEYS_PER_WRITER;
+    for (uint32_t k = 0; k < KEYS_PER_WRITER; k++) {
+        if (!may_look(writer, keys, k, state, seen[k])) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* How many of a writer's commits a state shows. Several numbers may fit. */
@@ -287,15 +413,15 @@ struct prefix {
     uint64_t counted_most;
 };
 
-static struct prefix find_prefix(const struct writer *writer, const uint32_t *values,
+static struct prefix find_prefix(const struct writer *writer, const struct state *state,
                                  uint32_t bound)
 {
-    uint32_t model[KEYS_PER_WRITER];
-    memcpy(model, writer->model, sizeof model);
+    struct keys keys = {0};
+    memcpy(keys.values, writer->model, sizeof keys.values);
     struct prefix prefix = {0};
     uint64_t counted = 0;
     for (uint32_t n = 0; n <= writer->commit_count; n++) {
-        if (n >= bound && memcmp(model, values, sizeof model) == 0) {
+        if (n >= bound && all_may_look(writer, &keys, state)) {
             if (!prefix.found) {
                 prefix.least = n;
                 prefix.counted_least = counted;
@@ -305,7 +431,7 @@ static struct prefix find_prefix(const struct writer *writer, const uint32_t *va
             prefix.counted_most = counted;
         }
         if (n < writer->commit_count && !writer->commits[n].failed) {
-            apply(model, &writer->commits[n]);
+            apply(&keys, &writer->commits[n]);
             counted += writer->commits[n].counted ? 1 : 0;
         }
     }
@@ -358,10 +484,10 @@ static void check_order(struct life *life, const struct prefix *prefixes)
     }
 }
 
-static void fail_prefix(struct life *life, const struct writer *writer, const uint32_t *values,
+static void fail_prefix(struct life *life, const struct writer *writer, const struct state *state,
                         uint32_t bound)
 {
-    struct prefix shorter = find_prefix(writer, values, 0);
+    struct prefix shorter = find_prefix(writer, state, 0);
     char text[160];
     if (shorter.found) {
         (void)snprintf(text, sizeof text,
@@ -382,10 +508,9 @@ void model_check(struct life *life, const struct state *state, const uint32_t bo
     uint64_t counter_most = life->counter;
     for (uint32_t w = 0; w < WRITER_COUNT; w++) {
         struct writer *writer = &life->writers[w];
-        const uint32_t *values = state->values + (size_t)w * KEYS_PER_WRITER;
-        prefixes[w] = find_prefix(writer, values, bounds[w]);
+        prefixes[w] = find_prefix(writer, state, bounds[w]);
         if (!prefixes[w].found) {
-            fail_prefix(life, writer, values, bounds[w]);
+            fail_prefix(life, writer, state, bounds[w]);
             return;
         }
         counter_least += prefixes[w].counted_least;
@@ -404,13 +529,38 @@ void model_check(struct life *life, const struct state *state, const uint32_t bo
     check_order(life, prefixes);
 }
 
+/* Rows that may still be there, although none is seen. */
+static void note_ghosts(struct writer *writer, const struct state *state)
+{
+    const uint32_t *seen = state->values + (size_t)writer->number * KEYS_PER_WRITER;
+    struct keys keys = {0};
+    memcpy(keys.values, writer->model, sizeof keys.values);
+    for (uint32_t n = 0; n <= writer->commit_count; n++) {
+        for (uint32_t k = 0; k < KEYS_PER_WRITER; k++) {
+            if (keys.values[k] != 0 && keys.values[k] != seen[k] &&
+                expiry_of(writer->life, keys.values[k]) != 0) {
+                add_ghost(&writer->ghosts[k], keys.values[k]);
+            }
+        }
+        if (n < writer->commit_count) {
+            apply(&keys, &writer->commits[n]);
+        }
+    }
+    for (uint32_t k = 0; k < KEYS_PER_WRITER; k++) {
+        bool reborn = seen[k] != 0 && is_ghost(&writer->ghosts[k], seen[k]);
+        writer->life->totals->reborn += reborn ? 1 : 0;
+        // A row that is seen has ended all that was before it, and ends itself another way.
+        writer->ghosts[k].count = seen[k] != 0 ? 0 : writer->ghosts[k].count;
+    }
+}
+
 bool model_settle(struct life *life, struct call *call)
 {
     struct state state;
     struct txn *txn = NULL;
     tdbplus_status status = txn_begin(life->store, NULL, call->alloc, &txn, call->err);
     if (status == TDBPLUS_OK) {
-        status = model_read(life, txn, &state, call);
+        status = model_read(life, txn, true, &state, call);
     }
     txn_abort(txn);
     if (status != TDBPLUS_OK) {
@@ -424,6 +574,7 @@ bool model_settle(struct life *life, struct call *call)
     model_check(life, &state, bounds, false);
     for (uint32_t w = 0; w < WRITER_COUNT; w++) {
         struct writer *writer = &life->writers[w];
+        note_ghosts(writer, &state);
         memcpy(writer->model, state.values + (size_t)w * KEYS_PER_WRITER, sizeof writer->model);
         memcpy(writer->current, writer->model, sizeof writer->current);
         writer->commit_count = 0; // History begins anew from the state found.
@@ -435,8 +586,9 @@ bool model_settle(struct life *life, struct call *call)
 bool model_is_current(const struct life *life, const struct state *state)
 {
     for (uint32_t w = 0; w < WRITER_COUNT; w++) {
-        if (memcmp(life->writers[w].model, state->values + (size_t)w * KEYS_PER_WRITER,
-                   sizeof life->writers[w].model) != 0) {
+        struct keys keys = {0};
+        memcpy(keys.values, life->writers[w].model, sizeof keys.values);
+        if (!all_may_look(&life->writers[w], &keys, state)) {
             return false;
         }
     }

@@ -17,6 +17,12 @@ struct draft {
     uint32_t values[KEYS_PER_WRITER];
 };
 
+/* What the statement at hand sees of a row, which may have expired. */
+static bool shows(const struct draft *draft, uint32_t value)
+{
+    return life_shows(draft->writer->life, value, timestamp_us(txn_snapshot_timestamp(draft->txn)));
+}
+
 static tdbplus_status write_value(struct draft *draft, const struct change *change, uint8_t mode,
                                   struct call *call)
 {
@@ -32,7 +38,7 @@ static tdbplus_status write_value(struct draft *draft, const struct change *chan
     if (change->value == 0) {
         bool existed = false;
         tdbplus_status status = txn_delete(draft->txn, table, &key, &existed, call);
-        if (status == TDBPLUS_OK && existed != (draft->values[change->key] != 0)) {
+        if (status == TDBPLUS_OK && existed != shows(draft, draft->values[change->key])) {
             life_fail(draft->writer->life, "a delete misjudged whether the row was there");
         }
         return status;
@@ -42,6 +48,7 @@ static tdbplus_status write_value(struct draft *draft, const struct change *chan
         {.type = {.id = TYPE_INT8}, .integer = change->value},
         {.type = {.id = TYPE_BYTEA}, .bytes = model_make_body(change->value, bytes)},
         {.type = {.id = TYPE_JSON}, .bytes = model_make_document(change->value, document)},
+        model_make_time(draft->writer->life, change->value),
     };
     for (uint32_t i = COLUMN_COUNT; i < table->schema->column_count; i++) {
         values[i] = (struct datum){.type = table->schema->columns[i].type, .integer = EXTRA_VALUE};
@@ -54,7 +61,7 @@ static tdbplus_status write_change(struct draft *draft, const struct change *cha
                                    struct call *call)
 {
     struct writer *writer = draft->writer;
-    bool exists = draft->values[change->key] != 0;
+    bool exists = shows(draft, draft->values[change->key]);
     uint8_t mode = TXN_UPSERT;
     if (change->value != 0 && sim_random_below(&writer->random, 3) == 0) {
         mode = sim_random_below(&writer->random, 2) == 0 ? TXN_INSERT : TXN_UPDATE;
@@ -95,6 +102,7 @@ static tdbplus_status add_row(struct draft *draft, struct bulk *bulk, const stru
         {.type = {.id = TYPE_INT8}, .integer = change->value},
         {.type = {.id = TYPE_BYTEA}, .bytes = model_make_body(change->value, bytes)},
         {.type = {.id = TYPE_JSON}, .bytes = model_make_document(change->value, document)},
+        model_make_time(draft->writer->life, change->value),
     };
     bool good = true;
     for (uint32_t i = 0; i < table->schema->column_count && good; i++) {
@@ -102,7 +110,7 @@ static tdbplus_status add_row(struct draft *draft, struct bulk *bulk, const stru
             values[i] =
                 (struct datum){.type = table->schema->columns[i].type, .integer = EXTRA_VALUE};
         }
-        good = column_make(&columns[i], values[i].type, 1, false, &batch.arena);
+        good = column_make(&columns[i], values[i].type, 1, values[i].is_null, &batch.arena);
         if (good) {
             column_set(&columns[i], 0, &values[i]);
         }
@@ -158,12 +166,12 @@ static tdbplus_status delete_all(struct draft *draft, struct call *call)
     struct scan_bound upper = {.values = &bounds[1], .value_count = 1, .exclusive = true};
     uint64_t count = 0;
     uint64_t expected = 0;
-    for (uint32_t i = 0; i < KEYS_PER_WRITER; i++) {
-        expected += draft->values[i] != 0 ? 1 : 0;
-    }
     bool counts = sim_random_below(&writer->random, 2) == 0;
     tdbplus_status status =
         txn_delete_range(draft->txn, table, &lower, &upper, counts ? &count : NULL, call);
+    for (uint32_t i = 0; i < KEYS_PER_WRITER; i++) {
+        expected += shows(draft, draft->values[i]) ? 1 : 0; // The range took a new snapshot.
+    }
     if (status == TDBPLUS_OK && counts && count != expected) {
         life_fail(writer->life, "a range counted other rows than there were");
     }
@@ -173,6 +181,21 @@ static tdbplus_status delete_all(struct draft *draft, struct call *call)
     return status;
 }
 
+/* A row that is loaded as new was there. One that has expired since need not have been. */
+static bool must_refuse(const struct draft *draft, const struct commit *commit)
+{
+    uint32_t after[KEYS_PER_WRITER];
+    memcpy(after, draft->values, sizeof after);
+    for (uint32_t i = 0; i < commit->load_count; i++) {
+        const struct change *change = &commit->changes[i];
+        if (shows(draft, after[change->key])) {
+            return true;
+        }
+        after[change->key] = change->value;
+    }
+    return false;
+}
+
 /* Loads the first changes of a commit. Now and then by a mode that must refuse. */
 static tdbplus_status load_changes(struct draft *draft, const struct commit *commit,
                                    struct call *call)
@@ -180,21 +203,21 @@ static tdbplus_status load_changes(struct draft *draft, const struct commit *com
     struct writer *writer = draft->writer;
     struct life *life = writer->life;
     uint32_t count = commit->load_count;
-    bool refuses = false;
+    bool may_refuse = false;
     uint32_t after[KEYS_PER_WRITER];
     memcpy(after, draft->values, sizeof after);
     for (uint32_t i = 0; i < count; i++) {
-        refuses = refuses || after[commit->changes[i].key] != 0;
+        may_refuse = may_refuse || after[commit->changes[i].key] != 0;
         after[commit->changes[i].key] = commit->changes[i].value;
     }
     struct txn_savepoint before = txn_savepoint_set(draft->txn);
     bool insert = sim_random_below(&writer->random, 3) == 0;
     tdbplus_status status =
         run_load(draft, commit->changes, count, insert ? TXN_INSERT : TXN_UPSERT, call);
-    if (insert && refuses && status == TDBPLUS_OK) {
+    if (insert && status == TDBPLUS_OK && must_refuse(draft, commit)) {
         life_fail(life, "a load inserted a key twice");
     }
-    bool again = insert && refuses && status == TDBPLUS_E_UNIQUE;
+    bool again = insert && may_refuse && status == TDBPLUS_E_UNIQUE;
     if (status == TDBPLUS_OK && sim_random_below(&writer->random, 5) == 0) {
         txn_savepoint_rollback(draft->txn, before);
         again = true;
@@ -222,7 +245,7 @@ static tdbplus_status write_and_roll_back(struct draft *draft, struct call *call
     tdbplus_status status = TDBPLUS_OK;
     for (uint32_t i = 0; i < 2 && status == TDBPLUS_OK; i++) {
         struct change change = {.key = (uint32_t)sim_random_below(&writer->random, KEYS_PER_WRITER),
-                                .value = ++writer->life->value_next};
+                                .value = life_new_value(writer->life)};
         status = write_change(&scratch, &change, call);
     }
     if (status == TDBPLUS_OK) {
@@ -273,14 +296,14 @@ static void plan_commit(struct writer *writer, struct commit *commit)
         uint32_t key = (uint32_t)sim_random_below(&writer->random, KEYS_PER_WRITER);
         bool erase = sim_random_below(&writer->random, 4) == 0;
         commit->changes[commit->change_count++] =
-            (struct change){.key = key, .value = erase ? 0 : ++writer->life->value_next};
+            (struct change){.key = key, .value = erase ? 0 : life_new_value(writer->life)};
     }
     commit->emptied = sim_random_below(&writer->random, 12) == 0;
     if (sim_random_below(&writer->random, 6) == 0) {
         commit->load_count = 1 + (uint32_t)sim_random_below(&writer->random, count);
     }
     for (uint32_t i = 0; i < commit->load_count; i++) {
-        commit->changes[i].value = ++writer->life->value_next;
+        commit->changes[i].value = life_new_value(writer->life);
     }
     commit->full = sim_random_below(&writer->random, 30) < (writer->life->lazy ? 1 : 20);
     commit->counted = sim_random_below(&writer->random, 4) == 0;
@@ -292,10 +315,14 @@ static tdbplus_status check_own_reads(struct draft *draft, struct call *call)
     struct life *life = draft->writer->life;
     struct state state;
     TRY(txn_statement(draft->txn, call->err));
-    TRY(model_read(life, draft->txn, &state, call));
-    if (memcmp(state.values + (size_t)draft->writer->number * KEYS_PER_WRITER, draft->values,
-               sizeof draft->values) != 0) {
-        life_fail(life, "a transaction does not see its own writes");
+    TRY(model_read(life, draft->txn, false, &state, call));
+    const uint32_t *seen = state.values + (size_t)draft->writer->number * KEYS_PER_WRITER;
+    for (uint32_t i = 0; i < KEYS_PER_WRITER; i++) {
+        uint32_t expected = shows(draft, draft->values[i]) ? draft->values[i] : 0;
+        life->totals->expired += draft->values[i] != 0 && expected == 0 ? 1 : 0;
+        if (seen[i] != expected) {
+            life_fail(life, "a transaction does not see its own writes");
+        }
     }
     return TDBPLUS_OK;
 }
@@ -411,11 +438,11 @@ static tdbplus_status read_twice(struct watcher *watcher, struct txn *txn,
     struct life *life = watcher->life;
     struct state first;
     struct state again;
-    TRY(model_read(life, txn, &first, call));
+    TRY(model_read(life, txn, false, &first, call));
     model_check(life, &first, bounds, true);
     for (uint32_t i = 0; i < 3 && !life->wind_down; i++) {
         env_sleep_us(sim_env(life->sim), sim_random_below(&watcher->random, 4000));
-        TRY(model_read(life, txn, &again, call));
+        TRY(model_read(life, txn, false, &again, call));
         if (memcmp(&first, &again, sizeof first) != 0) {
             life_fail(life, "a snapshot changed while it was held");
         }
@@ -488,7 +515,7 @@ static tdbplus_status check_copy(struct life *life, struct store *copy,
     struct txn *txn = NULL;
     struct state state;
     TRY(txn_begin(copy, NULL, call->alloc, &txn, call->err));
-    tdbplus_status status = model_read(life, txn, &state, call);
+    tdbplus_status status = model_read(life, txn, true, &state, call);
     if (status == TDBPLUS_OK) {
         model_check(life, &state, bounds, false);
     }
@@ -535,6 +562,7 @@ void keeper_step(struct life *life)
         status = store_verify(life->store, NULL, NULL, &call);
         break;
     case 5:
+        life_note_time(life);
         sim_wall_jump_us(life->sim, (int64_t)life_below(life, 20000000) - 10000000);
         break;
     default:

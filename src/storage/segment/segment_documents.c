@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/plant.h"
 #include "storage/segment/segment_internal.h"
 
 static tdbplus_status no_memory(struct err *err)
@@ -45,6 +46,9 @@ static tdbplus_status assemble_row(struct assembly *assembly, struct span rest, 
 {
     for (uint32_t p = 0; p < assembly->tree->path_count; p++) {
         column_get(&assembly->paths[p], row, &assembly->values[p]);
+        if (planted(PLANT_SHRED_VALUE_LOST) && p + 1 == assembly->tree->path_count) {
+            assembly->values[p].is_null = true;
+        }
     }
     return shred_assemble(assembly->tree, rest, assembly->values, &assembly->builder,
                           &assembly->documents, err);

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/codec.h"
+#include "base/plant.h"
 #include "storage/segment/external.h"
 #include "storage/segment/segment_internal.h"
 
@@ -69,6 +70,7 @@ tdbplus_status segment_fetch_one(struct segment *segment, uint32_t position,
     }
     struct page *page = NULL;
     TRY(value_file_load(file, &place.page, 1, &page, err));
+    place.row -= place.row > 0 ? planted(PLANT_VALUES_WRONG_PLACE) : 0;
     struct span bytes = page_bytes(page, place.row);
     if (bytes.size != reference->size || !is_valid(segment, position, bytes)) {
         page_release(page);
@@ -204,7 +206,9 @@ static tdbplus_status put_values(const struct fetch *fetch, uint32_t first, uint
     for (uint32_t i = first; i < end; i++) {
         const struct value_want *want = &fetch->wants[i];
         const struct page *page = fetch->set->pages[fetch->index[i]];
-        struct span bytes = page_bytes(page, value_place_of(want->place).row);
+        struct value_place place = value_place_of(want->place);
+        place.row -= place.row > 0 ? planted(PLANT_VALUES_WRONG_PLACE) : 0;
+        struct span bytes = page_bytes(page, place.row);
         if (bytes.size != want->size || !is_valid(fetch->segment, fetch->position, bytes)) {
             return leads_nowhere(fetch->segment, fetch->position, err);
         }

@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/codec.h"
 #include "base/hash.h"
+#include "base/plant.h"
 #include "storage/segment/segment.h"
 
 /* A page that would take more than this share of the cache is read past it. */
@@ -278,6 +279,9 @@ void value_file_release(struct value_file *file, bool keep)
     }
     file->kept = file->kept || keep;
     bool last = --file->ref_count == 0;
+    if (!keep && !last && planted(PLANT_VALUES_UNLINKED_NAMED)) {
+        (void)!env_unlink(file->source.env, file->path, NULL);
+    }
     if (last && files != NULL) {
         unlink_shared(file);
     }

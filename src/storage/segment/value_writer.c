@@ -357,7 +357,7 @@ tdbplus_status value_writer_finish(struct value_writer *writer, struct segment_v
     put_end(writer, &values);
     TRY(write_out(writer, err));
     values.file_size = writer->file_offset;
-    if (!planted(PLANT_SEGMENT_SYNC_SKIPPED)) {
+    if (!planted(PLANT_VALUES_SYNC_SKIPPED)) {
         TRY(env_sync(writer->options.env, writer->file, err));
     }
     TRY(env_rename(writer->options.env, writer->path_tmp, writer->path, err));

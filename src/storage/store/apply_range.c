@@ -5,6 +5,7 @@
  */
 
 #include "base/assert.h"
+#include "base/plant.h"
 #include "storage/store/store_internal.h"
 
 static struct apply_range *range_at(const struct apply_group *group, uint32_t stage,
@@ -30,6 +31,7 @@ static tdbplus_status find_range(const struct commit_stage *stage, struct segmen
         struct segment_key key = key_of(stage->upper);
         TRY(segment_lower_bound(segment, &key, &range->end, err));
     }
+    range->end -= range->end > 0 ? planted(PLANT_RANGE_ONE_SHORT) : 0;
     range->first = range->first < range->end ? range->first : range->end;
     return TDBPLUS_OK;
 }
@@ -52,7 +54,7 @@ tdbplus_status apply_locate_ranges(struct apply_group *group, const struct alloc
     uint32_t later = 0; // Loads of this stage and those after it.
     for (uint32_t s = group->stage_count; s > 0; s--) {
         const struct commit_stage *stage = &group->stages[s - 1];
-        later += stage->segment_count;
+        later += planted(PLANT_RANGE_TAKES_LATER) ? 0 : stage->segment_count;
         for (uint32_t i = later; stage->kind == COMMIT_DELETE_RANGE && i < version->segment_count;
              i++) {
             TRY(find_range(stage, version->segments[i]->segment, range_at(group, s - 1, i), err));
@@ -94,7 +96,7 @@ static void end_range(struct memtable *memtable, const struct commit_stage *stag
 void apply_delete_range(struct apply_group *group, uint32_t stage, uint64_t timestamp)
 {
     struct version *version = group->version;
-    for (uint32_t t = 0; t < version->table_count; t++) {
+    for (uint32_t t = planted(PLANT_RANGE_LEAVES_MEMTABLES); t < version->table_count; t++) {
         end_range(version->tables[t]->memtable, &group->stages[stage], timestamp);
     }
     for (uint32_t i = 0; group->ranges != NULL && i < version->segment_count; i++) {

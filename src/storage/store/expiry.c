@@ -6,10 +6,15 @@
 
 #include "storage/store/store_internal.h"
 
+#include "base/plant.h"
+
 struct expiry expiry_at(struct collection *collection, uint64_t horizon)
 {
     struct store *store = collection->store;
     struct expiry expiry = {0};
+    if (planted(PLANT_EXPIRY_PAST_HORIZON)) {
+        horizon = env_clock_wall_us(store->env) << 12;
+    }
     mutex_lock(store->env, &store->structure);
     const struct schema *schema = collection_schema(collection, 0);
     bool settled = true; // Older snapshots may read by a schema by which nothing expires.
@@ -70,6 +75,9 @@ tdbplus_status expiry_drop(const struct expiry *expiry, struct segment *segment,
         column_get(&column, i, &value);
         if (expiry_of_value(expiry, &value)) {
             keep[i / 64] &= ~((uint64_t)1 << (i % 64));
+            if (planted(PLANT_EXPIRY_TAKES_RENEWED) && i > 0) { // Newer versions come first.
+                keep[(i - 1) / 64] &= ~((uint64_t)1 << ((i - 1) % 64));
+            }
         }
     }
     batch_deinit(&batch);

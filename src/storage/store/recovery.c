@@ -416,7 +416,7 @@ static tdbplus_status apply_group_again(struct recovery *recovery, struct collec
         }
         TRY(apply_ops_again(recovery, collection, op, stage->op_count, record, err));
         op = stage->op_count;
-        if (stage->kind == COMMIT_DELETE_RANGE) {
+        if (stage->kind == COMMIT_DELETE_RANGE && !planted(PLANT_RANGE_NOT_REPLAYED)) {
             TRY(delete_range_again(store, collection, stage, record, err));
         }
         for (uint64_t k = 0; k < stage->segment_count; k++) {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/plant.h"
 
 #define ENTRY_SIZE 36u
 
@@ -121,11 +122,12 @@ tdbplus_status values_put_merge(struct manifest_edit *edit, const struct version
             struct segment_values values;
             segment_values_at(segment, i, &values);
             const uint64_t *bytes = map_get(&used, values.file_id);
-            if (bytes == NULL) {
+            if (bytes == NULL || planted(PLANT_VALUES_FORGOTTEN)) {
                 manifest_edit_remove(edit, MANIFEST_VALUES, values.file_id);
             } else {
+                uint64_t garbage = values.file_value_bytes - *bytes;
                 values_put(edit, version->collection->id, &values,
-                           values.file_value_bytes - *bytes);
+                           planted(PLANT_VALUES_GARBAGE_WRONG) ? 0 : garbage);
             }
         }
     }
