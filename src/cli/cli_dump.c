@@ -47,7 +47,7 @@ static const char *unwritable_column(const tdbplus_collection *collection)
     const uint32_t count = tdbplus_collection_column_count(collection);
     for (uint32_t i = 0; i < count; i++) {
         const tdbplus_column column = tdbplus_collection_column(collection, i);
-        if (column.type == TDBPLUS_TYPE_ARRAY || column.type > TDBPLUS_TYPE_VECTOR) {
+        if (column.type == TDBPLUS_TYPE_ARRAY || column.type > TDBPLUS_TYPE_DATEMULTIRANGE) {
             return column.name;
         }
     }

@@ -212,7 +212,7 @@ void json_write_value(FILE *out, const tdbplus_value *value)
         (void)fputs("null", out);
         return;
     }
-    switch (value->type) {
+    switch ((int)value->type) {
     case TDBPLUS_TYPE_BOOL:
         (void)fputs(value->as.boolean ? "true" : "false", out);
         break;
@@ -252,8 +252,10 @@ void json_write_value(FILE *out, const tdbplus_value *value)
         break;
     case TDBPLUS_TYPE_NONE:
     case TDBPLUS_TYPE_ARRAY:
-    default:
         (void)fputs("null", out);
+        break;
+    default:
+        json_write_text(out, value->as.bytes.data, value->as.bytes.size);
         break;
     }
 }

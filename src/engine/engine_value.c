@@ -8,6 +8,7 @@
 #include "engine/engine_internal.h"
 #include "types/json.h"
 #include "types/numeric.h"
+#include "types/packed.h"
 
 tdbplus_value tdbplus_null(void)
 {
@@ -73,13 +74,21 @@ tdbplus_status engine_type(const tdbplus_column *column, struct type *type_out, 
 
 /* ---- in ---- */
 
+/* Whether a caller's number is that of a type. */
+static bool type_valid_id(tdbplus_type type)
+{
+    struct type known = {.id = (uint8_t)type};
+    return type >= 0 && type <= (tdbplus_type)TYPE_ID_MAX &&
+           (type_valid(known) || type == TDBPLUS_TYPE_ARRAY || type == TDBPLUS_TYPE_VECTOR);
+}
+
 static tdbplus_status wrong_type(const tdbplus_value *value, struct type type, const char *column,
                                  struct err *err)
 {
     char want[64];
     char have[64];
     type_name(type, want);
-    if (value->type > TDBPLUS_TYPE_NONE && value->type <= TDBPLUS_TYPE_VECTOR) {
+    if (type_valid_id(value->type)) {
         type_name((struct type){.id = (uint8_t)value->type}, have);
     } else {
         (void)snprintf(have, sizeof have, "number %d", (int)value->type);
@@ -209,6 +218,18 @@ static tdbplus_status take_bytes(const tdbplus_value *value, struct type type, c
     return TDBPLUS_OK;
 }
 
+/* Packed values come as their text. */
+static tdbplus_status take_packed(const tdbplus_value *value, struct type type, const char *column,
+                                  struct arena *arena, struct datum *datum, struct err *err)
+{
+    if ((uint8_t)value->type != type.id && value->type != TDBPLUS_TYPE_TEXT) {
+        return wrong_type(value, type, column, err);
+    }
+    struct datum text = {0};
+    TRY(take_bytes(value, type_of(TYPE_TEXT), column, &text, err));
+    return text_parse(text.bytes, type, NULL, arena, datum, err);
+}
+
 /* Types that take nothing but their own kind of value. */
 static tdbplus_status take_same(const tdbplus_value *value, struct type type, const char *column,
                                 struct datum *datum, struct err *err)
@@ -216,7 +237,7 @@ static tdbplus_status take_same(const tdbplus_value *value, struct type type, co
     if ((uint8_t)value->type != type.id) {
         return wrong_type(value, type, column, err);
     }
-    switch ((enum type_id)type.id) {
+    switch (type.id) {
     case TYPE_BOOL:
         datum->boolean = value->as.boolean;
         return TDBPLUS_OK;
@@ -237,16 +258,7 @@ static tdbplus_status take_same(const tdbplus_value *value, struct type type, co
     case TYPE_BYTEA:
     case TYPE_VECTOR:
         return take_bytes(value, type, column, datum, err);
-    case TYPE_NONE:
-    case TYPE_INT2:
-    case TYPE_INT4:
-    case TYPE_INT8:
-    case TYPE_FLOAT4:
-    case TYPE_FLOAT8:
-    case TYPE_NUMERIC:
-    case TYPE_JSON:
-    case TYPE_ARRAY:
-    case TYPE_ENUM:
+    default:
         break;
     }
     return err_set(err, TDBPLUS_E_UNSUPPORTED,
@@ -270,6 +282,8 @@ tdbplus_status engine_datum(const tdbplus_value *value, struct type type, const 
         TRY(take_real(value, type, column, &datum, err));
     } else if (type.id == TYPE_NUMERIC) {
         TRY(take_numeric(value, type, column, arena, &datum, err));
+    } else if (packed_type(type)) {
+        TRY(take_packed(value, type, column, arena, &datum, err));
     } else if (type.id == TYPE_JSON &&
                (value->type == TDBPLUS_TYPE_JSON || value->type == TDBPLUS_TYPE_TEXT)) {
         TRY(take_json(value, column, arena, &datum, err));
@@ -322,7 +336,7 @@ tdbplus_status engine_value(const struct datum *datum, struct arena *arena,
         *value_out = value;
         return TDBPLUS_OK;
     }
-    switch ((enum type_id)datum->type.id) {
+    switch (datum->type.id) {
     case TYPE_BOOL:
         value.as.boolean = datum->boolean;
         break;
@@ -354,16 +368,14 @@ tdbplus_status engine_value(const struct datum *datum, struct arena *arena,
         value.as.bytes.data = datum->bytes.data;
         value.as.bytes.size = datum->bytes.size;
         break;
-    case TYPE_NONE:
-    case TYPE_INT2:
-    case TYPE_INT4:
-    case TYPE_INT8:
-    case TYPE_DATE:
-    case TYPE_TIME:
-    case TYPE_TIMESTAMP:
-    case TYPE_TIMESTAMPTZ:
-    case TYPE_ENUM:
-        value.as.integer = datum->integer;
+    default:
+        if (packed_type(datum->type)) {
+            struct buffer text = {.alloc = arena->alloc};
+            text_print(datum, NULL, &text);
+            TRY(give_text(&text, arena, &value, err));
+        } else {
+            value.as.integer = datum->integer;
+        }
         break;
     }
     *value_out = value;

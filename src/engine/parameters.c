@@ -1,6 +1,7 @@
 /* Parameters of statements: their types, and their values as those types. */
 
 #include "engine/session.h"
+#include "types/packed.h"
 #include "types/text.h"
 
 static bool is_integer(const tdbplus_value *value)
@@ -15,8 +16,9 @@ static tdbplus_status known_type(const tdbplus_value *value, bool loose, struct 
                                  struct err *err)
 {
     struct type type = {.id = (uint8_t)value->type};
-    if (value->type < TDBPLUS_TYPE_NONE || value->type > TDBPLUS_TYPE_VECTOR ||
-        (value->type == TDBPLUS_TYPE_NONE && !value->is_null)) {
+    bool has_type = value->type > TDBPLUS_TYPE_NONE && value->type <= (tdbplus_type)TYPE_ID_MAX &&
+                    (value->type <= TDBPLUS_TYPE_VECTOR || packed_type(type));
+    if (!has_type && !(value->type == TDBPLUS_TYPE_NONE && value->is_null)) {
         return err_set(err, TDBPLUS_E_INVALID, "a parameter has no valid type");
     }
     if (value->type == TDBPLUS_TYPE_ARRAY || value->type == TDBPLUS_TYPE_ENUM) {
@@ -36,31 +38,16 @@ static tdbplus_status known_type(const tdbplus_value *value, bool loose, struct 
 
 bool engine_value_has_bytes(const tdbplus_value *value)
 {
-    switch (value->type) {
+    switch ((int)value->type) {
     case TDBPLUS_TYPE_NUMERIC:
     case TDBPLUS_TYPE_TEXT:
     case TDBPLUS_TYPE_BYTEA:
     case TDBPLUS_TYPE_JSON:
     case TDBPLUS_TYPE_VECTOR:
         return true;
-    case TDBPLUS_TYPE_NONE:
-    case TDBPLUS_TYPE_BOOL:
-    case TDBPLUS_TYPE_INT2:
-    case TDBPLUS_TYPE_INT4:
-    case TDBPLUS_TYPE_INT8:
-    case TDBPLUS_TYPE_FLOAT4:
-    case TDBPLUS_TYPE_FLOAT8:
-    case TDBPLUS_TYPE_DATE:
-    case TDBPLUS_TYPE_TIME:
-    case TDBPLUS_TYPE_TIMESTAMP:
-    case TDBPLUS_TYPE_TIMESTAMPTZ:
-    case TDBPLUS_TYPE_INTERVAL:
-    case TDBPLUS_TYPE_UUID:
-    case TDBPLUS_TYPE_ARRAY:
-    case TDBPLUS_TYPE_ENUM:
-        break;
+    default:
+        return value->type > TDBPLUS_TYPE_VECTOR; // As text.
     }
-    return false;
 }
 
 static tdbplus_status convert(const tdbplus_value *value, struct type type, struct arena *arena,

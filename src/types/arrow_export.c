@@ -9,9 +9,10 @@
 
 #include "base/assert.h"
 #include "types/array.h"
-#include "types/arrow.h"
+#include "types/arrow_internal.h"
 #include "types/json.h"
 #include "types/numeric.h"
+#include "types/packed.h"
 #include "types/types_internal.h"
 
 #define ARENA_BLOCK_SIZE ((size_t)8192)
@@ -125,7 +126,11 @@ static char *format_of(struct type type, struct arena *arena)
     } else if (type.id == TYPE_NUMERIC && type_physical(type) != PHYSICAL_VIEW) {
         (void)snprintf(text, FORMAT_SIZE_MAX, "d:%d,%d", type.precision, type.scale);
     } else {
-        (void)snprintf(text, FORMAT_SIZE_MAX, "%s", formats[type.id]);
+        // Packed values go out as their text.
+        const char *format = type.id == TYPE_MONEY ? "l"
+                             : packed_type(type)   ? "u"
+                                                   : formats[type.id];
+        (void)snprintf(text, FORMAT_SIZE_MAX, "%s", format);
     }
     return text;
 }
@@ -136,7 +141,7 @@ static bool set_extension(struct ArrowSchema *schema, const char *name, struct a
     static const char key[] = "ARROW:extension:name";
     static const char parameters[] = "ARROW:extension:metadata";
     const char *const texts[] = {key, name, parameters, ""};
-    char *at = arena_alloc(arena, 128);
+    char *at = arena_alloc(arena, 256);
     if (at == NULL) {
         return false;
     }
@@ -191,6 +196,11 @@ static bool describe(struct ArrowSchema *schema, const struct arrow_column *colu
     }
     if (column->type.id == TYPE_UUID || column->type.id == TYPE_JSON) {
         const char *name = column->type.id == TYPE_UUID ? "arrow.uuid" : "arrow.json";
+        return set_extension(schema, name, arena);
+    }
+    if (packed_type(column->type)) {
+        char name[128] = ARROW_EXTENSION_PREFIX;
+        type_name(type_of((enum type_id)column->type.id), name + strlen(name));
         return set_extension(schema, name, arena);
     }
     if (has_labels(column->type, style)) {
@@ -421,9 +431,12 @@ static tdbplus_status put_components(struct writer *writer, const struct column 
 }
 
 /* Documents and long numerics go out as their text; other bytes as they are. */
-static void print_value(const struct datum *datum, struct buffer *bytes)
+static void print_value(const struct datum *datum, const struct text_style *style,
+                        struct buffer *bytes)
 {
-    if (datum->type.id == TYPE_JSON) {
+    if (packed_type(datum->type)) {
+        text_print(datum, style, bytes);
+    } else if (datum->type.id == TYPE_JSON) {
         json_print(datum->bytes, bytes);
     } else if (datum->type.id == TYPE_NUMERIC) {
         numeric_print(datum->bytes, bytes);
@@ -449,7 +462,7 @@ static tdbplus_status put_bytes(struct writer *writer, const struct column *colu
         struct datum datum;
         column_get(column, i, &datum);
         if (!datum.is_null) {
-            print_value(&datum, &bytes);
+            print_value(&datum, writer->style, &bytes);
         }
         if (bytes.size > INT32_MAX) {
             status = too_long(writer->err);

@@ -5,6 +5,7 @@
 
 #include "types/arrow_internal.h"
 #include "types/datetime.h"
+#include "types/packed.h"
 
 #define NS_PER_SECOND INT64_C(1000000000)
 
@@ -119,6 +120,19 @@ static bool equals(struct span text, const char *name)
     return span_compare(text, span_from_text(name)) == 0;
 }
 
+/* A type of ours that goes out as its text. */
+static void set_packed(struct arrow_field *field, struct span extension)
+{
+    static const char prefix[] = ARROW_EXTENSION_PREFIX;
+    size_t size = sizeof prefix - 1;
+    struct type type = {0};
+    if (extension.size > size && memcmp(extension.data, prefix, size) == 0 &&
+        type_find((struct span){extension.data + size, extension.size - size}, &type) &&
+        packed_type(type) && type_physical(type) == PHYSICAL_VIEW) {
+        field->type = type;
+    }
+}
+
 static bool set_bytes(struct arrow_field *field, const char *format, struct span extension)
 {
     bool is_view = format[0] == 'v';
@@ -132,6 +146,8 @@ static bool set_bytes(struct arrow_field *field, const char *format, struct span
     field->type = type_of(is_text ? TYPE_TEXT : TYPE_BYTEA);
     if (is_text && equals(extension, "arrow.json")) {
         field->type = type_of(TYPE_JSON);
+    } else if (is_text) {
+        set_packed(field, extension);
     }
     return is_text || letter == 'z' || letter == 'Z';
 }
@@ -223,6 +239,9 @@ tdbplus_status arrow_field_of_format(const char *format, struct span extension,
         break;
     default:
         good = format[0] != 0 && format[1] == 0 && set_simple(field, format[0]);
+    }
+    if (good && strcmp(format, "l") == 0 && equals(extension, ARROW_EXTENSION_PREFIX "money")) {
+        field->type = type_of(TYPE_MONEY);
     }
     return good ? TDBPLUS_OK : unsupported(field, format, err);
 }

@@ -12,6 +12,7 @@
 #include "types/datetime.h"
 #include "types/json_internal.h"
 #include "types/numeric_internal.h"
+#include "types/packed.h"
 #include "types/types_internal.h"
 
 #define WORD_BITS       64u
@@ -412,6 +413,10 @@ static tdbplus_status import_views(struct importer *in, struct json_builder *bui
         }
         if (in->field->type.id == TYPE_JSON) {
             TRY(parse_document(in, builder, document, &bytes));
+        } else if (packed_type(in->field->type)) {
+            struct datum value = {0};
+            TRY(text_parse(bytes, in->field->type, NULL, in->arena, &value, in->err));
+            bytes = value.bytes;
         }
         views[i] = view_of(bytes);
     }

@@ -7,7 +7,8 @@
 
 #include "types/arrow.h"
 
-#define ARROW_SIZE_UNKNOWN (SIZE_MAX / 4) /* Of a buffer that came without its size. */
+#define ARROW_EXTENSION_PREFIX "tdbplus."     /* Of names of our own types, before type_name(). */
+#define ARROW_SIZE_UNKNOWN     (SIZE_MAX / 4) /* Of a buffer that came without its size. */
 
 enum arrow_kind {
     ARROW_KIND_NULL,

@@ -628,6 +628,29 @@ tdbplus_status time_parse(struct span text, int64_t *time_out, struct err *err)
     return TDBPLUS_OK;
 }
 
+static TDBPLUS_CHECKED tdbplus_status unknown_zone(struct span zone, struct err *err)
+{
+    return err_set_state(err, TDBPLUS_E_INVALID, "22023", "time zone \"%.*s\" not recognized",
+                         (int)zone.size, (const char *)zone.data);
+}
+
+/* The zone that the text names, if it names one. */
+static tdbplus_status find_zone(const struct scan *scan, const struct fields *fields,
+                                const struct tz_finder *finder, const struct tz **zone,
+                                struct err *err)
+{
+    struct span name = fields->zone;
+    if (name.size == 0) {
+        return TDBPLUS_OK;
+    }
+    *zone = finder == NULL ? NULL : finder->find(finder->ctx, name);
+    if (*zone == NULL) {
+        bool is_path = memchr(name.data, '/', name.size) != NULL;
+        return is_path ? unknown_zone(name, err) : bad_syntax(scan, err);
+    }
+    return TDBPLUS_OK;
+}
+
 /* The local time that the fields name. */
 static tdbplus_status local_time(const struct scan *scan, const struct fields *fields,
                                  int64_t *local_out, struct err *err)
@@ -656,12 +679,6 @@ static bool special_timestamp(const struct fields *fields, int64_t *timestamp_ou
     return true;
 }
 
-static TDBPLUS_CHECKED tdbplus_status unknown_zone(struct span zone, struct err *err)
-{
-    return err_set_state(err, TDBPLUS_E_INVALID, "22023", "time zone \"%.*s\" not recognized",
-                         (int)zone.size, (const char *)zone.data);
-}
-
 tdbplus_status timestamp_parse(struct span text, int64_t *timestamp_out, struct err *err)
 {
     struct scan scan = scan_of(text, "timestamp");
@@ -685,13 +702,7 @@ tdbplus_status timestamptz_parse(struct span text, const struct tz *zone,
         return TDBPLUS_OK;
     }
     int64_t local = 0;
-    if (fields.zone.size > 0) {
-        zone = finder == NULL ? NULL : finder->find(finder->ctx, fields.zone);
-        if (zone == NULL) {
-            bool is_path = memchr(fields.zone.data, '/', fields.zone.size) != NULL;
-            return is_path ? unknown_zone(fields.zone, err) : bad_syntax(&scan, err);
-        }
-    }
+    TRY(find_zone(&scan, &fields, finder, &zone, err));
     TRY(local_time(&scan, &fields, &local, err));
     bool is_fixed = fields.has_offset && fields.zone.size == 0;
     int32_t offset = is_fixed ? fields.offset : tz_offset_of_local(zone, local);
@@ -700,5 +711,25 @@ tdbplus_status timestamptz_parse(struct span text, const struct tz *zone,
         return out_of_range(&scan, err);
     }
     *timestamp_out = timestamp;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status timetz_parse(struct span text, const struct tz *zone, const struct tz_finder *finder,
+                            int64_t *time_out, int32_t *offset_out, struct err *err)
+{
+    struct scan scan = scan_of(text, "time with time zone");
+    struct fields fields = {0};
+    TRY(read_fields(&scan, &fields, err));
+    if (!fields.has_time || fields.infinity != 0 || fields.is_epoch) {
+        return bad_syntax(&scan, err);
+    }
+    TRY(find_zone(&scan, &fields, finder, &zone, err));
+    bool is_fixed = fields.has_offset && fields.zone.size == 0;
+    int64_t local = fields.time;
+    if (fields.has_date) {
+        TRY(local_time(&scan, &fields, &local, err));
+    }
+    *time_out = fields.time;
+    *offset_out = is_fixed ? fields.offset : tz_offset_of_local(zone, local);
     return TDBPLUS_OK;
 }

@@ -96,6 +96,29 @@ void time_print(int64_t time, struct buffer *text)
     buffer_put(text, start, (size_t)(at - start));
 }
 
+static char *put_offset(char *at, int32_t offset)
+{
+    uint32_t seconds = (uint32_t)(offset < 0 ? -offset : offset);
+    *at++ = offset < 0 ? '-' : '+';
+    at = put_digits(at, seconds / 3600, 2);
+    if (seconds % 3600 != 0) {
+        *at++ = ':';
+        at = put_digits(at, seconds / 60 % 60, 2);
+    }
+    if (seconds % 60 != 0) {
+        *at++ = ':';
+        at = put_digits(at, seconds % 60, 2);
+    }
+    return at;
+}
+
+void timetz_print(int64_t time, int32_t offset, struct buffer *text)
+{
+    char start[TEXT_SIZE_MAX];
+    char *at = put_offset(put_time(start, (uint64_t)time), offset);
+    buffer_put(text, start, (size_t)(at - start));
+}
+
 /* A finite local time with an offset, if there is one to show. */
 static void print_local(int64_t local, const int32_t *offset, struct buffer *text)
 {
@@ -107,17 +130,7 @@ static void print_local(int64_t local, const int32_t *offset, struct buffer *tex
     int64_t time = local % US_PER_DAY;
     at = put_time(at, (uint64_t)(time < 0 ? time + US_PER_DAY : time));
     if (offset != NULL) {
-        uint32_t seconds = (uint32_t)(*offset < 0 ? -*offset : *offset);
-        *at++ = *offset < 0 ? '-' : '+';
-        at = put_digits(at, seconds / 3600, 2);
-        if (seconds % 3600 != 0) {
-            *at++ = ':';
-            at = put_digits(at, seconds / 60 % 60, 2);
-        }
-        if (seconds % 60 != 0) {
-            *at++ = ':';
-            at = put_digits(at, seconds % 60, 2);
-        }
+        at = put_offset(at, *offset);
     }
     at = put_era(at, &civil);
     buffer_put(text, start, (size_t)(at - start));

@@ -30,11 +30,16 @@ TDBPLUS_CHECKED tdbplus_status timestamp_parse(struct span text, int64_t *timest
 TDBPLUS_CHECKED tdbplus_status timestamptz_parse(struct span text, const struct tz *zone,
                                                  const struct tz_finder *finder,
                                                  int64_t *timestamp_out, struct err *err);
+/* A zone with a changing offset is taken at the text's date; without one, as of 1970-01-01. */
+TDBPLUS_CHECKED tdbplus_status timetz_parse(struct span text, const struct tz *zone,
+                                            const struct tz_finder *finder, int64_t *time_out,
+                                            int32_t *offset_out, struct err *err);
 TDBPLUS_CHECKED tdbplus_status interval_parse(struct span text, struct interval *interval_out,
                                               struct err *err);
 
 void date_print(int32_t date, struct buffer *text);
 void time_print(int64_t time, struct buffer *text);
+void timetz_print(int64_t time, int32_t offset, struct buffer *text);
 void timestamp_print(int64_t timestamp, struct buffer *text);
 void timestamptz_print(int64_t timestamp, const struct tz *zone, struct buffer *text);
 void interval_print(const struct interval *interval, struct buffer *text);

@@ -7,6 +7,7 @@
 #include "types/array.h"
 #include "types/json.h"
 #include "types/numeric.h"
+#include "types/packed.h"
 #include "types/type.h"
 #include "types/types_internal.h"
 
@@ -56,8 +57,12 @@ static int compare_bytes(const struct datum *left, const struct datum *right)
         return array_compare(left->bytes, right->bytes, left->type);
     case TYPE_JSON:
         return json_compare(left->bytes, right->bytes);
-    default:
+    case TYPE_TEXT:
+    case TYPE_BYTEA:
         return span_compare(left->bytes, right->bytes);
+    default:
+        return span_compare(packed_significant(left->type, left->bytes),
+                            packed_significant(right->type, right->bytes));
     }
 }
 

@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "types/numeric_internal.h"
+#include "types/packed.h"
 #include "types/schema.h"
 #include "types/types_internal.h"
 
@@ -43,7 +44,7 @@ bool key_type_allowed(struct type type)
     case TYPE_VECTOR:
         return false;
     default:
-        return type.id <= TYPE_VECTOR;
+        return types_physical[type.id] != 0;
     }
 }
 
@@ -58,6 +59,7 @@ static bool type_is_integer(struct type type)
     case TYPE_TIMESTAMP:
     case TYPE_TIMESTAMPTZ:
     case TYPE_ENUM:
+    case TYPE_MONEY:
         return true;
     default:
         return type.id == TYPE_NUMERIC && type_physical(type) == PHYSICAL_8;
@@ -215,7 +217,7 @@ static void put_value(struct key *key, const struct datum *value)
         if (value->type.id == TYPE_NUMERIC) {
             put_numeric(key, value->bytes);
         } else {
-            put_escaped(key, value->bytes);
+            put_escaped(key, packed_significant(value->type, value->bytes));
         }
         break;
     default:

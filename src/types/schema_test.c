@@ -186,7 +186,7 @@ TEST(broken_rules_in_good_bytes_are_damage)
         }
         d->columns[2].id = rule == 0 ? 99 : d->columns[2].id;
         d->columns[2].name = rule == 1 ? "" : d->columns[2].name;
-        d->columns[2].type.id = rule == 2 ? TYPE_VECTOR + 1 : d->columns[2].type.id;
+        d->columns[2].type.id = rule == 2 ? TYPE_DATEMULTIRANGE + 1 : d->columns[2].type.id;
         d->key_columns[0] = rule == 3 ? 1000 : d->key_columns[0];
         d->columns[3].not_null = rule != 4;
         struct buffer buffer = {.alloc = &alloc_system};

@@ -11,6 +11,7 @@
 #include "types/json_internal.h"
 #include "types/numeric.h"
 #include "types/numeric_internal.h"
+#include "types/packed.h"
 #include "types/text_internal.h"
 
 #define SHOWN_SIZE_MAX    200u /* Bytes of a text in a message. */
@@ -44,9 +45,18 @@ const char *text_type_name(struct type type)
         [TYPE_ARRAY] = "array",
         [TYPE_ENUM] = "enum",
         [TYPE_VECTOR] = "vector",
+        [TYPE_BPCHAR] = "character",
+        [TYPE_TIMETZ] = "time with time zone",
+        [TYPE_MONEY] = "money",
+        [TYPE_BIT] = "bit",
+        [TYPE_VARBIT] = "bit varying",
+        [TYPE_INET] = "inet",
+        [TYPE_CIDR] = "cidr",
+        [TYPE_MACADDR] = "macaddr",
+        [TYPE_MACADDR8] = "macaddr8",
     };
-    ASSERT(type.id < sizeof names / sizeof *names);
-    return names[type.id];
+    const char *name = type.id < sizeof names / sizeof *names ? names[type.id] : NULL;
+    return name == NULL ? "range" : name;
 }
 
 tdbplus_status text_bad_syntax(struct type type, struct span text, struct err *err)
@@ -374,20 +384,39 @@ static bool count_characters(struct span text, size_t *count_out)
     return true;
 }
 
-/* varchar(n): spaces past the end are cut, anything else is too much. */
+/* varchar(n), char(n): spaces past the end are cut, anything else is too much. */
 static tdbplus_status fit_length(struct datum *datum, size_t count, struct err *err)
 {
     struct span *bytes = &datum->bytes;
+    bool padded = datum->type.id == TYPE_BPCHAR;
     while (count > datum->type.parameter && bytes->data[bytes->size - 1] == ' ') {
         bytes->size--;
         count--;
     }
     if (count > datum->type.parameter) {
         return err_set_state(err, TDBPLUS_E_RANGE, "22001",
-                             "value too long for type character varying(%u)",
+                             "value too long for type character%s(%u)", padded ? "" : " varying",
                              datum->type.parameter);
     }
     return TDBPLUS_OK;
+}
+
+/* A copy of the text; of a char(n) with blanks behind it. */
+static bool copy_text(struct span text, size_t count, struct arena *arena, struct datum *datum)
+{
+    size_t blanks = datum->type.id == TYPE_BPCHAR && datum->type.parameter > count
+                        ? datum->type.parameter - count
+                        : 0;
+    uint8_t *copy = arena_bytes(arena, text.size + blanks);
+    if (copy == NULL) {
+        return false;
+    }
+    if (text.size > 0) {
+        memcpy(copy, text.data, text.size);
+    }
+    memset(copy + text.size, ' ', blanks);
+    datum->bytes = (struct span){.data = copy, .size = text.size + blanks};
+    return true;
 }
 
 static tdbplus_status parse_text(struct span text, struct arena *arena, struct datum *datum,
@@ -398,14 +427,9 @@ static tdbplus_status parse_text(struct span text, struct arena *arena, struct d
         return err_set_state(err, TDBPLUS_E_SYNTAX, "22021",
                              "invalid byte sequence for encoding \"UTF8\"");
     }
-    uint8_t *copy = arena_bytes(arena, text.size);
-    if (copy == NULL) {
+    if (!copy_text(text, count, arena, datum)) {
         return text_no_memory(err);
     }
-    if (text.size > 0) {
-        memcpy(copy, text.data, text.size);
-    }
-    datum->bytes = (struct span){.data = copy, .size = text.size};
     return datum->type.parameter > 0 ? fit_length(datum, count, err) : TDBPLUS_OK;
 }
 
@@ -532,6 +556,7 @@ static tdbplus_status parse(struct span text, const struct text_style *style, st
     case TYPE_NUMERIC:
         return parse_numeric(text, arena, datum, err);
     case TYPE_TEXT:
+    case TYPE_BPCHAR:
         return parse_text(text, arena, datum, err);
     case TYPE_BYTEA:
         return parse_bytea(text, arena, datum, err);
@@ -546,7 +571,8 @@ static tdbplus_status parse(struct span text, const struct text_style *style, st
     case TYPE_VECTOR:
         return text_parse_vector(text, datum->type, arena, datum, err);
     default:
-        return parse_datetime(text, style, datum, err);
+        return packed_type(datum->type) ? packed_parse(text, style, arena, datum, err)
+                                        : parse_datetime(text, style, datum, err);
     }
 }
 
@@ -654,6 +680,10 @@ void text_print(const struct datum *datum, const struct text_style *style, struc
         text_print_vector(datum, text);
         break;
     default:
-        print_datetime(datum, style, text);
+        if (packed_type(datum->type)) {
+            packed_print(datum, style, text);
+        } else {
+            print_datetime(datum, style, text);
+        }
     }
 }

@@ -8,6 +8,7 @@
 
 #define PRECISION_MAX      1000
 #define VARCHAR_LENGTH_MAX 10485760u /* As PostgreSQL. */
+#define BIT_LENGTH_MAX     83886080u /* As PostgreSQL. */
 #define TYPE_NAME_SIZE     64u
 
 /* Indexed by enum type_id; TYPE_NUMERIC depends on its precision and stands as a view. */
@@ -32,6 +33,27 @@ const uint8_t types_physical[UINT8_MAX + 1] = {
     [TYPE_ARRAY] = PHYSICAL_VIEW,
     [TYPE_ENUM] = PHYSICAL_4,
     [TYPE_VECTOR] = PHYSICAL_FIXED,
+    [TYPE_BPCHAR] = PHYSICAL_VIEW,
+    [TYPE_TIMETZ] = PHYSICAL_VIEW,
+    [TYPE_MONEY] = PHYSICAL_8,
+    [TYPE_BIT] = PHYSICAL_VIEW,
+    [TYPE_VARBIT] = PHYSICAL_VIEW,
+    [TYPE_INET] = PHYSICAL_VIEW,
+    [TYPE_CIDR] = PHYSICAL_VIEW,
+    [TYPE_MACADDR] = PHYSICAL_VIEW,
+    [TYPE_MACADDR8] = PHYSICAL_VIEW,
+    [TYPE_INT4RANGE] = PHYSICAL_VIEW,
+    [TYPE_INT8RANGE] = PHYSICAL_VIEW,
+    [TYPE_NUMRANGE] = PHYSICAL_VIEW,
+    [TYPE_TSRANGE] = PHYSICAL_VIEW,
+    [TYPE_TSTZRANGE] = PHYSICAL_VIEW,
+    [TYPE_DATERANGE] = PHYSICAL_VIEW,
+    [TYPE_INT4MULTIRANGE] = PHYSICAL_VIEW,
+    [TYPE_INT8MULTIRANGE] = PHYSICAL_VIEW,
+    [TYPE_NUMMULTIRANGE] = PHYSICAL_VIEW,
+    [TYPE_TSMULTIRANGE] = PHYSICAL_VIEW,
+    [TYPE_TSTZMULTIRANGE] = PHYSICAL_VIEW,
+    [TYPE_DATEMULTIRANGE] = PHYSICAL_VIEW,
 };
 
 static const uint8_t width_of[] = {
@@ -39,24 +61,53 @@ static const uint8_t width_of[] = {
     [PHYSICAL_8] = 8, [PHYSICAL_16] = 16, [PHYSICAL_VIEW] = sizeof(struct view),
 };
 
-static const char *const name_of[] = {
-    [TYPE_NONE] = "none",           [TYPE_BOOL] = "bool",
-    [TYPE_INT2] = "int2",           [TYPE_INT4] = "int4",
-    [TYPE_INT8] = "int8",           [TYPE_FLOAT4] = "float4",
-    [TYPE_FLOAT8] = "float8",       [TYPE_NUMERIC] = "numeric",
-    [TYPE_TEXT] = "text",           [TYPE_BYTEA] = "bytea",
-    [TYPE_DATE] = "date",           [TYPE_TIME] = "time",
-    [TYPE_TIMESTAMP] = "timestamp", [TYPE_TIMESTAMPTZ] = "timestamptz",
-    [TYPE_INTERVAL] = "interval",   [TYPE_UUID] = "uuid",
-    [TYPE_JSON] = "jsonb",          [TYPE_ARRAY] = "array",
-    [TYPE_ENUM] = "enum",           [TYPE_VECTOR] = "vector",
+static const char *const name_of[TYPE_ID_MAX + 1] = {
+    [TYPE_NONE] = "none",
+    [TYPE_BOOL] = "bool",
+    [TYPE_INT2] = "int2",
+    [TYPE_INT4] = "int4",
+    [TYPE_INT8] = "int8",
+    [TYPE_FLOAT4] = "float4",
+    [TYPE_FLOAT8] = "float8",
+    [TYPE_NUMERIC] = "numeric",
+    [TYPE_TEXT] = "text",
+    [TYPE_BYTEA] = "bytea",
+    [TYPE_DATE] = "date",
+    [TYPE_TIME] = "time",
+    [TYPE_TIMESTAMP] = "timestamp",
+    [TYPE_TIMESTAMPTZ] = "timestamptz",
+    [TYPE_INTERVAL] = "interval",
+    [TYPE_UUID] = "uuid",
+    [TYPE_JSON] = "jsonb",
+    [TYPE_ARRAY] = "array",
+    [TYPE_ENUM] = "enum",
+    [TYPE_VECTOR] = "vector",
+    [TYPE_BPCHAR] = "bpchar",
+    [TYPE_TIMETZ] = "timetz",
+    [TYPE_MONEY] = "money",
+    [TYPE_BIT] = "bit",
+    [TYPE_VARBIT] = "varbit",
+    [TYPE_INET] = "inet",
+    [TYPE_CIDR] = "cidr",
+    [TYPE_MACADDR] = "macaddr",
+    [TYPE_MACADDR8] = "macaddr8",
+    [TYPE_INT4RANGE] = "int4range",
+    [TYPE_INT8RANGE] = "int8range",
+    [TYPE_NUMRANGE] = "numrange",
+    [TYPE_TSRANGE] = "tsrange",
+    [TYPE_TSTZRANGE] = "tstzrange",
+    [TYPE_DATERANGE] = "daterange",
+    [TYPE_INT4MULTIRANGE] = "int4multirange",
+    [TYPE_INT8MULTIRANGE] = "int8multirange",
+    [TYPE_NUMMULTIRANGE] = "nummultirange",
+    [TYPE_TSMULTIRANGE] = "tsmultirange",
+    [TYPE_TSTZMULTIRANGE] = "tstzmultirange",
+    [TYPE_DATEMULTIRANGE] = "datemultirange",
 };
-
-_Static_assert(sizeof name_of / sizeof *name_of == TYPE_VECTOR + 1, "every type has a name");
 
 enum physical type_physical(struct type type)
 {
-    ASSERT(type.id <= TYPE_VECTOR);
+    ASSERT(types_physical[type.id] != 0 || type.id == TYPE_NONE);
     return physical_of(type);
 }
 
@@ -92,7 +143,7 @@ static bool numeric_valid(struct type type)
 
 static bool scalar_valid(struct type type)
 {
-    if (type.id == TYPE_NONE || type.id > TYPE_VECTOR || type.id == TYPE_ARRAY) {
+    if (types_physical[type.id] == 0 || type.id == TYPE_ARRAY) {
         return false;
     }
     if (type.id == TYPE_NUMERIC ? !numeric_valid(type) : (type.precision != 0 || type.scale != 0)) {
@@ -101,8 +152,11 @@ static bool scalar_valid(struct type type)
     if (type.id == TYPE_VECTOR) {
         return type.parameter >= 1 && type.parameter <= VECTOR_DIMENSION_MAX;
     }
-    if (type.id == TYPE_TEXT) {
+    if (type.id == TYPE_TEXT || type.id == TYPE_BPCHAR) {
         return type.parameter <= VARCHAR_LENGTH_MAX;
+    }
+    if (type.id == TYPE_BIT || type.id == TYPE_VARBIT) {
+        return type.parameter <= BIT_LENGTH_MAX;
     }
     return type.id == TYPE_ENUM || type.parameter == 0;
 }
@@ -118,6 +172,17 @@ bool type_valid(struct type type)
     return type.element == 0 && scalar_valid(type);
 }
 
+bool type_find(struct span name, struct type *type_out)
+{
+    for (uint32_t id = TYPE_BOOL; id <= TYPE_ID_MAX; id++) {
+        if (name_of[id] != NULL && span_compare(name, span_from_text(name_of[id])) == 0) {
+            *type_out = type_of((enum type_id)id);
+            return true;
+        }
+    }
+    return false;
+}
+
 void type_name(struct type type, char text[64])
 {
     const char *suffix = "";
@@ -125,7 +190,8 @@ void type_name(struct type type, char text[64])
         type = type_element(type);
         suffix = "[]";
     }
-    const char *name = type.id <= TYPE_VECTOR ? name_of[type.id] : "unknown";
+    const char *name = type.id <= TYPE_ID_MAX ? name_of[type.id] : NULL;
+    name = name == NULL ? "unknown" : name;
     if (type.id == TYPE_NUMERIC && type.precision > 0) {
         (void)snprintf(text, TYPE_NAME_SIZE, "numeric(%d,%d)%s", type.precision, type.scale,
                        suffix);
@@ -133,6 +199,9 @@ void type_name(struct type type, char text[64])
         (void)snprintf(text, TYPE_NAME_SIZE, "vector(%u)%s", type.parameter, suffix);
     } else if (type.id == TYPE_TEXT && type.parameter > 0) {
         (void)snprintf(text, TYPE_NAME_SIZE, "varchar(%u)%s", type.parameter, suffix);
+    } else if (type.parameter > 0 &&
+               (type.id == TYPE_BPCHAR || type.id == TYPE_BIT || type.id == TYPE_VARBIT)) {
+        (void)snprintf(text, TYPE_NAME_SIZE, "%s(%u)%s", name, type.parameter, suffix);
     } else {
         (void)snprintf(text, TYPE_NAME_SIZE, "%s%s", name, suffix);
     }

@@ -30,7 +30,34 @@ enum type_id {
     TYPE_ARRAY = 17,       /* types/array.h; `element` says of what. */
     TYPE_ENUM = 18,        /* int4 ordinal; `parameter` is the id of its label list. */
     TYPE_VECTOR = 19,      /* `parameter` float4 values. */
+
+    /* Packed types (types/packed.h): all but money are PHYSICAL_VIEW. */
+    TYPE_BPCHAR = 20, /* char(n); `parameter` is n, 0: any length. */
+    TYPE_TIMETZ = 21, /* Time of day and its offset. */
+    TYPE_MONEY = 22,  /* Cents, as int8. */
+    TYPE_BIT = 23,    /* bit(n); `parameter` is n, 0: any length. */
+    TYPE_VARBIT = 24, /* The same, at most n. */
+    TYPE_INET = 25,
+    TYPE_CIDR = 26,
+    TYPE_MACADDR = 27,
+    TYPE_MACADDR8 = 28,
+    TYPE_INT4RANGE = 29, /* Ranges: types/range.h. */
+    TYPE_INT8RANGE = 30,
+    TYPE_NUMRANGE = 31,
+    TYPE_TSRANGE = 32,
+    TYPE_TSTZRANGE = 33,
+    TYPE_DATERANGE = 34,
+    TYPE_INT4MULTIRANGE = 35, /* In the order of their ranges. */
+    TYPE_INT8MULTIRANGE = 36,
+    TYPE_NUMMULTIRANGE = 37,
+    TYPE_TSMULTIRANGE = 38,
+    TYPE_TSTZMULTIRANGE = 39,
+    TYPE_DATEMULTIRANGE = 40,
+    /* 41 to 47: point, lseg, box, line, path, polygon, circle. 48 and 49: tsvector, tsquery. 50 on:
+     * types of the catalog (oid, name, reg*). */
 };
+
+#define TYPE_ID_MAX 71u /* Declarations of functions have no room for more (sql/func/func.h). */
 
 /* How values lie in a flat column. */
 enum physical {
@@ -71,6 +98,9 @@ struct type type_element(struct type array);
 
 /* True for the ids and parameters this release knows; bytes from disk are checked with it. */
 bool type_valid(struct type type);
+
+/* The type whose name this is ("inet"), without parameters; false when there is none. */
+bool type_find(struct span name, struct type *type_out);
 
 /* "int8", "numeric(12,2)", "vector(784)", "int4[]"; PostgreSQL's names. `text` holds at least 64
  * bytes. */

@@ -8,6 +8,7 @@ TEST(numbers_are_frozen)
 {
     CHECK(TYPE_BOOL == 1 && TYPE_INT8 == 4 && TYPE_NUMERIC == 7 && TYPE_TEXT == 8);
     CHECK(TYPE_DATE == 10 && TYPE_INTERVAL == 14 && TYPE_JSON == 16 && TYPE_VECTOR == 19);
+    CHECK(TYPE_BPCHAR == 20 && TYPE_MACADDR8 == 28 && TYPE_DATERANGE == 34);
 }
 
 TEST(widths_are_those_of_the_physical_form)
@@ -46,6 +47,11 @@ TEST(widths_are_those_of_the_physical_form)
          "numeric(5,2)[]"},
         {{.id = TYPE_ENUM, .parameter = 3}, PHYSICAL_4, 4, "enum"},
         {{.id = TYPE_VECTOR, .parameter = 784}, PHYSICAL_FIXED, 3136, "vector(784)"},
+        {{.id = TYPE_BPCHAR, .parameter = 7}, PHYSICAL_VIEW, 16, "bpchar(7)"},
+        {{.id = TYPE_BIT, .parameter = 7}, PHYSICAL_VIEW, 16, "bit(7)"},
+        {{.id = TYPE_MONEY}, PHYSICAL_8, 8, "money"},
+        {{.id = TYPE_ARRAY, .element = TYPE_INET}, PHYSICAL_VIEW, 16, "inet[]"},
+        {{.id = TYPE_DATEMULTIRANGE}, PHYSICAL_VIEW, 16, "datemultirange"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char name[64];
@@ -63,7 +69,9 @@ TEST(nonsense_types_are_not_valid)
 {
     static const struct type cases[] = {
         {.id = TYPE_NONE},
-        {.id = TYPE_VECTOR + 1},
+        {.id = TYPE_DATEMULTIRANGE + 1},
+        {.id = TYPE_BPCHAR, .parameter = 10485761},
+        {.id = TYPE_INET, .parameter = 1},
         {.id = UINT8_MAX},
         {.id = TYPE_INT4, .element = TYPE_INT4},
         {.id = TYPE_INT4, .precision = 1},

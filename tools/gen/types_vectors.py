@@ -328,7 +328,65 @@ def make_text():
     write("text", "Type, text, and the text that is printed.", [(r, a) for (r, _), a in zip(rows, answers)])
 
 
-MAKERS = {"text": make_text, "json": make_json, "numeric": make_numeric, "datetime": make_datetime, "tz": make_tz}
+PACKED = {
+    "bpchar(3)": "ab|abc|a|abcd|abc  |é|  a||éàü|éàüx",
+    "bit(3)": "101|b011|x5|10|1011|102||B111", "varbit(3)": "101||1|b01|x5|1011|2",
+    "varbit": "10|01|1||100000000|x0F|xg|0000",
+    "timetz": "12:00|12:00+02|10:00Z|23:59:59.999999-05:30|24:00+00|04:05:06.7 PM -08|12:00 UTC|2020-01-01 12:00+01|25:00|x|00:00+10|11:00+01",
+    "money": "1|$1.5|-1.005|1,234.56|(2)|$-3|-$3.25|.5|92233720368547758.07|-92233720368547758.08|92233720368547758.08|a|1a|12.345.6||0",
+    "inet": "1.2.3.4|1.2.3.4/24|10/8|10.1/16|10|1.2.3|1.2.3.4/33|256.1.1.1|1.2.3.4.5|::|::1|1::|1:2:3:4:5:6:7:8|1:2:3:4:5:6:7::|::2:3:4:5:6:7:8"
+            "|::ffff:1.2.3.4|::1.2.3.4|1:2:3:4:5:6:1.2.3.4|fe80::1/64|::/0|::/129|1:::2|12345::|:1|1:|0/0|1.2.3.4/|a.b.c.d||1.2.3.4 |1:0:0:2::3"
+            "|0:0:1:0:0:0:0:1|255.255.255.255|9.0.0.0/8|10.0.0.0/9|10.128.0.0/9",
+    "cidr": "10|10.1|10.1.2.3|172.16|192.168|192.168.1|224|230|240|10.0.0.1/8|10/8|::/0|2001:db8::/32|2001:db8::1/32|2001:db8::1|10.1/8|x",
+    "macaddr": "08:00:2b:01:02:03|08-00-2b-01-02-03|08002b:010203|08002b-010203|0800.2b01.0203|0800-2b01-0203|08002b010203|8:0:2b:1:2:3"
+               "|08:00:2b:01:02|08:00:2b:01:02:03:04|08:00:2b:01:02:300|g| 08:00:2b:01:02:03 |080:02b:010203",
+    "macaddr8": "08:00:2b:01:02:03:04:05|08002b0102030405|08:00:2b:01:02:03|0800.2b01.0203.0405|08-00:2b|08:00:2b:01:02:03:04|08002b:0102030405|x",
+    "int4range": "[1,5)|[1,5]|(1,5]|(1,5)|(1,2)|[1,1]|[1,1)|empty|EMPTY| empty |[,]|(,5)|[5,)|[2,1]|[1,2|1,2]|[1,2,3]|[1,2)x|[a,2)|[2147483647,2147483647]"
+                 "|(2147483646,)|[-5,3)| [ 1 , 2 ) |[\"1\",2)|[]|[1]|emptyx|",
+    "int8range": "[9223372036854775806,9223372036854775807)|[1,9223372036854775807]|[-9223372036854775808,0)|empty",
+    "numrange": "[1.0,2.00]|(1.5,1.5)|[1.5,1.5]|[-1.10,0)|[0,0.001)|[1e3,1e4)|(,NaN]|[-infinity,infinity]|[10000,10001)|[-10000.5,-10000.25)|[2,1]|empty",
+    "tsrange": "[2020-01-01,2020-01-02)|[2020-01-01 10:00:00.5,infinity)|(,2020-01-01]|empty|[x,)|[\"2020-01-01 00:00:00\",]",
+    "tstzrange": "[2020-01-01 00:00+02,2020-01-02)|empty", "daterange": "[2020-01-01,2020-01-05]|(2020-01-01,2020-01-02)|[2020-01-01,infinity]|[-infinity,infinity)|empty",
+    "int4multirange": "{}|{empty}|{[1,2)}|{[1,2),[2,3)}|{[5,6),[1,2)}|{[1,9),[2,3)}|{(,1),[3,)}|{(,)}| { [1,2) , [4,5) } |{|[1,2)|{[1,2)|{[1,2),}|{[1,2)}x|{[1,2)[3,4)}|{[2,1)}",
+    "nummultirange": "{[1.0,2.0),[2.00,3]}|{[1.0,2.0),(2.00,3]}|{}", "datemultirange": "{[2020-01-01,2020-01-05],[2020-01-06,2020-01-07]}",
+    "int8multirange": "{[1,2],[4,5]}", "tsmultirange": "{[2020-01-01,2020-01-02)}", "tstzmultirange": "{}",
+    "inet[]": "{1.1.1.1,::1}", "int4range[]": "{\"[1,2)\",empty}", "bpchar(3)[]": "{a,bcd}",
+}
+
+
+def make_packed():
+    """What input and output functions do, through a column; then how good values order."""
+    setup = "".join(f"create temp table p{i}(v {kind});\n" for i, kind in enumerate(PACKED))
+    setup += r"""
+create or replace function pg_temp.put(i int, t text) returns text language plpgsql as $$
+declare result text;
+begin
+  execute 'delete from p' || i;
+  execute 'insert into p' || i || ' values (' || quote_literal(t) || ')';
+  execute 'select format(''%s'', v) from p' || i into result;
+  return result;
+end $$;
+"""
+    global HELPER
+    plain, HELPER = HELPER, HELPER + setup
+    rows = [((kind, t), f"pg_temp.put({i}, {literal(t)})")
+            for i, (kind, texts) in enumerate(PACKED.items()) for t in texts.split("|")]
+    answers = ask([sql for _, sql in rows])
+    write("packed", "Type, text, and the text that is printed.", [(r, a) for (r, _), a in zip(rows, answers)])
+    order = []
+    for kind in PACKED:
+        good = [t for (k, t), a in zip([r for r, _ in rows], answers) if k == kind and a.startswith(b"ok")]
+        if kind.endswith("[]"):
+            continue
+        values = "unnest(array[" + ", ".join(f"{literal(t)}::{kind}" for t in good) + "])"
+        ranks = ask([f"(select string_agg((select count(distinct b.v) from {values} b(v) where b.v < a.v)::text, "
+                     f"' ' order by a.n) from {values} with ordinality a(v, n))"])
+        order += [((kind, t), b"ok " + rank) for t, rank in zip(good, ranks[0].split()[1:])]
+    write("packed_order", "Type, text, and how many of the type's texts here are less.", order)
+    HELPER = plain
+
+
+MAKERS = {"text": make_text, "packed": make_packed, "json": make_json, "numeric": make_numeric, "datetime": make_datetime, "tz": make_tz}
 
 if __name__ == "__main__":
     ROOT.mkdir(exist_ok=True)

@@ -63,9 +63,14 @@ static tdbplus_status add_steps(struct binder *binder, struct expr **expr,
     return TDBPLUS_OK;
 }
 
-/* The same value under another length: a copy, since the node may be shared. */
+/* The same value under another length: a copy, since the node may be shared. What a call gives
+ * depends on its type (a cast cuts to its length), so a call stays as it is inside of another. */
 static tdbplus_status relabel(struct binder *binder, struct expr **expr, struct type type)
 {
+    if ((*expr)->kind == EXPR_CALL) {
+        struct func_cast_step step = {.func = func_relabel(), .type = type};
+        return add_steps(binder, expr, &step, 1);
+    }
     struct expr *copy = arena_array(binder->arena, 1, sizeof *copy);
     if (copy == NULL) {
         return bind_no_memory(binder);

@@ -27,7 +27,9 @@ static tdbplus_status bind_constant(struct binder *binder, const struct ast_cons
         number = type_of(strpbrk(ast->text, ".eE") == NULL ? TYPE_INT8 : TYPE_NUMERIC);
         break;
     case AST_BITS:
-        return bind_unsupported(binder, ast->ast.position, "a bit string");
+        value.bytes = span_from_text(ast->text);
+        number = type_of(TYPE_BIT);
+        break;
     default:
         value.bytes = span_from_text(ast->text);
         break;
@@ -49,7 +51,7 @@ static tdbplus_status bind_constant(struct binder *binder, const struct ast_cons
             number = type_of(TYPE_NUMERIC);
         }
     }
-    if (number.id == TYPE_NUMERIC) {
+    if (number.id == TYPE_NUMERIC || number.id == TYPE_BIT) {
         TRY(bind_coerce(binder, &expr, number, FUNC_CAST_IMPLICIT));
     }
     *expr_out = expr;

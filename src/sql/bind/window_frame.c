@@ -42,7 +42,7 @@ static void read_options(int32_t options, struct plan_frame *frame)
 /* What may be added to a value of the ORDER BY column; TYPE_NONE: nothing. */
 static enum type_id offset_type(struct type column)
 {
-    switch ((enum type_id)column.id) {
+    switch (column.id) {
     case TYPE_INT2:
     case TYPE_INT4:
     case TYPE_INT8:
@@ -58,18 +58,9 @@ static enum type_id offset_type(struct type column)
     case TYPE_TIMESTAMPTZ:
     case TYPE_INTERVAL:
         return TYPE_INTERVAL;
-    case TYPE_NONE:
-    case TYPE_BOOL:
-    case TYPE_TEXT:
-    case TYPE_BYTEA:
-    case TYPE_UUID:
-    case TYPE_JSON:
-    case TYPE_ARRAY:
-    case TYPE_ENUM:
-    case TYPE_VECTOR:
-        break;
+    default:
+        return TYPE_NONE;
     }
-    return TYPE_NONE;
 }
 
 static tdbplus_status range_offset(struct binder *binder, const struct bind_window *window,

@@ -5,6 +5,7 @@
 #include "base/codec.h"
 #include "base/hash.h"
 #include "types/numeric.h"
+#include "types/packed.h"
 
 __extension__ typedef __int128 wide_int;
 __extension__ typedef unsigned __int128 wide_unsigned;
@@ -18,7 +19,7 @@ enum key_kind {
     KEY_NUMERIC, /* A view of long form; the display scale is no part of the value. */
     KEY_WIDE,
     KEY_INTERVAL, /* Its length. */
-    KEY_FIXED,    /* A vector's bytes as a view. */
+    KEY_FIXED,    /* The bytes that count as a view: of vectors and packed values. */
 };
 
 /* ---- layout ---- */
@@ -27,7 +28,7 @@ static enum key_kind kind_of(struct type type)
 {
     switch (type_physical(type)) {
     case PHYSICAL_VIEW:
-        return type.id == TYPE_NUMERIC ? KEY_NUMERIC : KEY_VIEW;
+        return type.id == TYPE_NUMERIC ? KEY_NUMERIC : packed_type(type) ? KEY_FIXED : KEY_VIEW;
     case PHYSICAL_FIXED:
         return KEY_FIXED;
     case PHYSICAL_16:
@@ -185,7 +186,7 @@ static tdbplus_status store_others(struct exec *exec, const struct storing *stor
         } else if (kind == KEY_WIDE) {
             wide = value.wide;
         } else if (kind != KEY_NUMERIC) {
-            view = view_of(value.bytes);
+            view = view_of(packed_significant(value.type, value.bytes));
         } else {
             uint8_t *copy = arena_bytes(arena, value.bytes.size + 1);
             if (copy == NULL) {

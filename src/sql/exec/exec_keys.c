@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "sql/exec/exec_internal.h"
 #include "types/numeric.h"
+#include "types/packed.h"
 
 #define MICROSECONDS_PER_DAY ((int64_t)86400 * 1000000)
 
@@ -42,7 +43,7 @@ static size_t equal_size(const struct datum *value)
     switch (type_physical(value->type)) {
     case PHYSICAL_VIEW:
     case PHYSICAL_FIXED:
-        return 1 + 4 + value->bytes.size;
+        return 1 + 4 + packed_significant(value->type, value->bytes).size;
     case PHYSICAL_16:
         return 1 + 16;
     case PHYSICAL_1:
@@ -66,15 +67,17 @@ static uint8_t *equal_store(const struct datum *value, uint8_t *at)
     }
     switch (type_physical(value->type)) {
     case PHYSICAL_VIEW:
-    case PHYSICAL_FIXED:
-        store_u32(at, (uint32_t)value->bytes.size);
-        if (value->bytes.size > 0) {
-            memcpy(at + 4, value->bytes.data, value->bytes.size);
+    case PHYSICAL_FIXED: {
+        struct span bytes = packed_significant(value->type, value->bytes);
+        store_u32(at, (uint32_t)bytes.size);
+        if (bytes.size > 0) {
+            memcpy(at + 4, bytes.data, bytes.size);
         }
         if (value->type.id == TYPE_NUMERIC) {
             memset(at + 4 + NUMERIC_SCALE_AT, 0, 2);
         }
-        return at + 4 + value->bytes.size;
+        return at + 4 + bytes.size;
+    }
     case PHYSICAL_16:
         if (value->type.id == TYPE_INTERVAL) {
             wide_int length = interval_length(&value->interval);
@@ -308,7 +311,7 @@ static void order_wide(wide_int value, struct buffer *buffer)
 
 bool order_value(const struct datum *value, struct buffer *buffer)
 {
-    switch ((enum type_id)value->type.id) {
+    switch (value->type.id) {
     case TYPE_BOOL:
         buffer_put_u8(buffer, value->boolean);
         return true;
@@ -350,9 +353,15 @@ bool order_value(const struct datum *value, struct buffer *buffer)
     case TYPE_VECTOR:
         return order_nested(value, buffer);
     case TYPE_NONE:
-        break;
+        return false;
+    default:
+        if (value->type.id == TYPE_MONEY) {
+            order_integer((uint64_t)value->integer ^ (uint64_t)1 << 63, buffer);
+        } else {
+            order_bytes(packed_significant(value->type, value->bytes), buffer);
+        }
+        return true;
     }
-    return false;
 }
 
 static tdbplus_status sort_key_one(struct exec *exec, const struct column *columns,

@@ -2,10 +2,12 @@
 #include <string.h>
 
 #include "sql/func/cast_internal.h"
+#include "types/packed.h"
+#include "types/range.h"
 
 char func_type_category(struct type type)
 {
-    switch ((enum type_id)type.id) {
+    switch (type.id) {
     case TYPE_NONE:
         return 'X';
     case TYPE_BOOL:
@@ -18,11 +20,13 @@ char func_type_category(struct type type)
     case TYPE_NUMERIC:
         return 'N';
     case TYPE_TEXT:
+    case TYPE_BPCHAR:
         return 'S';
     case TYPE_DATE:
     case TYPE_TIME:
     case TYPE_TIMESTAMP:
     case TYPE_TIMESTAMPTZ:
+    case TYPE_TIMETZ:
         return 'D';
     case TYPE_INTERVAL:
         return 'T';
@@ -30,26 +34,32 @@ char func_type_category(struct type type)
         return 'A';
     case TYPE_ENUM:
         return 'E';
-    case TYPE_BYTEA:
-    case TYPE_UUID:
-    case TYPE_JSON:
-    case TYPE_VECTOR:
-        return 'U';
+    case TYPE_BIT:
+    case TYPE_VARBIT:
+        return 'V';
+    case TYPE_INET:
+    case TYPE_CIDR:
+        return 'I';
+    case TYPE_MONEY:
+        return 'N';
+    default:
+        return range_type(type) || multirange_type(type) ? 'R' : 'U';
     }
-    return 'U';
 }
 
 bool func_type_preferred(struct type type)
 {
     return type.id == TYPE_BOOL || type.id == TYPE_FLOAT8 || type.id == TYPE_TEXT ||
-           type.id == TYPE_TIMESTAMPTZ || type.id == TYPE_INTERVAL;
+           type.id == TYPE_TIMESTAMPTZ || type.id == TYPE_INTERVAL || type.id == TYPE_VARBIT ||
+           type.id == TYPE_INET;
 }
 
 struct type func_type_base(struct type type)
 {
     struct type base = type;
     uint8_t item = type.id == TYPE_ARRAY ? type.element : type.id;
-    if (item == TYPE_NUMERIC || item == TYPE_TEXT) {
+    if (item == TYPE_NUMERIC || item == TYPE_TEXT || item == TYPE_BPCHAR || item == TYPE_BIT ||
+        item == TYPE_VARBIT) {
         base = type_of((enum type_id)type.id);
         base.element = type.element;
     }
@@ -97,7 +107,7 @@ bool cast_find(struct type from, struct type to, enum func_cast_context context,
         return found;
     }
     static const struct cast_line *const tables[] = {table_casts, table_casts_numeric,
-                                                     table_casts_time};
+                                                     table_casts_time, table_casts_packed};
     for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
         for (const struct cast_line *line = tables[t]; line->func.name != NULL; line++) {
             if (line->from == from.id && line->to == to.id && line->context <= context) {
@@ -106,11 +116,11 @@ bool cast_find(struct type from, struct type to, enum func_cast_context context,
             }
         }
     }
-    if (to.id == TYPE_TEXT && context >= FUNC_CAST_ASSIGNMENT) {
+    if ((to.id == TYPE_TEXT || to.id == TYPE_BPCHAR) && context >= FUNC_CAST_ASSIGNMENT) {
         *func_out = &cast_to_text;
         return true;
     }
-    if (from.id == TYPE_TEXT && context == FUNC_CAST_EXPLICIT) {
+    if ((from.id == TYPE_TEXT || from.id == TYPE_BPCHAR) && context == FUNC_CAST_EXPLICIT) {
         *func_out = &cast_from_text;
         return true;
     }
@@ -155,6 +165,10 @@ int32_t func_cast_path(struct type from, struct type to, enum func_cast_context 
         steps[count++] = (struct func_cast_step){&cast_array_to_vector, to};
         return count;
     }
+    if (to.id == TYPE_BIT && (from.id == TYPE_INT4 || from.id == TYPE_INT8)) {
+        steps[0] = (struct func_cast_step){&cast_integer_to_bits, to};
+        return context == FUNC_CAST_EXPLICIT ? 1 : -1;
+    }
     struct type base = func_type_base(to);
     const struct func *func = cast_unfit_find(from);
     if (func != NULL) {
@@ -190,6 +204,7 @@ void func_type_name(struct type type, char text[64])
         {TYPE_TIMESTAMP, "timestamp without time zone"},
         {TYPE_TIMESTAMPTZ, "timestamp with time zone"},
         {TYPE_JSON, "jsonb"},
+        {TYPE_TIMETZ, "time with time zone"},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (names[i].id == type.id) {
@@ -199,6 +214,11 @@ void func_type_name(struct type type, char text[64])
     }
     if (type.id == TYPE_TEXT && type.parameter > 0) {
         (void)snprintf(text, 64, "character varying(%u)", type.parameter);
+    } else if (type.id == TYPE_BPCHAR || type.id == TYPE_VARBIT || type.id == TYPE_BIT) {
+        const char *name = type.id == TYPE_BPCHAR   ? "character"
+                           : type.id == TYPE_VARBIT ? "bit varying"
+                                                    : "bit";
+        (void)snprintf(text, 64, type.parameter > 0 ? "%s(%u)" : "%s", name, type.parameter);
     } else if (type.id == TYPE_ARRAY) {
         char item[64];
         func_type_name(type_element(type), item);
@@ -215,8 +235,10 @@ bool func_common_type(const struct type *types, uint32_t count, struct type *com
     // later one that it can be cast to implicitly, unless it is preferred.
     struct type common = type_of(TYPE_NONE);
     bool same = true;
+    bool unknown = false;
     for (uint32_t i = 0; i < count; i++) {
         if (types[i].id == TYPE_NONE) {
+            unknown = true;
             continue;
         }
         if (common.id == TYPE_NONE) {
@@ -242,7 +264,10 @@ bool func_common_type(const struct type *types, uint32_t count, struct type *com
     if (common.id == TYPE_NONE) {
         common = type_of(TYPE_TEXT);
     }
-    if (!same) {
+    // An unknown literal has no length, so that 'abc' beside a char(1) is not cut.
+    bool has_length = common.id == TYPE_TEXT || common.id == TYPE_BPCHAR || common.id == TYPE_BIT ||
+                      common.id == TYPE_VARBIT;
+    if (!same || (unknown && has_length)) {
         // Modifiers survive only when all have the same.
         struct type plain = type_of((enum type_id)common.id);
         plain.element = common.element;
@@ -280,8 +305,25 @@ static const struct {
     {"timestamp", TYPE_TIMESTAMP}, {"timestamptz", TYPE_TIMESTAMPTZ},
     {"interval", TYPE_INTERVAL},   {"uuid", TYPE_UUID},
     {"json", TYPE_JSON},           {"jsonb", TYPE_JSON},
-    {"vector", TYPE_VECTOR},
+    {"vector", TYPE_VECTOR},       {"bpchar", TYPE_BPCHAR},
+    {"char", TYPE_BPCHAR},
 };
+
+/* char(n), bit(n), varbit(n). */
+static tdbplus_status modify_length(struct type *type, const char *name, int32_t length,
+                                    struct err *err)
+{
+    int32_t max = type->id == TYPE_BPCHAR ? 10485760 : 83886080;
+    const char *shown = type->id == TYPE_BPCHAR ? "char" : name;
+    if (length < 1) {
+        return err_set(err, TDBPLUS_E_INVALID, "length for type %s must be at least 1", shown);
+    }
+    if (length > max) {
+        return err_set(err, TDBPLUS_E_INVALID, "length for type %s cannot exceed %d", shown, max);
+    }
+    type->parameter = (uint32_t)length;
+    return TDBPLUS_OK;
+}
 
 static tdbplus_status modify_type(struct type *type, const char *name, const int32_t *modifiers,
                                   uint32_t count, struct err *err)
@@ -312,6 +354,10 @@ static tdbplus_status modify_type(struct type *type, const char *name, const int
         type->parameter = (uint32_t)modifiers[0];
         return TDBPLUS_OK;
     }
+    if ((type->id == TYPE_BPCHAR || type->id == TYPE_BIT || type->id == TYPE_VARBIT) &&
+        count == 1) {
+        return modify_length(type, name, modifiers[0], err);
+    }
     if (type->id == TYPE_VECTOR && count == 1) {
         if (modifiers[0] < 1 || (uint32_t)modifiers[0] > VECTOR_DIMENSION_MAX) {
             return err_set(err, TDBPLUS_E_INVALID, "dimensions for type vector must be 1 to %u",
@@ -321,7 +367,8 @@ static tdbplus_status modify_type(struct type *type, const char *name, const int
         return TDBPLUS_OK;
     }
     bool timed = type->id == TYPE_TIME || type->id == TYPE_TIMESTAMP ||
-                 type->id == TYPE_TIMESTAMPTZ || type->id == TYPE_INTERVAL;
+                 type->id == TYPE_TIMESTAMPTZ || type->id == TYPE_INTERVAL ||
+                 type->id == TYPE_TIMETZ;
     if (timed && count == 1 && modifiers[0] == 6) {
         return TDBPLUS_OK;
     }
@@ -335,19 +382,20 @@ static tdbplus_status modify_type(struct type *type, const char *name, const int
 tdbplus_status func_type_find(const char *name, const int32_t *modifiers, uint32_t modifier_count,
                               struct type *type_out, struct err *err)
 {
+    struct type type = {0};
     for (size_t i = 0; i < sizeof type_names / sizeof *type_names; i++) {
         if (strcmp(type_names[i].name, name) == 0) {
-            struct type type = type_of((enum type_id)type_names[i].id);
-            if (modifier_count > 0) {
-                TRY(modify_type(&type, name, modifiers, modifier_count, err));
-            }
-            *type_out = type;
-            return TDBPLUS_OK;
+            type = type_of((enum type_id)type_names[i].id);
         }
     }
-    if (strcmp(name, "bpchar") == 0 || strcmp(name, "char") == 0 || strcmp(name, "timetz") == 0 ||
-        strcmp(name, "bit") == 0 || strcmp(name, "varbit") == 0 || strcmp(name, "money") == 0 ||
-        strcmp(name, "xml") == 0 || strcmp(name, "inet") == 0 || strcmp(name, "point") == 0) {
+    if (type.id != TYPE_NONE || (type_find(span_from_text(name), &type) && packed_type(type))) {
+        if (modifier_count > 0) {
+            TRY(modify_type(&type, name, modifiers, modifier_count, err));
+        }
+        *type_out = type;
+        return TDBPLUS_OK;
+    }
+    if (strcmp(name, "xml") == 0 || strcmp(name, "point") == 0) {
         return err_set(err, TDBPLUS_E_UNSUPPORTED, "type \"%s\" is not supported", name);
     }
     return err_set(err, TDBPLUS_E_NOT_FOUND, "type \"%s\" does not exist", name);

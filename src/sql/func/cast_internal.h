@@ -24,6 +24,7 @@ struct cast_line {
 extern const struct cast_line table_casts[];
 extern const struct cast_line table_casts_numeric[];
 extern const struct cast_line table_casts_time[];
+extern const struct cast_line table_casts_packed[];
 
 /* Reading and printing text: from and to any type. */
 extern const struct func cast_from_text;
@@ -47,6 +48,12 @@ bool cast_find(struct type from, struct type to, enum func_cast_context context,
 
 /* What fits a value of the base type to the modifiers of `to`; NULL: nothing has to be done. */
 const struct func *cast_fit_find(struct type to, enum func_cast_context context);
+
+/* The same for packed types, in table_packed.c. */
+const struct func *cast_fit_packed(struct type to, enum func_cast_context context);
+
+/* From a number straight to bit(n): its lowest n bits. */
+extern const struct func cast_integer_to_bits;
 
 /* What frees a value from its modifiers' form; NULL: nothing has to be done. */
 const struct func *cast_unfit_find(struct type from);

@@ -28,6 +28,8 @@ enum func_pseudo {
     FUNC_PRINTED = 204,   /* Any type, as its output function prints it. */
     FUNC_COMMON = 205,    /* Any types, cast to their common one ("anycompatible"). */
     FUNC_COMMON_ARRAY = 206,
+    FUNC_ANY_RANGE = 207,      /* A range of the type that FUNC_SAME is ("anyrange"). */
+    FUNC_ANY_MULTIRANGE = 208, /* A multirange of it ("anymultirange"). */
 };
 
 /* In declarations, an array of a type: FUNC_ARRAY_OF(TYPE_TEXT) is text[]. */
@@ -159,6 +161,9 @@ int32_t func_cast_path(struct type from, struct type to, enum func_cast_context 
 
 /* What prints a value of any type for FUNC_PRINTED. */
 const struct func *func_output(void);
+
+/* What gives a text as it is, under another length. */
+const struct func *func_relabel(void);
 
 /* The array type of an element type; of arrays there are none. */
 struct type func_array_of(struct type element);

@@ -10,6 +10,7 @@
 #include "simd/simd.h"
 #include "sql/func/aggregate.h"
 #include "test.h"
+#include "types/packed.h"
 
 #define ROWS 70u /* More than a word of validity. */
 
@@ -19,6 +20,36 @@ static uint32_t chance(uint32_t below)
 {
     seed = seed * 6364136223846793005u + 1442695040888963407u;
     return (uint32_t)(seed >> 33) % below;
+}
+
+/* The same of packed types. */
+static const char *packed_sample(struct type type)
+{
+    static const char *const samples[][4] = {
+        [TYPE_TIMETZ] = {"12:00+00", "13:00:00.5+01", "23:59-08", "00:00+05:30"},
+        [TYPE_MONEY] = {"$0.00", "-1.50", "1,234.56", "3"},
+        [TYPE_BIT] = {"101", "010", "111", "000"},
+        [TYPE_VARBIT] = {"", "1", "0101", "111111111111111"},
+        [TYPE_INET] = {"10.1.2.3/8", "::1", "192.168.0.1", "fe80::1/64"},
+        [TYPE_CIDR] = {"10.0.0.0/8", "::/0", "192.168.0.0/24", "fe80::/64"},
+        [TYPE_MACADDR] = {"08:00:2b:01:02:03", "00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff",
+                          "1:2:3:4:5:6"},
+        [TYPE_MACADDR8] = {"08:00:2b:ff:fe:01:02:03", "0000000000000000", "ffffffffffffffff",
+                           "08002b010203"},
+        [TYPE_INT4RANGE] = {"[1,5)", "empty", "(,3]", "[2,)"},
+        [TYPE_INT8RANGE] = {"[1,5)", "empty", "(,3]", "[2,)"},
+        [TYPE_NUMRANGE] = {"[1.0,5.50)", "empty", "(,3]", "[2.25,)"},
+        [TYPE_TSRANGE] = {"[2020-01-01,2020-01-02)", "empty", "(,infinity]", "(,)"},
+        [TYPE_TSTZRANGE] = {"[2020-01-01,2020-01-02)", "empty", "(,infinity]", "(,)"},
+        [TYPE_DATERANGE] = {"[2020-01-01,2020-01-02]", "empty", "(,2020-01-01]", "(,)"},
+        [TYPE_INT4MULTIRANGE] = {"{[1,5)}", "{}", "{(,3],[7,9)}", "{[2,)}"},
+        [TYPE_INT8MULTIRANGE] = {"{[1,5)}", "{}", "{(,3],[7,9)}", "{[2,)}"},
+        [TYPE_NUMMULTIRANGE] = {"{[1.0,5)}", "{}", "{(,3],[7.50,9)}", "{[2,)}"},
+        [TYPE_TSMULTIRANGE] = {"{[2020-01-01,2020-01-02)}", "{}", "{(,)}", "{(,2020-01-01]}"},
+        [TYPE_TSTZMULTIRANGE] = {"{[2020-01-01,2020-01-02)}", "{}", "{(,)}", "{(,2020-01-01]}"},
+        [TYPE_DATEMULTIRANGE] = {"{[2020-01-01,2020-01-02)}", "{}", "{(,)}", "{(,2020-01-01]}"},
+    };
+    return samples[type.id][chance(4)];
 }
 
 /* Texts that a value of the type is read from. */
@@ -81,7 +112,7 @@ static const char *sample(struct type type)
     case TYPE_BYTEA:
         return chance(2) == 0 ? "\\x" : "\\x00ff10";
     default:
-        return PICK(texts);
+        return packed_type(type) && type.id != TYPE_BPCHAR ? packed_sample(type) : PICK(texts);
     }
 #undef PICK
 }
@@ -90,6 +121,10 @@ static struct type type_for(uint8_t declared)
 {
     if (declared == FUNC_ANY_ARRAY || declared == FUNC_COMMON_ARRAY) {
         return func_array_of(type_of(TYPE_TEXT));
+    }
+    if (declared == FUNC_ANY_RANGE || declared == FUNC_ANY_MULTIRANGE) {
+        // Of texts there are none; the element type cannot be told from here.
+        return type_of(declared == FUNC_ANY_RANGE ? TYPE_INT4RANGE : TYPE_INT4MULTIRANGE);
     }
     if (declared >= FUNC_ANY) {
         return type_of(TYPE_TEXT);

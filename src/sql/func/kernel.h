@@ -50,6 +50,7 @@ extern const struct func table_bytes[];
 extern const struct func table_regex[];
 extern const struct func table_series[];
 extern const struct func table_array_text[];
+extern const struct func table_packed[];
 
 #define FUNC_END                       \
     {                                  \

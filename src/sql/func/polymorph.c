@@ -3,6 +3,7 @@
 #include "sql/func/polymorph.h"
 
 #include "sql/func/cast_internal.h"
+#include "types/range.h"
 
 struct type func_array_of(struct type element)
 {
@@ -41,6 +42,24 @@ static bool bind_element(struct poly *poly, struct type type)
     return true;
 }
 
+/* A range binds itself, and the element type with it. */
+static bool bind_range(struct poly *poly, uint8_t want, struct type type)
+{
+    poly->wants_range = true;
+    if (type.id == TYPE_NONE) {
+        return true;
+    }
+    if (want == FUNC_ANY_RANGE ? !range_type(type) : !multirange_type(type)) {
+        return false;
+    }
+    struct type range = want == FUNC_ANY_RANGE ? type : range_of_multirange(type);
+    if (poly->range.id != TYPE_NONE && poly->range.id != range.id) {
+        return false;
+    }
+    poly->range = range;
+    return bind_element(poly, range_element(range));
+}
+
 static bool bind_one(struct poly *poly, uint8_t want, struct type type, struct type *commons,
                      uint32_t *common_count)
 {
@@ -53,6 +72,9 @@ static bool bind_one(struct poly *poly, uint8_t want, struct type type, struct t
         poly->has_array = true;
         return type.id == TYPE_NONE ||
                (type.id == TYPE_ARRAY && bind_element(poly, type_element(type)));
+    case FUNC_ANY_RANGE:
+    case FUNC_ANY_MULTIRANGE:
+        return bind_range(poly, want, type);
     case FUNC_COMMON:
         poly->wants_common = true;
         if (type.id != TYPE_NONE) {
@@ -99,18 +121,24 @@ bool poly_solve(const struct func *func, const struct type *types, uint32_t coun
 
 bool poly_is_settled(const struct poly *poly)
 {
-    return !poly->wants_element || poly->element.id != TYPE_NONE;
+    return (!poly->wants_element || poly->element.id != TYPE_NONE) &&
+           (!poly->wants_range || poly->range.id != TYPE_NONE);
 }
 
 struct type poly_type(uint8_t want, struct type given, const struct poly *poly)
 {
     struct type common = poly->common.id == TYPE_NONE ? type_of(TYPE_TEXT) : poly->common;
     struct type element = poly->element.id == TYPE_NONE ? type_of(TYPE_TEXT) : poly->element;
+    struct type range = poly->range.id == TYPE_NONE ? range_type_of(poly->element) : poly->range;
     switch (want) {
     case FUNC_SAME:
         return element;
     case FUNC_ANY_ARRAY:
         return func_array_of(element);
+    case FUNC_ANY_RANGE:
+        return range;
+    case FUNC_ANY_MULTIRANGE:
+        return range.id == TYPE_NONE ? range : range_multirange(range);
     case FUNC_COMMON:
         return common;
     case FUNC_COMMON_ARRAY:

@@ -8,7 +8,9 @@
 struct poly {
     struct type element; /* FUNC_SAME, and the items of FUNC_ANY_ARRAY. */
     struct type common;  /* FUNC_COMMON, and the items of FUNC_COMMON_ARRAY. */
+    struct type range;   /* FUNC_ANY_RANGE, and the ranges of FUNC_ANY_MULTIRANGE. */
     bool wants_element;
+    bool wants_range;
     bool wants_common;
     bool has_array;
 };

@@ -12,7 +12,7 @@ static const struct func *const tables[] = {
     table_system,      table_numeric,    table_time,          table_json,      table_array,
     table_misc,        table_vector,     table_number_format, table_time_make, table_json_build,
     table_json_change, table_jsonpath,   table_power,         table_string,    table_bytes,
-    table_regex,       table_series,     table_array_text,
+    table_regex,       table_series,     table_array_text,    table_packed,
 };
 
 #define TABLE_COUNT    (sizeof tables / sizeof *tables)

@@ -162,7 +162,7 @@ const struct func *cast_fit_find(struct type to, enum func_cast_context context)
     if (to.id == TYPE_NUMERIC && to.precision > 0) {
         return &cast_numeric_fit;
     }
-    return NULL;
+    return cast_fit_packed(to, context);
 }
 
 const struct func *cast_unfit_find(struct type from)

@@ -49,6 +49,11 @@ static tdbplus_status type_name_of(struct func_call *call)
 {
     char name[64];
     func_type_name(call->arguments[0].type, name);
+    char *length = strchr(name, '(');
+    if (length != NULL) {
+        const char *behind = strchr(length, ')');
+        memmove(length, behind + 1, strlen(behind)); // "character varying(3)[]" without "(3)".
+    }
     uint8_t *copy = arena_bytes(call->arena, sizeof name);
     if (copy == NULL) {
         return kernel_no_memory(call);

@@ -642,6 +642,7 @@ const struct func table_text[] = {
     {"character_length", 1, {TX}, I4, 0, length_text, "Number of characters."},
     {"octet_length", 1, {TX}, I4, 0, octet_length, "Number of bytes."},
     {"octet_length", 1, {TYPE_BYTEA}, I4, 0, octet_length, "Number of bytes."},
+    {"octet_length", 1, {TYPE_BPCHAR}, I4, 0, octet_length, "Number of bytes."},
     {"bit_length", 1, {TX}, I4, 0, bit_length, "Number of bits."},
     {"ascii", 1, {TX}, I4, 0, ascii, "Code of the first character."},
     {"chr", 1, {I4}, TX, 0, chr, "Character of a code."},

@@ -55,6 +55,9 @@ enum external_mode external_mode_of(struct type type, bool is_key)
     case TYPE_BYTEA:
     case TYPE_JSON:
     case TYPE_ARRAY:
+    case TYPE_BPCHAR:
+    case TYPE_BIT:
+    case TYPE_VARBIT:
         return EXTERNAL_LONG;
     case TYPE_VECTOR:
         return type_width(type) >= VALUE_VECTOR_SIZE_MIN ? EXTERNAL_ALWAYS : EXTERNAL_NEVER;
