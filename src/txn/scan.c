@@ -610,6 +610,24 @@ tdbplus_status scan_next(struct scan *scan, struct batch *batch, const struct ca
     }
 }
 
+bool scan_is_clustered(const struct scan *scan)
+{
+    const struct segment *before = NULL;
+    for (uint32_t i = 0; i < scan->source_count; i++) {
+        const struct scan_source *source = &scan->sources[i];
+        if (source->kind != SOURCE_SEGMENT) {
+            return false;
+        }
+        const struct segment *segment = version_segment(scan->version, source->number);
+        if (before != NULL &&
+            span_compare(segment_key_max(before), segment_key_min(segment)) >= 0) {
+            return false;
+        }
+        before = segment;
+    }
+    return true;
+}
+
 uint64_t scan_row_estimate(const struct scan *scan)
 {
     uint64_t rows = 0;

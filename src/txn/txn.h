@@ -369,5 +369,9 @@ void scan_morsel_begin(const struct scan *scan, uint32_t number, struct scan_mor
 TDBPLUS_CHECKED tdbplus_status scan_morsel_next(struct scan *scan, struct scan_morsel *morsel,
                                                 struct batch *batch, const struct call *call);
 
+/* True when the morsels of a SCAN_ANY scan, one after the other, give their rows in order of key.
+ */
+bool scan_is_clustered(const struct scan *scan);
+
 /* Rows that storage holds for the scan before filters: an upper estimate for planning. */
 uint64_t scan_row_estimate(const struct scan *scan);

@@ -10,7 +10,7 @@
 #include "tdbplus/tdbplus.h"
 #include "test.h"
 
-#define QUERY_COUNT 48u
+#define QUERY_COUNT 60u
 
 struct fixture {
     tdbplus_db *db;
@@ -75,6 +75,12 @@ static void fixture_init(struct fixture *fixture)
         (void)ask(fixture, statements[i]);
     }
     CHECK(tdbplus_flush(fixture->db, &fixture->call) == TDBPLUS_OK);
+    // Rows in order of a key with many rows for each value of its first column.
+    (void)ask(fixture, "CREATE TABLE big (k int, i int, g int NOT NULL, f float8, t text,"
+                       " PRIMARY KEY (k, i))");
+    (void)ask(fixture, "INSERT INTO big SELECT g / 7, g, g * 13 % 30, g % 64 / 4.0, 'text ' || g %"
+                       " 1000 FROM generate_series(1, 40000) AS s(g)");
+    CHECK(tdbplus_flush(fixture->db, &fixture->call) == TDBPLUS_OK);
     // Some rows in the memtable, some of the segment's ended.
     (void)ask(fixture, "INSERT INTO a SELECT g, g % 50, date '2021-01-01', 1.5, 'late', 0, 1 FROM"
                        " generate_series(70001, 70100) AS s(g)");
@@ -113,6 +119,11 @@ static const char *const templates[] = {
     "SELECT b.name FROM b WHERE (v = %3$u AND k < %1$u) OR (v = %3$u AND k > %2$u)",
     "SELECT count(*), sum(f) FROM a WHERE t = 't%3$u'",
     "SELECT count(*) FROM a WHERE k IN (1, %3$u, %2$u) OR t LIKE '%%no%%view %3$u'",
+    "SELECT id, count(*), sum(n), min(t) FROM a WHERE id > %1$u GROUP BY id HAVING sum(n) > %2$u",
+    "SELECT x.k, x.g, count(*), sum(x.f), max(x.t) FROM big x GROUP BY x.k, x.g",
+    "SELECT x.k, count(*), sum(v), max(x.t) FROM big x JOIN b ON x.g = b.k WHERE b.v < %3$u"
+    " GROUP BY x.k",
+    "SELECT count(*) FROM c c1, b b1, c c2 WHERE c1.x = b1.k AND b1.k = c2.x AND c1.y = c2.y",
     "SELECT q.s, count(*) FROM (SELECT m + k AS s, n FROM a WHERE id > %1$u) AS q GROUP BY q.s",
 };
 

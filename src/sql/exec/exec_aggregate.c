@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "sql/exec/exec_aggregation.h"
+#include "sql/exec/exec_group_stream.h"
 #include "sql/exec/exec_scan.h"
 #include "sql/exec/exec_team.h"
 
@@ -12,6 +12,9 @@ struct aggregate_stage {
     struct aggregation aggregation;
     bool done;
     uint32_t out_row;
+    bool may_stream; /* By the input's column `stream_slot`. */
+    uint32_t stream_slot;
+    struct group_stream stream;
 };
 
 static tdbplus_status consume_all(struct aggregation *aggregation, const struct team *team,
@@ -91,6 +94,17 @@ done:
 static tdbplus_status aggregate_next(struct stage *base, struct exec *exec, struct batch *out)
 {
     struct aggregate_stage *stage = (struct aggregate_stage *)base;
+    if (stage->may_stream && !stage->stream.open && !stage->done) {
+        TRY(pipeline_begin(stage->input.last, exec));
+        stage->may_stream = group_stream_in_order(exec, &stage->input);
+        if (stage->may_stream) {
+            TRY(group_stream_open(&stage->stream, exec, stage->aggregation.plan, &stage->input,
+                                  stage->stream_slot));
+        }
+    }
+    if (stage->stream.open) {
+        return group_stream_next(&stage->stream, exec, out);
+    }
     if (!stage->done) {
         TRY(aggregate_all(stage, exec));
     }
@@ -106,7 +120,9 @@ static tdbplus_status aggregate_next(struct stage *base, struct exec *exec, stru
 
 static void aggregate_close(struct stage *base)
 {
-    aggregation_deinit(&((struct aggregate_stage *)base)->aggregation);
+    struct aggregate_stage *stage = (struct aggregate_stage *)base;
+    aggregation_deinit(&stage->aggregation);
+    group_stream_close(&stage->stream);
 }
 
 static const struct stage_ops aggregate_ops = {
@@ -118,7 +134,7 @@ bool stage_is_aggregate(const struct stage *stage)
 }
 
 tdbplus_status aggregate_add_probe(struct exec *exec, struct stage *aggregate, uint32_t id,
-                                   const struct join_table *table)
+                                   const struct join_table *table, uint32_t number)
 {
     const struct aggregate_stage *stage = (const struct aggregate_stage *)aggregate;
     const struct plan *plan = stage->aggregation.plan;
@@ -126,7 +142,7 @@ tdbplus_status aggregate_add_probe(struct exec *exec, struct stage *aggregate, u
         const struct expr *key = stage->aggregation.keys[i];
         if (plan->columns[i].id == id && key->kind == EXPR_SLOT) {
             return scan_add_probe(exec, stage->input.last, stage->input.columns[key->number].id,
-                                  table);
+                                  table, number);
         }
     }
     return TDBPLUS_OK;
@@ -140,7 +156,10 @@ tdbplus_status make_aggregate(struct exec *exec, const struct plan *plan, struct
     }
     TRY(exec_compile(exec, plan->left, &stage->input));
     pipeline->last = &stage->stage;
-    return aggregation_init(&stage->aggregation, exec, plan, &stage->input);
+    TRY(aggregation_init(&stage->aggregation, exec, plan, &stage->input));
+    stage->may_stream =
+        group_stream_possible(&stage->aggregation, &stage->input, &stage->stream_slot);
+    return TDBPLUS_OK;
 }
 
 /* ---- DISTINCT: a step that lets through what it has not seen ---- */

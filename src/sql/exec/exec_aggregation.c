@@ -403,8 +403,7 @@ static tdbplus_status sum_narrow(struct aggregation *aggregation, const struct a
         }
         wide_int total;
         if (__builtin_add_overflow(sum->sum, ((wide_int)high << 32) + low, &total)) {
-            TRY(decimal_sum_flush(aggregation->exec, sum, values->scale,
-                                  &aggregation->exec->arena));
+            TRY(decimal_sum_flush(aggregation->exec, sum, values->scale, &aggregation->data));
             total = ((wide_int)high << 32) + low;
         }
         sum->sum = total;
@@ -418,8 +417,7 @@ static tdbplus_status sum_narrow(struct aggregation *aggregation, const struct a
         // Far from both ends of 128 bits nothing that has 64 can leave them.
         int64_t high = (int64_t)(sum->sum >> 64);
         if (high > SUM_HIGH_MAX || high < -SUM_HIGH_MAX) {
-            TRY(decimal_sum_flush(aggregation->exec, sum, values->scale,
-                                  &aggregation->exec->arena));
+            TRY(decimal_sum_flush(aggregation->exec, sum, values->scale, &aggregation->data));
         }
         sum->sum += value;
         sum->count++;
@@ -439,8 +437,7 @@ static tdbplus_status sum_any(struct aggregation *aggregation, const struct aggr
         struct decimal_sum *sum = state_at(aggregation, slot, chosen, i);
         wide_int value = values->narrow != NULL ? values->narrow[row] : values->wide[row];
         if (!decimal_sum_add(sum, value)) {
-            TRY(decimal_sum_flush(aggregation->exec, sum, values->scale,
-                                  &aggregation->exec->arena));
+            TRY(decimal_sum_flush(aggregation->exec, sum, values->scale, &aggregation->data));
             (void)decimal_sum_add(sum, value);
         }
         uint8_t scale = values->scales != NULL ? values->scales[row] : values->scale;
@@ -461,7 +458,7 @@ static tdbplus_status sum_long(struct aggregation *aggregation, const struct agg
         if (!value.is_null) {
             TRY(decimal_sum_add_long(aggregation->exec, state_at(aggregation, slot, chosen, i),
                                      decimal_scale(slot->decimal), value.bytes,
-                                     &aggregation->exec->arena));
+                                     &aggregation->data));
         }
     }
     return TDBPLUS_OK;
@@ -500,7 +497,7 @@ static tdbplus_status update_generic(struct aggregation *aggregation,
                                       .rows = chosen->rows.rows,
                                       .count = count,
                                       .states = states,
-                                      .arena = &aggregation->exec->arena,
+                                      .arena = &aggregation->data,
                                       .err = aggregation->exec->call->err};
     return slot->plan->aggregate->update(&update);
 }
@@ -691,10 +688,10 @@ static tdbplus_status merge_states(struct aggregation *into, uint8_t *to, const 
                 ((const struct aggregate_integer_sum *)right)->count;
         } else if (slot->kind == SLOT_DECIMAL) {
             TRY(decimal_sum_merge(into->exec, left, right, decimal_scale(slot->decimal),
-                                  &into->exec->arena));
+                                  &into->data));
         } else {
             aggregate_merge merge = aggregate_merge_of(slot->plan->aggregate);
-            TRY(merge(left, right, &into->exec->arena, into->exec->call->err));
+            TRY(merge(left, right, &into->data, into->exec->call->err));
         }
     }
     return TDBPLUS_OK;
@@ -893,7 +890,7 @@ static tdbplus_status compile_slot(struct aggregation *aggregation, const struct
             types[1 + a] = aggregate->arguments[a]->type;
         }
         TRY(key_layout_make(exec, types, 1 + aggregate->argument_count, &layout));
-        group_table_init(&slot->seen, &layout, 0, &exec->arena, exec->call->alloc);
+        group_table_init(&slot->seen, &layout, 0, &aggregation->data, exec->call->alloc);
     }
     bool order_matters =
         slot->kind == SLOT_FLOAT || slot->kind == SLOT_ORDERED ||
@@ -920,8 +917,21 @@ static tdbplus_status compile_keys(struct aggregation *aggregation, const struct
     }
     struct key_layout layout = {0};
     TRY(key_layout_make(exec, types, plan->expr_count, &layout));
-    group_table_init(&aggregation->groups, &layout, aggregation->states_size, &exec->arena,
+    group_table_init(&aggregation->groups, &layout, aggregation->states_size, &aggregation->data,
                      exec->call->alloc);
+    return TDBPLUS_OK;
+}
+
+/* Without keys there is one group, rows or not. */
+static tdbplus_status make_total(struct aggregation *aggregation)
+{
+    aggregation->total = NULL;
+    if (aggregation->plan->expr_count == 0) {
+        aggregation->total = arena_array(&aggregation->data, 1, aggregation->states_size);
+        if (aggregation->total == NULL) {
+            return exec_no_memory(aggregation->exec);
+        }
+    }
     return TDBPLUS_OK;
 }
 
@@ -930,7 +940,8 @@ tdbplus_status aggregation_init(struct aggregation *aggregation, struct exec *ex
 {
     *aggregation =
         (struct aggregation){.plan = plan, .exec = exec, .states_size = NUMBER_SIZE, .exact = true};
-    row_store_init(&aggregation->key_rows, &exec->arena, plan->columns, plan->expr_count);
+    arena_init(&aggregation->data, exec->call->alloc, 0);
+    row_store_init(&aggregation->key_rows, &aggregation->data, plan->columns, plan->expr_count);
     struct aggregate_slot *slots =
         arena_array(&exec->arena, plan->aggregate_count + 1u, sizeof *slots);
     if (slots == NULL) {
@@ -941,14 +952,19 @@ tdbplus_status aggregation_init(struct aggregation *aggregation, struct exec *ex
         TRY(compile_slot(aggregation, input, i));
     }
     TRY(compile_keys(aggregation, input));
-    if (plan->expr_count == 0) {
-        // Without keys there is one group, rows or not.
-        aggregation->total = arena_array(&exec->arena, 1, aggregation->states_size);
-        if (aggregation->total == NULL) {
-            return exec_no_memory(exec);
-        }
+    return make_total(aggregation);
+}
+
+tdbplus_status aggregation_clear(struct aggregation *aggregation)
+{
+    group_table_clear(&aggregation->groups);
+    for (uint32_t i = 0; i < aggregation->plan->aggregate_count; i++) {
+        group_table_clear(&aggregation->slots[i].seen);
     }
-    return TDBPLUS_OK;
+    arena_reset(&aggregation->data);
+    row_store_init(&aggregation->key_rows, &aggregation->data, aggregation->plan->columns,
+                   aggregation->plan->expr_count);
+    return make_total(aggregation);
 }
 
 void aggregation_deinit(struct aggregation *aggregation)
@@ -959,4 +975,5 @@ void aggregation_deinit(struct aggregation *aggregation)
         group_table_deinit(&aggregation->slots[i].seen);
         ordered_rows_close(&aggregation->slots[i].ordered);
     }
+    arena_deinit(&aggregation->data);
 }

@@ -31,7 +31,8 @@ struct aggregate_slot {
 
 struct aggregation {
     const struct plan *plan;
-    struct exec *exec; /* Whose arena holds everything. */
+    struct exec *exec;
+    struct arena data; /* Of groups: keys, states and what those point to. */
     struct expr **keys;
     struct aggregate_slot *slots;
     struct group_table groups;
@@ -46,6 +47,9 @@ TDBPLUS_CHECKED tdbplus_status aggregation_init(struct aggregation *aggregation,
                                                 const struct plan *plan,
                                                 const struct pipeline *input);
 void aggregation_deinit(struct aggregation *aggregation);
+
+/* Forgets all groups. */
+TDBPLUS_CHECKED tdbplus_status aggregation_clear(struct aggregation *aggregation);
 
 TDBPLUS_CHECKED tdbplus_status aggregation_consume(struct aggregation *aggregation,
                                                    const struct batch *batch, struct arena *arena);

@@ -344,6 +344,23 @@ void group_table_deinit(struct group_table *table)
     *table = (struct group_table){0};
 }
 
+void group_table_clear(struct group_table *table)
+{
+    if (table->count > 0 && table->slot_count > 0) {
+        memset(table->slots, 0, table->slot_count * sizeof *table->slots);
+    }
+    // Far fewer values are there than there is room for.
+    for (uint32_t i = 0; table->direct_used && i < table->count; i++) {
+        int64_t value = 0;
+        memcpy(&value, group_table_record(table, i) + RECORD_KEY + 8, sizeof value);
+        table->direct[value - table->direct_base] = NULL;
+    }
+    table->count = 0;
+    table->blocks = NULL;
+    table->block_capacity = 0;
+    table->direct_possible = table->layout.column_count == 1 && table->layout.kinds[0] == KEY_WORD;
+}
+
 static uint64_t salt_of(uint64_t hash)
 {
     return hash >> SLOT_SALT_SHIFT;
@@ -625,6 +642,12 @@ static bool direct_cover(struct group_table *table, int64_t min, int64_t max, bo
     if (table->direct_used && min >= table->direct_base && (uint64_t)max < end &&
         max >= table->direct_base) {
         return true;
+    }
+    if (table->direct_used && table->count == 0 &&
+        (uint64_t)max - (uint64_t)min < table->direct_count / 2) {
+        // Cleared, and wide enough for other values.
+        table->direct_base = min;
+        return min <= INT64_MAX - (int64_t)table->direct_count;
     }
     int64_t low = table->direct_used && table->direct_base < min ? table->direct_base : min;
     int64_t last = table->direct_used ? table->direct_base + (int64_t)table->direct_count - 1 : max;

@@ -69,6 +69,9 @@ void group_table_init(struct group_table *table, const struct key_layout *layout
                       uint32_t payload_size, struct arena *arena, const struct alloc *alloc);
 void group_table_deinit(struct group_table *table);
 
+/* Forgets all records; call it before their arena is reset. Zeroed is accepted. */
+void group_table_clear(struct group_table *table);
+
 static inline uint8_t *group_table_record(const struct group_table *table, uint32_t number)
 {
     return table->blocks[number / GROUP_BLOCK_COUNT] +

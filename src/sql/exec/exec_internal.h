@@ -71,6 +71,7 @@ struct stage {
     const struct plan *origin; /* What it was compiled from. */
     struct batch input;        /* Of a step. */
     bool pending;              /* `input` has more to give. */
+    bool joins;                /* Rows meet those of another input. */
     bool ended;                /* No more input. */
     bool stopped;              /* No more output. */
 };
@@ -97,6 +98,9 @@ bool stage_keeps_right(const struct stage *stage);
 /* Of tables, without an access; and how many morsels it has, once begun. */
 bool stage_is_scan(const struct stage *stage);
 uint32_t scan_stage_morsels(const struct stage *stage);
+
+/* True when a scan, once begun, gives its rows in order of the table's key, or backwards. */
+bool scan_stage_in_order(const struct stage *stage);
 
 /* The next batch with live rows; TDBPLUS_END at the end. `out` is reset first. */
 TDBPLUS_CHECKED tdbplus_status pipeline_next(struct stage *last, struct exec *exec,

@@ -555,11 +555,13 @@ static tdbplus_status lend_keys(struct join_stage *stage, struct exec *exec)
 {
     uint8_t kind = stage->plan->join_kind;
     bool drops = kind != JOIN_LEFT && kind != JOIN_FULL && kind != JOIN_ANTI;
-    if (stage->key_count == 0 || !drops || stage->left_keys[0]->kind != EXPR_SLOT) {
-        return TDBPLUS_OK;
+    for (uint32_t k = 0; drops && k < stage->key_count && k < JOIN_VALUES_COUNT_MAX; k++) {
+        if (stage->left_keys[k]->kind == EXPR_SLOT) {
+            uint32_t id = stage->left.columns[stage->left_keys[k]->number].id;
+            TRY(scan_add_probe(exec, stage->left.last, id, stage->table, k));
+        }
     }
-    return scan_add_probe(exec, stage->left.last,
-                          stage->left.columns[stage->left_keys[0]->number].id, stage->table);
+    return TDBPLUS_OK;
 }
 
 /* The right side: of its own, or what the leader of a team keeps. */
@@ -599,6 +601,7 @@ tdbplus_status make_join(struct exec *exec, const struct plan *plan, struct pipe
     }
     stage->plan = plan;
     stage->left = left;
+    stage->stage.joins = true;
     arena_init(&stage->arena, exec->call->alloc, 0);
     TRY(make_right(stage, exec));
     pipeline->last = &stage->stage;

@@ -2,8 +2,10 @@
 
 #include <string.h>
 
-#define DIRECT_RANGE_MIN  ((uint64_t)1 << 20) /* Always fine: 4 MiB. */
-#define DIRECT_SPARSE     8u                  /* Values for each row, above that. */
+#define DIRECT_RANGE_MIN ((uint64_t)1 << 20) /* Always fine: 4 MiB. */
+#define DIRECT_SPARSE                                                                            \
+    16u                                       /* Values for each row, above that: as much memory \
+                                                 as a record and its slots take. */
 #define PRESENT_RANGE_MAX ((uint64_t)1 << 28) /* 32 MiB of bits. */
 #define PRESENT_SPARSE    256u                /* Bits for each row. */
 #define PREFETCH_HEADS    ((uint64_t)1 << 16)
@@ -26,7 +28,10 @@ void join_table_deinit(struct join_table *table)
     if (table->alloc != NULL) {
         group_table_deinit(&table->table);
         alloc_free(table->alloc, table->heads, table->head_count, sizeof *table->heads);
-        alloc_free(table->alloc, table->present, table->present_count, sizeof *table->present);
+        for (uint32_t k = 0; k < JOIN_VALUES_COUNT_MAX; k++) {
+            alloc_free(table->alloc, table->values[k].present, table->values[k].word_count,
+                       sizeof(uint64_t));
+        }
         alloc_free(table->alloc, table->chain, table->chain_count, sizeof *table->chain);
     }
     *table = (struct join_table){0};
@@ -168,83 +173,68 @@ static tdbplus_status build_direct(struct join_table *table, struct exec *exec,
     return TDBPLUS_OK;
 }
 
-/* Which values are there at all, for scans to ask. */
-static tdbplus_status note_present(struct join_table *table, struct exec *exec,
-                                   const struct integers *integers, uint32_t row_count)
+static uint64_t range_of(const struct integers *integers)
 {
-    if (table->range > PRESENT_RANGE_MAX ||
-        (table->range > DIRECT_RANGE_MIN && table->range / PRESENT_SPARSE > row_count)) {
+    uint64_t range = (uint64_t)integers->max - (uint64_t)integers->min;
+    return integers->max < integers->min ? 1 : range == UINT64_MAX ? range : range + 1;
+}
+
+/* Which values are there at all, for scans to ask. */
+static tdbplus_status note_values(struct join_table *table, uint32_t key, struct exec *exec,
+                                  const struct integers *integers, uint32_t row_count)
+{
+    struct join_values values = {.range = range_of(integers)};
+    values.base = integers->max < integers->min ? 0 : integers->min;
+    if (values.range > PRESENT_RANGE_MAX ||
+        (values.range > DIRECT_RANGE_MIN && values.range / PRESENT_SPARSE > row_count)) {
         return TDBPLUS_OK;
     }
-    table->present_count = table->range / 64 + 1;
-    table->present =
-        alloc_array(table->alloc, (size_t)table->present_count, sizeof *table->present);
-    if (table->present == NULL) {
-        table->present_count = 0;
+    values.word_count = values.range / 64 + 1;
+    values.present = alloc_array(table->alloc, (size_t)values.word_count, sizeof(uint64_t));
+    if (values.present == NULL) {
         return exec_no_memory(exec);
     }
     for (uint32_t row = 0; row < row_count; row++) {
         if ((integers->nulls[row / 64] >> (row % 64) & 1) == 0) {
-            uint64_t at = (uint64_t)integers->values[row] - (uint64_t)table->base;
-            table->present[at / 64] |= (uint64_t)1 << (at % 64);
+            uint64_t at = (uint64_t)integers->values[row] - (uint64_t)values.base;
+            values.present[at / 64] |= (uint64_t)1 << (at % 64);
         }
     }
+    table->values[key] = values;
     return TDBPLUS_OK;
 }
 
-/* *done_out false: the keys are spread too far. */
-static tdbplus_status try_direct(struct join_table *table, struct exec *exec,
-                                 const struct row_store *store, struct expr *const *keys,
-                                 struct batch *batch, bool *done_out)
+/* Notes the values of one key column of integers; with `direct`, the only one, rows are also linked
+ * by value if those are not spread too far: *done_out. */
+static tdbplus_status note_key(struct join_table *table, uint32_t key, struct exec *exec,
+                               const struct row_store *store, struct expr *const *keys,
+                               bool *done_out)
 {
     tdbplus_status status = TDBPLUS_OK;
     uint32_t count = store->row_count;
     size_t words = (size_t)count / 64 + 1;
+    struct batch batch;
+    batch_init(&batch, table->alloc);
     struct integers integers = {.values = alloc_raw(table->alloc, (count + 1u) * sizeof(int64_t)),
                                 .nulls = alloc_array(table->alloc, words, sizeof(uint64_t))};
     if (integers.values == NULL || integers.nulls == NULL) {
         status = exec_no_memory(exec);
         goto done;
     }
-    TRY_OR(done, read_all(exec, store, keys, batch, &integers));
-    uint64_t range =
-        integers.max < integers.min ? 0 : (uint64_t)integers.max - (uint64_t)integers.min;
-    table->base = integers.max < integers.min ? 0 : integers.min;
-    table->range = range == UINT64_MAX ? range : range + 1;
-    TRY_OR(done, note_present(table, exec, &integers, count));
-    if (range < DIRECT_RANGE_MIN || range / DIRECT_SPARSE < count) {
+    TRY_OR(done, read_all(exec, store, &keys[key], &batch, &integers));
+    TRY_OR(done, note_values(table, key, exec, &integers, count));
+    uint64_t range = range_of(&integers);
+    if (table->layout.column_count == 1 &&
+        (range <= DIRECT_RANGE_MIN || (range - 1) / DIRECT_SPARSE < count)) {
+        table->base = integers.max < integers.min ? 0 : integers.min;
+        table->range = range;
         status = build_direct(table, exec, &integers, count);
         *done_out = status == TDBPLUS_OK;
     }
 done:
     alloc_free(table->alloc, integers.values, count + 1u, sizeof(int64_t));
     alloc_free(table->alloc, integers.nulls, words, sizeof(uint64_t));
-    return status;
-}
-
-/* Of several columns: the values of the first, for scans to ask. */
-static tdbplus_status note_first(struct join_table *table, struct exec *exec,
-                                 const struct row_store *store, struct expr *const *keys,
-                                 struct batch *batch)
-{
-    tdbplus_status status = TDBPLUS_OK;
-    uint32_t count = store->row_count;
-    size_t words = (size_t)count / 64 + 1;
-    struct integers integers = {.values = alloc_raw(table->alloc, (count + 1u) * sizeof(int64_t)),
-                                .nulls = alloc_array(table->alloc, words, sizeof(uint64_t))};
-    if (integers.values == NULL || integers.nulls == NULL) {
-        status = exec_no_memory(exec);
-        goto done;
-    }
-    TRY_OR(done, read_all(exec, store, keys, batch, &integers));
-    uint64_t range =
-        integers.max < integers.min ? 0 : (uint64_t)integers.max - (uint64_t)integers.min;
-    table->base = integers.max < integers.min ? 0 : integers.min;
-    table->range = range == UINT64_MAX ? range : range + 1;
-    status = note_present(table, exec, &integers, count);
-done:
-    alloc_free(table->alloc, integers.values, count + 1u, sizeof(int64_t));
-    alloc_free(table->alloc, integers.nulls, words, sizeof(uint64_t));
+    batch_deinit(&batch);
     return status;
 }
 
@@ -283,11 +273,10 @@ tdbplus_status join_table_build(struct join_table *table, struct exec *exec,
         goto done;
     }
     table->chain_count = store->row_count + 1u;
-    if (table->layout.column_count == 1 && is_integer(keys[0]->type)) {
-        TRY_OR(done, try_direct(table, exec, store, keys, &batch, &done));
-    }
-    if (table->layout.column_count > 1 && is_integer(keys[0]->type)) {
-        TRY_OR(done, note_first(table, exec, store, keys, &batch));
+    for (uint32_t k = 0; k < table->layout.column_count && k < JOIN_VALUES_COUNT_MAX; k++) {
+        if (is_integer(keys[k]->type)) {
+            TRY_OR(done, note_key(table, k, exec, store, keys, &done));
+        }
     }
     for (uint32_t chunk = done ? 0 : store->chunk_count; chunk > 0; chunk--) {
         struct column *columns = NULL;
@@ -358,11 +347,12 @@ tdbplus_status join_table_find(const struct join_table *table, struct exec *exec
     return TDBPLUS_OK;
 }
 
-tdbplus_status join_table_keep(const struct join_table *table, struct exec *exec,
+tdbplus_status join_table_keep(const struct join_table *table, uint32_t key, struct exec *exec,
                                const struct column *column, const struct func_rows *rows,
                                struct arena *arena, struct func_rows *rows_out)
 {
-    if (!table->built || table->present == NULL) {
+    const struct join_values *noted = &table->values[key];
+    if (!table->built || noted->present == NULL) {
         *rows_out = *rows;
         return TDBPLUS_OK;
     }
@@ -374,9 +364,9 @@ tdbplus_status join_table_keep(const struct join_table *table, struct exec *exec
     read_integers(column, rows, values);
     uint32_t count = 0;
     for (uint32_t i = 0; i < rows->count; i++) {
-        uint64_t at = (uint64_t)values[i] - (uint64_t)table->base;
-        bool inside = at < table->range;
-        uint64_t bit = table->present[inside ? at / 64 : 0] >> (at % 64) & 1;
+        uint64_t at = (uint64_t)values[i] - (uint64_t)noted->base;
+        bool inside = at < noted->range;
+        uint64_t bit = noted->present[inside ? at / 64 : 0] >> (at % 64) & 1;
         kept[count] = (uint16_t)rows_at(rows, i);
         count += inside & (bit != 0);
     }

@@ -9,6 +9,16 @@
 
 #include "sql/exec/exec_groups.h"
 
+#define JOIN_VALUES_COUNT_MAX 4u /* Key columns whose values are noted. */
+
+/* Which values a key column of integers has: a bit of each from base to base + range - 1. */
+struct join_values {
+    int64_t base;
+    uint64_t range;
+    uint64_t *present; /* NULL: not noted. */
+    uint64_t word_count;
+};
+
 struct join_table {
     struct key_layout layout;
     bool built;
@@ -18,9 +28,8 @@ struct join_table {
     uint64_t range;  /* Values base .. base + range - 1. */
     uint32_t *heads; /* Row + 1 of each value; 0: none. */
     uint64_t head_count;
-    struct group_table table; /* Payload: row + 1, uint32_t. */
-    uint64_t *present; /* A bit of each value base .. base + range - 1, of integers; may be NULL. */
-    uint64_t present_count;
+    struct group_table table;                         /* Payload: row + 1, uint32_t. */
+    struct join_values values[JOIN_VALUES_COUNT_MAX]; /* Of the first key columns. */
     uint32_t *chain; /* Row + 1 with the same key after a row; 0: none. */
     uint32_t chain_count;
     const struct alloc *alloc;
@@ -41,9 +50,10 @@ TDBPLUS_CHECKED tdbplus_status join_table_find(const struct join_table *table, s
                                                const struct func_rows *rows, struct arena *arena,
                                                uint32_t *firsts_out);
 
-/* The listed rows whose one key column may be in the table; all while it is not built. */
-TDBPLUS_CHECKED tdbplus_status join_table_keep(const struct join_table *table, struct exec *exec,
-                                               const struct column *column,
+/* The listed rows whose value of key column number `key` may be in the table; all while it is not
+ * built. */
+TDBPLUS_CHECKED tdbplus_status join_table_keep(const struct join_table *table, uint32_t key,
+                                               struct exec *exec, const struct column *column,
                                                const struct func_rows *rows, struct arena *arena,
                                                struct func_rows *rows_out);
 

@@ -7,7 +7,15 @@
 struct scan_probe {
     uint32_t early; /* Place of the column among the early ones. */
     const struct join_table *table;
+    uint32_t key;   /* Its key column. */
+    uint64_t asked; /* Rows so far, */
+    uint64_t kept;
 };
+
+/* A probe that drops few rows is asked of every 16th batch only, to see whether that is still so.
+ */
+#define PROBE_TRIAL_ROWS 32768u
+#define PROBE_REST_COUNT 16u
 
 struct scan_stage {
     struct stage stage;
@@ -24,8 +32,10 @@ struct scan_stage {
     uint32_t early_capacity;
     struct expr **filters;
     uint32_t filter_count;
-    struct scan_probe probes[PROBE_COUNT_MAX];
+    struct scan_probe lent[PROBE_COUNT_MAX];   /* By joins; all that a team's others look at. */
+    struct scan_probe probes[PROBE_COUNT_MAX]; /* In the order they are asked. */
     uint32_t probe_count;
+    uint32_t probe_batches; /* Asked so far. */
     /* Morsels are taken from the leader, which may be this stage. */
     struct scan_stage *leader;
     _Atomic uint32_t next_piece;
@@ -81,8 +91,8 @@ static tdbplus_status keep_rows(void *context, struct batch *batch)
     struct func_rows rows = batch_rows(batch);
     for (uint32_t i = 0; i < scan->probe_count && rows.count > 0; i++) {
         const struct scan_probe *probe = &scan->probes[i];
-        TRY(join_table_keep(probe->table, scan->exec, &batch->columns[probe->early], &rows,
-                            &batch->arena, &rows));
+        TRY(join_table_keep(probe->table, probe->key, scan->exec, &batch->columns[probe->early],
+                            &rows, &batch->arena, &rows));
     }
     for (uint32_t i = 0; i < scan->filter_count && rows.count > 0; i++) {
         TRY(eval_filter(&eval, scan->filters[i], &rows, &rows));
@@ -178,12 +188,13 @@ static tdbplus_status scan_stage_begin(struct stage *stage, struct exec *exec)
     scan->keep = (struct scan_keep){.keep = keep_rows, .context = scan};
     if (scan->leader != scan) {
         // What joins above the team's part lend is known to the leader alone.
-        memcpy(scan->probes, scan->leader->probes, sizeof scan->probes);
+        memcpy(scan->probes, scan->leader->lent, sizeof scan->probes);
         scan->probe_count = scan->leader->probe_count;
         scan->scan = scan->leader->scan;
         scan->nothing = scan->leader->nothing;
         return TDBPLUS_OK;
     }
+    memcpy(scan->probes, scan->lent, sizeof scan->probes);
     return open_scan(scan, exec);
 }
 
@@ -235,6 +246,13 @@ uint32_t scan_stage_morsels(const struct stage *stage)
 {
     const struct scan_stage *scan = (const struct scan_stage *)stage;
     return scan->scan == NULL ? 0 : scan_morsel_count(scan->scan);
+}
+
+bool scan_stage_in_order(const struct stage *stage)
+{
+    const struct scan_stage *scan = (const struct scan_stage *)stage;
+    return scan->leader == scan && (scan->plan->scan.order != SCAN_ANY || scan->scan == NULL ||
+                                    scan_is_clustered(scan->scan));
 }
 
 /* ---- compiling ---- */
@@ -335,7 +353,7 @@ tdbplus_status make_filtered_scan(struct exec *exec, const struct plan *filter,
 }
 
 tdbplus_status scan_add_probe(struct exec *exec, struct stage *last, uint32_t id,
-                              const struct join_table *table)
+                              const struct join_table *table, uint32_t key)
 {
     for (; last != NULL && last->before != NULL; last = last->before) {
         if (!last->ops->passes_rows || stage_keeps_right(last)) {
@@ -343,7 +361,7 @@ tdbplus_status scan_add_probe(struct exec *exec, struct stage *last, uint32_t id
         }
     }
     if (last != NULL && stage_is_aggregate(last)) {
-        return aggregate_add_probe(exec, last, id, table);
+        return aggregate_add_probe(exec, last, id, table, key);
     }
     if (last == NULL || !stage_is_scan(last) ||
         ((const struct scan_stage *)last)->plan->scan.paths != NULL) {
@@ -353,10 +371,11 @@ tdbplus_status scan_add_probe(struct exec *exec, struct stage *last, uint32_t id
     for (uint32_t i = 0; i < scan->plan->column_count; i++) {
         if (scan->plan->columns[i].id == id && scan->probe_count < PROBE_COUNT_MAX &&
             scan->plan->scan.order == SCAN_ANY) {
-            struct scan_probe *probe = &scan->probes[scan->probe_count];
+            struct scan_probe *probe = &scan->lent[scan->probe_count];
             TRY(early_place(scan, exec, &scan->plan->columns[i], scan->plan->scan.positions[i],
                             &probe->early));
             probe->table = table;
+            probe->key = key;
             scan->probe_count++;
             break;
         }

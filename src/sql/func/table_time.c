@@ -167,9 +167,11 @@ static tdbplus_status extract(struct func_call *call, uint32_t row, int64_t *val
 {
     enum datetime_field field;
     struct datum value = argument(call, 1, row);
-    char name[64];
-    func_type_name(value.type, name);
-    TRY(find_field(call, text_argument(call, 0, row), name, &field));
+    if (!datetime_field_of(text_argument(call, 0, row), &field)) {
+        char name[64]; // Worth making only for the message.
+        func_type_name(value.type, name);
+        return find_field(call, text_argument(call, 0, row), name, &field);
+    }
     *null_out = false;
     if (value.type.id == TYPE_TIME) {
         if (field >= FIELD_DAY && field != FIELD_EPOCH) {

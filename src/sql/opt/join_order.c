@@ -6,9 +6,8 @@
 
 #include <string.h>
 
-#include "sql/opt/opt_internal.h"
+#include "sql/opt/join_graph.h"
 
-#define INPUT_COUNT_MAX 60u /* Bits of a set. */
 #define PROGRAMMING_MAX 10u /* Inputs; the table has 2^n entries, the search takes 3^n steps. */
 #define CROSS_PENALTY   1e3
 #define COST_BUILD      2.0 /* Of a row kept in a hash table, in rows made. */
@@ -17,23 +16,6 @@
 #define TURN_SHARE      2.0
 #define TURN_ROWS_MIN   1e4
 #define SMALL_PRODUCT   1e5 /* Pairs that any order gets through. */
-
-struct join_condition {
-    struct expr *expr;
-    uint64_t inputs; /* That it reads. */
-    double share;
-};
-
-struct join_graph {
-    struct plan *inputs[INPUT_COUNT_MAX];
-    double rows[INPUT_COUNT_MAX];
-    double base_rows[INPUT_COUNT_MAX]; /* Before conditions of its own. */
-    uint32_t input_count;
-    struct join_condition *conditions;
-    uint32_t condition_count;
-    uint32_t condition_capacity;
-    bool too_many;
-};
 
 struct join_choice {
     double cost;
@@ -44,8 +26,8 @@ static tdbplus_status order_below(struct optimizer *optimizer, struct plan **pla
 
 /* ---- taking apart ---- */
 
-static tdbplus_status add_condition(struct optimizer *optimizer, struct join_graph *graph,
-                                    struct expr *expr)
+tdbplus_status join_graph_add(struct optimizer *optimizer, struct join_graph *graph,
+                              struct expr *expr)
 {
     if (graph->condition_count == graph->condition_capacity) {
         uint32_t capacity = graph->condition_capacity == 0 ? 16 : graph->condition_capacity * 2;
@@ -75,13 +57,13 @@ static tdbplus_status collect(struct optimizer *optimizer, struct join_graph *gr
         return TDBPLUS_OK;
     }
     for (uint32_t i = 0; i < plan->expr_count; i++) {
-        TRY(add_condition(optimizer, graph, plan->exprs[i]));
+        TRY(join_graph_add(optimizer, graph, plan->exprs[i]));
     }
     TRY(collect(optimizer, graph, plan->left));
     return collect(optimizer, graph, plan->right);
 }
 
-static uint64_t input_of(const struct join_graph *graph, uint32_t id)
+uint64_t join_graph_input_of(const struct join_graph *graph, uint32_t id)
 {
     for (uint32_t i = 0; i < graph->input_count; i++) {
         if (plan_find_column(graph->inputs[i], id) != NULL) {
@@ -93,9 +75,9 @@ static uint64_t input_of(const struct join_graph *graph, uint32_t id)
 
 static uint64_t inputs_read(const struct join_graph *graph, const struct expr *expr)
 {
-    uint64_t inputs = expr->kind == EXPR_COLUMN ? input_of(graph, expr->number) : 0;
+    uint64_t inputs = expr->kind == EXPR_COLUMN ? join_graph_input_of(graph, expr->number) : 0;
     for (uint32_t i = 0; expr->subquery != NULL && i < expr->subquery->outer_count; i++) {
-        inputs |= input_of(graph, expr->subquery->outer_ids[i]);
+        inputs |= join_graph_input_of(graph, expr->subquery->outer_ids[i]);
     }
     for (uint32_t i = 0; i < expr->argument_count; i++) {
         inputs |= inputs_read(graph, expr->arguments[i]);
@@ -103,7 +85,72 @@ static uint64_t inputs_read(const struct join_graph *graph, const struct expr *e
     return inputs;
 }
 
-static void weigh(struct optimizer *optimizer, struct join_graph *graph)
+/* True when equalities of a pair of inputs cover the key of one of them: then a row of the other
+ * meets one row at most. */
+static bool covers_key(const struct join_graph *graph, uint64_t pair, uint32_t input)
+{
+    const struct plan *plan = graph->inputs[input];
+    while (plan->kind == PLAN_FILTER) {
+        plan = plan->left;
+    }
+    if (plan->kind != PLAN_SCAN || plan->scan.object->schema->key_count == 0) {
+        return false;
+    }
+    const struct schema *schema = plan->scan.object->schema;
+    uint32_t covered = 0;
+    for (uint32_t k = 0; k < schema->key_count; k++) {
+        bool found = false;
+        for (uint32_t c = 0; c < graph->condition_count && !found; c++) {
+            const struct join_condition *condition = &graph->conditions[c];
+            for (uint32_t i = 0; condition->group != 0 && condition->inputs == pair && i < 2; i++) {
+                uint32_t id = condition->expr->arguments[i]->number;
+                for (uint32_t p = 0; p < plan->column_count; p++) {
+                    found = found || (plan->columns[p].id == id &&
+                                      plan->scan.positions[p] == schema->key_columns[k]);
+                }
+            }
+        }
+        covered += found;
+    }
+    return covered == schema->key_count;
+}
+
+/* Of all conditions of the pair together no smaller share is likely. */
+static double pair_share_min(const struct join_graph *graph, uint64_t pair)
+{
+    uint32_t first = (uint32_t)__builtin_ctzll(pair);
+    uint32_t second = 63u - (uint32_t)__builtin_clzll(pair);
+    double rows[2] = {graph->base_rows[first], graph->base_rows[second]};
+    if (covers_key(graph, pair, first)) {
+        return 1 / rows[0];
+    }
+    if (covers_key(graph, pair, second)) {
+        return 1 / rows[1];
+    }
+    return 1 / (rows[0] > rows[1] ? rows[0] : rows[1]);
+}
+
+static void weigh_condition(struct optimizer *optimizer, struct join_graph *graph, uint32_t number)
+{
+    struct join_condition *condition = &graph->conditions[number];
+    if (__builtin_popcountll(condition->inputs) != 2) {
+        condition->share = condition->inputs == 0 ? 1 : 0.3;
+        return;
+    }
+    uint32_t first = (uint32_t)__builtin_ctzll(condition->inputs);
+    uint32_t second = 63u - (uint32_t)__builtin_clzll(condition->inputs);
+    condition->share = opt_condition_share(optimizer, condition->expr, graph->inputs[first],
+                                           graph->inputs[second]);
+    double so_far = 1;
+    for (uint32_t e = 0; e < number; e++) {
+        so_far *= graph->conditions[e].inputs == condition->inputs ? graph->conditions[e].share : 1;
+    }
+    double least = pair_share_min(graph, condition->inputs) / so_far;
+    condition->share = condition->share < least ? least : condition->share;
+    condition->share = condition->share > 1 ? 1 : condition->share;
+}
+
+static tdbplus_status weigh(struct optimizer *optimizer, struct join_graph *graph)
 {
     for (uint32_t i = 0; i < graph->input_count; i++) {
         const struct plan *input = graph->inputs[i];
@@ -114,40 +161,79 @@ static void weigh(struct optimizer *optimizer, struct join_graph *graph)
         graph->base_rows[i] = opt_estimate_rows(optimizer, input);
     }
     for (uint32_t c = 0; c < graph->condition_count; c++) {
-        struct join_condition *condition = &graph->conditions[c];
-        condition->inputs = inputs_read(graph, condition->expr);
-        condition->share = 1;
-        if (__builtin_popcountll(condition->inputs) != 2) {
-            condition->share = condition->inputs == 0 ? 1 : 0.3;
-            continue;
-        }
-        uint32_t first = (uint32_t)__builtin_ctzll(condition->inputs);
-        uint32_t second = 63u - (uint32_t)__builtin_clzll(condition->inputs);
-        condition->share = opt_condition_share(optimizer, condition->expr, graph->inputs[first],
-                                               graph->inputs[second]);
-        double most = graph->base_rows[first] > graph->base_rows[second] ? graph->base_rows[first]
-                                                                         : graph->base_rows[second];
-        double so_far = 1;
-        for (uint32_t e = 0; e < c; e++) {
-            so_far *=
-                graph->conditions[e].inputs == condition->inputs ? graph->conditions[e].share : 1;
-        }
-        // Several equalities of one pair do not leave less than one key of many rows does.
-        double least = 1 / (most * so_far);
-        condition->share = condition->share < least ? least : condition->share;
-        condition->share = condition->share > 1 ? 1 : condition->share;
+        graph->conditions[c].inputs = inputs_read(graph, graph->conditions[c].expr);
     }
+    for (uint32_t c = 0; c < graph->condition_count; c++) {
+        weigh_condition(optimizer, graph, c);
+    }
+    graph->by_share = arena_array(optimizer->arena, graph->condition_count + 1u, sizeof(uint32_t));
+    if (graph->by_share == NULL) {
+        return opt_no_memory(optimizer);
+    }
+    for (uint32_t c = 0; c < graph->condition_count; c++) {
+        uint32_t at = c;
+        for (; at > 0 &&
+               graph->conditions[graph->by_share[at - 1]].share < graph->conditions[c].share;
+             at--) {
+            graph->by_share[at] = graph->by_share[at - 1];
+        }
+        graph->by_share[at] = c;
+    }
+    return TDBPLUS_OK;
 }
 
+/* Inputs of a set that equalities of one group have connected so far. */
+struct connection {
+    uint32_t group;
+    uint64_t inputs;
+};
+
+#define CONNECTION_COUNT_MAX 64u
+
+/* True when the condition tells something that those of its group before it did not. */
+static bool connects(struct connection *connections, uint32_t *count,
+                     const struct join_condition *condition)
+{
+    uint64_t joined = condition->inputs;
+    if (condition->group == 0) {
+        return true;
+    }
+    for (uint32_t i = 0; i < *count; i++) {
+        if (connections[i].group == condition->group &&
+            (condition->inputs & ~connections[i].inputs) == 0) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < *count;) {
+        if (connections[i].group == condition->group && (connections[i].inputs & joined) != 0) {
+            joined |= connections[i].inputs;
+            connections[i] = connections[--*count];
+        } else {
+            i++;
+        }
+    }
+    if (*count < CONNECTION_COUNT_MAX) {
+        connections[(*count)++] = (struct connection){condition->group, joined};
+    }
+    return true;
+}
+
+/* Of the equalities of a group those count that connect its inputs, the least selective first: of
+ * n columns with d1 <= ... <= dn values each 1 / (d2 * ... * dn) of the combinations is left. */
 static double set_rows(const struct join_graph *graph, uint64_t set)
 {
+    struct connection connections[CONNECTION_COUNT_MAX];
+    uint32_t connection_count = 0;
     double rows = 1;
     for (uint32_t i = 0; i < graph->input_count; i++) {
         rows *= (set >> i & 1) != 0 ? graph->rows[i] : 1;
     }
     for (uint32_t c = 0; c < graph->condition_count; c++) {
-        uint64_t inputs = graph->conditions[c].inputs;
-        rows *= (inputs & ~set) == 0 && inputs != 0 ? graph->conditions[c].share : 1;
+        const struct join_condition *condition = &graph->conditions[graph->by_share[c]];
+        if ((condition->inputs & ~set) == 0 && condition->inputs != 0 &&
+            connects(connections, &connection_count, condition)) {
+            rows *= condition->share;
+        }
     }
     return rows < 1 ? 1 : rows;
 }
@@ -173,6 +259,19 @@ static double join_cost(const struct join_graph *graph, uint64_t left, uint64_t 
 
 /* ---- putting together ---- */
 
+static bool is_new(uint32_t *asked, uint32_t *asked_count, uint32_t group)
+{
+    for (uint32_t i = 0; i < *asked_count && group != 0; i++) {
+        if (asked[i] == group) {
+            return false;
+        }
+    }
+    if (group != 0 && *asked_count < CONNECTION_COUNT_MAX) {
+        asked[(*asked_count)++] = group;
+    }
+    return true;
+}
+
 static tdbplus_status make_join(struct optimizer *optimizer, const struct join_graph *graph,
                                 uint64_t left_set, uint64_t right_set, struct plan *left,
                                 struct plan *right, struct plan **out)
@@ -191,12 +290,16 @@ static tdbplus_status make_join(struct optimizer *optimizer, const struct join_g
     memcpy(join->columns + left->column_count, right->columns,
            right->column_count * sizeof *right->columns);
     uint64_t set = left_set | right_set;
+    uint32_t asked[CONNECTION_COUNT_MAX];
+    uint32_t asked_count = 0;
     uint64_t all = graph->input_count == 64 ? UINT64_MAX : ((uint64_t)1 << graph->input_count) - 1;
     for (uint32_t c = 0; c < graph->condition_count; c++) {
         uint64_t inputs = graph->conditions[c].inputs;
         bool here = (inputs & ~set) == 0 && (inputs & ~left_set) != 0 && (inputs & ~right_set) != 0;
         // Conditions about one input or none that were not pushed down are asked at the top.
         bool odd = __builtin_popcountll(inputs) < 2 && set == all;
+        // Within each side the columns of a group equal each other already.
+        here = here && is_new(asked, &asked_count, graph->conditions[c].group);
         if (here || odd) {
             exprs[join->expr_count++] = graph->conditions[c].expr;
         }
@@ -333,7 +436,10 @@ static tdbplus_status order_joins(struct optimizer *optimizer, struct plan **pla
     if (graph->too_many) {
         return TDBPLUS_OK;
     }
-    weigh(optimizer, graph);
+    if (opt_uses(optimizer, OPT_EQUAL_COLUMNS)) {
+        TRY(opt_equal_columns(optimizer, graph));
+    }
+    TRY(weigh(optimizer, graph));
     if (is_small(graph)) {
         return TDBPLUS_OK; // As written: what can be gained is less than thinking about it costs.
     }

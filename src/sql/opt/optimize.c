@@ -132,6 +132,7 @@ const char *opt_rule_name(uint32_t rule)
         [OPT_TOP] = "top",
         [OPT_INDEX_ORDER] = "index_order",
         [OPT_DOCUMENT_PATH] = "document_path",
+        [OPT_EQUAL_COLUMNS] = "equal_columns",
         [OPT_PRUNE] = "prune",
     };
     return names[rule];

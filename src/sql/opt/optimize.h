@@ -24,6 +24,7 @@ enum opt_rule {
     OPT_TOP,
     OPT_INDEX_ORDER,
     OPT_DOCUMENT_PATH,
+    OPT_EQUAL_COLUMNS,
     OPT_PRUNE,
     OPT_RULE_COUNT,
 };
