@@ -62,24 +62,6 @@ tdbplus_status bind_depends_on(struct binder *binder, const struct object *objec
     return TDBPLUS_OK;
 }
 
-tdbplus_status bind_add_action(struct binder *binder, struct bound *bound,
-                               const struct bound_action *action)
-{
-    struct bound_action *copy = arena_array(binder->arena, 1, sizeof *copy);
-    if (copy == NULL) {
-        return bind_no_memory(binder);
-    }
-    *copy = *action;
-    copy->next = NULL;
-    if (bound->actions == NULL) {
-        bound->actions = copy;
-    } else {
-        binder->last_action->next = copy;
-    }
-    binder->last_action = copy;
-    return TDBPLUS_OK;
-}
-
 tdbplus_status bind_enter(struct binder *binder)
 {
     if (binder->depth >= BIND_DEPTH_MAX) {
@@ -130,38 +112,29 @@ static tdbplus_status bind_definition(struct binder *binder, const struct ast *r
     case AST_CREATE_INDEX:
         bound->kind = BOUND_CREATE_INDEX;
         return bind_create_index(binder, (const struct ast_create_index *)root, &bound->index);
-    case AST_CREATE_VIEW:
-        bound->kind = BOUND_ACTIONS;
-        return bind_create_view(binder, (const struct ast_create_view *)root, bound);
     case AST_DROP: {
         const struct ast_drop *drop = (const struct ast_drop *)root;
         if (drop->object_kind == AST_OBJECT_INDEX) {
             bound->kind = BOUND_DROP_INDEX;
             return bind_drop_index(binder, drop, &bound->drop);
         }
-        return bind_drop_objects(binder, drop, bound);
+        if (drop->object_kind != AST_OBJECT_TABLE) {
+            return bind_unsupported(binder, 0, parse_statement_name(root));
+        }
+        bound->kind = BOUND_DROP_TABLE;
+        TRY(bind_drop(binder, &drop->names, drop->missing_ok, &bound->drop));
+        bound->drop.cascade = drop->cascade;
+        return bind_check_references(binder, &bound->drop, false);
     }
     case AST_TRUNCATE: {
         const struct ast_truncate *truncate = (const struct ast_truncate *)root;
         bound->kind = BOUND_TRUNCATE;
-        TRY(bind_truncate(binder, truncate, &bound->drop));
-        return bind_check_references(binder, &bound->drop);
+        TRY(bind_drop(binder, &truncate->tables, false, &bound->drop));
+        return bind_check_references(binder, &bound->drop, true);
     }
     default:
         return bind_unsupported(binder, 0, parse_statement_name(root));
     }
-}
-
-/* SELECT ... INTO t is CREATE TABLE t AS SELECT ... */
-static tdbplus_status bind_select_into(struct binder *binder, const struct ast_select *ast,
-                                       struct bound *bound)
-{
-    struct ast_select query = *ast;
-    struct ast_create_table_as create = {.table = ast->into, .query = &query.ast};
-    query.into = NULL;
-    bound->kind = BOUND_CREATE_TABLE;
-    bound->tag = "SELECT";
-    return bind_create_table_as(binder, &create, &bound->create);
 }
 
 static tdbplus_status bind_root(struct binder *binder, const struct ast *root, struct bound *bound)
@@ -169,9 +142,6 @@ static tdbplus_status bind_root(struct binder *binder, const struct ast *root, s
     bound->tag = parse_statement_name(root);
     switch (root->kind) {
     case AST_SELECT:
-        if (((const struct ast_select *)root)->into != NULL) {
-            return bind_select_into(binder, (const struct ast_select *)root, bound);
-        }
         bound->kind = BOUND_QUERY;
         return bind_select(binder, NULL, (const struct ast_select *)root, false, &bound->plan);
     case AST_INSERT:
@@ -203,7 +173,6 @@ tdbplus_status bind_statement(const struct parse_statement *statement,
         .err = err,
         .text = options->text,
         .txn = options->txn,
-        .session = options->session,
         .next_id = 1,
     };
     if (options->parameter_count > BIND_PARAMETER_COUNT_MAX) {

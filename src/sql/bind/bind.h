@@ -7,7 +7,6 @@
  * Threads: everything may be called at once with different arenas and transactions.
  */
 
-#include "catalog/catalog.h"
 #include "index/am/index_def.h"
 #include "sql/bind/table_info.h"
 #include "sql/parse/parse.h"
@@ -20,12 +19,12 @@ enum bound_kind {
     BOUND_QUERY = 1,    /* `plan` gives rows. */
     BOUND_CHANGE,       /* `plan` changes rows, and gives some if it has columns. */
     BOUND_CREATE_TABLE, /* `create`. */
+    BOUND_DROP_TABLE,   /* `drop`. */
     BOUND_TRUNCATE,     /* `drop`: the tables. */
     BOUND_EXPLAIN,      /* `plan` is what is explained. */
     BOUND_CREATE_INDEX, /* `index`. */
     BOUND_DROP_INDEX,   /* `drop`: the indexes. */
     BOUND_CONSTRAINTS,  /* `constraints`. */
-    BOUND_ACTIONS,      /* `actions`: changes of the catalog, one after the other. */
     BOUND_SESSION,      /* Nothing for SQL to do: transactions, settings, PREPARE and the like. */
 };
 
@@ -47,8 +46,7 @@ struct bound_foreign {
 };
 
 struct bound_create {
-    const char *name; /* As the store keeps it. */
-    const char *schema_name;
+    const char *name;
     struct schema *schema; /* A description for schema_create(), in the arena. */
     struct table_info info;
     bool exists;         /* IF NOT EXISTS, and it does. */
@@ -71,24 +69,6 @@ struct bound_drop {
     uint32_t count;
     uint32_t missing_count; /* IF EXISTS, and they do not. */
     bool cascade;
-    bool restart; /* TRUNCATE: sequences too. */
-};
-
-enum bound_action_kind {
-    ACTION_CREATE = 1, /* `entry`. */
-    ACTION_ALTER,      /* `oid` becomes `entry`. */
-    ACTION_DROP,       /* `oid`, and what it owns. */
-    ACTION_TABLE,      /* The table `oid` gets another `name`, `properties`: those that are set. */
-};
-
-/* One change of the catalog. Everything is in the arena. */
-struct bound_action {
-    uint8_t kind; /* enum bound_action_kind. */
-    uint64_t oid;
-    struct catalog_entry entry;
-    const char *name; /* As the store keeps it. */
-    struct span properties;
-    struct bound_action *next;
 };
 
 /* An object of the catalog that what was bound holds on to, in the content it had. */
@@ -109,25 +89,16 @@ struct bound {
     struct bound_drop drop;
     struct bound_index index;
     struct bound_constraints constraints;
-    struct bound_action *actions;
     struct type *parameters; /* What $1 and so on must be. */
     uint32_t parameter_count;
     uint32_t next_id;                      /* Column ids from here on are free. */
     struct bound_dependency *dependencies; /* Beside the tables that the plan names. */
 };
 
-/* Where names without a schema are looked for. */
-struct bind_session {
-    const char *const *path;
-    uint32_t path_count;
-    const char *temp_schema; /* Of this session's temporary tables. */
-};
-
 struct bind_options {
     struct span text; /* What was parsed: errors point into it. */
     struct txn *txn;
-    const struct bind_session *session; /* NULL: only the default schema. */
-    const struct type *parameters;      /* Types the caller says; TYPE_NONE: to be found out. */
+    const struct type *parameters; /* Types the caller says; TYPE_NONE: to be found out. */
     uint32_t parameter_count;
     uint32_t reserved;
 };

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "sql/bind/view_target.h"
+#include "sql/bind/bind_internal.h"
 
 /* A table about to be changed. */
 struct target {
@@ -11,93 +11,27 @@ struct target {
     struct table_info info;
     const char *alias;
     uint32_t visible_count; /* Columns without the hidden key. */
-    const char *name;       /* Of the table or view that the statement names. */
-    const char *verb;       /* "insert into", "update", "delete from". */
-    uint32_t named_count;   /* Columns that names mean. */
-    struct view_target view;
-    struct view_values values; /* Of the view, if there is one. */
 };
 
-static tdbplus_status column_ids(struct binder *binder, uint32_t count,
-                                 const struct plan_column *columns, uint32_t **ids_out)
-{
-    uint32_t *ids = arena_array(binder->arena, count + 1u, sizeof *ids);
-    if (ids == NULL) {
-        return bind_no_memory(binder);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        ids[i] = columns == NULL ? binder->next_id++ : columns[i].id;
-    }
-    *ids_out = ids;
-    return TDBPLUS_OK;
-}
-
-/* The view's columns over these of the table (NULL: over nothing yet). */
-static tdbplus_status values_over(struct binder *binder, const struct target *target,
-                                  const struct plan_column *columns, struct view_values *values_out)
-{
-    uint32_t *ids = NULL;
-    TRY(column_ids(binder, target->schema->column_count, columns, &ids));
-    return view_target_values(binder, &target->view, target->object, ids, values_out);
-}
-
 static tdbplus_status find_target(struct binder *binder, const struct ast_table_ref *table,
-                                  const char *verb, struct target *target)
+                                  struct target *target)
 {
-    struct catalog_entry entry;
-    TRY(bind_find_relation(binder, table, &entry));
-    if (entry.kind != CATALOG_TABLE && entry.kind != CATALOG_VIEW) {
-        return bind_fail(binder, TDBPLUS_E_SQL, "42809", 0, "cannot change %s \"%s\"",
-                         bind_kind_name(entry.kind), table->name);
-    }
-    target->object = entry.object;
-    if (entry.kind == CATALOG_VIEW) {
-        TRY(view_target_open(binder, &entry, verb, &target->view, &target->object));
-    }
+    TRY(bind_find_table(binder, table, &target->object));
     target->schema = target->object->schema;
     TRY(table_info_decode(target->object->properties, binder->arena, &target->info, binder->err));
     target->alias = table->alias != NULL ? table->alias->name : table->name;
-    target->name = table->name;
-    target->verb = verb;
     target->visible_count = target->schema->column_count - (target->info.hidden_key ? 1u : 0u);
-    target->named_count = target->visible_count;
-    if (target->view.layer_count > 0) {
-        TRY(values_over(binder, target, NULL, &target->values));
-        target->named_count = target->values.count;
-    }
     return TDBPLUS_OK;
-}
-
-/* A column of a view that is computed takes no value. */
-static tdbplus_status refuse_computed(struct binder *binder, const struct target *target,
-                                      const char *column)
-{
-    tdbplus_status status =
-        bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", 0,
-                  "cannot %s column \"%s\" of view \"%s\"", target->verb, column, target->name);
-    err_detail(binder->err,
-               "View columns that are not columns of their base relation are not updatable.");
-    return status;
 }
 
 static tdbplus_status find_position(struct binder *binder, const struct target *target,
                                     const struct ast_target *ast, uint32_t *position_out)
 {
-    int32_t position =
-        target->view.layer_count > 0 ? -1 : schema_find_name(target->schema, ast->name);
-    for (uint32_t i = 0; i < target->values.count; i++) {
-        const struct view_value *value = &target->values.values[i];
-        if (strcmp(value->name, ast->name) == 0) {
-            if (value->position == UINT32_MAX) {
-                return refuse_computed(binder, target, ast->name);
-            }
-            position = (int32_t)value->position;
-        }
-    }
+    int32_t position = schema_find_name(target->schema, ast->name);
     if (position < 0 || (uint32_t)position >= target->visible_count) {
         return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42703", ast->ast.position,
                          "column \"%s\" of relation \"%s\" does not exist", ast->name,
-                         target->name);
+                         target->object->name);
     }
     *position_out = (uint32_t)position;
     return TDBPLUS_OK;
@@ -167,7 +101,7 @@ static tdbplus_status make_change(struct binder *binder, enum plan_kind kind,
     plan->change.object = target->object;
     plan->change.object_id = target->object->id;
     plan->change.schema_version = schema->version;
-    TRY(bind_copy_name(binder, catalog_own_name(target->object->name), &plan->change.table_name));
+    TRY(bind_copy_name(binder, target->object->name, &plan->change.table_name));
     plan->change.has_hidden_key = target->info.hidden_key;
     for (uint32_t i = 0; i < schema->column_count; i++) {
         plan->columns[i] =
@@ -189,48 +123,12 @@ static tdbplus_status name_columns(struct binder *binder, struct bind_query *que
     return TDBPLUS_OK;
 }
 
-/* The names of the target, a view's columns if it is one; `values_out` says what those are. */
-static tdbplus_status name_target(struct binder *binder, struct bind_query *query,
-                                  const struct target *target, const struct plan_column *columns,
-                                  struct view_values *values_out)
-{
-    if (target->view.layer_count == 0) {
-        return name_columns(binder, query, target, columns);
-    }
-    TRY(values_over(binder, target, columns, values_out));
-    for (uint32_t i = 0; i < values_out->count; i++) {
-        const struct view_value *value = &values_out->values[i];
-        struct bind_column column = {
-            .table = target->alias, .name = value->name, .id = value->id, .type = value->type};
-        TRY(bind_add_column(binder, query, &column));
-    }
-    return TDBPLUS_OK;
-}
-
-/* WITH CHECK OPTION: a new row must be one that the view shows. */
-static tdbplus_status bind_view_checks(struct binder *binder, const struct target *target,
-                                       struct plan *plan)
-{
-    struct view_values values = {0};
-    struct plan_change *change = &plan->change;
-    TRY(values_over(binder, target, plan->columns, &values));
-    for (uint32_t i = target->view.layer_count; i > 0; i--) {
-        if (values.conditions[i - 1] != NULL && view_layer_checks(&target->view, i - 1)) {
-            change->checks[change->check_count] = values.conditions[i - 1];
-            change->check_names[change->check_count++] = target->view.layers[i - 1].name;
-            change->view_check_count++;
-        }
-    }
-    return TDBPLUS_OK;
-}
-
 static tdbplus_status bind_checks(struct binder *binder, const struct target *target,
                                   struct plan *plan)
 {
     uint32_t count = target->info.check_count;
-    uint32_t most = count + target->view.layer_count + 1u;
-    plan->change.checks = arena_array(binder->arena, most, sizeof(struct expr *));
-    plan->change.check_names = arena_array(binder->arena, most, sizeof(char *));
+    plan->change.checks = arena_array(binder->arena, count + 1u, sizeof(struct expr *));
+    plan->change.check_names = arena_array(binder->arena, count + 1u, sizeof(char *));
     if (plan->change.checks == NULL || plan->change.check_names == NULL) {
         return bind_no_memory(binder);
     }
@@ -243,7 +141,7 @@ static tdbplus_status bind_checks(struct binder *binder, const struct target *ta
         plan->change.check_names[i] = target->info.checks[i].name;
     }
     plan->change.check_count = count;
-    return target->view.layer_count > 0 ? bind_view_checks(binder, target, plan) : TDBPLUS_OK;
+    return TDBPLUS_OK;
 }
 
 /* What RETURNING sees beside the changed row: the columns of other tables, which travel behind it.
@@ -284,8 +182,7 @@ static tdbplus_status bind_returning(struct binder *binder, const struct target 
                                .ctes = from->ctes,
                                .outer_ids = from->outer_ids,
                                .clause = CLAUSE_RETURNING};
-    struct view_values values = {0};
-    TRY(name_target(binder, &query, target, (*plan)->columns, &values));
+    TRY(name_columns(binder, &query, target, (*plan)->columns));
     TRY(name_others(binder, from, first, &query, *plan));
     struct bind_targets targets = {0};
     TRY(bind_target_list(binder, &query, returning, &targets));
@@ -293,9 +190,8 @@ static tdbplus_status bind_returning(struct binder *binder, const struct target 
         struct expr *expr = targets.exprs.items[i];
         if (expr->type.id == TYPE_NONE) {
             TRY(bind_coerce(binder, &expr, type_of(TYPE_TEXT), FUNC_CAST_IMPLICIT));
+            targets.exprs.items[i] = expr;
         }
-        TRY(view_values_inline(binder, &values, &expr));
-        targets.exprs.items[i] = expr;
     }
     return bind_project(binder, *plan, &targets.exprs, &targets.names, plan);
 }
@@ -312,13 +208,7 @@ static tdbplus_status map_columns(struct binder *binder, const struct target *ta
         return bind_no_memory(binder);
     }
     for (uint32_t i = 0; i < target->schema->column_count; i++) {
-        bool all = ast->columns.count == 0 && target->view.layer_count == 0;
-        map[i] = all && i < target->visible_count ? i : UINT32_MAX;
-    }
-    for (uint32_t i = 0; ast->columns.count == 0 && i < target->values.count; i++) {
-        if (target->values.values[i].position != UINT32_MAX) {
-            map[target->values.values[i].position] = i;
-        }
+        map[i] = ast->columns.count == 0 && i < target->visible_count ? i : UINT32_MAX;
     }
     for (uint32_t i = 0; i < ast->columns.count; i++) {
         const struct ast_target *column = (const struct ast_target *)ast->columns.items[i];
@@ -334,19 +224,13 @@ static tdbplus_status map_columns(struct binder *binder, const struct target *ta
         map[position] = i;
     }
     *map_out = map;
-    *listed_out = ast->columns.count == 0 ? target->named_count : ast->columns.count;
+    *listed_out = ast->columns.count == 0 ? target->visible_count : ast->columns.count;
     return TDBPLUS_OK;
 }
 
-static tdbplus_status check_width(struct binder *binder, const struct target *target,
-                                  const struct ast_insert *ast, uint32_t have, uint32_t listed,
-                                  uint32_t position)
+static tdbplus_status check_width(struct binder *binder, const struct ast_insert *ast,
+                                  uint32_t have, uint32_t listed, uint32_t position)
 {
-    for (uint32_t i = 0; ast->columns.count == 0 && i < have && i < target->values.count; i++) {
-        if (target->values.values[i].position == UINT32_MAX) {
-            return refuse_computed(binder, target, target->values.values[i].name);
-        }
-    }
     if (have > listed) {
         return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", position,
                          "INSERT has more expressions than target columns");
@@ -407,7 +291,7 @@ static tdbplus_status bind_insert_values(struct binder *binder, struct bind_quer
                                  "VALUES lists must all be the same length");
             }
             uint32_t at = row->count > listed ? listed : 0;
-            TRY(check_width(binder, target, ast, row->count, listed, row->items[at]->position));
+            TRY(check_width(binder, ast, row->count, listed, row->items[at]->position));
         }
         TRY(bind_insert_row(binder, query, target, map, row, &plan->exprs[(size_t)r * columns]));
     }
@@ -428,7 +312,7 @@ static tdbplus_status bind_insert_select(struct binder *binder, struct bind_quer
     TRY(map_columns(binder, target, ast, &map, &listed));
     struct plan *source = NULL;
     TRY(bind_select(binder, query, (const struct ast_select *)ast->source, true, &source));
-    TRY(check_width(binder, target, ast, source->column_count, listed, 0));
+    TRY(check_width(binder, ast, source->column_count, listed, 0));
     struct pointers exprs = {0};
     struct pointers names = {0};
     for (uint32_t c = 0; c < target->schema->column_count; c++) {
@@ -531,9 +415,6 @@ static tdbplus_status bind_conflict(struct binder *binder, const struct target *
 {
     const struct schema *schema = target->schema;
     struct plan_change *change = &plan->change;
-    if (target->view.layer_count > 0) {
-        return bind_unsupported(binder, ast->ast.position, "ON CONFLICT on a view");
-    }
     TRY(bind_arbiters(binder, target->object, target->info.hidden_key, ast, change));
     change->conflict = ast->update ? CONFLICT_UPDATE : CONFLICT_NOTHING;
     if (!ast->update) {
@@ -576,7 +457,7 @@ tdbplus_status bind_insert(struct binder *binder, struct bind_query *outer,
                            const struct ast_insert *ast, struct plan **plan_out)
 {
     struct target target = {0};
-    TRY(find_target(binder, ast->table, "insert into", &target));
+    TRY(find_target(binder, ast->table, &target));
     struct bind_query query = {.outer = outer};
     TRY(bind_with(binder, &query, ast->with));
     struct plan *input = NULL;
@@ -603,59 +484,6 @@ tdbplus_status bind_insert(struct binder *binder, struct bind_query *outer,
 
 /* ---- UPDATE and DELETE ---- */
 
-static tdbplus_status push_column(struct binder *binder, const struct plan_column *column,
-                                  struct pointers *exprs, struct pointers *names)
-{
-    struct expr *expr = expr_column(binder->arena, column->id, column->type);
-    if (expr == NULL || !pointers_push(binder->arena, exprs, expr) ||
-        !pointers_push(binder->arena, names, NULL)) {
-        return bind_no_memory(binder);
-    }
-    return TDBPLUS_OK;
-}
-
-/* The rows of the table that a view shows, with the view's computed columns behind the table's. */
-static tdbplus_status bind_view_rows(struct binder *binder, struct bind_query *query,
-                                     const struct target *target, struct plan **scan_out,
-                                     struct plan **plan_out)
-{
-    struct bind_query below = {0};
-    struct view_values values = {0};
-    struct pointers exprs = {0};
-    struct pointers names = {0};
-    TRY(bind_scan(binder, &below, target->object, target->alias, true, scan_out));
-    struct plan *scan = *scan_out;
-    struct plan *plan = scan;
-    TRY(name_target(binder, query, target, scan->columns, &values));
-    for (uint32_t i = 0; i < target->view.layer_count; i++) {
-        if (values.conditions[i] != NULL) {
-            TRY(bind_filter(binder, plan, values.conditions[i], &plan));
-        }
-    }
-    for (uint32_t i = 0; i < scan->column_count; i++) {
-        TRY(push_column(binder, &scan->columns[i], &exprs, &names));
-    }
-    for (uint32_t i = 0; i < values.count; i++) {
-        if (values.values[i].expr != NULL &&
-            (!pointers_push(binder->arena, &exprs, values.values[i].expr) ||
-             !pointers_push(binder->arena, &names, NULL))) {
-            return bind_no_memory(binder);
-        }
-    }
-    if (exprs.count > scan->column_count) {
-        TRY(bind_project(binder, plan, &exprs, &names, &plan));
-        uint32_t at = scan->column_count;
-        memcpy(plan->columns, scan->columns, at * sizeof *plan->columns);
-        for (uint32_t i = 0; i < values.count; i++) {
-            if (values.values[i].expr != NULL) {
-                plan->columns[at++].id = values.values[i].id;
-            }
-        }
-    }
-    *plan_out = plan;
-    return TDBPLUS_OK;
-}
-
 /* The rows to be changed, all columns with the hidden key, joined with the other tables. */
 static tdbplus_status bind_changed_rows(struct binder *binder, struct bind_query *query,
                                         const struct target *target, const struct ast_list *others,
@@ -663,12 +491,8 @@ static tdbplus_status bind_changed_rows(struct binder *binder, struct bind_query
                                         struct plan **plan_out)
 {
     struct plan *plan = NULL;
-    if (target->view.layer_count > 0) {
-        TRY(bind_view_rows(binder, query, target, scan_out, &plan));
-    } else {
-        TRY(bind_scan(binder, query, target->object, target->alias, true, scan_out));
-        plan = *scan_out;
-    }
+    TRY(bind_scan(binder, query, target->object, target->alias, true, scan_out));
+    plan = *scan_out;
     if (others->count > 0) {
         struct plan *other = NULL;
         TRY(bind_from(binder, query, others, &other));
@@ -681,6 +505,17 @@ static tdbplus_status bind_changed_rows(struct binder *binder, struct bind_query
         TRY(bind_filter(binder, plan, condition, &plan));
     }
     *plan_out = plan;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status push_column(struct binder *binder, const struct plan_column *column,
+                                  struct pointers *exprs, struct pointers *names)
+{
+    struct expr *expr = expr_column(binder->arena, column->id, column->type);
+    if (expr == NULL || !pointers_push(binder->arena, exprs, expr) ||
+        !pointers_push(binder->arena, names, NULL)) {
+        return bind_no_memory(binder);
+    }
     return TDBPLUS_OK;
 }
 
@@ -700,7 +535,7 @@ tdbplus_status bind_update(struct binder *binder, struct bind_query *outer,
                            const struct ast_update *ast, struct plan **plan_out)
 {
     struct target target = {0};
-    TRY(find_target(binder, ast->table, "update", &target));
+    TRY(find_target(binder, ast->table, &target));
     struct bind_query query = {.outer = outer};
     TRY(bind_with(binder, &query, ast->with));
     struct plan *scan = NULL;
@@ -718,13 +553,13 @@ tdbplus_status bind_update(struct binder *binder, struct bind_query *outer,
     TRY(bind_assignments(binder, &query, &target, &ast->targets,
                          (struct expr **)&exprs.items[schema->key_count]));
     if (ast->returning.count > 0) {
-        TRY(push_others(binder, &query, target.named_count, &exprs, &names));
+        TRY(push_others(binder, &query, target.visible_count, &exprs, &names));
     }
     struct plan *plan = NULL;
     TRY(bind_project(binder, rows, &exprs, &names, &rows));
     TRY(make_change(binder, PLAN_UPDATE, &target, rows, &plan));
     TRY(bind_checks(binder, &target, plan));
-    TRY(bind_returning(binder, &target, &query, target.named_count, &ast->returning, &plan));
+    TRY(bind_returning(binder, &target, &query, target.visible_count, &ast->returning, &plan));
     TRY(bind_own_ctes(binder, &query, &plan));
     *plan_out = plan;
     return TDBPLUS_OK;
@@ -734,7 +569,7 @@ tdbplus_status bind_delete(struct binder *binder, struct bind_query *outer,
                            const struct ast_delete *ast, struct plan **plan_out)
 {
     struct target target = {0};
-    TRY(find_target(binder, ast->table, "delete from", &target));
+    TRY(find_target(binder, ast->table, &target));
     struct bind_query query = {.outer = outer};
     TRY(bind_with(binder, &query, ast->with));
     struct plan *scan = NULL;
@@ -750,12 +585,12 @@ tdbplus_status bind_delete(struct binder *binder, struct bind_query *outer,
         TRY(push_column(binder, &scan->columns[i], &exprs, &names));
     }
     if (ast->returning.count > 0) {
-        TRY(push_others(binder, &query, target.named_count, &exprs, &names));
+        TRY(push_others(binder, &query, target.visible_count, &exprs, &names));
     }
     struct plan *plan = NULL;
     TRY(bind_project(binder, rows, &exprs, &names, &rows));
     TRY(make_change(binder, PLAN_DELETE, &target, rows, &plan));
-    TRY(bind_returning(binder, &target, &query, target.named_count, &ast->returning, &plan));
+    TRY(bind_returning(binder, &target, &query, target.visible_count, &ast->returning, &plan));
     TRY(bind_own_ctes(binder, &query, &plan));
     *plan_out = plan;
     return TDBPLUS_OK;
@@ -1015,16 +850,7 @@ tdbplus_status bind_merge(struct binder *binder, const struct ast_merge *ast,
                           struct plan **plan_out)
 {
     struct merge merge = {0};
-    struct catalog_entry entry;
-    TRY(bind_find_relation(binder, ast->table, &entry));
-    if (entry.kind != CATALOG_TABLE) {
-        tdbplus_status status = bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", 0,
-                                          "cannot execute MERGE on relation \"%s\"", entry.name);
-        err_detail(binder->err, "This operation is not supported for %ss.",
-                   bind_kind_name(entry.kind));
-        return status;
-    }
-    TRY(find_target(binder, ast->table, "update", &merge.target));
+    TRY(find_target(binder, ast->table, &merge.target));
     TRY(bind_with(binder, &merge.query, ast->with));
     TRY(merge_rows(binder, ast, &merge));
     for (uint32_t i = 0; i < ast->whens.count; i++) {

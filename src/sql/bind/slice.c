@@ -2,7 +2,6 @@
  * grammar tells where a constraint begins, but not where it ends. */
 
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -227,89 +226,4 @@ struct span bind_slice_predicate(struct span text)
         end = token.end;
     }
     return (struct span){.data = text.data + begin, .size = end - begin};
-}
-
-/* CREATE RECURSIVE VIEW v (a, b) AS q: WITH RECURSIVE v (a, b) AS (q) SELECT a, b FROM v. */
-static tdbplus_status recursive_view(struct binder *binder, struct span name, struct span columns,
-                                     struct span query, struct span *text_out)
-{
-    static const char format[] = "WITH RECURSIVE %.*s(%.*s) AS (%.*s) SELECT %.*s FROM %.*s";
-    size_t size = sizeof format + 2 * name.size + 2 * columns.size + query.size;
-    char *text = (char *)arena_bytes(binder->arena, size);
-    if (text == NULL) {
-        return bind_no_memory(binder);
-    }
-    int wrote = snprintf(text, size, format, (int)name.size, (const char *)name.data,
-                         (int)columns.size, (const char *)columns.data, (int)query.size,
-                         (const char *)query.data, (int)columns.size, (const char *)columns.data,
-                         (int)name.size, (const char *)name.data);
-    *text_out = (struct span){.data = (const uint8_t *)text, .size = (size_t)wrote};
-    return TDBPLUS_OK;
-}
-
-/* Where the last words WITH [LOCAL | CASCADED] CHECK OPTION of a text begin, or its end. */
-static size_t check_option_begin(struct span text, size_t at)
-{
-    static const char *const with[] = {"with", NULL};
-    static const char *const kinds[] = {"local", "cascaded", NULL};
-    static const char *const check[] = {"check", NULL};
-    static const char *const option[] = {"option", NULL};
-    size_t end = at;
-    for (struct token token = next_token(text, at); token.kind != TOKEN_END;
-         token = next_token(text, token.end)) {
-        if (text.data[token.begin] == ';') {
-            return end;
-        }
-        struct token next = next_token(text, token.end);
-        if (is_any_of(text, &token, with)) {
-            next = is_any_of(text, &next, kinds) ? next_token(text, next.end) : next;
-            struct token last = next_token(text, next.end);
-            if (is_any_of(text, &next, check) && is_any_of(text, &last, option)) {
-                return end;
-            }
-        }
-        end = token.end;
-    }
-    return end;
-}
-
-tdbplus_status bind_slice_view(struct binder *binder, struct span *text_out)
-{
-    static const char *const view[] = {"view", NULL};
-    static const char *const as[] = {"as", NULL};
-    static const char *const recursive_word[] = {"recursive", NULL};
-    struct span text = binder->text;
-    struct token token = next_token(text, 0);
-    bool recursive = false;
-    while (token.kind != TOKEN_END && !is_any_of(text, &token, view)) {
-        recursive = recursive || is_any_of(text, &token, recursive_word);
-        token = next_token(text, token.end);
-    }
-    struct token name = next_token(text, token.end);
-    struct span columns = {0};
-    for (token = next_token(text, name.end); token.kind != TOKEN_END;) {
-        if (is_any_of(text, &token, as)) {
-            break;
-        }
-        size_t end = token.end;
-        if (text.data[token.begin] == '.') {
-            name = next_token(text, token.end);
-            end = name.end;
-        } else if (text.data[token.begin] == '(') {
-            end = close_of(text, token);
-            if (columns.size == 0) {
-                columns = (struct span){.data = text.data + token.end, .size = end - 1 - token.end};
-            }
-        }
-        token = next_token(text, end);
-    }
-    size_t begin = skip_blank(text, token.end);
-    size_t end = check_option_begin(text, begin);
-    struct span query = {.data = text.data + begin, .size = end - begin};
-    if (recursive) {
-        struct span called = {.data = text.data + name.begin, .size = name.end - name.begin};
-        return recursive_view(binder, called, columns, query, text_out);
-    }
-    *text_out = query;
-    return TDBPLUS_OK;
 }

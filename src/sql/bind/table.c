@@ -42,7 +42,6 @@ struct table_builder {
     struct part_builder *last; /* What DEFERRABLE speaks of, */
     bool after_key;            /* if not of the primary key. */
     const char *table;
-    const char *schema; /* Where it goes. */
 };
 
 /* UNIQUE or a foreign key, until the columns are known. */
@@ -372,8 +371,7 @@ static tdbplus_status finish_uniques(struct binder *binder, const struct table_b
     }
     for (uint32_t i = 0; i < count; i++) {
         const struct part_builder *unique = builder->uniques.items[i];
-        struct bind_table table = {.schema_name = builder->schema,
-                                   .name = builder->table,
+        struct bind_table table = {.name = builder->table,
                                    .columns = create->schema->columns,
                                    .column_count = create->schema->column_count,
                                    .indexes = create->indexes,
@@ -388,8 +386,7 @@ static tdbplus_status finish_foreign(struct binder *binder, const struct table_b
                                      struct bound_create *create)
 {
     uint32_t count = builder->foreign.count;
-    struct bind_table table = {.schema_name = builder->schema,
-                               .name = builder->table,
+    struct bind_table table = {.name = builder->table,
                                .columns = create->schema->columns,
                                .column_count = create->schema->column_count};
     create->foreign_keys = arena_array(binder->arena, count + 1u, sizeof *create->foreign_keys);
@@ -434,31 +431,30 @@ static tdbplus_status finish_table(struct binder *binder, struct table_builder *
                    &create->info.default_count));
     TRY(copy_texts(binder, &builder->checks, &create->info.checks, &create->info.check_count));
     create->schema = schema;
+    create->name = builder->table;
     TRY(finish_uniques(binder, builder, create));
     return finish_foreign(binder, builder, create);
 }
 
-/* Where the table goes; `exists` is set with IF NOT EXISTS, and an error without it. */
-static tdbplus_status place_table(struct binder *binder, const struct ast_table_ref *table,
-                                  bool if_not_exists, struct table_builder *builder,
-                                  struct bound_create *create)
+/* True in *exists_out with IF NOT EXISTS; an error without it. */
+static tdbplus_status check_name(struct binder *binder, const struct ast_table_ref *table,
+                                 bool if_not_exists, bool *exists_out)
 {
-    const char *schema = NULL;
-    struct catalog_entry entry;
-    TRY(bind_new_schema(binder, table, &schema));
-    char *full = (char *)arena_bytes(binder->arena, CATALOG_FULL_NAME_SIZE);
-    if (full == NULL) {
-        return bind_no_memory(binder);
+    if (table->temporary) {
+        return bind_unsupported(binder, table->ast.position, "a temporary table");
     }
-    TRY(catalog_full_name(schema, table->name, full, binder->err));
-    builder->table = table->name;
-    builder->schema = schema;
-    create->name = full;
-    create->schema_name = schema;
-    create->exists = catalog_relation_find(binder->txn, schema, table->name, &entry);
-    if (create->exists && !if_not_exists) {
-        return bind_fail(binder, TDBPLUS_E_EXISTS, "42P07", 0, "relation \"%s\" already exists",
-                         table->name);
+    if (table->schema != NULL && strcmp(table->schema, "public") != 0) {
+        return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "3F000", table->ast.position,
+                         "schema \"%s\" does not exist", table->schema);
+    }
+    if (strlen(table->name) >= COLLECTION_NAME_SIZE_MAX) {
+        return bind_fail(binder, TDBPLUS_E_LIMIT, "42622", table->ast.position,
+                         "a table's name has fewer than %u bytes", COLLECTION_NAME_SIZE_MAX);
+    }
+    *exists_out = txn_object(binder->txn, OBJECT_COLLECTION, table->name) != NULL;
+    if (*exists_out && !if_not_exists) {
+        return bind_fail(binder, TDBPLUS_E_EXISTS, "42P07", table->ast.position,
+                         "relation \"%s\" already exists", table->name);
     }
     return TDBPLUS_OK;
 }
@@ -469,9 +465,9 @@ tdbplus_status bind_create_table(struct binder *binder, const struct ast_create_
     if (ast->inherits) {
         return bind_unsupported(binder, ast->table->ast.position, "INHERITS, PARTITION BY and OF");
     }
-    struct bound_create create = {0};
-    struct table_builder builder = {0};
-    TRY(place_table(binder, ast->table, ast->if_not_exists, &builder, &create));
+    struct bound_create create = {.name = ast->table->name};
+    TRY(check_name(binder, ast->table, ast->if_not_exists, &create.exists));
+    struct table_builder builder = {.table = ast->table->name};
     for (uint32_t pass = 0; pass < 2 && !create.exists; pass++) {
         // Columns first: constraints name them.
         for (uint32_t i = 0; i < ast->elements.count; i++) {
@@ -500,15 +496,15 @@ tdbplus_status bind_create_table_as(struct binder *binder, const struct ast_crea
                                 ast->materialized_view ? "CREATE MATERIALIZED VIEW"
                                                        : "CREATE TABLE AS of this statement");
     }
-    struct bound_create create = {0};
-    struct table_builder builder = {0};
-    TRY(place_table(binder, ast->table, ast->if_not_exists, &builder, &create));
+    struct bound_create create = {.name = ast->table->name};
+    TRY(check_name(binder, ast->table, ast->if_not_exists, &create.exists));
     struct plan *source = NULL;
     TRY(bind_select(binder, NULL, (const struct ast_select *)ast->query, false, &source));
     if (ast->columns.count > source->column_count) {
         return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", 0,
                          "too many column names were specified");
     }
+    struct table_builder builder = {.table = ast->table->name};
     for (uint32_t i = 0; i < source->column_count && !create.exists; i++) {
         const char *name = i < ast->columns.count ? ast->columns.items[i] : source->columns[i].name;
         struct schema_column *column = NULL;
@@ -523,23 +519,36 @@ tdbplus_status bind_create_table_as(struct binder *binder, const struct ast_crea
     return TDBPLUS_OK;
 }
 
-tdbplus_status bind_truncate(struct binder *binder, const struct ast_truncate *ast,
-                             struct bound_drop *drop_out)
+tdbplus_status bind_drop(struct binder *binder, const struct ast_list *tables, bool missing_ok,
+                         struct bound_drop *drop_out)
 {
-    const struct ast_list *tables = &ast->tables;
-    struct bound_drop drop = {.cascade = ast->cascade, .restart = ast->restart};
+    struct bound_drop drop = {0};
     drop.objects = arena_array(binder->arena, tables->count + 1u, sizeof *drop.objects);
     if (drop.objects == NULL) {
         return bind_no_memory(binder);
     }
     for (uint32_t i = 0; i < tables->count; i++) {
         const struct ast_table_ref *table = (const struct ast_table_ref *)tables->items[i];
-        TRY(bind_find_table(binder, table, &drop.objects[drop.count]));
-        bool again = false;
-        for (uint32_t k = 0; k < drop.count; k++) {
-            again = again || drop.objects[k] == drop.objects[drop.count];
+        const struct object *object = txn_object(binder->txn, OBJECT_COLLECTION, table->name);
+        if (object == NULL && missing_ok) {
+            drop.missing_count++;
+            continue;
         }
-        drop.count += again ? 0 : 1;
+        struct catalog_entry other;
+        if (object == NULL &&
+            catalog_entry_find(binder->txn, CATALOG_INDEX, table->schema, table->name, &other)) {
+            tdbplus_status status =
+                bind_fail(binder, TDBPLUS_E_SQL, "42809", 0, "\"%s\" is not a table", table->name);
+            err_hint(binder->err, "Use DROP INDEX to remove an index.");
+            return status;
+        }
+        if (object == NULL) {
+            return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42P01", table->ast.position,
+                             table->ast.position != 0 ? "relation \"%s\" does not exist"
+                                                      : "table \"%s\" does not exist",
+                             table->name);
+        }
+        drop.objects[drop.count++] = object;
     }
     *drop_out = drop;
     return TDBPLUS_OK;

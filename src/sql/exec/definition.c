@@ -4,7 +4,6 @@
 
 #include "catalog/catalog_foreign.h"
 #include "catalog/catalog_index.h"
-#include "sql/exec/remake.h"
 
 /* The rows of the query, and a null for the hidden key, which INSERT fills in. */
 static tdbplus_status fill_plan(struct exec *exec, const struct bound_create *create,
@@ -38,9 +37,31 @@ static tdbplus_status fill_plan(struct exec *exec, const struct bound_create *cr
     insert->change.object = object;
     insert->change.object_id = object->id;
     insert->change.schema_version = object->schema->version;
-    insert->change.table_name = catalog_own_name(object->name);
+    insert->change.table_name = object->name;
     insert->change.has_hidden_key = true;
     *fill_out = insert;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status create_indexes(const struct bound_index *indexes, uint32_t count,
+                                     uint64_t table, struct exec *exec)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t oid = 0;
+        TRY(catalog_index_create(exec->txn, table, indexes[i].schema, indexes[i].name,
+                                 &indexes[i].def, exec->call, &oid));
+    }
+    return TDBPLUS_OK;
+}
+
+/* The id of a unique index by its name, which the same statement has made. */
+static tdbplus_status find_index(struct exec *exec, const char *name, uint64_t *oid_out)
+{
+    struct catalog_entry entry;
+    if (!catalog_entry_find(exec->txn, CATALOG_INDEX, NULL, name, &entry)) {
+        return err_set(exec->call->err, TDBPLUS_E_INTERNAL, "an index is missing (definition.c)");
+    }
+    *oid_out = entry.oid;
     return TDBPLUS_OK;
 }
 
@@ -54,8 +75,7 @@ static tdbplus_status create_foreign_keys(const struct bound_create *create, uin
         def.table = table;
         def.referenced = foreign->referenced == NULL ? table : foreign->referenced->id;
         if (foreign->index_name != NULL) {
-            // An index of the table at hand; of another one the id is known.
-            TRY(remake_find_index(exec, create->schema_name, foreign->index_name, &def.index));
+            TRY(find_index(exec, foreign->index_name, &def.index));
         }
         TRY(catalog_foreign_create(exec->txn, foreign->name, &def, exec->call, &oid));
     }
@@ -81,7 +101,7 @@ static tdbplus_status create_table(const struct bound_create *create, struct exe
     }
     TRY_OR(done, txn_object_create(exec->txn, OBJECT_COLLECTION, create->name, schema,
                                    buffer_span(&properties), &id, exec->call->err));
-    TRY_OR(done, remake_indexes(create->indexes, create->index_count, id, exec));
+    TRY_OR(done, create_indexes(create->indexes, create->index_count, id, exec));
     TRY_OR(done, create_foreign_keys(create, id, exec));
     if (create->source != NULL) {
         TRY_OR(done, fill_plan(exec, create, txn_object_by_id(exec->txn, id), fill_out));
@@ -89,6 +109,156 @@ static tdbplus_status create_table(const struct bound_create *create, struct exe
 done:
     schema_destroy(schema);
     buffer_deinit(&properties);
+    return status;
+}
+
+/* The table's indexes as they would be made again. */
+static tdbplus_status list_indexes(const struct object *object, struct exec *exec,
+                                   struct bound_index **indexes_out, uint32_t *count_out)
+{
+    const struct object *part = NULL;
+    uint32_t count = 0;
+    while (txn_part_at(exec->txn, object->id, count) != NULL) {
+        count++;
+    }
+    struct bound_index *indexes = arena_array(&exec->arena, count + 1u, sizeof *indexes);
+    if (indexes == NULL) {
+        return exec_no_memory(exec);
+    }
+    count = 0;
+    for (uint32_t i = 0; (part = txn_part_at(exec->txn, object->id, i)) != NULL; i++) {
+        struct catalog_entry entry;
+        if (part->kind != OBJECT_INDEX || !catalog_entry_by_oid(exec->txn, part->id, &entry)) {
+            continue;
+        }
+        struct bound_index *index = &indexes[count++];
+        TRY(index_def_decode(part->properties, &exec->arena, &index->def, exec->call->err));
+        index->schema = arena_text(&exec->arena, span_from_text(entry.schema));
+        index->name = arena_text(&exec->arena, span_from_text(entry.name));
+        if (index->schema == NULL || index->name == NULL) {
+            return exec_no_memory(exec);
+        }
+    }
+    *indexes_out = indexes;
+    *count_out = count;
+    return TDBPLUS_OK;
+}
+
+/* A table that TRUNCATE drops and makes again, and what comes back with it. */
+struct emptied {
+    uint64_t old_id;
+    uint64_t new_id;
+    const char *name;
+    struct schema *schema;
+    struct span properties;
+    struct bound_index *indexes;
+    uint32_t index_count;
+};
+
+struct kept_foreign {
+    const char *name;
+    const char *index_name; /* NULL: the key. */
+    struct foreign_def def;
+};
+
+static tdbplus_status keep_table(const struct object *object, struct exec *exec,
+                                 struct emptied *emptied)
+{
+    uint8_t *properties = arena_bytes(&exec->arena, object->properties.size + 1);
+    emptied->old_id = object->id;
+    emptied->name = arena_text(&exec->arena, span_from_text(object->name));
+    if (emptied->name == NULL || properties == NULL) {
+        return exec_no_memory(exec);
+    }
+    emptied->properties = (struct span){.data = properties, .size = object->properties.size};
+    if (object->properties.size > 0) {
+        memcpy(properties, object->properties.data, object->properties.size);
+    }
+    TRY(list_indexes(object, exec, &emptied->indexes, &emptied->index_count));
+    return schema_create(object->schema, exec->call->alloc, &emptied->schema, exec->call->err);
+}
+
+/* The table's own foreign keys; those to it from others are theirs. */
+static tdbplus_status keep_foreign_keys(const struct object *object, struct exec *exec,
+                                        struct list *kept)
+{
+    const struct object *part = NULL;
+    for (uint32_t i = 0; (part = txn_part_at(exec->txn, object->id, i)) != NULL; i++) {
+        struct catalog_entry entry;
+        struct kept_foreign foreign = {0};
+        if (part->kind != OBJECT_FOREIGN_KEY || part->parent != object->id ||
+            !catalog_entry_by_oid(exec->txn, part->id, &entry)) {
+            continue;
+        }
+        TRY(foreign_def_decode(part->properties, &exec->arena, &foreign.def, exec->call->err));
+        foreign.name = arena_text(&exec->arena, span_from_text(entry.name));
+        if (foreign.def.index != 0 && catalog_entry_by_oid(exec->txn, foreign.def.index, &entry)) {
+            foreign.index_name = arena_text(&exec->arena, span_from_text(entry.name));
+        }
+        if (foreign.name == NULL || list_push(kept, &foreign) == NULL) {
+            return exec_no_memory(exec);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+static uint64_t new_id(const struct emptied *tables, uint32_t count, uint64_t id)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (tables[i].old_id == id) {
+            return tables[i].new_id;
+        }
+    }
+    return id;
+}
+
+static tdbplus_status remake(const struct emptied *tables, uint32_t count,
+                             const struct list *foreign_keys, struct exec *exec)
+{
+    for (size_t i = 0; i < foreign_keys->count; i++) {
+        const struct kept_foreign *kept = list_at(foreign_keys, i);
+        struct foreign_def def = kept->def;
+        uint64_t oid = 0;
+        def.table = new_id(tables, count, def.table);
+        def.referenced = new_id(tables, count, def.referenced);
+        if (kept->index_name != NULL) {
+            TRY(find_index(exec, kept->index_name, &def.index));
+        }
+        TRY(catalog_foreign_create(exec->txn, kept->name, &def, exec->call, &oid));
+    }
+    return TDBPLUS_OK;
+}
+
+/* Tables without their rows: dropped and made again, which costs the same whatever their size. */
+static tdbplus_status truncate_tables(const struct bound_drop *drop, struct exec *exec)
+{
+    struct list foreign_keys;
+    struct emptied *tables = arena_array(&exec->arena, drop->count + 1u, sizeof *tables);
+    tdbplus_status status = TDBPLUS_OK;
+    list_init(&foreign_keys, exec->call->alloc, sizeof(struct kept_foreign));
+    if (tables == NULL) {
+        return exec_no_memory(exec);
+    }
+    for (uint32_t i = 0; i < drop->count; i++) {
+        TRY_OR(done, keep_table(drop->objects[i], exec, &tables[i]));
+        TRY_OR(done, keep_foreign_keys(drop->objects[i], exec, &foreign_keys));
+    }
+    for (uint32_t i = 0; i < drop->count; i++) {
+        TRY_OR(done, catalog_entry_drop(exec->txn, tables[i].old_id, exec->call->err));
+    }
+    for (uint32_t i = 0; i < drop->count; i++) {
+        TRY_OR(done,
+               txn_object_create(exec->txn, OBJECT_COLLECTION, tables[i].name, tables[i].schema,
+                                 tables[i].properties, &tables[i].new_id, exec->call->err));
+        TRY_OR(done,
+               create_indexes(tables[i].indexes, tables[i].index_count, tables[i].new_id, exec));
+    }
+    TRY_OR(done, remake(tables, drop->count, &foreign_keys, exec));
+done:
+    for (uint32_t i = 0; i < drop->count; i++) {
+        schema_destroy(tables[i].schema);
+    }
+    list_deinit(&foreign_keys);
     return status;
 }
 
@@ -105,49 +275,23 @@ static tdbplus_status set_constraints(const struct bound_constraints *constraint
     return TDBPLUS_OK;
 }
 
-static tdbplus_status run_action(const struct bound_action *action, struct exec *exec)
-{
-    struct err *err = exec->call->err;
-    uint64_t oid = 0;
-    switch ((enum bound_action_kind)action->kind) {
-    case ACTION_CREATE:
-        return catalog_entry_create(exec->txn, &action->entry, &oid, err);
-    case ACTION_ALTER:
-        return catalog_entry_alter(exec->txn, action->oid, &action->entry, err);
-    case ACTION_DROP:
-        // What went with its owner is not there any more.
-        return txn_object_by_id(exec->txn, action->oid) == NULL
-                   ? TDBPLUS_OK
-                   : catalog_entry_drop(exec->txn, action->oid, err);
-    case ACTION_TABLE:
-        return txn_object_alter(exec->txn, action->oid, action->name, NULL,
-                                action->properties.data == NULL ? NULL : &action->properties, err);
-    }
-    return err_set(err, TDBPLUS_E_INTERNAL, "not a change of the catalog (definition.c)");
-}
-
-static tdbplus_status run_actions(const struct bound_action *actions, struct exec *exec)
-{
-    for (const struct bound_action *action = actions; action != NULL; action = action->next) {
-        TRY(run_action(action, exec));
-    }
-    return TDBPLUS_OK;
-}
-
 tdbplus_status definition_run(const struct bound *bound, struct exec *exec, struct plan **fill_out)
 {
     switch (bound->kind) {
     case BOUND_CREATE_TABLE:
         return create_table(&bound->create, exec, fill_out);
     case BOUND_TRUNCATE:
-        return remake_truncate(&bound->drop, exec);
-    case BOUND_ACTIONS:
-        return run_actions(bound->actions, exec);
+        return truncate_tables(&bound->drop, exec);
+    case BOUND_DROP_TABLE:
+        for (uint32_t i = 0; i < bound->drop.count; i++) {
+            TRY(catalog_entry_drop(exec->txn, bound->drop.objects[i]->id, exec->call->err));
+        }
+        return TDBPLUS_OK;
     case BOUND_CONSTRAINTS:
         return set_constraints(&bound->constraints, exec);
     case BOUND_CREATE_INDEX:
         return bound->index.exists ? TDBPLUS_OK
-                                   : remake_indexes(&bound->index, 1, bound->index.table->id, exec);
+                                   : create_indexes(&bound->index, 1, bound->index.table->id, exec);
     case BOUND_DROP_INDEX:
         for (uint32_t i = 0; i < bound->drop.count; i++) {
             TRY(catalog_index_drop(exec->txn, bound->drop.objects[i]->id, exec->call->err));

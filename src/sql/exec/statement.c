@@ -105,9 +105,6 @@ uint8_t sql_statement_kind(const struct sql_script *script, uint32_t number)
 {
     switch (sql_statement_ast(script, number)->kind) {
     case AST_SELECT:
-        if (((const struct ast_select *)sql_statement_ast(script, number))->into != NULL) {
-            return SQL_DEFINITION;
-        }
         return changes_rows((const struct ast_select *)sql_statement_ast(script, number))
                    ? SQL_CHANGE
                    : SQL_QUERY;

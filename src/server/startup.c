@@ -1,0 +1,318 @@
+/* From the first byte to ReadyForQuery: versions, parameters, passwords. */
+
+#include <string.h>
+
+#include <openssl/hmac.h>
+
+#include "auth/role.h"
+#include "server/server_internal.h"
+
+#define CODE_CANCEL   80877102
+#define CODE_TLS      80877103
+#define CODE_GSS      80877104
+#define PROTOCOL_30   (3 << 16)
+#define AUTH_OK       0
+#define AUTH_SASL     10
+#define AUTH_CONTINUE 11
+#define AUTH_FINAL    12
+
+static const char *const parameters[][2] = {
+    {"server_version", "15.0 (TDB+ " TDBPLUS_VERSION ")"},
+    {"server_encoding", "UTF8"},
+    {"client_encoding", "UTF8"},
+    {"DateStyle", "ISO, MDY"},
+    {"IntervalStyle", "postgres"},
+    {"TimeZone", "UTC"},
+    {"integer_datetimes", "on"},
+    {"standard_conforming_strings", "on"},
+    {"default_transaction_read_only", "off"},
+    {"in_hot_standby", "off"},
+    {"is_superuser", "on"},
+};
+
+static void put_parameter(struct buffer *out, const char *name, const char *value)
+{
+    size_t at = wire_begin(out, 'S');
+    wire_put_text(out, name);
+    wire_put_text(out, value);
+    wire_end(out, at);
+}
+
+static void refuse(struct connection *connection, const char *sqlstate, const char *text)
+{
+    struct err err = {0};
+    if (err_set_state(&err, TDBPLUS_E_SQL, sqlstate, "%s", text) != TDBPLUS_OK) {
+        protocol_error(connection, &err, true);
+    }
+}
+
+/* ---- roles ---- */
+
+/* What a role's password is checked against. For one that does not exist, or has none, it is made
+ * up, the same each time, so that a stranger learns nothing. */
+static tdbplus_status find_verifier(struct connection *connection, struct scram_exchange *exchange,
+                                    const struct call *call)
+{
+    struct store *store = connection->server->db->store;
+    struct txn_options options = {.read_only = true, .durability = -1};
+    struct txn *txn = NULL;
+    TRY(txn_begin(store, &options, call->alloc, &txn, call->err));
+    tdbplus_status status = txn_statement(txn, call->err);
+    struct role role = {0};
+    bool known = status == TDBPLUS_OK && role_find(txn, connection->user, &role) &&
+                 role.can_login && scram_verifier_parse(role.verifier, &exchange->verifier);
+    txn_abort(txn);
+    if (status == TDBPLUS_OK && !known) {
+        uint8_t mac[SCRAM_KEY_SIZE];
+        exchange->is_mock = true;
+        exchange->verifier = (struct scram_verifier){.iterations = SCRAM_ITERATION_COUNT};
+        if (HMAC(EVP_sha256(), connection->server->mock_key, (int)SCRAM_KEY_SIZE,
+                 (const unsigned char *)connection->user, strlen(connection->user), mac,
+                 NULL) == NULL) {
+            return err_set(call->err, TDBPLUS_E_NOMEM, "login: memory is out");
+        }
+        memcpy(exchange->verifier.salt, mac, SCRAM_SALT_SIZE);
+    }
+    return status;
+}
+
+/* ---- logged in ---- */
+
+static void welcome(struct connection *connection)
+{
+    struct buffer *out = &connection->out;
+    tdbplus_call call = TDBPLUS_CALL_INIT;
+    if (tdbplus_session_open(connection->server->db, &connection->session, &call) != TDBPLUS_OK) {
+        refuse(connection, call.error.sqlstate, call.error.message);
+        return;
+    }
+    size_t at = wire_begin(out, 'R');
+    wire_put_i32(out, AUTH_OK);
+    wire_end(out, at);
+    for (size_t i = 0; i < sizeof parameters / sizeof parameters[0]; i++) {
+        put_parameter(out, parameters[i][0], parameters[i][1]);
+    }
+    put_parameter(out, "session_authorization", connection->user);
+    put_parameter(out, "application_name", connection->application_name);
+    at = wire_begin(out, 'K');
+    wire_put_i32(out, connection->id);
+    wire_put_i32(out, connection->secret);
+    wire_end(out, at);
+    connection->phase = PHASE_READY;
+    protocol_ready(connection);
+}
+
+static void ask_password(struct connection *connection)
+{
+    struct buffer *out = &connection->out;
+    connection->exchange = alloc_array(connection->server->alloc, 1, sizeof *connection->exchange);
+    if (connection->exchange == NULL) {
+        refuse(connection, "53200", "out of memory");
+        return;
+    }
+    size_t at = wire_begin(out, 'R');
+    wire_put_i32(out, AUTH_SASL);
+    wire_put_text(out, "SCRAM-SHA-256");
+    wire_put_text(out, "");
+    wire_end(out, at);
+    connection->phase = PHASE_SASL;
+}
+
+/* ---- the first packet ---- */
+
+static void copy_setting(char *to, size_t size, const char *value)
+{
+    (void)snprintf(to, size, "%s", value);
+}
+
+/* Options of the protocol that we do not know are named, and left out. */
+static void negotiate(struct connection *connection, struct wire_reader reader, int32_t minor)
+{
+    uint32_t count = 0;
+    struct wire_reader counting = reader;
+    struct buffer *out = &connection->out;
+    for (const char *name = wire_text(&counting); name[0] != '\0'; name = wire_text(&counting)) {
+        count += strncmp(name, "_pq_.", 5) == 0;
+        (void)wire_text(&counting);
+    }
+    if (count == 0 && minor == 0) {
+        return;
+    }
+    size_t at = wire_begin(out, 'v');
+    wire_put_i32(out, 0);
+    wire_put_i32(out, (int32_t)count);
+    for (const char *name = wire_text(&reader); name[0] != '\0'; name = wire_text(&reader)) {
+        if (strncmp(name, "_pq_.", 5) == 0) {
+            wire_put_text(out, name);
+        }
+        (void)wire_text(&reader);
+    }
+    wire_end(out, at);
+}
+
+static void begin_session(struct connection *connection, struct wire_reader *reader, int32_t minor)
+{
+    struct wire_reader again = *reader;
+    const char *name = wire_text(reader);
+    while (name[0] != '\0') {
+        const char *value = wire_text(reader);
+        if (strcmp(name, "user") == 0) {
+            if (strlen(value) >= sizeof connection->user) {
+                refuse(connection, "28000", "the user name is too long");
+                return;
+            }
+            copy_setting(connection->user, sizeof connection->user, value);
+        } else if (strcmp(name, "database") == 0) {
+            copy_setting(connection->database, sizeof connection->database, value);
+        } else if (strcmp(name, "application_name") == 0) {
+            copy_setting(connection->application_name, sizeof connection->application_name, value);
+        } else if (strcmp(name, "replication") == 0 && strcmp(value, "false") != 0) {
+            refuse(connection, "0A000", "replication connections are not supported");
+            return;
+        }
+        name = wire_text(reader);
+    }
+    if (reader->overrun || reader->rest.size > 0) {
+        refuse(connection, "08P01",
+               "invalid startup packet layout: expected terminator as last "
+               "byte");
+        return;
+    }
+    if (connection->user[0] == '\0') {
+        refuse(connection, "28000", "no user name specified in startup packet");
+        return;
+    }
+    struct server *server = connection->server;
+    if (atomic_load(&server->connection_count) > server->connection_count_max) {
+        refuse(connection, "53300", "sorry, too many clients already");
+        return;
+    }
+    negotiate(connection, again, minor);
+    if (server->trust) {
+        welcome(connection);
+    } else {
+        ask_password(connection);
+    }
+}
+
+/* Takes the first packet; false when it is not there as a whole. */
+static bool read_startup(struct connection *connection)
+{
+    struct wire_reader reader = {.rest = {.data = connection->in.data + connection->in_at,
+                                          .size = connection->in.size - connection->in_at}};
+    if (reader.rest.size < 8) {
+        connection->needed = 8;
+        return false;
+    }
+    uint32_t size = (uint32_t)wire_i32(&reader);
+    if (size < 8 || size > STARTUP_SIZE_MAX) {
+        connection->phase = PHASE_CLOSING; // No client of ours; it gets no answer.
+        return false;
+    }
+    if (connection->in.size - connection->in_at < size) {
+        connection->needed = size;
+        return false;
+    }
+    connection->in_at += size;
+    reader.rest.size = size - 4;
+    int32_t code = wire_i32(&reader);
+    if (code == CODE_CANCEL) {
+        int32_t id = wire_i32(&reader);
+        int32_t secret = wire_i32(&reader);
+        server_cancel(connection->server, id, secret);
+        connection->phase = PHASE_CLOSING;
+    } else if (code == CODE_TLS || code == CODE_GSS) {
+        buffer_put_u8(&connection->out, 'N');
+    } else if (code >> 16 != 3) {
+        char text[96];
+        (void)snprintf(text, sizeof text,
+                       "unsupported frontend protocol %d.%d: server supports 3.0", code >> 16,
+                       code & 0xffff);
+        refuse(connection, "0A000", text);
+    } else {
+        begin_session(connection, &reader, code & 0xffff);
+    }
+    return true;
+}
+
+/* ---- passwords ---- */
+
+static void put_sasl(struct buffer *out, int32_t code, const struct buffer *answer)
+{
+    size_t at = wire_begin(out, 'R');
+    wire_put_i32(out, code);
+    buffer_put_span(out, buffer_span(answer));
+    wire_end(out, at);
+}
+
+static tdbplus_status first_answer(struct connection *connection, struct wire_reader *reader,
+                                   const struct call *call)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/";
+    char nonce[SCRAM_NONCE_SIZE + 1] = {0};
+    const char *mechanism = wire_text(reader);
+    int32_t size = wire_i32(reader);
+    struct span message = size < 0 ? (struct span){0} : wire_bytes(reader, (size_t)size);
+    TRY(wire_finish(reader, "SASLInitialResponse", call->err));
+    if (strcmp(mechanism, "SCRAM-SHA-256") != 0) {
+        return err_set_state(call->err, TDBPLUS_E_INVALID, "08P01",
+                             "client selected an invalid SASL authentication mechanism");
+    }
+    env_entropy(connection->server->env, nonce, SCRAM_NONCE_SIZE);
+    for (size_t i = 0; i < SCRAM_NONCE_SIZE; i++) {
+        nonce[i] = letters[(uint8_t)nonce[i] % 64u];
+    }
+    TRY(find_verifier(connection, connection->exchange, call));
+    struct buffer answer;
+    buffer_init(&answer, call->alloc);
+    tdbplus_status status = scram_first(connection->exchange, message, nonce, &answer, call->err);
+    if (status == TDBPLUS_OK) {
+        put_sasl(&connection->out, AUTH_CONTINUE, &answer);
+        connection->phase = PHASE_PROOF;
+    }
+    buffer_deinit(&answer);
+    return status;
+}
+
+static tdbplus_status final_answer(struct connection *connection, struct wire_reader *reader,
+                                   const struct call *call)
+{
+    struct buffer answer;
+    buffer_init(&answer, call->alloc);
+    tdbplus_status status =
+        scram_final(connection->exchange, reader->rest, connection->user, &answer, call->err);
+    if (status == TDBPLUS_OK) {
+        put_sasl(&connection->out, AUTH_FINAL, &answer);
+        alloc_free(connection->server->alloc, connection->exchange, 1,
+                   sizeof *connection->exchange);
+        connection->exchange = NULL;
+        welcome(connection);
+    }
+    buffer_deinit(&answer);
+    return status;
+}
+
+bool startup_message(struct connection *connection, const struct call *call)
+{
+    if (connection->phase == PHASE_STARTUP) {
+        return read_startup(connection);
+    }
+    struct wire_reader reader;
+    char letter = protocol_next(connection, LOGIN_SIZE_MAX, &reader);
+    if (letter == 0) {
+        return false;
+    }
+    if (letter != 'p') {
+        refuse(connection, "08P01", "expected SASL response");
+        return true;
+    }
+    err_clear(call->err);
+    tdbplus_status status = connection->phase == PHASE_SASL
+                                ? first_answer(connection, &reader, call)
+                                : final_answer(connection, &reader, call);
+    if (status != TDBPLUS_OK) {
+        protocol_error(connection, call->err, true);
+    }
+    return true;
+}

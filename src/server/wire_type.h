@@ -1,0 +1,48 @@
+#pragma once
+
+/*
+ * wire type: values as the PostgreSQL protocol carries them, in text and in binary, and the numbers
+ * (oids) its clients know types by.
+ *
+ * Threads: plain memory.
+ */
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/err.h"
+#include "types/type.h"
+
+/* Oids of types that PostgreSQL does not have itself are in the range of those made by users. */
+#define WIRE_OID_VECTOR       16385
+#define WIRE_OID_VECTOR_ARRAY 16386
+
+enum wire_format {
+    WIRE_TEXT = 0,
+    WIRE_BINARY = 1,
+};
+
+/* What RowDescription says of a type. */
+struct wire_type {
+    int32_t oid;
+    int16_t size;     /* In binary; -1: any. */
+    int32_t modifier; /* -1: none. */
+};
+
+struct wire_type wire_type_of(struct type type);
+
+/* The type with that oid; TYPE_NONE for 0, 705 (unknown) and what we do not have. */
+struct type wire_type_by_oid(int32_t oid);
+
+/* Appends the value's bytes with its size before them. Text is printed by the caller. */
+void wire_put_binary(struct buffer *buffer, const struct datum *datum);
+
+/*
+ * Reads a parameter in binary. Bytes are borrowed from `bytes` or lie in the arena.
+ *
+ *   TDBPLUS_E_SYNTAX       22P03: not a value of that type
+ *   TDBPLUS_E_UNSUPPORTED  the type has no binary form here
+ *   TDBPLUS_E_NOMEM
+ */
+TDBPLUS_CHECKED tdbplus_status wire_parse_binary(struct span bytes, struct type type,
+                                                 struct arena *arena, struct datum *datum_out,
+                                                 struct err *err);
