@@ -10,7 +10,8 @@ P = ctypes.c_void_p
 class Error(ctypes.Structure):
     _fields_ = [("status", ctypes.c_int), ("sqlstate", ctypes.c_char * 6),
                 ("position", ctypes.c_uint32), ("message", ctypes.c_char * 512),
-                ("detail", ctypes.c_char * 256), ("hint", ctypes.c_char * 256)]
+                ("detail", ctypes.c_char * 256), ("hint", ctypes.c_char * 256),
+                ("context", ctypes.c_char * 256)]
 
 
 class Call(ctypes.Structure):

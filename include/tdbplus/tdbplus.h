@@ -47,6 +47,7 @@ typedef struct tdbplus_error {
     char message[512]; /* What is wrong, and where. */
     char detail[256];  /* More of it; may be "". */
     char hint[256];    /* What to do about it; may be "". */
+    char context[256]; /* Where in the data: "COPY films, line 3, column year"; may be "". */
 } tdbplus_error;
 
 typedef struct tdbplus_call tdbplus_call;
@@ -640,6 +641,42 @@ TDBPLUS_API tdbplus_column tdbplus_result_column(const tdbplus_result *result, u
 /* "SELECT 3", "INSERT 0 1", "CREATE TABLE", as PostgreSQL says it; of a query only after its last
  * row (before: ""). Lives as long as the result. */
 TDBPLUS_API const char *tdbplus_result_tag(const tdbplus_result *result);
+
+/* ---- COPY ---- */
+
+typedef enum tdbplus_copy_direction {
+    TDBPLUS_COPY_NONE = 0, /* The statement is another one, or reads or writes a file. */
+    TDBPLUS_COPY_IN = 1,   /* COPY ... FROM STDIN: wants tdbplus_copy_put(). */
+    TDBPLUS_COPY_OUT = 2,  /* COPY ... TO STDOUT: its rows are pieces of the output, one column of
+                            * type bytea. */
+} tdbplus_copy_direction;
+
+typedef struct tdbplus_copy {
+    tdbplus_copy_direction direction;
+    bool binary;           /* The bytes are no text. */
+    uint32_t column_count; /* Of the rows that are copied. */
+} tdbplus_copy;
+
+TDBPLUS_API tdbplus_copy tdbplus_result_copy(const tdbplus_result *result);
+
+/*
+ * Hands over the next bytes of the rows, cut anywhere; they are copied. A failure is the
+ * statement's, with the line and column in error.context, and ends it. What comes after the end
+ * marker of the data is passed over. A result that is closed before tdbplus_copy_end() takes its
+ * rows back (between BEGIN and COMMIT the transaction has failed then). Other statements of a
+ * transaction wait for the end: TDBPLUS_E_STATE.
+ */
+TDBPLUS_API TDBPLUS_CHECKED tdbplus_status tdbplus_copy_put(tdbplus_result *result,
+                                                            const void *data, size_t size,
+                                                            tdbplus_call *call);
+
+/* There are no more bytes: the statement runs to its end, and tdbplus_result_tag() tells how many
+ * rows came in. With a text in `failure` the statement fails with it (57014) instead. */
+TDBPLUS_API TDBPLUS_CHECKED tdbplus_status tdbplus_copy_end(tdbplus_result *result,
+                                                            const char *failure,
+                                                            tdbplus_call *call);
+
+/* ---- rows of results ---- */
 
 /*
  * The next row; TDBPLUS_END when there is none. Values are valid until the next call on the result

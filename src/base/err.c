@@ -85,6 +85,17 @@ void err_detail(struct err *err, const char *format, ...)
     va_end(args);
 }
 
+void err_context(struct err *err, const char *format, ...)
+{
+    if (err == NULL || err->status == TDBPLUS_OK || err->context[0] != '\0') {
+        return;
+    }
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(err->context, sizeof err->context, format, args);
+    va_end(args);
+}
+
 void err_clear(struct err *err)
 {
     // Not the whole kilobyte: this runs at the beginning of every call.
@@ -95,5 +106,6 @@ void err_clear(struct err *err)
         err->text[0] = '\0';
         err->detail[0] = '\0';
         err->hint[0] = '\0';
+        err->context[0] = '\0';
     }
 }

@@ -21,6 +21,7 @@ struct err {
     char text[ERR_TEXT_SIZE];
     char detail[ERR_HINT_SIZE];
     char hint[ERR_HINT_SIZE];
+    char context[ERR_HINT_SIZE]; /* Where in the data: PostgreSQL's CONTEXT. */
 };
 
 /*
@@ -38,6 +39,9 @@ TDBPLUS_CHECKED tdbplus_status err_set_state(struct err *err, tdbplus_status sta
 /* Adds a remedy (or a detail) to the error present; without one it does nothing. */
 void err_hint(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void err_detail(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same for the place in the data where it happened. */
+void err_context(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Forgets the error, so that the object can carry another. NULL is fine. */
 void err_clear(struct err *err);

@@ -16,6 +16,9 @@ void cli_complain(const char *what, const tdbplus_error *error)
     if (error->hint[0] != '\0') {
         (void)fprintf(stderr, "HINT:  %s\n", error->hint);
     }
+    if (error->context[0] != '\0') {
+        (void)fprintf(stderr, "CONTEXT:  %s\n", error->context);
+    }
 }
 
 tdbplus_db *cli_open(const char *what, const char *directory, bool read_only)

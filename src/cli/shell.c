@@ -48,7 +48,7 @@ void shell_failed(struct shell *shell)
     }
 }
 
-static void run_statement(struct shell *shell, const char *sql, size_t size)
+void shell_run(struct shell *shell, const char *sql, size_t size)
 {
     tdbplus_call call = TDBPLUS_CALL_INIT;
     tdbplus_result *result = NULL;
@@ -56,8 +56,14 @@ static void run_statement(struct shell *shell, const char *sql, size_t size)
     running = &call;
     tdbplus_status status =
         tdbplus_execute(shell->session, sql, size, NULL, 0, NULL, &result, &call);
+    if (status == TDBPLUS_OK && shell_copy_begin(shell, result)) {
+        running = NULL;
+        return;
+    }
     if (status == TDBPLUS_OK) {
-        status = shell_print(shell->mode, result, &call);
+        status = tdbplus_result_copy(result).direction == TDBPLUS_COPY_OUT
+                     ? shell_copy_out(result, &call)
+                     : shell_print(shell->mode, result, &call);
     }
     running = NULL;
     tdbplus_result_close(result);
@@ -88,12 +94,12 @@ static void drop_pending(struct shell *shell, size_t size)
 static void run_complete(struct shell *shell)
 {
     struct buffer *pending = &shell->pending;
-    while (pending->size > 0 && !shell->quit) {
+    while (pending->size > 0 && !shell->quit && shell->copy == NULL) {
         const size_t size = shell_statement_size((const char *)pending->data, pending->size);
         if (size == 0) {
             return;
         }
-        run_statement(shell, (const char *)pending->data, size);
+        shell_run(shell, (const char *)pending->data, size);
         drop_pending(shell, size);
         shell->line_first = shell->line;
     }
@@ -104,6 +110,13 @@ void shell_feed(struct shell *shell, const char *line, size_t size)
     const bool begins = !shell->within_line;
     shell->within_line = size > 0 && line[size - 1] != '\n';
     shell->line += begins ? 1 : 0;
+    if (shell->copy != NULL) {
+        shell_copy_line(shell, line, size, begins);
+        if (shell->copy == NULL) {
+            run_complete(shell);
+        }
+        return;
+    }
     const size_t blank = shell_blank_size(line, size);
     if (shell->pending.size == 0) {
         shell->line_first = shell->line;
@@ -129,13 +142,16 @@ void shell_feed(struct shell *shell, const char *line, size_t size)
 
 void shell_finish(struct shell *shell)
 {
+    if (shell->copy != NULL) {
+        shell_copy_rest(shell, NULL);
+    }
     if (!shell->quit && shell->pending.size > 0) {
         drop_pending(shell, 0);
         // A comment without a newline ends here too.
         buffer_put(&shell->pending, "\n", 1);
         drop_pending(shell, 0);
         if (shell->pending.size > 0 && !shell->pending.failed) {
-            run_statement(shell, (const char *)shell->pending.data, shell->pending.size);
+            shell_run(shell, (const char *)shell->pending.data, shell->pending.size);
         }
     }
     buffer_clear(&shell->pending);
@@ -195,7 +211,7 @@ static char *prompt(EditLine *editor)
     static char open[] = "tdb*> ";
     static char more[] = "...> ";
     (void)editor;
-    if (prompted->pending.size > 0) {
+    if (prompted->copy != NULL || prompted->pending.size > 0) {
         return more;
     }
     return tdbplus_session_in_transaction(prompted->session) ? open : idle;
@@ -310,7 +326,13 @@ static void feed_text(struct shell *shell, const char *text)
         shell_feed(shell, text, size);
         text += size;
     }
+    if (shell->copy != NULL) {
+        shell_copy_rest(shell, stdin); // As psql -c does.
+    }
     shell_finish(shell);
+    if (shell->copy != NULL) {
+        shell_copy_rest(shell, stdin);
+    }
 }
 
 /* Runs each -c and -f in order. False: there is none. */
@@ -371,6 +393,7 @@ int command_shell(int count, char **arguments)
         }
         status = shell.failures == 0 || shell.interactive ? CLI_OK : CLI_FAILED;
     }
+    tdbplus_result_close(shell.copy);
     tdbplus_session_close(shell.session);
     tdbplus_close(shell.db);
     buffer_deinit(&shell.pending);

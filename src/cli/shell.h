@@ -31,6 +31,8 @@ struct shell {
     bool within_line;      /* What was read last ends in the middle of a line. */
     int line_first;        /* Where the statement in `pending` begins. */
     struct buffer pending; /* What was read of a statement so far. */
+    tdbplus_result *copy;  /* COPY FROM STDIN that takes the lines of the input; NULL: none. */
+    bool copy_failed;      /* It takes no more, but lines come up to the end marker. */
 };
 
 /* The program without a command: `tdb [OPTIONS] [DIR]`. Returns its exit status. */
@@ -46,6 +48,24 @@ void shell_finish(struct shell *shell);
 
 /* Feeds a whole file; complains and counts a failure when it cannot be read. */
 void shell_read(struct shell *shell, const char *path);
+
+/* Runs one statement and prints what comes of it. */
+void shell_run(struct shell *shell, const char *sql, size_t size);
+
+/* If the result is a COPY FROM STDIN, takes it over: lines of input go to it. */
+bool shell_copy_begin(struct shell *shell, tdbplus_result *result);
+
+/* A line for the COPY, or a piece of one that does not begin it; "\." ends it. */
+void shell_copy_line(struct shell *shell, const char *line, size_t size, bool begins);
+
+/* The rest of a file (NULL: nothing) is for the COPY, which ends then. */
+void shell_copy_rest(struct shell *shell, FILE *file);
+
+/* Writes what a COPY TO STDOUT gives. */
+TDBPLUS_CHECKED tdbplus_status shell_copy_out(tdbplus_result *result, tdbplus_call *call);
+
+/* \copy */
+void shell_copy_command(struct shell *shell, const char *text);
 
 /* Counts a failure and, in a script without --keep-going, ends it. */
 void shell_failed(struct shell *shell);

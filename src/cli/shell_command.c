@@ -12,6 +12,7 @@ static const char help[] = ".help                        this text\n"
                            ".tables, \\dt, \\d             names of the tables\n"
                            "\\d NAME, .schema NAME        columns of a table\n"
                            ".read FILE                   run a script\n"
+                           "\\copy ...                    COPY; the file needs no quotes\n"
                            ".quit, \\q                    end\n"
                            "Anything else is SQL and ends with a semicolon.\n";
 
@@ -124,6 +125,8 @@ void shell_command(struct shell *shell, const char *line)
         set_mode(shell, value);
     } else if (is(text, ".timer", "\\timer")) {
         set_timer(shell, value);
+    } else if (strcmp(text, "\\copy") == 0) {
+        shell_copy_command(shell, value);
     } else if (is(text, ".read", "\\i")) {
         shell_read(shell, value);
     } else {

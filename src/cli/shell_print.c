@@ -450,4 +450,7 @@ void shell_print_error(const tdbplus_error *error, const char *sql, size_t size)
     if (error->hint[0] != '\0') {
         (void)fprintf(stderr, "HINT:  %s\n", error->hint);
     }
+    if (error->context[0] != '\0') {
+        (void)fprintf(stderr, "CONTEXT:  %s\n", error->context);
+    }
 }

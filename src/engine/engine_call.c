@@ -25,6 +25,7 @@ void engine_report(tdbplus_call *api, const struct err *err, tdbplus_status stat
         error->message[0] = '\0';
         error->detail[0] = '\0';
         error->hint[0] = '\0';
+        error->context[0] = '\0';
         return;
     }
     *error = (tdbplus_error){.status = status};
@@ -36,6 +37,7 @@ void engine_report(tdbplus_call *api, const struct err *err, tdbplus_status stat
     (void)memccpy(error->message, text, 0, sizeof error->message - 1);
     (void)memccpy(error->detail, err->detail, 0, sizeof error->detail - 1);
     (void)memccpy(error->hint, err->hint, 0, sizeof error->hint - 1);
+    (void)memccpy(error->context, err->context, 0, sizeof error->context - 1);
 }
 
 static struct call make_call(const struct alloc *alloc, const struct env *env, tdbplus_call *api,

@@ -40,16 +40,29 @@ static void forget_held(tdbplus_result *result)
     result->held_at = 0;
 }
 
+/* The transaction of a COPY FROM STDIN goes with it, or has failed. */
+void result_abandon_copy(tdbplus_result *result)
+{
+    if (result->session != NULL) {
+        result->session->failed = true;
+    }
+    result->copy.direction = TDBPLUS_COPY_NONE;
+    result->status = err_set_state(&result->err, TDBPLUS_E_STATE, "57014", "COPY was given up");
+}
+
 /* Ends the run; rows at hand stay only if they are held. */
 static void close_cursor(tdbplus_result *result)
 {
+    if (result->cursor != NULL && result->copy.direction == TDBPLUS_COPY_IN) {
+        result_abandon_copy(result);
+    }
     sql_cursor_close(result->cursor);
     result->cursor = NULL;
     if (result->session != NULL) {
         result->session->result_open = NULL;
         result->session = NULL;
     }
-    txn_abort(result->own_txn); // It read only.
+    txn_abort(result->own_txn); // It read only, or came to nothing.
     result->own_txn = NULL;
 }
 
@@ -225,10 +238,18 @@ tdbplus_status result_describe(tdbplus_result *result, struct err *err)
     return TDBPLUS_OK;
 }
 
+static tdbplus_copy describe_copy(const struct sql_prepared *prepared)
+{
+    tdbplus_copy copy = {.direction = (tdbplus_copy_direction)sql_prepared_copy(prepared)};
+    sql_prepared_copied(prepared, &copy.binary, &copy.column_count);
+    return copy;
+}
+
 tdbplus_status result_start(tdbplus_result *result, struct txn *txn, bool retry_conflicts,
                             int64_t time_us, const struct call *call)
 {
     TRY(result_describe(result, call->err));
+    result->copy = describe_copy(result->prepared);
     struct sql_run_options options = {.txn = txn,
                                       .parameters = result->parameters,
                                       .parameter_count = result->parameter_count,
@@ -243,6 +264,9 @@ tdbplus_status result_start(tdbplus_result *result, struct txn *txn, bool retry_
             *call->err = result->err;
         }
         return status;
+    }
+    if (result->copy.direction == TDBPLUS_COPY_IN) {
+        return TDBPLUS_OK;
     }
     if (sql_statement_kind(result->script, 0) == SQL_QUERY) {
         // The first rows are made at once, so that what is wrong is known early.
@@ -323,6 +347,9 @@ tdbplus_status result_next_batch(tdbplus_result *result, const struct call *call
             *call->err = result->err;
         }
         return result->status;
+    }
+    if (result->copy.direction == TDBPLUS_COPY_IN) {
+        return err_set(call->err, TDBPLUS_E_STATE, "COPY FROM STDIN gives no rows");
     }
     tdbplus_session *session = result->session;
     result->status = next_of_cursor(result, &result->batch, call);

@@ -168,6 +168,7 @@ static tdbplus_status use_savepoint(tdbplus_session *session, const struct ast_t
 static tdbplus_status run_transaction(tdbplus_session *session, const struct ast_transaction *ast,
                                       const char **tag, const struct call *call)
 {
+    TRY(session_check_copy(session, call->err));
     switch ((enum ast_transaction_kind)ast->transaction_kind) {
     case AST_BEGIN:
     case AST_START:
@@ -252,6 +253,7 @@ static tdbplus_status run_in_block(const struct execute_args *args, tdbplus_resu
                        "current transaction is aborted, commands ignored until end of transaction "
                        "block");
     }
+    TRY(session_check_copy(session, call->err));
     if (session->result_open != NULL) {
         result_hold(session->result_open, call);
     }

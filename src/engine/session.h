@@ -46,6 +46,7 @@ struct tdbplus_result {
     uint32_t column_count;
     char tag[64];
     tdbplus_status status; /* What next says when the rows at hand are used up. */
+    tdbplus_copy copy;     /* IN until its end. */
     bool batch_ready;      /* `batch` was filled before anybody asked. */
     struct batch batch;
     struct list held; /* struct batch, that come next. */
@@ -123,6 +124,12 @@ void result_abandon(tdbplus_result *result);
 
 /* Makes `batch` the next rows; TDBPLUS_END after the last. */
 TDBPLUS_CHECKED tdbplus_status result_next_batch(tdbplus_result *result, const struct call *call);
+
+/* Closes the cursor of a COPY FROM STDIN that is not at its end. */
+void result_abandon_copy(tdbplus_result *result);
+
+/* TDBPLUS_E_STATE while a COPY FROM STDIN of the session's transaction is open. */
+TDBPLUS_CHECKED tdbplus_status session_check_copy(const tdbplus_session *session, struct err *err);
 
 /* ---- parameters.c ---- */
 

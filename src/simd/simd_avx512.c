@@ -30,6 +30,7 @@ const struct simd_ops simd_ops_avx512 = {
     .range_i32 = range_i32_avx512,
     .range_i64 = range_i64_avx512,
     .mask_rows = mask_rows_avx512,
+    .mark_bytes = mark_bytes_avx512,
     .dot_f32 = distance_dot_avx512,
     .l2_squared_f32 = distance_l2_avx512,
     .l1_f32 = distance_l1_avx512,

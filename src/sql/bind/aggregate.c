@@ -20,6 +20,7 @@ const char *bind_clause_name(uint8_t clause)
         [CLAUSE_DEFAULT] = "DEFAULT expressions",
         [CLAUSE_CHECK] = "check constraints",
         [CLAUSE_FROM_FUNCTION] = "functions in FROM",
+        [CLAUSE_COPY] = "COPY FROM WHERE conditions",
         [CLAUSE_WINDOW] = NULL,
     };
     return names[clause];

@@ -149,6 +149,8 @@ static tdbplus_status bind_root(struct binder *binder, const struct ast *root, s
     case AST_DELETE:
     case AST_MERGE:
         return bind_change_statement(binder, root, bound);
+    case AST_COPY:
+        return bind_copy_statement(binder, (const struct ast_copy *)root, bound);
     case AST_EXPLAIN:
         return bind_explain(binder, (const struct ast_explain *)root, bound);
     case AST_TRANSACTION:

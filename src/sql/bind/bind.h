@@ -25,6 +25,7 @@ enum bound_kind {
     BOUND_CREATE_INDEX, /* `index`. */
     BOUND_DROP_INDEX,   /* `drop`: the indexes. */
     BOUND_CONSTRAINTS,  /* `constraints`. */
+    BOUND_COPY_TO,      /* `plan` gives the rows, `copy` says where they go. */
     BOUND_SESSION,      /* Nothing for SQL to do: transactions, settings, PREPARE and the like. */
 };
 
@@ -64,6 +65,12 @@ struct bound_constraints {
     bool deferred;
 };
 
+/* COPY. */
+struct bound_copy {
+    const struct file_spec *spec; /* NULL: no COPY. Without paths: STDIN or STDOUT. */
+    bool from_caller;             /* FROM STDIN. */
+};
+
 struct bound_drop {
     const struct object **objects;
     uint32_t count;
@@ -89,6 +96,7 @@ struct bound {
     struct bound_drop drop;
     struct bound_index index;
     struct bound_constraints constraints;
+    struct bound_copy copy;
     struct type *parameters; /* What $1 and so on must be. */
     uint32_t parameter_count;
     uint32_t next_id;                      /* Column ids from here on are free. */

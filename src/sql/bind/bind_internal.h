@@ -74,6 +74,7 @@ enum bind_clause {
     CLAUSE_DEFAULT,
     CLAUSE_CHECK,
     CLAUSE_FROM_FUNCTION,
+    CLAUSE_COPY,   /* WHERE of COPY FROM. */
     CLAUSE_WINDOW, /* PARTITION BY, ORDER BY and frame of a window. */
 };
 
@@ -472,6 +473,22 @@ TDBPLUS_CHECKED tdbplus_status bind_delete(struct binder *binder, struct bind_qu
                                            const struct ast_delete *ast, struct plan **plan_out);
 TDBPLUS_CHECKED tdbplus_status bind_change_statement(struct binder *binder, const struct ast *root,
                                                      struct bound *bound);
+/* COPY FROM: the columns that a file fills. */
+struct bind_copy {
+    struct ast_list columns; /* AST_TARGET. */
+    struct file_column *file_columns;
+    const void *target; /* change.c's. */
+};
+TDBPLUS_CHECKED tdbplus_status bind_copy_target(struct binder *binder,
+                                                const struct ast_table_ref *table,
+                                                const struct ast_names *names,
+                                                struct bind_copy *copy);
+/* The insertion of a source's rows, whose columns are copy->file_columns. */
+TDBPLUS_CHECKED tdbplus_status bind_copy_rows(struct binder *binder, const struct bind_copy *copy,
+                                              struct plan *source, const struct ast *where,
+                                              struct plan **plan_out);
+TDBPLUS_CHECKED tdbplus_status bind_copy_statement(struct binder *binder,
+                                                   const struct ast_copy *ast, struct bound *bound);
 TDBPLUS_CHECKED tdbplus_status bind_explain(struct binder *binder, const struct ast_explain *ast,
                                             struct bound *bound);
 TDBPLUS_CHECKED tdbplus_status bind_merge(struct binder *binder, const struct ast_merge *ast,

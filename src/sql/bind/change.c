@@ -472,6 +472,7 @@ tdbplus_status bind_insert(struct binder *binder, struct bind_query *outer,
     }
     struct plan *plan = NULL;
     TRY(make_change(binder, PLAN_INSERT, &target, input, &plan));
+    plan->change.bulk = !plain_values && outer == NULL;
     TRY(bind_checks(binder, &target, plan));
     if (ast->conflict != NULL) {
         TRY(bind_conflict(binder, &target, ast->conflict, plan));
@@ -479,6 +480,85 @@ tdbplus_status bind_insert(struct binder *binder, struct bind_query *outer,
     TRY(bind_returning(binder, &target, &query, query.columns.count, &ast->returning, &plan));
     TRY(bind_own_ctes(binder, &query, &plan));
     *plan_out = plan;
+    return TDBPLUS_OK;
+}
+
+/* ---- COPY FROM ---- */
+
+tdbplus_status bind_copy_target(struct binder *binder, const struct ast_table_ref *table,
+                                const struct ast_names *names, struct bind_copy *copy)
+{
+    struct target *target = arena_array(binder->arena, 1, sizeof *target);
+    if (target == NULL) {
+        return bind_no_memory(binder);
+    }
+    TRY(find_target(binder, table, target));
+    uint32_t count = names->count > 0 ? names->count : target->visible_count;
+    struct ast_target *items = arena_array(binder->arena, count + 1u, sizeof *items);
+    copy->columns.items = arena_array(binder->arena, count + 1u, sizeof *copy->columns.items);
+    copy->file_columns = arena_array(binder->arena, count + 1u, sizeof *copy->file_columns);
+    if (items == NULL || copy->columns.items == NULL || copy->file_columns == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t position = i;
+        items[i] = (struct ast_target){.ast = {.kind = AST_TARGET}};
+        items[i].name = names->count > 0 ? names->items[i] : target->schema->columns[i].name;
+        TRY(find_position(binder, target, &items[i], &position));
+        TRY(bind_copy_name(binder, items[i].name, &copy->file_columns[i].name));
+        copy->file_columns[i].type = target->schema->columns[position].type;
+        copy->columns.items[i] = &items[i].ast;
+    }
+    copy->columns.count = count;
+    copy->target = target;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status bind_copy_rows(struct binder *binder, const struct bind_copy *copy,
+                              struct plan *source, const struct ast *where, struct plan **plan_out)
+{
+    const struct target *target = copy->target;
+    struct ast_insert insert = {.columns = copy->columns};
+    uint32_t *map = NULL;
+    uint32_t listed = 0;
+    struct pointers exprs = {0};
+    struct pointers names = {0};
+    TRY(map_columns(binder, target, &insert, &map, &listed));
+    for (uint32_t c = 0; c < target->schema->column_count; c++) {
+        struct expr *expr = NULL;
+        if (map[c] == UINT32_MAX) {
+            TRY(default_of(binder, target, c, &expr));
+        } else {
+            expr = expr_column(binder->arena, source->columns[map[c]].id,
+                               source->columns[map[c]].type);
+        }
+        if (expr == NULL || !pointers_push(binder->arena, &exprs, expr) ||
+            !pointers_push(binder->arena, &names, NULL)) {
+            return bind_no_memory(binder);
+        }
+    }
+    struct plan *input = NULL;
+    TRY(bind_project(binder, source, &exprs, &names, &input));
+    if (where != NULL) {
+        struct bind_query query = {.clause = CLAUSE_COPY};
+        struct plan_column *columns =
+            arena_array(binder->arena, input->column_count, sizeof *columns);
+        struct expr *condition = NULL;
+        if (columns == NULL) {
+            return bind_no_memory(binder);
+        }
+        for (uint32_t c = 0; c < input->column_count; c++) {
+            columns[c] = input->columns[c];
+            TRY(bind_copy_name(binder, target->schema->columns[c].name, &columns[c].name));
+        }
+        TRY(name_columns(binder, &query, target, columns));
+        TRY(bind_condition(binder, &query, where, "WHERE", &condition));
+        TRY(bind_filter(binder, input, condition, &input));
+    }
+    TRY(make_change(binder, PLAN_INSERT, target, input, plan_out));
+    (*plan_out)->change.bulk = true;
+    TRY(bind_checks(binder, target, *plan_out));
+    (*plan_out)->column_count = 0;
     return TDBPLUS_OK;
 }
 

@@ -39,6 +39,7 @@ static tdbplus_status fill_plan(struct exec *exec, const struct bound_create *cr
     insert->change.schema_version = object->schema->version;
     insert->change.table_name = object->name;
     insert->change.has_hidden_key = true;
+    insert->change.bulk = true;
     *fill_out = insert;
     return TDBPLUS_OK;
 }

@@ -5,6 +5,7 @@
 
 #include "locks/lock_table.h"
 #include "sql/exec/exec_internal.h"
+#include "txn/bulk.h"
 #include "txn/parts.h"
 
 struct change_stage {
@@ -17,6 +18,7 @@ struct change_stage {
     struct expr *where;
     struct key_table touched; /* Keys that this statement has changed. */
     struct row_store returned;
+    struct bulk *bulk; /* Rows go there; NULL: into the transaction one by one. */
     bool returning;
     bool done;
     uint32_t chunk;
@@ -72,10 +74,26 @@ static void detail_row(const struct change_stage *stage, struct exec *exec,
     buffer_deinit(&text);
 }
 
+/* Columns without a bitmap hold none. */
+static bool may_have_nulls(const struct schema *schema, const struct batch *rows)
+{
+    for (uint32_t c = 0; c < schema->column_count; c++) {
+        const struct column *column = &rows->columns[c];
+        if (schema->columns[c].not_null &&
+            (column->validity != NULL || column->form == COLUMN_DICTIONARY)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static tdbplus_status check_nulls(struct change_stage *stage, struct exec *exec,
                                   const struct batch *rows)
 {
     struct func_rows live = batch_rows(rows);
+    if (!may_have_nulls(stage->schema, rows)) {
+        return TDBPLUS_OK;
+    }
     for (uint32_t i = 0; i < live.count; i++) {
         uint32_t row = rows_at(&live, i);
         for (uint32_t c = 0; c < stage->schema->column_count; c++) {
@@ -89,6 +107,7 @@ static tdbplus_status check_nulls(struct change_stage *stage, struct exec *exec,
                         "constraint",
                         column->name, stage->plan->change.table_name);
             detail_row(stage, exec, rows->columns, row);
+            file_stage_context(stage->input.last, row, exec->call->err);
             return status;
         }
     }
@@ -115,6 +134,7 @@ static tdbplus_status check_checks(struct change_stage *stage, struct exec *exec
                         "new row for relation \"%s\" violates check constraint \"%s\"",
                         stage->plan->change.table_name, stage->plan->change.check_names[k]);
             detail_row(stage, exec, rows->columns, rows_at(&live, i));
+            file_stage_context(stage->input.last, rows_at(&live, i), exec->call->err);
             return status;
         }
     }
@@ -167,6 +187,11 @@ static tdbplus_status insert_plain(struct change_stage *stage, struct exec *exec
                                    const struct batch *rows)
 {
     struct func_rows live = batch_rows(rows);
+    if (stage->bulk != NULL) {
+        TRY(bulk_add(stage->bulk, rows, exec->call));
+        count_changed(stage, exec, live.count);
+        return TDBPLUS_OK;
+    }
     TRY(txn_write_batch(exec->txn, stage->plan->change.object, TXN_INSERT, rows, NULL, exec->call));
     count_changed(stage, exec, live.count);
     return keep_returned(stage, exec, rows->columns, &live);
@@ -484,6 +509,12 @@ static tdbplus_status change_all(struct change_stage *stage, struct exec *exec)
     struct arena arena;
     batch_init(&batch, exec->call->alloc);
     arena_init(&arena, exec->call->alloc, 0);
+    if (stage->bulk == NULL && stage->plan->change.bulk && !stage->returning &&
+        stage->plan->change.conflict == CONFLICT_ERROR) {
+        struct bulk_options options = {.mode = TXN_INSERT};
+        TRY_OR(done, bulk_begin(exec->txn, stage->plan->change.object, &options, &stage->bulk,
+                                exec->call->err));
+    }
     while ((status = pipeline_next(stage->input.last, exec, &batch)) == TDBPLUS_OK) {
         if (stage->plan->kind == PLAN_INSERT) {
             TRY_OR(done, insert_batch(stage, exec, &batch, &arena));
@@ -495,6 +526,12 @@ static tdbplus_status change_all(struct change_stage *stage, struct exec *exec)
         arena_reset(&arena);
     }
     status = status == TDBPLUS_END ? TDBPLUS_OK : status;
+    if (status == TDBPLUS_OK && stage->bulk != NULL) {
+        struct bulk *bulk = stage->bulk;
+        stage->bulk = NULL;
+        TRY_OR(done, bulk_end(bulk, NULL, exec->call));
+    }
+    // TDBPLUS_PENDING: more rows will be handed over, and this is called again.
     stage->done = status == TDBPLUS_OK;
 done:
     arena_deinit(&arena);
@@ -518,7 +555,10 @@ static tdbplus_status change_next(struct stage *base, struct exec *exec, struct 
 
 static void change_close(struct stage *base)
 {
-    key_table_deinit(&((struct change_stage *)base)->touched);
+    struct change_stage *stage = (struct change_stage *)base;
+    key_table_deinit(&stage->touched);
+    bulk_abort(stage->bulk);
+    stage->bulk = NULL;
 }
 
 static tdbplus_status compile_conflict(struct change_stage *stage, struct exec *exec)

@@ -36,6 +36,7 @@ struct exec {
     struct exec *leader;   /* Whose joins and scans this one shares, as a worker of its team. */
     uint32_t thread_count; /* To be used at most; 0 is 1. */
     struct list *profile;  /* struct plan_note: EXPLAIN ANALYZE; NULL: nobody counts. */
+    struct file_queue *copy_in; /* What COPY ... FROM STDIN was given; NULL: it is none. */
     uint64_t changed_rows;
     uint32_t depth;
 };
@@ -107,6 +108,10 @@ TDBPLUS_CHECKED tdbplus_status pipeline_next(struct stage *last, struct exec *ex
                                              struct batch *out);
 
 TDBPLUS_CHECKED tdbplus_status exec_no_memory(struct exec *exec);
+
+/* If the source of a pipeline reads files: adds to an error where the row of its last batch stands.
+ */
+void file_stage_context(const struct stage *last, uint32_t row, struct err *err);
 
 /* Prepares an exec; exec_deinit() closes all stages and gives memory back. */
 void exec_init(struct exec *exec, struct txn *txn, const struct call *call);
@@ -300,6 +305,8 @@ TDBPLUS_CHECKED tdbplus_status make_values(struct exec *exec, const struct plan 
                                            struct pipeline *pipeline);
 TDBPLUS_CHECKED tdbplus_status make_series(struct exec *exec, const struct plan *plan,
                                            struct pipeline *pipeline);
+TDBPLUS_CHECKED tdbplus_status make_file(struct exec *exec, const struct plan *plan,
+                                         struct pipeline *pipeline);
 TDBPLUS_CHECKED tdbplus_status make_filter(struct exec *exec, const struct plan *plan,
                                            struct pipeline *pipeline);
 TDBPLUS_CHECKED tdbplus_status make_project(struct exec *exec, const struct plan *plan,

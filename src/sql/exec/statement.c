@@ -6,6 +6,7 @@
 
 #include "catalog/catalog.h"
 #include "sql/bind/bind.h"
+#include "sql/exec/copy_output.h"
 #include "sql/exec/definition.h"
 #include "sql/exec/exec_internal.h"
 #include "sql/exec/exec_trial.h"
@@ -101,6 +102,15 @@ static bool explain_changes(const struct ast_explain *explain)
                        changes_rows((const struct ast_select *)explain->query));
 }
 
+static uint8_t copy_kind(const struct ast_copy *copy)
+{
+    if (copy->from || (copy->query != NULL && copy->query->kind != AST_SELECT) ||
+        (copy->query != NULL && changes_rows((const struct ast_select *)copy->query))) {
+        return SQL_CHANGE;
+    }
+    return copy->path == NULL ? SQL_QUERY : SQL_EXPLAIN;
+}
+
 uint8_t sql_statement_kind(const struct sql_script *script, uint32_t number)
 {
     switch (sql_statement_ast(script, number)->kind) {
@@ -113,6 +123,8 @@ uint8_t sql_statement_kind(const struct sql_script *script, uint32_t number)
     case AST_DELETE:
     case AST_MERGE:
         return SQL_CHANGE;
+    case AST_COPY:
+        return copy_kind((const struct ast_copy *)sql_statement_ast(script, number));
     case AST_EXPLAIN:
         return explain_changes((const struct ast_explain *)sql_statement_ast(script, number))
                    ? SQL_CHANGE
@@ -270,10 +282,12 @@ const struct plan *sql_prepared_plan(const struct sql_prepared *prepared)
     return kind == BOUND_QUERY || kind == BOUND_CHANGE ? prepared->bound.plan : NULL;
 }
 
+/* Or reads files, which may be others by then. */
 static bool has_join(const struct plan *plan)
 {
-    return plan != NULL && (plan->kind == PLAN_JOIN || plan->kind == PLAN_CTE ||
-                            has_join(plan->left) || has_join(plan->right));
+    return plan != NULL &&
+           (plan->kind == PLAN_JOIN || plan->kind == PLAN_CTE || plan->kind == PLAN_FILE ||
+            has_join(plan->left) || has_join(plan->right));
 }
 
 bool sql_prepared_reusable(const struct sql_prepared *prepared)
@@ -297,6 +311,8 @@ uint32_t sql_column_count(const struct sql_prepared *prepared)
     switch (prepared->bound.kind) {
     case BOUND_EXPLAIN:
         return 1;
+    case BOUND_COPY_TO:
+        return prepared->bound.copy.spec->path_count == 0;
     case BOUND_QUERY:
     case BOUND_CHANGE:
         return prepared->bound.plan->column_count;
@@ -307,11 +323,35 @@ uint32_t sql_column_count(const struct sql_prepared *prepared)
 
 struct sql_column sql_column_at(const struct sql_prepared *prepared, uint32_t number)
 {
-    const struct plan_column *column = prepared->bound.kind == BOUND_EXPLAIN
-                                           ? &prepared->text_column
+    static const struct plan_column copied = {.type = {.id = TYPE_BYTEA}, .name = "COPY"};
+    uint8_t kind = prepared->bound.kind;
+    const struct plan_column *column = kind == BOUND_EXPLAIN ? &prepared->text_column
+                                       : kind == BOUND_COPY_TO
+                                           ? &copied
                                            : &prepared->bound.plan->columns[number];
     return (struct sql_column){.name = column->name != NULL ? column->name : "?column?",
                                .type = column->type};
+}
+
+uint8_t sql_prepared_copy(const struct sql_prepared *prepared)
+{
+    const struct bound *bound = &prepared->bound;
+    if (bound->kind == BOUND_CHANGE && bound->copy.from_caller) {
+        return SQL_COPY_IN;
+    }
+    return bound->kind == BOUND_COPY_TO && bound->copy.spec->path_count == 0 ? SQL_COPY_OUT
+                                                                             : SQL_COPY_NONE;
+}
+
+void sql_prepared_copied(const struct sql_prepared *prepared, bool *binary_out,
+                         uint32_t *column_count_out)
+{
+    const struct file_spec *spec = prepared->bound.copy.spec;
+    if (spec != NULL) {
+        *binary_out = spec->format == FILE_BINARY || spec->format == FILE_PARQUET ||
+                      spec->format == FILE_ARROW;
+        *column_count_out = spec->column_count;
+    }
 }
 
 /* ---- running ---- */
@@ -369,6 +409,8 @@ struct sql_cursor {
     struct func_context context;
     struct exec exec;
     struct pipeline pipeline;
+    struct file_queue queue;  /* COPY ... FROM STDIN. */
+    struct copy_output *copy; /* COPY ... TO. */
     uint64_t row_count;
     bool begun;
     bool ended;
@@ -384,7 +426,8 @@ static tdbplus_status begin_run(struct sql_cursor *cursor, const struct call *ca
     cursor->exec.thread_count = cursor->prepared->settings.thread_count;
     cursor->begun = true;
     const struct bound *bound = &cursor->prepared->bound;
-    if (bound->kind == BOUND_QUERY || bound->kind == BOUND_CHANGE) {
+    cursor->exec.copy_in = bound->copy.from_caller ? &cursor->queue : NULL;
+    if (bound->kind == BOUND_QUERY || bound->kind == BOUND_CHANGE || bound->kind == BOUND_COPY_TO) {
         struct refresh refresh = {.txn = options->txn};
         if (!refresh_plan(&refresh, bound->plan)) {
             return err_set_state(call->err, TDBPLUS_E_STATE, "0A000",
@@ -404,7 +447,7 @@ tdbplus_status sql_cursor_open(struct sql_prepared *prepared, const struct sql_r
                              prepared->bound.parameter_count, options->parameter_count);
     }
     uint8_t kind = prepared->bound.kind;
-    bool defines = kind != BOUND_QUERY && kind != BOUND_CHANGE;
+    bool defines = kind != BOUND_QUERY && kind != BOUND_CHANGE && kind != BOUND_COPY_TO;
     if (defines && prepared->txn != options->txn) {
         return err_set(call->err, TDBPLUS_E_STATE,
                        "%s must be prepared in the transaction that runs it", prepared->tag);
@@ -413,6 +456,7 @@ tdbplus_status sql_cursor_open(struct sql_prepared *prepared, const struct sql_r
     if (cursor == NULL) {
         return err_set(call->err, TDBPLUS_E_NOMEM, "out of memory for a cursor");
     }
+    file_queue_init(&cursor->queue, call->alloc);
     cursor->prepared = prepared;
     cursor->options = *options;
     cursor->context = (struct func_context){.transaction_time_us = options->transaction_time_us,
@@ -424,6 +468,7 @@ tdbplus_status sql_cursor_open(struct sql_prepared *prepared, const struct sql_r
     }
     tdbplus_status status = begin_run(cursor, call);
     if (status != TDBPLUS_OK) {
+        file_queue_deinit(&cursor->queue);
         exec_deinit(&cursor->exec);
         alloc_free(call->alloc, cursor, 1, sizeof *cursor);
         return status;
@@ -440,7 +485,8 @@ static tdbplus_status next_of_change(struct sql_cursor *cursor, struct batch *ba
 {
     const struct call *call = cursor->exec.call;
     struct txn *txn = cursor->options.txn;
-    bool first = cursor->row_count == 0 && cursor->exec.changed_rows == 0;
+    bool first =
+        cursor->row_count == 0 && cursor->exec.changed_rows == 0 && cursor->exec.copy_in == NULL;
     struct txn_savepoint savepoint = txn_savepoint_set(txn);
     tdbplus_status status = pipeline_next(cursor->pipeline.last, &cursor->exec, batch);
     for (uint32_t i = 0; status == TDBPLUS_E_CONFLICT && first && cursor->options.retry_conflicts &&
@@ -534,6 +580,33 @@ done:
     return status;
 }
 
+/* COPY ... TO: the rows go through a writer, to a file or piece by piece to the caller. */
+static tdbplus_status next_of_copy(struct sql_cursor *cursor, struct batch *batch)
+{
+    struct exec *exec = &cursor->exec;
+    batch_reset(batch);
+    if (cursor->ended) {
+        return TDBPLUS_END;
+    }
+    if (cursor->copy == NULL) {
+        TRY(copy_output_open(cursor->prepared->bound.copy.spec, exec->call, &cursor->copy));
+    }
+    tdbplus_status status = copy_output_next(cursor->copy, exec, &cursor->pipeline, batch);
+    cursor->row_count = copy_output_rows(cursor->copy);
+    cursor->ended = status == TDBPLUS_END;
+    return status;
+}
+
+bool sql_cursor_put(struct sql_cursor *cursor, const void *data, size_t size)
+{
+    return file_queue_put(&cursor->queue, data, size);
+}
+
+void sql_cursor_put_end(struct sql_cursor *cursor)
+{
+    file_queue_end(&cursor->queue);
+}
+
 /* CREATE TABLE AS: the table is made, then filled as by INSERT. */
 static tdbplus_status run_definition(struct sql_cursor *cursor, struct batch *batch)
 {
@@ -578,6 +651,9 @@ tdbplus_status sql_cursor_next(struct sql_cursor *cursor, struct batch *batch)
     case BOUND_EXPLAIN:
         status = next_of_explain(cursor, batch);
         break;
+    case BOUND_COPY_TO:
+        status = next_of_copy(cursor, batch);
+        return status == TDBPLUS_END ? end_statement(cursor, status) : status;
     default:
         status = run_definition(cursor, batch);
         return status == TDBPLUS_END ? end_statement(cursor, status) : status;
@@ -606,6 +682,9 @@ void sql_cursor_tag(const struct sql_cursor *cursor, char tag[64])
         (void)snprintf(tag, 64, "%s%s %" PRIu64, name, strcmp(name, "INSERT") == 0 ? " 0" : "",
                        rows);
         break;
+    case BOUND_COPY_TO:
+        (void)snprintf(tag, 64, "COPY %" PRIu64, rows);
+        break;
     default:
         if (strcmp(name, "SELECT") == 0) {
             (void)snprintf(tag, 64, "SELECT %" PRIu64, rows);
@@ -620,6 +699,8 @@ void sql_cursor_close(struct sql_cursor *cursor)
 {
     if (cursor != NULL) {
         const struct alloc *alloc = cursor->exec.call->alloc;
+        copy_output_close(cursor->copy);
+        file_queue_deinit(&cursor->queue);
         exec_deinit(&cursor->exec);
         alloc_free(alloc, cursor, 1, sizeof *cursor);
     }

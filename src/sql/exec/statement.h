@@ -36,7 +36,7 @@ enum sql_kind {
     SQL_QUERY = 1,   /* Gives rows, changes nothing. */
     SQL_CHANGE,      /* INSERT, UPDATE, DELETE; gives rows with RETURNING. */
     SQL_DEFINITION,  /* CREATE, DROP, ALTER, TRUNCATE. */
-    SQL_EXPLAIN,     /* Gives rows of text. */
+    SQL_EXPLAIN,     /* Gives rows of text; also COPY ... TO 'file', which gives none. */
     SQL_TRANSACTION, /* BEGIN, COMMIT, ROLLBACK, SAVEPOINT ...: struct ast_transaction. */
     SQL_SESSION,     /* SET, SHOW, PREPARE, EXECUTE, DEALLOCATE. */
 };
@@ -103,6 +103,15 @@ struct type sql_parameter_type(const struct sql_prepared *prepared, uint32_t num
 uint32_t sql_column_count(const struct sql_prepared *prepared);
 struct sql_column sql_column_at(const struct sql_prepared *prepared, uint32_t number);
 
+/* COPY with STDIN or STDOUT. OUT: rows of one column of type bytea, pieces of the output. */
+enum sql_copy { SQL_COPY_NONE = 0, SQL_COPY_IN, SQL_COPY_OUT };
+
+uint8_t sql_prepared_copy(const struct sql_prepared *prepared);
+
+/* Of a COPY: whether its bytes are no text, and how many columns it copies. */
+void sql_prepared_copied(const struct sql_prepared *prepared, bool *binary_out,
+                         uint32_t *column_count_out);
+
 /* ---- running ---- */
 
 struct sql_run_options {
@@ -130,6 +139,11 @@ TDBPLUS_CHECKED tdbplus_status sql_cursor_open(struct sql_prepared *prepared,
  * before the cursor is closed; check batch->selection. After a failure only close is left, and the
  * statement's changes are the caller's to roll back (savepoint). [waits] */
 TDBPLUS_CHECKED tdbplus_status sql_cursor_next(struct sql_cursor *cursor, struct batch *batch);
+
+/* SQL_COPY_IN: hands bytes over (they are copied), or says that there are no more. Until then
+ * sql_cursor_next() gives TDBPLUS_PENDING when it wants more. False when memory is out. */
+bool sql_cursor_put(struct sql_cursor *cursor, const void *data, size_t size);
+void sql_cursor_put_end(struct sql_cursor *cursor);
 
 /* Rows given or changed so far; after the end the number in the tag. */
 uint64_t sql_cursor_row_count(const struct sql_cursor *cursor);

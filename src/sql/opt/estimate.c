@@ -135,6 +135,8 @@ static double rows_at_depth(struct optimizer *optimizer, const struct plan *plan
         return (double)statistics.row_count + 1;
     case PLAN_SERIES:
         return 1000;
+    case PLAN_FILE:
+        return 100000;
     case PLAN_FILTER:
         return filter_rows(optimizer, plan, depth - 1);
     case PLAN_AGGREGATE:

@@ -67,6 +67,18 @@ static void prune_scan(const struct map *used, struct plan *plan)
     plan->column_count = kept;
 }
 
+static void prune_file(const struct map *used, struct plan *plan)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        if (is_used(used, &plan->columns[i])) {
+            plan->columns[kept] = plan->columns[i];
+            plan->file.positions[kept++] = plan->file.positions[i];
+        }
+    }
+    plan->column_count = kept;
+}
+
 static bool prune_project(struct map *used, struct plan *plan)
 {
     uint32_t kept = 0;
@@ -127,6 +139,9 @@ static bool use_node(struct map *used, struct plan *plan)
     switch ((enum plan_kind)plan->kind) {
     case PLAN_SCAN:
         prune_scan(used, plan);
+        return true;
+    case PLAN_FILE:
+        prune_file(used, plan);
         return true;
     case PLAN_PROJECT:
         return prune_project(used, plan);

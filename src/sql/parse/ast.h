@@ -74,6 +74,7 @@ enum ast_kind {
     AST_RENAME,
     AST_DROP,
     AST_TRUNCATE,
+    AST_COPY,
     AST_TRANSACTION,
     AST_SET,
     AST_SHOW,
@@ -688,6 +689,18 @@ struct ast_drop {
     struct ast_list names; /* AST_TABLE_REF each. */
     bool missing_ok;
     bool cascade;
+};
+
+struct ast_copy {
+    struct ast ast;
+    struct ast_table_ref *table; /* NULL: `query`. */
+    struct ast *query;
+    struct ast_names columns; /* None: all. */
+    bool from;
+    bool program;
+    const char *path;        /* NULL: STDIN or STDOUT. */
+    struct ast_list options; /* AST_OPTION; values may be AST_LIST or AST_STAR. */
+    struct ast *where;
 };
 
 struct ast_truncate {

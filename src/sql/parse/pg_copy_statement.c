@@ -248,6 +248,22 @@ static struct ast *copy_truncate(struct copier *copier, const TruncateStmt *sour
     return &node->ast;
 }
 
+static struct ast *copy_copy(struct copier *copier, const CopyStmt *source)
+{
+    COPY_MAKE(ast_copy, AST_COPY, -1)
+    if (source->relation != NULL) {
+        node->table = copy_table_ref(copier, source->relation);
+    }
+    copy_want(copier, source->query, &node->query);
+    copy_names(copier, source->attlist, &node->columns);
+    node->from = source->is_from;
+    node->program = source->is_program;
+    node->path = copy_text(copier, source->filename);
+    copy_want_list(copier, source->options, &node->options);
+    copy_want(copier, source->whereClause, &node->where);
+    return &node->ast;
+}
+
 static struct ast *copy_transaction(struct copier *copier, const TransactionStmt *source)
 {
     static const uint8_t kinds[] = {
@@ -332,7 +348,6 @@ static const struct {
     NodeTag tag;
     const char *name;
 } unknown_statements[] = {
-    {T_CopyStmt, "COPY"},
     {T_CreateSeqStmt, "CREATE SEQUENCE"},
     {T_AlterSeqStmt, "ALTER SEQUENCE"},
     {T_CreateSchemaStmt, "CREATE SCHEMA"},
@@ -438,6 +453,8 @@ struct ast *copy_statement(struct copier *copier, const Node *source)
         return copy_rename(copier, (const RenameStmt *)source);
     case T_DropStmt:
         return copy_drop(copier, (const DropStmt *)source);
+    case T_CopyStmt:
+        return copy_copy(copier, (const CopyStmt *)source);
     case T_TruncateStmt:
         return copy_truncate(copier, (const TruncateStmt *)source);
     default:

@@ -102,6 +102,7 @@ bool plan_each_slot(struct plan *plan, bool (*visit)(void *ctx, struct expr **sl
     case PLAN_VALUES:
     case PLAN_SCAN:
     case PLAN_SERIES:
+    case PLAN_FILE:
     case PLAN_FILTER:
     case PLAN_PROJECT:
     case PLAN_JOIN:
@@ -290,7 +291,7 @@ static void print_head(const struct plan *plan, struct buffer *buffer)
         [PLAN_LOCK] = "LockRows",     [PLAN_SAMPLE] = "Sample",
         [PLAN_WITH] = "With",         [PLAN_WORK] = "WorkTable Scan",
         [PLAN_INSERT] = "Insert",     [PLAN_UPDATE] = "Update",
-        [PLAN_DELETE] = "Delete",
+        [PLAN_DELETE] = "Delete",     [PLAN_FILE] = "File Scan",
     };
     if (plan->kind == PLAN_SCAN && plan->scan.access != NULL) {
         print_access(plan, buffer);
@@ -301,6 +302,10 @@ static void print_head(const struct plan *plan, struct buffer *buffer)
     switch (plan->kind) {
     case PLAN_SCAN:
         buffer_printf(buffer, " on %s", plan->scan.table_name);
+        break;
+    case PLAN_FILE:
+        buffer_printf(buffer, " on %s",
+                      plan->file.spec->path_count == 0 ? "STDIN" : plan->file.spec->paths[0]);
         break;
     case PLAN_CTE:
     case PLAN_WORK:

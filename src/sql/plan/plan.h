@@ -5,6 +5,7 @@
  * the optimiser changes them, the executor compiles them.
  */
 
+#include "files/source.h"
 #include "sql/func/aggregate.h"
 #include "sql/plan/expr.h"
 #include "txn/txn.h"
@@ -13,6 +14,7 @@ enum plan_kind {
     PLAN_VALUES = 1, /* Rows of expressions; one row without columns for a missing FROM. */
     PLAN_SCAN,
     PLAN_SERIES, /* generate_series() */
+    PLAN_FILE,   /* Rows of files, or handed over by COPY ... FROM STDIN. */
     PLAN_FILTER,
     PLAN_PROJECT,
     PLAN_AGGREGATE,
@@ -251,6 +253,7 @@ struct plan_change {
     uint64_t *arbiters; /* ON CONFLICT: ids of the unique indexes that count; 0: the key. */
     uint32_t arbiter_count;
     bool once;            /* MERGE: a row that is met again is an error. */
+    bool bulk;            /* INSERT: many rows may come, which nobody else reads. */
     bool silent;          /* Of a WITH query: the statement's tag does not count its rows. */
     bool has_hidden_key;  /* The last column is the hidden row id. */
     struct expr **checks; /* On the new row's columns; false is an error. */
@@ -277,6 +280,11 @@ struct plan_lock {
     uint8_t wait;     /* enum plan_lock_wait. */
 };
 
+struct plan_file {
+    const struct file_spec *spec;
+    uint32_t *positions; /* Of each output column in the spec. */
+};
+
 struct plan {
     uint8_t kind; /* enum plan_kind. */
     struct plan *left;
@@ -296,6 +304,7 @@ struct plan {
     union {
         uint32_t row_count; /* VALUES. */
         struct plan_scan scan;
+        struct plan_file file;
         struct {
             struct plan_aggregate *aggregates;
             uint32_t aggregate_count;

@@ -1,0 +1,164 @@
+/* COPY from and to the shell's own input and output, and \copy. */
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cli/shell.h"
+
+#define PIECE_SIZE 65536
+
+static void complain(struct shell *shell, const tdbplus_call *call)
+{
+    (void)fflush(stdout);
+    if (shell->source != NULL) {
+        (void)fprintf(stderr, "%s:%d: ", shell->source, shell->line);
+    }
+    shell_print_error(&call->error, "", 0);
+    shell_failed(shell);
+}
+
+static void close_copy(struct shell *shell)
+{
+    tdbplus_result_close(shell->copy);
+    shell->copy = NULL;
+}
+
+static void end_copy(struct shell *shell)
+{
+    tdbplus_call call = TDBPLUS_CALL_INIT;
+    if (!shell->copy_failed) {
+        if (tdbplus_copy_end(shell->copy, NULL, &call) == TDBPLUS_OK) {
+            (void)printf("%s\n", tdbplus_result_tag(shell->copy));
+        } else {
+            complain(shell, &call);
+        }
+    }
+    close_copy(shell);
+}
+
+static void put_piece(struct shell *shell, const char *data, size_t size)
+{
+    tdbplus_call call = TDBPLUS_CALL_INIT;
+    // After a failure the rest of the data is passed over, as psql does.
+    if (!shell->copy_failed && tdbplus_copy_put(shell->copy, data, size, &call) != TDBPLUS_OK) {
+        complain(shell, &call);
+        shell->copy_failed = true;
+    }
+}
+
+bool shell_copy_begin(struct shell *shell, tdbplus_result *result)
+{
+    if (tdbplus_result_copy(result).direction != TDBPLUS_COPY_IN) {
+        return false;
+    }
+    shell->copy = result;
+    shell->copy_failed = false;
+    return true;
+}
+
+void shell_copy_line(struct shell *shell, const char *line, size_t size, bool begins)
+{
+    size_t bare = size;
+    while (bare > 0 && (line[bare - 1] == '\n' || line[bare - 1] == '\r')) {
+        bare--;
+    }
+    if (begins && bare == 2 && line[0] == '\\' && line[1] == '.') {
+        end_copy(shell);
+        return;
+    }
+    put_piece(shell, line, size);
+}
+
+void shell_copy_rest(struct shell *shell, FILE *file)
+{
+    static char piece[PIECE_SIZE];
+    size_t size = 0;
+    while (file != NULL && (size = fread(piece, 1, sizeof piece, file)) > 0) {
+        put_piece(shell, piece, size);
+    }
+    end_copy(shell);
+}
+
+tdbplus_status shell_copy_out(tdbplus_result *result, tdbplus_call *call)
+{
+    tdbplus_status status = TDBPLUS_OK;
+    const tdbplus_value *values = NULL;
+    while ((status = tdbplus_result_next(result, &values, call)) == TDBPLUS_OK) {
+        if (fwrite(values[0].as.bytes.data, 1, values[0].as.bytes.size, stdout) !=
+            values[0].as.bytes.size) {
+            break;
+        }
+    }
+    return status == TDBPLUS_END ? TDBPLUS_OK : status;
+}
+
+/* ---- \copy ---- */
+
+/* The end of the word, quoted text or parentheses that begin at `at`. */
+static const char *token_end(const char *at)
+{
+    if (*at == '(') {
+        int depth = 0;
+        for (char quote = 0; *at != '\0'; at++) {
+            if (quote != 0) {
+                quote = *at == quote ? (char)0 : quote;
+            } else if (*at == '\'' || *at == '"') {
+                quote = *at;
+            } else {
+                depth += (*at == '(') - (*at == ')');
+            }
+            if (depth == 0) {
+                return at + 1;
+            }
+        }
+        return at;
+    }
+    if (*at == '\'' || *at == '"') {
+        const char *end = strchr(at + 1, *at);
+        return end == NULL ? at + strlen(at) : end + 1;
+    }
+    return at + strcspn(at, " \t(");
+}
+
+static bool is_word(const char *at, const char *end, const char *word)
+{
+    return (size_t)(end - at) == strlen(word) && strncasecmp(at, word, strlen(word)) == 0;
+}
+
+/* The same machine reads the file, so a \copy is a COPY whose file may stand without quotes. */
+void shell_copy_command(struct shell *shell, const char *text)
+{
+    struct buffer sql;
+    buffer_init(&sql, &alloc_system);
+    buffer_put_text(&sql, "COPY ");
+    const char *at = text;
+    bool place = false; // The next token says from where or to where.
+    while (*at != '\0') {
+        size_t blank = strspn(at, " \t");
+        buffer_put(&sql, at, blank);
+        at += blank;
+        const char *end = token_end(at);
+        bool named = is_word(at, end, "stdin") || is_word(at, end, "stdout");
+        if (is_word(at, end, "pstdin") || is_word(at, end, "pstdout")) {
+            at++;
+            named = true;
+        }
+        if (place && !named && *at != '\'' && !is_word(at, end, "program")) {
+            buffer_put_text(&sql, "'");
+            buffer_put(&sql, at, (size_t)(end - at));
+            buffer_put_text(&sql, "'");
+        } else {
+            buffer_put(&sql, at, (size_t)(end - at));
+        }
+        place = is_word(at, end, "from") || is_word(at, end, "to");
+        at = end;
+    }
+    if (sql.failed) {
+        (void)fprintf(stderr, "tdb: no memory for so long a command\n");
+        shell_failed(shell);
+    } else {
+        shell_run(shell, (const char *)sql.data, sql.size);
+    }
+    buffer_deinit(&sql);
+}

@@ -1,0 +1,55 @@
+#pragma once
+
+/*
+ * source: files as tables. A spec says which files and what is in them; a source reads their rows,
+ * whatever the format.
+ *
+ * Threads: a source has one user at a time.
+ */
+
+#include "files/csv.h"
+#include "files/format.h"
+#include "files/input.h"
+
+/* Everything is borrowed, and lives as long as what uses it. */
+struct file_spec {
+    uint8_t format; /* enum file_format. */
+    const char *const *paths;
+    uint32_t path_count;    /* 0: rows are handed over (STDIN). */
+    struct csv_options csv; /* FILE_TEXT, FILE_CSV. */
+    const struct file_column *columns;
+    uint32_t column_count;
+    const char *label; /* For CONTEXT: "COPY films"; NULL: "file" and its path. */
+};
+
+/* What a reading wants of a spec. */
+struct file_wanted {
+    const uint32_t *positions; /* Of columns; NULL: all. */
+    uint32_t position_count;
+    struct file_queue *queue; /* Where rows come from that are handed over. */
+    const struct text_style *style;
+};
+
+struct file_source;
+
+/* Nothing is opened before the first file_source_next(). */
+TDBPLUS_CHECKED tdbplus_status file_source_create(const struct file_spec *spec,
+                                                  const struct file_wanted *wanted,
+                                                  const struct alloc *alloc,
+                                                  struct file_source **source_out, struct err *err);
+
+/* NULL is fine. */
+void file_source_destroy(struct file_source *source);
+
+/*
+ * Fills `batch`, which was reset, with the next rows; TDBPLUS_END after the last of the last file.
+ * Columns may point into the source: reset the batch before the next call.
+ *
+ *   TDBPLUS_PENDING  the queue is empty for now
+ *   TDBPLUS_E_NOT_FOUND, TDBPLUS_E_IO, TDBPLUS_E_CORRUPT, TDBPLUS_E_SYNTAX, TDBPLUS_E_SQL, ...
+ */
+TDBPLUS_CHECKED tdbplus_status file_source_next(struct file_source *source, struct batch *batch,
+                                                struct err *err);
+
+/* Adds to an error about a row of the last batch where the row stands. */
+void file_source_context(const struct file_source *source, uint32_t row, struct err *err);

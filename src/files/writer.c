@@ -1,0 +1,122 @@
+#include "files/writer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct file_writer {
+    const struct alloc *alloc;
+    const struct file_spec *spec;
+    struct csv_writer csv;
+};
+
+tdbplus_status file_writer_create(const struct file_spec *spec, const struct text_style *style,
+                                  const struct alloc *alloc, struct file_writer **writer_out,
+                                  struct err *err)
+{
+    struct file_writer *writer = alloc_array(alloc, 1, sizeof *writer);
+    if (writer == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "no memory to write a file");
+    }
+    writer->alloc = alloc;
+    writer->spec = spec;
+    csv_writer_init(&writer->csv, &spec->csv, spec->columns, spec->column_count, alloc);
+    writer->csv.style = style;
+    *writer_out = writer;
+    return TDBPLUS_OK;
+}
+
+void file_writer_destroy(struct file_writer *writer)
+{
+    if (writer != NULL) {
+        csv_writer_deinit(&writer->csv);
+        alloc_free(writer->alloc, writer, 1, sizeof *writer);
+    }
+}
+
+static tdbplus_status check_out(const struct buffer *out, struct err *err)
+{
+    return out->failed ? err_set(err, TDBPLUS_E_NOMEM, "no memory to write a file") : TDBPLUS_OK;
+}
+
+tdbplus_status file_writer_begin(struct file_writer *writer, struct buffer *out, struct err *err)
+{
+    csv_write_header(&writer->csv, out);
+    return check_out(out, err);
+}
+
+tdbplus_status file_writer_put(struct file_writer *writer, const struct batch *batch,
+                               struct buffer *out, struct err *err)
+{
+    csv_write_batch(&writer->csv, batch, out);
+    return check_out(out, err);
+}
+
+tdbplus_status file_writer_end(struct file_writer *writer, struct buffer *out, struct err *err)
+{
+    (void)writer;
+    return check_out(out, err);
+}
+
+/* ---- where the bytes go ---- */
+
+/* Devices and pipes are no names to be taken over. */
+static bool has_temporary(const char *path)
+{
+    return strncmp(path, "/dev/", 5) != 0 && strncmp(path, "/proc/", 6) != 0;
+}
+
+tdbplus_status file_output_open(struct file_output *output, const char *path, struct err *err)
+{
+    *output = (struct file_output){.path = path};
+    int size = snprintf(output->temporary, sizeof output->temporary, "%s%s", path,
+                        has_temporary(path) ? ENV_TEMPORARY_SUFFIX : "");
+    if (size < 0 || (size_t)size >= sizeof output->temporary) {
+        return err_set_state(err, TDBPLUS_E_INVALID, "22023", "the name of the file is too long");
+    }
+    struct err reason = {0};
+    uint32_t flags = ENV_OPEN_READ | ENV_OPEN_WRITE | ENV_OPEN_CREATE;
+    tdbplus_status status =
+        env_open(env_real(), output->temporary, has_temporary(path) ? flags : ENV_OPEN_WRITE,
+                 &output->file, &reason);
+    if (status != TDBPLUS_OK) {
+        return err_set_state(err, status, status == TDBPLUS_E_NOT_FOUND ? "58P01" : "58030",
+                             "could not open file \"%s\" for writing: %s", path,
+                             status == TDBPLUS_E_NOT_FOUND ? "No such file or directory"
+                                                           : reason.text);
+    }
+    return has_temporary(path) ? env_truncate(env_real(), output->file, 0, err) : TDBPLUS_OK;
+}
+
+tdbplus_status file_output_write(struct file_output *output, struct span bytes, struct err *err)
+{
+    if (bytes.size > 0) {
+        TRY(env_write(env_real(), output->file, output->size, bytes.data, bytes.size, err));
+        output->size += bytes.size;
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status file_output_finish(struct file_output *output, struct err *err)
+{
+    env_close(env_real(), output->file);
+    output->file = NULL;
+    if (has_temporary(output->path)) {
+        TRY(env_rename(env_real(), output->temporary, output->path, err));
+    }
+    output->path = NULL;
+    return TDBPLUS_OK;
+}
+
+void file_output_abandon(struct file_output *output)
+{
+    if (output->path == NULL) {
+        return;
+    }
+    env_close(env_real(), output->file);
+    if (has_temporary(output->path)) {
+        // Nobody can do anything about one that stays.
+        tdbplus_status ignored = env_unlink(env_real(), output->temporary, NULL);
+        (void)ignored;
+    }
+    *output = (struct file_output){0};
+}
