@@ -433,6 +433,7 @@ tdbplus_status manifest_file_read(struct manifest *manifest, uint64_t number, ui
     TRY_OR(done, read_header(&source, number, err));
     TRY_OR(done, read_records(&source, &end, err));
     TRY_OR(done, judge_tail(&source, end, tail_out, err));
+    TRY_OR(done, manifest_proof_check(manifest, number, source.key, end, err));
     manifest->file = source.file;
     manifest->number = number;
     manifest->key = source.key;

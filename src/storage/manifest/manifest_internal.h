@@ -156,4 +156,14 @@ TDBPLUS_CHECKED tdbplus_status manifest_file_salvage(struct manifest *manifest, 
                                                                     uint64_t offset, uint64_t size),
                                                      void *damage_ctx, struct err *err);
 
+/* manifest_proof.c: notes up to where the file has records, when it is closed; and finds out whether
+ * the file `number` once had more of them than up to `end`: TDBPLUS_E_CORRUPT. [waits] */
+void manifest_proof_note(const struct manifest *manifest, uint64_t end);
+/* Removes what a crash left of writing one. [waits] */
+TDBPLUS_CHECKED tdbplus_status manifest_proof_sweep(const struct manifest *manifest,
+                                                    struct err *err);
+TDBPLUS_CHECKED tdbplus_status manifest_proof_check(const struct manifest *manifest,
+                                                    uint64_t number, uint64_t key, uint64_t end,
+                                                    struct err *err);
+
 void manifest_discard(const struct env *env, const char *path);

@@ -148,6 +148,7 @@ TEST(create_refuses_a_second_and_open_an_empty_directory)
 /* ---- damage ---- */
 
 #define EDITS 12u
+#define PROOF DIRECTORY "/manifest-proof"
 
 /* A manifest of one file: a snapshot and edits; where each edit ends, and the state after it. */
 struct history {
@@ -176,6 +177,12 @@ static void cut_file(const struct env *env, uint64_t size)
           TDBPLUS_OK);
     CHECK(env_truncate(env, file, size, NULL) == TDBPLUS_OK);
     env_close(env, file);
+}
+
+/* As if the process had died before it closed the manifest. */
+static void forget_proof(const struct env *env)
+{
+    CHECK(env_unlink(env, PROOF, NULL) == TDBPLUS_OK);
 }
 
 static void commit_random(struct manifest *manifest, struct model_entry (*after)[IDS])
@@ -248,7 +255,12 @@ static size_t state_at(uint64_t size)
 TEST(every_truncation_is_a_torn_edit_or_damage)
 {
     make_history(1);
-    for (uint64_t size = history.size; size > 0; size--) {
+    cut_file(history.env, history.ends[EDITS]);
+    check_state(EDITS); // The proof is of the last edit, not of the seal.
+    cut_file(history.env, history.ends[EDITS] - 1);
+    check_state(SIZE_MAX);
+    forget_proof(history.env);
+    for (uint64_t size = history.ends[EDITS]; size > 0; size--) {
         cut_file(history.env, size - 1);
         check_state(size - 1 < history.ends[0] ? SIZE_MAX : state_at(size - 1));
     }
@@ -266,9 +278,17 @@ TEST(flipped_bits_are_found_everywhere)
         check_state(at < history.ends[EDITS] ? SIZE_MAX : EDITS);
         poke(history.env, at, &history.file[at], 1);
     }
-    // Without a seal the last edit may have been torn, and only the last.
+    // Without a seal it is the proof beside the file that tells.
     uint8_t zeros[MANIFEST_RECORD_HEAD_SIZE] = {0};
     poke(history.env, history.ends[EDITS], zeros, sizeof zeros);
+    for (uint64_t at = 0; at < history.ends[EDITS]; at++) {
+        uint8_t byte = history.file[at] ^ 0x10;
+        poke(history.env, at, &byte, 1);
+        check_state(SIZE_MAX);
+        poke(history.env, at, &history.file[at], 1);
+    }
+    // Without both the last edit may have been torn, and only the last.
+    forget_proof(history.env);
     for (uint64_t at = 0; at < history.ends[EDITS]; at++) {
         uint8_t byte = history.file[at] ^ 0x10;
         poke(history.env, at, &byte, 1);
@@ -278,10 +298,38 @@ TEST(flipped_bits_are_found_everywhere)
     env_ram_destroy(history.env);
 }
 
+TEST(a_damaged_proof_proves_nothing)
+{
+    make_history(4);
+    uint8_t proof[40];
+    struct env_file *file = NULL;
+    CHECK(env_open(history.env, PROOF, ENV_OPEN_READ | ENV_OPEN_WRITE, &file, NULL) == TDBPLUS_OK);
+    CHECK(env_read(history.env, file, 0, proof, sizeof proof, NULL) == TDBPLUS_OK);
+    cut_file(history.env, history.ends[EDITS - 1]);
+    check_state(SIZE_MAX);
+    for (uint32_t bit = 0; bit < 8 * sizeof proof; bit++) {
+        uint8_t byte = proof[bit / 8] ^ (uint8_t)(1u << bit % 8);
+        CHECK(env_write(history.env, file, bit / 8, &byte, 1, NULL) == TDBPLUS_OK);
+        check_state(EDITS - 1);
+        CHECK(env_write(history.env, file, bit / 8, &proof[bit / 8], 1, NULL) == TDBPLUS_OK);
+    }
+    check_state(SIZE_MAX);
+    // One of another file, with a good checksum.
+    store_u64(proof + 24, load_u64(proof + 24) + 1);
+    store_u32(proof + 8, crc32c((struct span){proof + 12, sizeof proof - 12}));
+    CHECK(env_write(history.env, file, 0, proof, sizeof proof, NULL) == TDBPLUS_OK);
+    check_state(EDITS - 1);
+    CHECK(env_truncate(history.env, file, 39, NULL) == TDBPLUS_OK);
+    check_state(EDITS - 1);
+    env_close(history.env, file);
+    env_ram_destroy(history.env);
+}
+
 TEST(a_torn_edit_never_comes_back)
 {
     for (uint64_t at = 1; at < 60; at++) {
         make_history(at);
+        forget_proof(history.env);
         uint64_t begin = history.ends[EDITS - 1];
         uint8_t junk[MANIFEST_RECORD_HEAD_SIZE + 1];
         memset(junk, 0xA5, sizeof junk);
@@ -423,6 +471,7 @@ TEST(reading_only_changes_nothing)
 {
     make_history(7);
     cut_file(history.env, history.ends[EDITS] - 5);
+    forget_proof(history.env);
     struct manifest_options options = options_of(history.env);
     options.read_only = true;
     struct manifest *manifest = NULL;

@@ -136,6 +136,7 @@ struct segment_options {
     const char *path;
     uint64_t segment_id;        /* Must match the file's. */
     struct value_files *values; /* Shares value files with others; NULL: not. */
+    bool salvage;               /* Opens it without its footer or value files where it can. */
 };
 
 /*
@@ -360,6 +361,18 @@ struct segment_identity {
 TDBPLUS_CHECKED tdbplus_status segment_identify(const struct env *env, const char *path,
                                                 struct segment_identity *identity_out,
                                                 struct err *err);
+
+/* False for one opened with `salvage` of whose metadata no checksum holds: what pages say is
+ * checked page by page, but schema and paths of documents may be wrong, and only segment_read() and
+ * segment_value() may be used. */
+bool segment_is_proven(const struct segment *segment);
+
+/* True when documents were taken apart. */
+bool segment_has_paths(const struct segment *segment);
+
+/* The id of the value file `number`, below segment_values_count(), if that cannot be read; else 0.
+ */
+uint64_t segment_lost_values(const struct segment *segment, uint32_t number);
 
 /* What the rows were written by; lives as long as the segment. */
 const struct schema *segment_schema(const struct segment *segment);

@@ -119,7 +119,8 @@ struct segment_metadata {
     uint32_t value_file_count;
     uint32_t path_count; /* Sub-columns of documents: the last columns. */
     uint32_t path_size;
-    uint8_t more_zeroes[8];
+    uint32_t own_crc; /* Of the metadata with this field zero, for `tdb recover`; 0: not told. */
+    uint8_t more_zeroes[4];
 };
 
 _Static_assert(sizeof(struct segment_metadata) == 64, "on disk");

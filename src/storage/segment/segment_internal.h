@@ -46,6 +46,8 @@ struct segment {
     const struct alloc *alloc;
     struct segment_footer footer;
     uint64_t file_size;
+    bool is_salvaged; /* Opened by `tdb recover`: there is no `index`, and value files may be */
+    bool is_unproven; /* missing (NULL). No checksum of the metadata holds. */
     uint8_t *metadata;
     size_t metadata_size;
     char path[ENV_PATH_SIZE_MAX];
@@ -77,6 +79,15 @@ struct segment_page {
 };
 
 struct segment_page segment_page_of(const struct segment *segment, uint64_t row, uint32_t column);
+
+/* segment_salvage.c: calls `read_ends`; where the footer is damaged, finds the metadata behind the
+ * pages. [waits] */
+TDBPLUS_CHECKED tdbplus_status segment_find_ends(struct segment *segment,
+                                                 tdbplus_status (*read_ends)(struct segment *,
+                                                                             struct err *),
+                                                 struct err *err);
+/* True when the checksum inside the metadata holds. */
+bool segment_metadata_proves_itself(const struct segment *segment);
 
 /* A request to load that page. */
 struct page_request segment_page_request(const struct segment *segment,

@@ -68,8 +68,12 @@ static tdbplus_status read_metadata(struct segment *segment, struct err *err)
     segment->metadata_size = size;
     TRY(env_read(segment->source.env, segment->source.file, segment->footer.metadata_offset,
                  segment->metadata, size, err));
-    if (crc32c((struct span){segment->metadata, size}) != segment->footer.metadata_crc) {
-        return corrupt(segment, "the metadata's checksum does not hold", err);
+    if (crc32c((struct span){segment->metadata, size}) != segment->footer.metadata_crc &&
+        !segment_metadata_proves_itself(segment)) {
+        segment->is_unproven = true;
+        return segment->is_salvaged
+                   ? TDBPLUS_OK
+                   : corrupt(segment, "the metadata's checksum does not hold", err);
     }
     return TDBPLUS_OK;
 }
@@ -101,7 +105,7 @@ static tdbplus_status make_columns(struct segment *segment, const struct segment
     uint32_t plain_count = schema->column_count + head->with_begin;
     uint32_t path_count = segment->plan.path_count;
     if (head->with_begin > 1 || head->column_count != plain_count + path_count ||
-        schema->version != segment->footer.schema_version) {
+        (schema->version != segment->footer.schema_version && !segment->is_salvaged)) {
         return corrupt(segment, "the schema does not fit the rest", err);
     }
     segment->columns = alloc_array(segment->alloc, head->column_count, sizeof *segment->columns);
@@ -224,6 +228,9 @@ static tdbplus_status parse_metadata(struct segment *segment, struct err *err)
     if (!check_directory(segment)) {
         return corrupt(segment, "the directory of pages is impossible", err);
     }
+    if (segment->is_salvaged) {
+        return TDBPLUS_OK; // Nothing is looked up.
+    }
     TRY(pkindex_open(index, segment->alloc, &segment->index, err));
     bool keys_fit =
         segment->is_integer_key
@@ -255,7 +262,13 @@ static tdbplus_status open_values(struct segment *segment, const struct segment_
                                        .segment_path = options->path};
     for (uint32_t i = 0; i < segment->value_count; i++) {
         const struct segment_value_file *use = &segment->value_uses[i];
-        TRY(value_file_acquire(&files, use->file_id, use->footer_crc, &segment->values[i], err));
+        struct err why = {0};
+        tdbplus_status status =
+            value_file_acquire(&files, use->file_id, use->footer_crc, &segment->values[i], &why);
+        if (status != TDBPLUS_OK && status != TDBPLUS_E_NOMEM && segment->is_salvaged) {
+            continue; // Only the rows that need it are lost.
+        }
+        TRY(status == TDBPLUS_OK ? status : err_set(err, status, "%s", why.text));
         const struct value_file_footer *footer = &segment->values[i]->footer;
         if (use->value_bytes > footer->value_bytes || use->value_count > footer->value_count) {
             return corrupt(segment, "it refers to more values than a value file has", err);
@@ -295,7 +308,9 @@ tdbplus_status segment_open(const struct segment_options *options, struct segmen
                                            .cache_id = page_cache_new_id(options->cache)};
     tdbplus_status status = TDBPLUS_OK;
     TRY_OR(done, env_open(options->env, segment->path, ENV_OPEN_READ, &segment->source.file, err));
-    TRY_OR(done, read_ends(segment, err));
+    segment->is_salvaged = options->salvage;
+    TRY_OR(done,
+           options->salvage ? segment_find_ends(segment, read_ends, err) : read_ends(segment, err));
     TRY_OR(done, read_metadata(segment, err));
     TRY_OR(done, parse_metadata(segment, err));
     TRY_OR(done, open_values(segment, options, err));
@@ -313,6 +328,7 @@ static void close_segment(struct segment *segment, bool keep)
         return;
     }
     for (uint32_t i = 0; segment->values != NULL && i < segment->value_count; i++) {
+        // Nothing happens for one that was not there.
         value_file_release(segment->values[i], keep);
     }
     alloc_free(segment->alloc, segment->values, segment->value_count, sizeof(void *));

@@ -52,7 +52,7 @@ static struct value_file *file_of(const struct segment *segment, uint32_t positi
                                   struct value_place place)
 {
     uint32_t value_size = segment->columns[position].value_size;
-    if (place.file >= segment->value_count ||
+    if (place.file >= segment->value_count || segment->values[place.file] == NULL ||
         !value_file_has(segment->values[place.file], place, value_size)) {
         return NULL;
     }

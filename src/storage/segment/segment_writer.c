@@ -757,6 +757,10 @@ static tdbplus_status put_metadata(struct segment_writer *writer, struct buffer 
     pad_section(out, begin);
     put_section(out, begin, buffer_span(&paths));
     bool failed = schema.failed || paths.failed || out->failed;
+    if (!failed) {
+        head.own_crc = crc32c((struct span){out->data + begin, out->size - begin});
+        memcpy(out->data + begin, &head, sizeof head);
+    }
     buffer_deinit(&paths);
     buffer_deinit(&schema);
     return failed ? no_memory(err) : TDBPLUS_OK;

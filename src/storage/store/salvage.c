@@ -135,6 +135,29 @@ tdbplus_status salvage_add_schema(struct salvage *salvage, struct salvage_object
     return TDBPLUS_OK;
 }
 
+tdbplus_status salvage_schema_is_known(struct salvage *salvage, const struct salvage_object *object,
+                                       const struct schema *schema, bool *known_out,
+                                       struct err *err)
+{
+    const struct schema *known = salvage_schema(object, schema->version);
+    struct schema *copy = NULL;
+    *known_out = false;
+    if (schema->version == 0 || known == NULL) {
+        return TDBPLUS_OK;
+    }
+    TRY(copy_schema(salvage, schema, &copy, err));
+    struct buffer bytes[2] = {{.alloc = salvage->alloc}, {.alloc = salvage->alloc}};
+    schema_encode(known, &bytes[0]);
+    schema_encode(copy, &bytes[1]);
+    *known_out = !bytes[0].failed && !bytes[1].failed &&
+                 span_compare(buffer_span(&bytes[0]), buffer_span(&bytes[1])) == 0;
+    bool failed = bytes[0].failed || bytes[1].failed;
+    buffer_deinit(&bytes[0]);
+    buffer_deinit(&bytes[1]);
+    schema_destroy(copy);
+    return failed ? err_set(err, TDBPLUS_E_NOMEM, "recover: out of memory") : TDBPLUS_OK;
+}
+
 tdbplus_status salvage_describe(struct salvage *salvage, uint64_t id, struct span encoded,
                                 struct err *err)
 {
@@ -424,9 +447,14 @@ static tdbplus_status learn_schema(struct salvage *salvage, const struct salvage
                                       .alloc = salvage->alloc,
                                       .cache = salvage->target->cache,
                                       .path = path,
-                                      .segment_id = entry->id};
+                                      .segment_id = entry->id,
+                                      .salvage = true};
     struct err why = {0};
     tdbplus_status status = segment_open(&options, &segment, &why);
+    if (status == TDBPLUS_OK && !segment_is_proven(segment)) {
+        segment_close(segment);
+        status = TDBPLUS_E_CORRUPT;
+    }
     if (salvage_is_damage(status)) {
         return TDBPLUS_OK; // Told when its rows are read.
     }

@@ -76,6 +76,11 @@ TDBPLUS_CHECKED tdbplus_status salvage_add_schema(struct salvage *salvage,
                                                   struct salvage_object *object,
                                                   const struct schema *schema, struct err *err);
 const struct schema *salvage_schema(const struct salvage_object *object, uint32_t version);
+/* True when manifest or log tell of the same columns under that version. */
+TDBPLUS_CHECKED tdbplus_status salvage_schema_is_known(struct salvage *salvage,
+                                                       const struct salvage_object *object,
+                                                       const struct schema *schema, bool *known_out,
+                                                       struct err *err);
 /* Takes over what an encoded object says. TDBPLUS_E_CORRUPT when it says nonsense. */
 TDBPLUS_CHECKED tdbplus_status salvage_describe(struct salvage *salvage, uint64_t id,
                                                 struct span encoded, struct err *err);

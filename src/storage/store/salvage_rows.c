@@ -459,6 +459,53 @@ static void tell_segment(struct walk *walk, const struct err *why)
     salvage_tell(walk->salvage, &loss);
 }
 
+/*
+ * Metadata without a checksum that holds: pages tell whether they are what they should be, but not
+ * by which columns to read them. So the columns must be those that manifest or log tell of, and
+ * documents must be whole. See docs/decisions/0012.
+ */
+static tdbplus_status judge_metadata(struct walk *walk, struct err *err)
+{
+    bool known = true;
+    tdbplus_status status = TDBPLUS_OK;
+    if (!segment_is_proven(walk->segment)) {
+        status = salvage_schema_is_known(walk->salvage, walk->object, segment_schema(walk->segment),
+                                         &known, err);
+        known = known && !segment_has_paths(walk->segment);
+    }
+    if (status == TDBPLUS_OK && !known) {
+        status = err_set(err, TDBPLUS_E_CORRUPT,
+                         "its metadata are damaged, and nothing else tells how to read it");
+    }
+    if (status != TDBPLUS_OK) {
+        segment_close(walk->segment);
+        walk->segment = NULL;
+    }
+    return status;
+}
+
+/* Value files that cannot be read. Which rows that costs is told row by row. */
+static void tell_values(struct walk *walk)
+{
+    for (uint32_t i = 0; i < segment_values_count(walk->segment); i++) {
+        uint64_t id = segment_lost_values(walk->segment, i);
+        if (id == 0) {
+            continue;
+        }
+        char name[ENV_NAME_SIZE_MAX];
+        char what[ENV_NAME_SIZE_MAX + 80];
+        (void)snprintf(name, sizeof name, "values-%016" PRIx64, id);
+        (void)snprintf(what, sizeof what,
+                       "missing or damaged: rows of %s whose values are there are lost",
+                       walk->name);
+        struct store_loss loss = {.file = name,
+                                  .what = what,
+                                  .collection = salvage_name(walk->object),
+                                  .rows_known = true};
+        salvage_tell(walk->salvage, &loss);
+    }
+}
+
 static tdbplus_status open_segment(struct walk *walk, bool *opened_out, struct err *err)
 {
     struct salvage *salvage = walk->salvage;
@@ -468,9 +515,13 @@ static tdbplus_status open_segment(struct walk *walk, bool *opened_out, struct e
                                       .alloc = salvage->alloc,
                                       .cache = salvage->target->cache,
                                       .path = path,
-                                      .segment_id = walk->entry->id};
+                                      .segment_id = walk->entry->id,
+                                      .salvage = true};
     struct err why = {0};
     tdbplus_status status = segment_open(&options, &walk->segment, &why);
+    if (status == TDBPLUS_OK) {
+        status = judge_metadata(walk, &why);
+    }
     if (status == TDBPLUS_E_NOT_FOUND) {
         status = TDBPLUS_E_CORRUPT;
         (void)snprintf(why.text, sizeof why.text, "the file is missing");
@@ -492,6 +543,7 @@ static tdbplus_status walk_segment(struct walk *walk, struct err *err)
         return TDBPLUS_OK;
     }
     walk->schema = segment_schema(walk->segment);
+    tell_values(walk);
     uint32_t count = walk->schema->column_count;
     tdbplus_status status = TDBPLUS_OK;
     TRY_OR(done, load_deletes(walk, err));
