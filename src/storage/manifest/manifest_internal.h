@@ -156,8 +156,8 @@ TDBPLUS_CHECKED tdbplus_status manifest_file_salvage(struct manifest *manifest, 
                                                                     uint64_t offset, uint64_t size),
                                                      void *damage_ctx, struct err *err);
 
-/* manifest_proof.c: notes up to where the file has records, when it is closed; and finds out whether
- * the file `number` once had more of them than up to `end`: TDBPLUS_E_CORRUPT. [waits] */
+/* manifest_proof.c: notes up to where the file has records, when it is closed; and finds out if the
+ * file `number` once had more of them than up to `end`: TDBPLUS_E_CORRUPT. [waits] */
 void manifest_proof_note(const struct manifest *manifest, uint64_t end);
 /* Removes what a crash left of writing one. [waits] */
 TDBPLUS_CHECKED tdbplus_status manifest_proof_sweep(const struct manifest *manifest,
