@@ -185,7 +185,7 @@ static bool is_weekday(struct span word)
 }
 
 /* Abbreviations with one meaning in PostgreSQL's default set, in minutes. */
-static bool abbreviation_offset(struct span word, int32_t *offset_out)
+bool datetime_abbreviation(struct span word, int32_t *offset_out)
 {
     static const struct {
         const char *name;
@@ -255,7 +255,7 @@ static tdbplus_status set_word(const struct scan *scan, struct fields *fields, s
         return bad_syntax(scan, err);
     }
     fields->has_offset = true;
-    if (!abbreviation_offset(word, &fields->offset)) {
+    if (!datetime_abbreviation(word, &fields->offset)) {
         fields->zone = word;
     }
     return TDBPLUS_OK;

@@ -18,6 +18,9 @@ struct tz_finder {
     void *ctx;
 };
 
+/* Seconds east of Greenwich of a zone's abbreviation that has one meaning ("UTC", "CEST"). */
+bool datetime_abbreviation(struct span word, int32_t *offset_out);
+
 TDBPLUS_CHECKED tdbplus_status date_parse(struct span text, int32_t *date_out, struct err *err);
 TDBPLUS_CHECKED tdbplus_status time_parse(struct span text, int64_t *time_out, struct err *err);
 

@@ -1,4 +1,5 @@
 #include "sql/func/aggregate_internal.h"
+#include "types/range.h"
 
 #include <math.h>
 #include <string.h>
@@ -760,9 +761,13 @@ static const struct aggregate table[] = {
     AGGREGATE_END,
 };
 
-static const struct aggregate *const tables[] = {
-    table,           aggregates_collect, aggregates_edge,
-    aggregates_json, aggregates_vector,  aggregates_statistics};
+static const struct aggregate *const tables[] = {table,
+                                                 aggregates_collect,
+                                                 aggregates_edge,
+                                                 aggregates_json,
+                                                 aggregates_vector,
+                                                 aggregates_statistics,
+                                                 aggregates_packed};
 
 #define TABLE_COUNT (sizeof tables / sizeof *tables)
 
@@ -809,8 +814,11 @@ static uint32_t fitness(const struct aggregate *aggregate, const struct type *ty
     for (uint32_t i = 0; i < count; i++) {
         uint8_t want = aggregate->arguments[i];
         const struct func *cast = NULL;
-        if (want == types[i].id) {
+        if (want == types[i].id || (want == FUNC_ANY_RANGE && range_type(types[i])) ||
+            (want == FUNC_ANY_MULTIRANGE && multirange_type(types[i]))) {
             points += 100;
+        } else if (want == FUNC_ANY_RANGE || want == FUNC_ANY_MULTIRANGE) {
+            return 0;
         } else if (want == FUNC_ANY || want == FUNC_SAME) {
             points += 50;
         } else if (types[i].id == TYPE_NONE) {
@@ -834,6 +842,9 @@ static struct type result_type(const struct aggregate *aggregate, const struct t
         return arguments[0].id == TYPE_ARRAY ? arguments[0]
                                              : func_array_of(func_type_base(arguments[0]));
     }
+    if (aggregate->result == FUNC_ANY_MULTIRANGE) {
+        return range_type(arguments[0]) ? range_multirange(arguments[0]) : arguments[0];
+    }
     return type_of((enum type_id)aggregate->result);
 }
 
@@ -855,7 +866,7 @@ enum func_found aggregate_resolve(const char *name, const struct type *types, ui
     }
     for (uint32_t i = 0; i < count; i++) {
         // A vector keeps its dimension.
-        bool open = best->arguments[i] == FUNC_ANY || best->arguments[i] == FUNC_SAME ||
+        bool open = best->arguments[i] >= FUNC_ANY ||
                     (best->arguments[i] == TYPE_VECTOR && types[i].id == TYPE_VECTOR);
         arguments_out[i] = !open                      ? type_of((enum type_id)best->arguments[i])
                            : types[i].id == TYPE_NONE ? type_of(TYPE_TEXT)

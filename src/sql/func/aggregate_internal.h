@@ -43,3 +43,4 @@ extern const struct aggregate aggregates_json[];
 extern const struct aggregate aggregates_edge[];
 extern const struct aggregate aggregates_vector[];
 extern const struct aggregate aggregates_statistics[];
+extern const struct aggregate aggregates_packed[];

@@ -106,8 +106,8 @@ bool cast_find(struct type from, struct type to, enum func_cast_context context,
                                                     : &cast_array_assigned;
         return found;
     }
-    static const struct cast_line *const tables[] = {table_casts, table_casts_numeric,
-                                                     table_casts_time, table_casts_packed};
+    static const struct cast_line *const tables[] = {
+        table_casts, table_casts_numeric, table_casts_time, table_casts_packed, table_casts_range};
     for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
         for (const struct cast_line *line = tables[t]; line->func.name != NULL; line++) {
             if (line->from == from.id && line->to == to.id && line->context <= context) {

@@ -25,6 +25,7 @@ extern const struct cast_line table_casts[];
 extern const struct cast_line table_casts_numeric[];
 extern const struct cast_line table_casts_time[];
 extern const struct cast_line table_casts_packed[];
+extern const struct cast_line table_casts_range[];
 
 /* Reading and printing text: from and to any type. */
 extern const struct func cast_from_text;

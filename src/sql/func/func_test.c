@@ -104,11 +104,12 @@ static const char *sample(struct type type)
     case TYPE_JSON:
         return PICK(documents);
     case TYPE_ARRAY:
-        return type.element == TYPE_TEXT    ? PICK(text_arrays)
-               : type.element == TYPE_BOOL  ? "{t,f,NULL}"
-               : type.element == TYPE_JSON  ? "{1,null,NULL}"
-               : type.element == TYPE_BYTEA ? "{}"
-                                            : PICK(integer_arrays);
+        return type.element == TYPE_TEXT         ? PICK(text_arrays)
+               : type.element == TYPE_BOOL       ? "{t,f,NULL}"
+               : type.element == TYPE_JSON       ? "{1,null,NULL}"
+               : type.element == TYPE_BYTEA      ? "{}"
+               : packed_type(type_element(type)) ? "{empty}"
+                                                 : PICK(integer_arrays);
     case TYPE_BYTEA:
         return chance(2) == 0 ? "\\x" : "\\x00ff10";
     default:
@@ -137,10 +138,21 @@ static struct type type_for(uint8_t declared)
                : type_of((enum type_id)declared);
 }
 
+/* The same beside ranges, which say what the open type is. */
+static struct type type_in(const struct func *func, uint8_t declared)
+{
+    for (uint32_t i = 0; i < func->argument_count && declared == FUNC_SAME; i++) {
+        if (func->arguments[i] == FUNC_ANY_RANGE || func->arguments[i] == FUNC_ANY_MULTIRANGE) {
+            return type_of(TYPE_INT4);
+        }
+    }
+    return type_for(declared);
+}
+
 /* What the kernel gives: rows come as an array of them. */
 static struct type result_type_for(const struct func *func)
 {
-    struct type type = type_for(func->result);
+    struct type type = type_in(func, func->result);
     return (func->flags & FUNC_SET) != 0 && type.id != TYPE_ARRAY ? func_array_of(type) : type;
 }
 
@@ -204,7 +216,7 @@ static uint32_t check_function(const struct func *func)
     uint16_t rows[ROWS];
     uint32_t listed = 0;
     for (uint32_t a = 0; a < func->argument_count; a++) {
-        make_argument(type_for(func->arguments[a]), &arena, &arguments[a]);
+        make_argument(type_in(func, func->arguments[a]), &arena, &arguments[a]);
     }
     for (uint16_t row = 0; row < ROWS; row++) {
         rows[listed] = row;

@@ -51,6 +51,15 @@ extern const struct func table_regex[];
 extern const struct func table_series[];
 extern const struct func table_array_text[];
 extern const struct func table_packed[];
+extern const struct func table_range[];
+extern const struct func table_network[];
+extern const struct func table_bits[];
+extern const struct func table_money[];
+extern const struct func table_timetz[];
+extern const struct func table_alias[];
+
+/* What a name of the catalogue is called here; most are their own. */
+const char *func_alias(const char *name);
 
 #define FUNC_END                       \
     {                                  \

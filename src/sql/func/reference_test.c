@@ -79,6 +79,9 @@ static bool find_type(const char *name, struct type *type_out)
         {"\"any\"", "int4"},
         {"character", "bpchar"},
         {"bit varying", "varbit"},
+        {"anyrange", "int4range"},
+        {"anymultirange", "int4multirange"},
+        {"jsonpath", "text"},
     };
     char plain[512];
     (void)snprintf(plain, sizeof plain, "%s", name);
@@ -105,9 +108,24 @@ static bool find_type(const char *name, struct type *type_out)
 static bool is_syntax(const char *name)
 {
     static const char *const names[] = {
-        "row_number", "rank",       "dense_rank", "percent_rank",   "cume_dist",
-        "ntile",      "lag",        "lead",       "first_value",    "last_value",
-        "nth_value",  "jsonb_each", "json_each",  "json_each_text", "jsonb_each_text",
+        "row_number",
+        "rank",
+        "dense_rank",
+        "percent_rank",
+        "cume_dist",
+        "ntile",
+        "lag",
+        "lead",
+        "first_value",
+        "last_value",
+        "nth_value",
+        "jsonb_each",
+        "json_each",
+        "json_each_text",
+        "jsonb_each_text",
+        "percentile_cont",
+        "percentile_disc",
+        "mode",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(names[i], name) == 0) {
@@ -124,8 +142,9 @@ static bool works(const struct line *line, const struct type *types, uint32_t co
     struct type result;
     const struct aggregate *aggregate = NULL;
     if (strcmp(line->kind, "aggregate") == 0) {
-        return count <= 2 && aggregate_resolve(line->name, types, count, &aggregate, wanted,
-                                               &result) == FUNC_FOUND;
+        bool found = count <= 2 && aggregate_resolve(line->name, types, count, &aggregate, wanted,
+                                                     &result) == FUNC_FOUND;
+        return found || is_syntax(line->name);
     }
     bool is_operator = strcmp(line->kind, "operator") == 0;
     struct type type;

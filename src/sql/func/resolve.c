@@ -12,7 +12,8 @@ static const struct func *const tables[] = {
     table_system,      table_numeric,    table_time,          table_json,      table_array,
     table_misc,        table_vector,     table_number_format, table_time_make, table_json_build,
     table_json_change, table_jsonpath,   table_power,         table_string,    table_bytes,
-    table_regex,       table_series,     table_array_text,    table_packed,
+    table_regex,       table_series,     table_array_text,    table_packed,    table_range,
+    table_network,     table_bits,       table_money,         table_timetz,    table_alias,
 };
 
 #define TABLE_COUNT    (sizeof tables / sizeof *tables)
@@ -264,6 +265,19 @@ static uint32_t collect(const char *name, bool is_operator, const struct type *t
     return found;
 }
 
+/* True when nothing but unknown literals would decide the types of every candidate. */
+static bool all_open(const struct candidate *candidates, uint32_t found, const struct type *types,
+                     uint32_t count)
+{
+    bool open = true;
+    for (uint32_t i = 0; i < found; i++) {
+        struct poly poly;
+        open =
+            open && poly_solve(candidates[i].func, types, count, &poly) && !poly_is_settled(&poly);
+    }
+    return open;
+}
+
 enum func_found func_resolve(const char *name, bool is_operator, const struct type *types,
                              uint32_t count, struct func_match *match_out)
 {
@@ -276,6 +290,7 @@ enum func_found func_resolve(const char *name, bool is_operator, const struct ty
         is_operator && count == 2 && (types[0].id == TYPE_NONE) != (types[1].id == TYPE_NONE);
     struct candidate candidates[CANDIDATES_MAX];
     bool known = false;
+    name = is_operator ? name : func_alias(name);
     if (half_known) {
         assumed[0] = assumed[1] = types[0].id == TYPE_NONE ? types[1] : types[0];
         uint32_t found = collect(name, is_operator, assumed, count, candidates, &known);
@@ -294,7 +309,7 @@ enum func_found func_resolve(const char *name, bool is_operator, const struct ty
     left = left == 1 ? 1 : settle_unknown(candidates, found, types, count);
     left = left == 1 ? 1 : assume_same(candidates, found, types, count);
     if (left != 1) {
-        return FUNC_AMBIGUOUS;
+        return all_open(candidates, found, types, count) ? FUNC_INDETERMINATE : FUNC_AMBIGUOUS;
     }
     uint32_t chosen = 0;
     while (!candidates[chosen].alive) {

@@ -2,10 +2,12 @@
 
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/buffer.h"
 #include "sql/func/cast_internal.h"
 #include "sql/func/text_kernel.h"
+#include "sql/func/zone.h"
 #include "types/datetime.h"
 #include "types/numeric.h"
 
@@ -32,6 +34,27 @@ static struct datum argument(const struct func_call *call, uint32_t number, uint
         }                                                                           \
         return TDBPLUS_OK;                                                          \
     }
+
+/* The zone of the session for what has one, else NULL. */
+static const struct tz *zone_of(const struct func_call *call, struct type type)
+{
+    return type.id == TYPE_TIMESTAMPTZ ? zone_session(call) : NULL;
+}
+
+/* A moment as the local time of the session, and back; infinities stay. */
+static int64_t to_local(const struct func_call *call, int64_t moment)
+{
+    return timestamp_is_finite(moment)
+               ? moment + tz_offset_at(zone_session(call), moment) * US_PER_SECOND
+               : moment;
+}
+
+static int64_t from_local(const struct func_call *call, int64_t local)
+{
+    return timestamp_is_finite(local)
+               ? local - tz_offset_of_local(zone_session(call), local) * US_PER_SECOND
+               : local;
+}
 
 static tdbplus_status date_out_of_range(struct func_call *call)
 {
@@ -67,7 +90,8 @@ static tdbplus_status subtract_interval(struct func_call *call, int64_t timestam
 {
     struct interval negative;
     TRY(interval_negate(interval, &negative, call->err));
-    return timestamp_add(timestamp, &negative, NULL, timestamp_out, call->err);
+    return timestamp_add(timestamp, &negative, zone_of(call, call->result->type), timestamp_out,
+                         call->err);
 }
 
 static int64_t within_day(int64_t microseconds)
@@ -92,14 +116,18 @@ TIME_KERNEL(date_plus_time, int64_t midnight = 0;
             TRY(timestamp_of_date((int32_t)a.integer, &midnight, call->err));
             result.integer = timestamp_is_finite(midnight) ? midnight + b.integer : midnight)
 TIME_KERNEL(timestamp_plus_interval,
-            TRY(timestamp_add(a.integer, &b.interval, NULL, &result.integer, call->err)))
+            TRY(timestamp_add(a.integer, &b.interval, zone_of(call, result.type), &result.integer,
+                              call->err)))
 TIME_KERNEL(interval_plus_timestamp,
-            TRY(timestamp_add(b.integer, &a.interval, NULL, &result.integer, call->err)))
+            TRY(timestamp_add(b.integer, &a.interval, zone_of(call, result.type), &result.integer,
+                              call->err)))
 TIME_KERNEL(timestamp_minus_interval,
             TRY(subtract_interval(call, a.integer, &b.interval, &result.integer)))
 TIME_KERNEL(timestamp_minus_timestamp,
             TRY(timestamp_difference(a.integer, b.integer, &result.interval, call->err)))
 TIME_KERNEL(age, TRY(timestamp_age(a.integer, b.integer, &result.interval, call->err)))
+TIME_KERNEL(age_here, TRY(timestamp_age(to_local(call, a.integer), to_local(call, b.integer),
+                                        &result.interval, call->err)))
 TIME_KERNEL(time_plus_interval,
             result.integer = within_day(a.integer + within_day(b.interval.microseconds)))
 TIME_KERNEL(time_minus_interval,
@@ -126,7 +154,14 @@ TIME_KERNEL(timestamp_to_date, result.integer = date_of_timestamp(a.integer))
 TIME_KERNEL(timestamp_to_time, if (!timestamp_is_finite(a.integer)) return err_set_state(
                                    call->err, TDBPLUS_E_RANGE, "22008", "timestamp out of range");
             result.integer = within_day(a.integer))
-TIME_KERNEL(timestamp_same, result.integer = a.integer)
+TIME_KERNEL(date_to_moment, TRY(timestamp_of_date((int32_t)a.integer, &result.integer, call->err));
+            result.integer = from_local(call, result.integer))
+TIME_KERNEL(moment_to_date, result.integer = date_of_timestamp(to_local(call, a.integer)))
+TIME_KERNEL(moment_to_time, if (!timestamp_is_finite(a.integer)) return err_set_state(
+                                call->err, TDBPLUS_E_RANGE, "22008", "timestamp out of range");
+            result.integer = within_day(to_local(call, a.integer)))
+TIME_KERNEL(timestamp_to_moment, result.integer = from_local(call, a.integer))
+TIME_KERNEL(moment_to_timestamp, result.integer = to_local(call, a.integer))
 TIME_KERNEL(time_to_interval, result.interval.microseconds = a.integer)
 TIME_KERNEL(interval_to_time, result.integer = within_day(a.interval.microseconds))
 
@@ -145,9 +180,23 @@ static tdbplus_status find_field(struct func_call *call, struct span name, const
 static tdbplus_status truncate_row(struct func_call *call, uint32_t row, int64_t *timestamp_out)
 {
     enum datetime_field field;
-    TRY(find_field(call, text_argument(call, 0, row), "timestamp without time zone", &field));
-    return timestamp_truncate(argument(call, 1, row).integer, field, NULL, timestamp_out,
-                              call->err);
+    struct datum moment = argument(call, 1, row);
+    char type[64];
+    func_type_name(moment.type, type);
+    TRY(find_field(call, text_argument(call, 0, row), type, &field));
+    if (call->argument_count < 3) {
+        return timestamp_truncate(moment.integer, field, zone_of(call, moment.type), timestamp_out,
+                                  call->err);
+    }
+    struct zone zone = {0};
+    TRY(zone_find(call, text_argument(call, 2, row), &zone));
+    if (zone.tz != NULL || !timestamp_is_finite(moment.integer)) {
+        return timestamp_truncate(moment.integer, field, zone.tz, timestamp_out, call->err);
+    }
+    int64_t local = moment.integer + zone.offset * US_PER_SECOND;
+    TRY(timestamp_truncate(local, field, NULL, timestamp_out, call->err));
+    *timestamp_out -= zone.offset * US_PER_SECOND;
+    return TDBPLUS_OK;
 }
 
 TIME_KERNEL(truncate_timestamp, TRY(truncate_row(call, row, &result.integer)))
@@ -161,18 +210,45 @@ static bool grows(enum datetime_field field)
            field == FIELD_MILLENNIUM || field == FIELD_ISOYEAR || field == FIELD_EPOCH;
 }
 
+/* EXTRACT(timezone), (timezone_hour) and (timezone_minute); false for other fields. */
+static bool extract_zone(struct func_call *call, struct span name, int64_t moment,
+                         int64_t *value_out)
+{
+    static const struct {
+        const char *name;
+        int32_t divide;
+        int32_t modulo;
+    } fields[] = {{"timezone", 1, INT32_MAX},
+                  {"timezone_hour", 3600, INT32_MAX},
+                  {"timezone_minute", 60, 60}};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        if (name.size == strlen(fields[i].name) &&
+            strncasecmp((const char *)name.data, fields[i].name, name.size) == 0) {
+            int32_t offset = tz_offset_at(zone_session(call), moment);
+            *value_out = offset / fields[i].divide % fields[i].modulo;
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A field of a date, a timestamp or an interval as value / 10^scale; *null_out for infinities. */
 static tdbplus_status extract(struct func_call *call, uint32_t row, int64_t *value_out,
                               unsigned *scale_out, bool *null_out)
 {
     enum datetime_field field;
     struct datum value = argument(call, 1, row);
+    *null_out = false;
+    if (value.type.id == TYPE_TIMESTAMPTZ && timestamp_is_finite(value.integer) &&
+        extract_zone(call, text_argument(call, 0, row), value.integer, value_out)) {
+        *scale_out = 0;
+        return TDBPLUS_OK;
+    }
     if (!datetime_field_of(text_argument(call, 0, row), &field)) {
         char name[64]; // Worth making only for the message.
         func_type_name(value.type, name);
         return find_field(call, text_argument(call, 0, row), name, &field);
     }
-    *null_out = false;
     if (value.type.id == TYPE_TIME) {
         if (field >= FIELD_DAY && field != FIELD_EPOCH) {
             return err_set(call->err, TDBPLUS_E_UNSUPPORTED,
@@ -203,7 +279,8 @@ static tdbplus_status extract(struct func_call *call, uint32_t row, int64_t *val
         *scale_out = SCALE_INFINITE;
         return TDBPLUS_OK;
     }
-    *value_out = *null_out ? 0 : timestamp_extract(timestamp, field, NULL, scale_out);
+    *value_out =
+        *null_out ? 0 : timestamp_extract(timestamp, field, zone_of(call, value.type), scale_out);
     // A date's epoch counts whole days.
     if (value.type.id == TYPE_DATE && field == FIELD_EPOCH) {
         *value_out /= US_PER_SECOND;
@@ -279,6 +356,9 @@ done:
 TIME_KERNEL(age_today, int64_t now = call->context->transaction_time_us;
             int64_t rest = within_day(now);
             TRY(timestamp_age(now - rest, a.integer, &result.interval, call->err)))
+TIME_KERNEL(age_today_here, int64_t now = to_local(call, call->context->transaction_time_us);
+            TRY(timestamp_age(now - within_day(now), to_local(call, a.integer), &result.interval,
+                              call->err)))
 TIME_KERNEL(time_plus_date, int64_t midnight = 0;
             TRY(timestamp_of_date((int32_t)b.integer, &midnight, call->err));
             result.integer = timestamp_is_finite(midnight) ? midnight + a.integer : midnight)
@@ -376,13 +456,13 @@ static tdbplus_status to_timestamp(struct func_call *call)
 #define A FUNC_CAST_ASSIGNMENT
 const struct cast_line table_casts_time[] = {
     CAST(DA, TS, I, "timestamp", date_to_timestamp),
-    CAST(DA, TZ, I, "timestamptz", date_to_timestamp),
+    CAST(DA, TZ, I, "timestamptz", date_to_moment),
     CAST(TS, DA, A, "date", timestamp_to_date),
     CAST(TS, TI, A, "time", timestamp_to_time),
-    CAST(TS, TZ, I, "timestamptz", timestamp_same),
-    CAST(TZ, DA, A, "date", timestamp_to_date),
-    CAST(TZ, TI, A, "time", timestamp_to_time),
-    CAST(TZ, TS, A, "timestamp", timestamp_same),
+    CAST(TS, TZ, I, "timestamptz", timestamp_to_moment),
+    CAST(TZ, DA, A, "date", moment_to_date),
+    CAST(TZ, TI, A, "time", moment_to_time),
+    CAST(TZ, TS, A, "timestamp", moment_to_timestamp),
     CAST(TI, IV, I, "interval", time_to_interval),
     CAST(IV, TI, A, "time", interval_to_time),
     {TYPE_NONE, TYPE_NONE, 0, FUNC_END},
@@ -418,9 +498,10 @@ const struct func table_time[] = {
     {"*", 2, {F8, IV}, IV, OP, times_interval, "So many times."},
     {"/", 2, {IV, F8}, IV, OP, interval_divided, "A part of it."},
     {"age", 2, {TS, TS}, IV, 0, age, "Years, months, days and time between."},
-    {"age", 2, {TZ, TZ}, IV, 0, age, "Years, months, days and time between."},
+    {"age", 2, {TZ, TZ}, IV, FUNC_STABLE, age_here, "Years, months, days and time between."},
     {"date_trunc", 2, {TX, TS}, TS, 0, truncate_timestamp, "Cut to a field."},
     {"date_trunc", 2, {TX, TZ}, TZ, 0, truncate_timestamp, "Cut to a field."},
+    {"date_trunc", 3, {TX, TZ, TX}, TZ, 0, truncate_timestamp, "Cut to a field in a zone."},
     {"date_part", 2, {TX, DA}, F8, NL, date_part, "A field."},
     {"date_part", 2, {TX, TS}, F8, NL, date_part, "A field."},
     {"date_part", 2, {TX, TZ}, F8, NL, date_part, "A field."},
@@ -432,7 +513,7 @@ const struct func table_time[] = {
     {"extract", 2, {TX, IV}, NU, NL, extract_numeric, "A field."},
     {"extract", 2, {TX, TI}, NU, NL, extract_numeric, "A field."},
     {"age", 1, {TS}, IV, FUNC_STABLE, age_today, "Until the beginning of today."},
-    {"age", 1, {TZ}, IV, FUNC_STABLE, age_today, "Until the beginning of today."},
+    {"age", 1, {TZ}, IV, FUNC_STABLE, age_today_here, "Until the beginning of today."},
     {"+", 2, {TI, DA}, TS, OP, time_plus_date, "That time of that day."},
     {"+", 2, {IV, TI}, TI, OP, interval_plus_time, "Later by an interval, around the clock."},
     {"date_trunc", 2, {TX, IV}, IV, 0, truncate_interval, "Cut to a field."},

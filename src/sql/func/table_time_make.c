@@ -7,6 +7,7 @@
 
 #include "sql/func/time_format.h"
 #include "sql/func/value_kernel.h"
+#include "sql/func/zone.h"
 
 /* ---- to_char, to_date, to_timestamp ---- */
 
@@ -32,6 +33,13 @@ static tdbplus_status format_moment_row(struct func_call *call, uint32_t row, st
     result->is_null = !timestamp_is_finite(moment);
     if (result->is_null) {
         return TDBPLUS_OK;
+    }
+    if (call->arguments[0].type.id == TYPE_TIMESTAMPTZ) {
+        const struct tz *zone = zone_session(call);
+        parts.has_zone = true;
+        parts.offset = tz_offset_at(zone, moment);
+        parts.zone = zone == NULL ? "UTC" : tz_abbreviation_at(zone, moment);
+        moment += parts.offset * US_PER_SECOND;
     }
     civil_of_timestamp(moment, &parts.civil);
     parts.days = date_of_timestamp(moment);
@@ -115,6 +123,17 @@ static tdbplus_status make_moment_row(struct func_call *call, uint32_t row, stru
     }
     TRY(make_clock(call, row, 3, &time));
     int64_t moment = civil_to_days(calendar, (int32_t)month, day) * US_PER_DAY + time;
+    if (result->type.id == TYPE_TIMESTAMPTZ) {
+        struct zone zone = {.tz = zone_session(call)};
+        if (call->argument_count == 7) {
+            // Here, a sign is the usual one: minus is west.
+            struct span name = text_argument(call, 6, row);
+            bool is_offset = name.size > 0 && (name.data[0] == '+' || name.data[0] == '-');
+            TRY(zone_find(call, name, &zone));
+            zone.offset = is_offset ? -zone.offset : zone.offset;
+        }
+        moment -= zone_offset_of_local(&zone, moment) * US_PER_SECOND;
+    }
     result->integer = moment;
     return timestamp_in_range(moment) ? TDBPLUS_OK
                                       : kernel_error(call, "22008", "timestamp out of range");
@@ -435,89 +454,39 @@ static tdbplus_status overlaps_row(struct func_call *call, uint32_t row, struct 
 
 ROW_KERNEL(overlaps)
 
-/* ---- zones that need no files: UTC, and offsets ---- */
-
-static bool take_number(struct span *rest, int64_t *number_out)
-{
-    size_t digits = 0;
-    *number_out = 0;
-    while (digits < 2 && digits < rest->size && rest->data[digits] >= '0' &&
-           rest->data[digits] <= '9') {
-        *number_out = *number_out * 10 + (rest->data[digits++] - '0');
-    }
-    rest->data += digits;
-    rest->size -= digits;
-    return digits > 0;
-}
-
-static bool is_word(struct span text, const char *word)
-{
-    return text.size == strlen(word) && strncasecmp((const char *)text.data, word, text.size) == 0;
-}
-
-/* Seconds east of Greenwich. A sign in a name is POSIX's: plus is west. */
-static tdbplus_status zone_offset(struct func_call *call, struct span name, int64_t *offset_out)
-{
-    struct span rest = name;
-    int64_t hours = 0;
-    int64_t minutes = 0;
-    *offset_out = 0;
-    if (is_word(name, "utc") || is_word(name, "gmt") || is_word(name, "z") ||
-        is_word(name, "zulu") || is_word(name, "etc/utc") || is_word(name, "ut")) {
-        return TDBPLUS_OK;
-    }
-    if (rest.size > 3 && (strncasecmp((const char *)rest.data, "utc", 3) == 0 ||
-                          strncasecmp((const char *)rest.data, "gmt", 3) == 0)) {
-        rest.data += 3;
-        rest.size -= 3;
-    }
-    bool east = rest.size > 0 && rest.data[0] == '-';
-    bool sign = east || (rest.size > 0 && rest.data[0] == '+');
-    if (sign) {
-        rest.data++;
-        rest.size--;
-    }
-    bool good = sign && take_number(&rest, &hours);
-    if (good && rest.size > 0 && rest.data[0] == ':') {
-        rest.data++;
-        rest.size--;
-        good = take_number(&rest, &minutes);
-    }
-    if (!good || rest.size > 0 || hours > 24 || minutes > 59) {
-        return kernel_error(call, "22023", "time zone \"%.*s\" not recognized", (int)name.size,
-                            (const char *)name.data);
-    }
-    *offset_out = (hours * 60 + minutes) * (east ? 60 : -60);
-    return TDBPLUS_OK;
-}
+/* ---- zones ---- */
 
 /* AT TIME ZONE: a moment as a local time of the zone, or back. */
-static tdbplus_status move_zone(struct func_call *call, uint32_t row, int64_t offset,
+static tdbplus_status move_zone(struct func_call *call, uint32_t row, const struct zone *zone,
                                 struct datum *result)
 {
     struct datum moment = kernel_argument(call, 1, row);
     bool to_local = moment.type.id == TYPE_TIMESTAMPTZ;
     result->integer = moment.integer;
     if (timestamp_is_finite(moment.integer)) {
-        result->integer += (to_local ? offset : -offset) * US_PER_SECOND;
+        int64_t offset = to_local ? zone_offset_at(zone, moment.integer)
+                                  : -zone_offset_of_local(zone, moment.integer);
+        result->integer += offset * US_PER_SECOND;
+        if (!timestamp_in_range(result->integer)) {
+            return kernel_error(call, "22008", "timestamp out of range");
+        }
     }
     return TDBPLUS_OK;
 }
 
 static tdbplus_status zone_row(struct func_call *call, uint32_t row, struct datum *result)
 {
-    int64_t offset = 0;
-    TRY(zone_offset(call, text_argument(call, 0, row), &offset));
-    return move_zone(call, row, offset, result);
+    struct zone zone = {0};
+    TRY(zone_find(call, text_argument(call, 0, row), &zone));
+    return move_zone(call, row, &zone, result);
 }
 
 static tdbplus_status zone_interval_row(struct func_call *call, uint32_t row, struct datum *result)
 {
-    struct interval zone = kernel_argument(call, 0, row).interval;
-    if (zone.months != 0 || zone.days != 0) {
-        return kernel_error(call, "22023", "interval time zone must not include months or days");
-    }
-    return move_zone(call, row, zone.microseconds / US_PER_SECOND, result);
+    struct zone zone = {0};
+    struct interval interval = kernel_argument(call, 0, row).interval;
+    TRY(zone_of_interval(call, &interval, &zone));
+    return move_zone(call, row, &zone, result);
 }
 
 ROW_KERNEL(zone)
@@ -550,7 +519,20 @@ const struct func table_time_make[] = {
      0,
      make_moment,
      "The moment of year, month, day, hour, minute, second."},
-    {"make_timestamptz", 6, {I4, I4, I4, I4, I4, F8}, TZ, 0, make_moment, "The same moment."},
+    {"make_timestamptz",
+     6,
+     {I4, I4, I4, I4, I4, F8},
+     TZ,
+     FUNC_STABLE,
+     make_moment,
+     "The same here."},
+    {"make_timestamptz",
+     7,
+     {I4, I4, I4, I4, I4, F8, TX},
+     TZ,
+     0,
+     make_moment,
+     "The same in a zone."},
     {"make_interval",
      7,
      {I4, I4, I4, I4, I4, I4, F8},

@@ -301,17 +301,25 @@ static void put_clock(const struct time_parts *parts, const struct time_piece *p
     }
 }
 
-static void put_zone(const struct time_piece *piece, struct buffer *out)
+static void put_zone(const struct time_parts *parts, const struct time_piece *piece,
+                     struct buffer *out)
 {
+    uint32_t seconds = (uint32_t)(parts->offset < 0 ? -parts->offset : parts->offset);
+    char sign = parts->offset < 0 ? '-' : '+';
     switch (piece->pattern) {
     case PATTERN_ZONE:
-        put_name(piece, "UTC", 3, 0, out);
+        if (parts->has_zone) {
+            put_name(piece, parts->zone, strlen(parts->zone), 0, out);
+        }
         return;
     case PATTERN_ZONE_MINUTE:
-        buffer_put_text(out, "00");
+        buffer_printf(out, "%02u", seconds / 60 % 60);
         return;
     default:
-        buffer_put_text(out, "+00");
+        buffer_printf(out, "%c%02u", sign, seconds / 3600);
+        if (piece->pattern == PATTERN_ZONE_OFFSET && seconds / 60 % 60 != 0) {
+            buffer_printf(out, ":%02u", seconds / 60 % 60);
+        }
     }
 }
 
@@ -442,7 +450,7 @@ tdbplus_status time_format(const struct time_parts *parts, struct span format, s
                                  "invalid format specification for an interval value");
         }
         if (piece.pattern >= PATTERN_ZONE) {
-            put_zone(&piece, out);
+            put_zone(parts, &piece, out);
         } else if (piece.pattern >= PATTERN_HOUR_12 && piece.pattern <= PATTERN_MERIDIEM) {
             put_clock(parts, &piece, out);
         } else if (piece.pattern == PATTERN_ISO_YEAR ||

@@ -65,6 +65,9 @@ struct time_parts {
     int64_t days;  /* Since 1970; of a timestamp. */
     int64_t hours; /* Of an interval, any number. */
     bool is_interval;
+    bool has_zone; /* TZ and OF of the template print the two below; otherwise nothing. */
+    int32_t offset;
+    const char *zone;
 };
 
 TDBPLUS_CHECKED tdbplus_status time_format(const struct time_parts *parts, struct span format,
