@@ -57,6 +57,7 @@ bool bench_wanted(const char *list, const char *name);
 struct bench_result *bench_add(const char *name, const char *suffix, const char *unit,
                                double value);
 void bench_add_less(const char *name, const char *unit, double value); /* Less is better. */
+void bench_add_once(const char *name, double seconds); /* An operation that is done once. */
 
 double bench_now(void);
 uint64_t bench_random(uint64_t *state);

@@ -185,6 +185,14 @@ void bench_add_less(const char *name, const char *unit, double value)
     announce(result);
 }
 
+void bench_add_once(const char *name, double seconds)
+{
+    struct bench_result *result = bench_add(name, "", "s", seconds);
+    result->less_is_better = true;
+    result->p99_us = seconds * 1e6;
+    announce(result);
+}
+
 /* ---- workers: threads that each do their share of one case ---- */
 
 double bench_begin_sample(const struct bench_worker *worker, uint64_t i)
@@ -216,7 +224,8 @@ static double percentile_us(const struct bench_worker *workers, uint32_t count)
         total += workers[i].sample_count;
     }
     qsort(all, total, sizeof *all, compare_samples);
-    double result = total < 100 ? 0 : all[total - total / 100 - 1] / 1000.0;
+    // Of fewer than a hundred it is the longest.
+    double result = total == 0 ? 0 : all[total - total / 100 - 1] / 1000.0;
     free(all);
     return result;
 }

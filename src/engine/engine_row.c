@@ -355,10 +355,139 @@ static tdbplus_status get_work(void *arg, const struct call *call)
     return status;
 }
 
+#define GLANCE_COLUMN_COUNT_MAX 16u   /* Rows of more columns are read the long way, */
+#define GLANCE_BYTES_MAX        4096u /* as are those with more bytes, which are pinned. */
+
+/* What engine_value() does, for types that need no text made; false for others. */
+static bool show_value(const struct datum *datum, tdbplus_value *value)
+{
+    value->type = (tdbplus_type)datum->type.id;
+    value->is_null = datum->is_null;
+    switch ((enum type_id)datum->type.id) {
+    case TYPE_BOOL:
+        value->as.boolean = datum->boolean;
+        return true;
+    case TYPE_FLOAT4:
+    case TYPE_FLOAT8:
+        value->as.real = datum->real;
+        return true;
+    case TYPE_INT2:
+    case TYPE_INT4:
+    case TYPE_INT8:
+    case TYPE_DATE:
+    case TYPE_TIME:
+    case TYPE_TIMESTAMP:
+    case TYPE_TIMESTAMPTZ:
+        value->as.integer = datum->integer;
+        return true;
+    case TYPE_TEXT:
+    case TYPE_BYTEA:
+        value->as.bytes.data = datum->bytes.data;
+        value->as.bytes.size = datum->is_null ? 0 : datum->bytes.size;
+        return true;
+    case TYPE_NONE:
+    case TYPE_NUMERIC:
+    case TYPE_INTERVAL:
+    case TYPE_UUID:
+    case TYPE_JSON:
+    case TYPE_ARRAY:
+    case TYPE_ENUM:
+    case TYPE_VECTOR:
+        break;
+    }
+    return datum->is_null;
+}
+
+/* Makes the borrowed values the row's own; false when that is to be done the long way. */
+static bool show_row(const struct datum *data, uint32_t count, tdbplus_row *row)
+{
+    size_t size = count * sizeof *row->values;
+    for (uint32_t i = 0; i < count; i++) {
+        size += type_physical(data[i].type) == PHYSICAL_VIEW && !data[i].is_null
+                    ? data[i].bytes.size
+                    : 0;
+    }
+    tdbplus_value *values = size > GLANCE_BYTES_MAX ? NULL : arena_alloc(&row->batch.arena, size);
+    if (values == NULL) {
+        return false;
+    }
+    uint8_t *at = (uint8_t *)(values + count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!show_value(&data[i], &values[i])) {
+            return false;
+        }
+        if (type_physical(data[i].type) == PHYSICAL_VIEW && !data[i].is_null) {
+            memcpy(at, data[i].bytes.data, data[i].bytes.size);
+            values[i].as.bytes.data = at;
+            at += data[i].bytes.size;
+        }
+    }
+    row->values = values;
+    row->value_count = count;
+    return true;
+}
+
+/* The whole read, inside one epoch. TXN_GLANCE_UNKNOWN: nothing happened; TXN_GLANCE_ABSENT: *err
+ * says so. */
+static enum txn_glance glance_at(const struct row_args *args, const struct store_glance *glance,
+                                 struct err *err)
+{
+    struct datum data[GLANCE_COLUMN_COUNT_MAX];
+    struct datum key = {0};
+    const struct object *object = catalog_by_id(glance->catalog, args->collection->id);
+    if (object == NULL || args->value_count != 1 || args->values == NULL ||
+        object->schema->key_count != 1 || object->schema->column_count > GLANCE_COLUMN_COUNT_MAX) {
+        return TXN_GLANCE_UNKNOWN;
+    }
+    const struct schema_column *column = &object->schema->columns[object->schema->key_columns[0]];
+    tdbplus_row *row = args->row;
+    row->value_count = 0;
+    batch_reset(&row->batch);
+    if (args->values->is_null || engine_datum(args->values, column->type, column->name,
+                                              &row->batch.arena, &key, NULL) != TDBPLUS_OK) {
+        return TXN_GLANCE_UNKNOWN;
+    }
+    enum txn_glance answer =
+        txn_glance(args->collection->db->store, glance, object, &key, &row->key, data);
+    if (answer == TXN_GLANCE_ABSENT) {
+        err_clear(err);
+        (void)!no_row(object, err); // The status is known.
+    } else if (answer == TXN_GLANCE_FOUND && !show_row(data, object->schema->column_count, row)) {
+        answer = TXN_GLANCE_UNKNOWN;
+    }
+    return answer;
+}
+
+/* Most reads by key find all they need in memory, and then neither wait nor fail. False: this one
+ * must go the long way. */
+static bool get_by_glance(const struct row_args *args, tdbplus_call *api,
+                          tdbplus_status *status_out)
+{
+    struct store_glance glance;
+    struct err err;
+    store_glance_begin(args->collection->db->store, &glance);
+    enum txn_glance answer = glance_at(args, &glance, &err);
+    store_glance_end(&glance);
+    if (answer == TXN_GLANCE_UNKNOWN) {
+        return false;
+    }
+    *status_out = answer == TXN_GLANCE_FOUND ? TDBPLUS_OK : TDBPLUS_E_NOT_FOUND;
+    engine_report(api, &err, *status_out);
+    return true;
+}
+
 tdbplus_status tdbplus_get(tdbplus_collection *collection, tdbplus_txn *txn,
                            const tdbplus_value *key, uint32_t key_count, tdbplus_row *row,
                            tdbplus_call *call)
 {
+    if (txn == NULL && (call == NULL || call->done == NULL)) {
+        const struct row_args quick = {
+            .collection = collection, .values = key, .value_count = key_count, .row = row};
+        tdbplus_status status = TDBPLUS_OK;
+        if (get_by_glance(&quick, call, &status)) {
+            return status;
+        }
+    }
     struct row_args args = {
         .collection = collection, .txn = txn, .values = key, .value_count = key_count, .row = row};
     return engine_run(collection->db, call, get_work, &args, sizeof args);

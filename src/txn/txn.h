@@ -190,6 +190,22 @@ TDBPLUS_CHECKED tdbplus_status txn_get_many(struct txn *txn, const struct object
                                             const struct call *call);
 
 /*
+ * txn_get_now() for a row that is in memory, inside a glance: no memory is asked for, nothing is
+ * counted, and the bytes of values_out are borrowed until the glance ends. The key's values are of
+ * its columns' types and not null. TXN_GLANCE_UNKNOWN: txn_get_now() must be asked.
+ */
+struct store_glance;
+enum txn_glance {
+    TXN_GLANCE_UNKNOWN,
+    TXN_GLANCE_FOUND,
+    TXN_GLANCE_ABSENT,
+};
+
+enum txn_glance txn_glance(struct store *store, const struct store_glance *glance,
+                           const struct object *collection, const struct datum *key_values,
+                           struct buffer *scratch, struct datum *values_out);
+
+/*
  * Reads one row, all columns, as txn_get() in a transaction of its own would, without making one.
  * `collection` must be held by a catalog; `scratch` is for the key's bytes. [waits]
  */

@@ -800,6 +800,37 @@ tdbplus_status txn_get_now(struct store *store, const struct object *collection,
     return TDBPLUS_OK;
 }
 
+enum txn_glance txn_glance(struct store *store, const struct store_glance *glance,
+                           const struct object *collection, const struct datum *key_values,
+                           struct buffer *scratch, struct datum *values_out)
+{
+    const struct schema *schema = collection->schema;
+    struct segment_key key = {0};
+    uint8_t bytes[sizeof(uint64_t)];
+    if (schema->ttl_column_id != 0) {
+        return TXN_GLANCE_UNKNOWN;
+    }
+    if (key_is_integer(schema)) {
+        key.code = key_code_of_integer(key_values[0].integer);
+        store_u64_be(bytes, key.code);
+        key.key = (struct span){.data = bytes, .size = sizeof bytes};
+        key.hash = key_hash(key.key);
+    } else if (make_key(collection, key_values, scratch, &key, NULL) != TDBPLUS_OK) {
+        return TXN_GLANCE_UNKNOWN; // The long way says why.
+    }
+    struct row_place place = {0};
+    const struct version *version = store_glance_version(collection->collection);
+    if (!store_glance_find(version, &key, glance->timestamp, &place)) {
+        return TXN_GLANCE_UNKNOWN;
+    }
+    if (!place.found) { // X7
+        return store_visible_timestamp(store) == glance->timestamp ? TXN_GLANCE_ABSENT
+                                                                   : TXN_GLANCE_UNKNOWN;
+    }
+    return store_glance_row(version, &place, schema, values_out) ? TXN_GLANCE_FOUND
+                                                                 : TXN_GLANCE_UNKNOWN;
+}
+
 /* ---- writing one row without a transaction ---- */
 
 #define ROW_SIZE_USUAL 512u

@@ -76,6 +76,7 @@ void memtable_destroy(struct memtable *memtable)
     if (memtable == NULL) {
         return;
     }
+    filter_deinit(memtable);
     tree_deinit(memtable);
     chunks_deinit(memtable);
     arena_deinit(&memtable->values);
@@ -107,7 +108,7 @@ tdbplus_status memtable_reserve(struct memtable *memtable, uint32_t row_count, s
         return err_set(err, TDBPLUS_E_LIMIT, "memtable: %u rows and %u more", have, row_count);
     }
     bool is_done = chunks_reserve(memtable, row_count) && tree_reserve(memtable, row_count) &&
-                   values_reserve(memtable, byte_count);
+                   filter_reserve(memtable, row_count) && values_reserve(memtable, byte_count);
     note_size(memtable);
     if (!is_done) {
         return err_set(err, TDBPLUS_E_NOMEM, "memtable: room for %u rows, %zu bytes", row_count,
@@ -150,6 +151,9 @@ uint32_t memtable_put(struct memtable *memtable, struct span key, uint64_t code,
     // The row is complete before anything leads to it: count, tree, in this order (K1).
     chunk_fill(memtable, row, key, values, timestamp, place.row);
     widen_codes(memtable, code);
+    if (place.row == MEMTABLE_ROW_NONE) {
+        filter_add(memtable, &probe);
+    }
     atomic_store_explicit(&memtable->row_count, row + 1, memory_order_release);
     bool ended =
         place.row != MEMTABLE_ROW_NONE && chunk_end_row(memtable, place.row, timestamp, false);
@@ -174,7 +178,7 @@ uint32_t memtable_newest(const struct memtable *memtable, struct span key, uint6
         return MEMTABLE_ROW_NONE;
     }
     const struct probe probe = probe_of(memtable, key, code);
-    return tree_find(memtable, &probe);
+    return filter_may_contain(memtable, &probe) ? tree_find(memtable, &probe) : MEMTABLE_ROW_NONE;
 }
 
 /* The version visible at `snapshot` among `row` and the older ones. */
@@ -217,22 +221,49 @@ uint32_t memtable_find(const struct memtable *memtable, struct span key, uint64_
     return memtable_visible(memtable, memtable_newest(memtable, key, code), snapshot);
 }
 
+/* Keys of a batch that may be there, packed, and which of the caller's they are. */
+struct probe_group {
+    uint32_t count;
+    uint32_t numbers[TREE_BATCH_COUNT_MAX];
+    struct probe probes[TREE_BATCH_COUNT_MAX];
+};
+
+/* Fills the group with the next keys that the filter lets through; returns where it stopped. */
+static uint32_t next_group(const struct memtable *memtable, const struct memtable_key *keys,
+                           uint32_t at, uint32_t count, struct probe_group *group)
+{
+    group->count = 0;
+    for (; at < count && group->count < TREE_BATCH_COUNT_MAX; at++) {
+        struct probe *probe = &group->probes[group->count];
+        *probe = probe_of(memtable, keys[at].key, keys[at].code);
+        group->numbers[group->count] = at;
+        group->count += !is_outside(memtable, probe->code) && filter_may_contain(memtable, probe);
+    }
+    return at;
+}
+
 void memtable_find_batch(const struct memtable *memtable, const struct memtable_key *keys,
                          uint32_t count, uint64_t snapshot, uint32_t *rows_out)
 {
-    struct probe probes[TREE_BATCH_COUNT_MAX];
-    for (uint32_t done = 0; done < count;) {
-        uint32_t rest = count - done;
-        uint32_t size = rest < TREE_BATCH_COUNT_MAX ? rest : TREE_BATCH_COUNT_MAX;
-        for (uint32_t i = 0; i < size; i++) {
-            probes[i] = probe_of(memtable, keys[done + i].key, keys[done + i].code);
-        }
-        tree_find_batch(memtable, probes, size, rows_out + done);
-        for (uint32_t i = 0; i < size; i++) {
-            rows_out[done + i] = memtable_visible(memtable, rows_out[done + i], snapshot);
-        }
-        done += size;
+    for (uint32_t i = 0; i < count; i++) {
+        rows_out[i] = MEMTABLE_ROW_NONE;
+        memtable_find_prefetch(memtable, &keys[i]);
     }
+    for (uint32_t at = 0; at < count;) {
+        struct probe_group group;
+        uint32_t rows[TREE_BATCH_COUNT_MAX];
+        at = next_group(memtable, keys, at, count, &group);
+        tree_find_batch(memtable, group.probes, group.count, rows);
+        for (uint32_t i = 0; i < group.count; i++) {
+            rows_out[group.numbers[i]] = memtable_visible(memtable, rows[i], snapshot);
+        }
+    }
+}
+
+void memtable_find_prefetch(const struct memtable *memtable, const struct memtable_key *key)
+{
+    const struct probe probe = probe_of(memtable, key->key, key->code);
+    filter_prefetch(memtable, &probe);
 }
 
 void memtable_prefetch(const struct memtable *memtable, uint64_t code)

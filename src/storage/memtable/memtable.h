@@ -75,6 +75,9 @@ struct memtable_key {
 void memtable_find_batch(const struct memtable *memtable, const struct memtable_key *keys,
                          uint32_t count, uint64_t snapshot, uint32_t *rows_out);
 
+/* Asks for the memory that a look for the key reads first. */
+void memtable_find_prefetch(const struct memtable *memtable, const struct memtable_key *key);
+
 /* The newest version of `key`, ended or not, or MEMTABLE_ROW_NONE. */
 uint32_t memtable_newest(const struct memtable *memtable, struct span key, uint64_t code);
 

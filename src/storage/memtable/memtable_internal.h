@@ -139,9 +139,12 @@ struct memtable {
     _Atomic uint64_t code_max;
     _Atomic(struct node *) root;
     _Atomic(struct chunk_directory *) directory;
+    _Atomic(struct key_filter *) filter; /* NULL while there are few rows. */
     _Atomic size_t size_bytes;
     struct chunk_layout_column layout[];
 };
+
+struct key_filter; /* memtable_filter.c */
 
 /* Makes places for `row_count` more rows; false when memory is out. */
 bool chunks_reserve(struct memtable *memtable, uint32_t row_count);
@@ -219,3 +222,16 @@ uint32_t tree_copy_leaf(const struct node *leaf, struct memtable_entries *entrie
 /* Reader: the first leaf, or one that was the last a moment ago (go on to the right); NULL when the
  * tree is empty. */
 const struct node *tree_edge(const struct memtable *memtable, bool last);
+
+/* ---- which keys there may be: memtable_filter.c ---- */
+
+/* Makes sure that `row_count` more keys have their place; false when memory is out. */
+bool filter_reserve(struct memtable *memtable, uint32_t row_count);
+void filter_deinit(struct memtable *memtable);
+
+/* Writer: before the tree leads to the row. */
+void filter_add(struct memtable *memtable, const struct probe *probe);
+
+/* Reader: false when no row has the key that was put before the reader's snapshot was taken. */
+bool filter_may_contain(const struct memtable *memtable, const struct probe *probe);
+void filter_prefetch(const struct memtable *memtable, const struct probe *probe);

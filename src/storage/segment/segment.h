@@ -227,6 +227,13 @@ TDBPLUS_CHECKED tdbplus_status segment_seek_end(struct segment *segment,
                                                 const struct segment_seek *seek, uint64_t *row_out,
                                                 struct err *err);
 
+/*
+ * segment_find() inside an epoch of the cache's, never waiting; false: what leads to the key is not
+ * all cached.
+ */
+bool segment_find_cached(const struct segment *segment, const struct segment_key *key,
+                         uint64_t *row_out, uint32_t *version_count_out);
+
 /* Asks the memory for what a coming segment_find() reads first. Never waits. */
 void segment_find_prefetch(const struct segment *segment, const struct segment_key *key);
 
@@ -239,6 +246,11 @@ TDBPLUS_CHECKED tdbplus_status segment_begin(struct segment *segment, uint64_t r
 TDBPLUS_CHECKED tdbplus_status segment_value(struct segment *segment, uint64_t row,
                                              uint32_t column_position, struct batch *batch,
                                              struct datum *datum_out, struct err *err);
+
+/* The same inside an epoch of the cache's, never waiting; bytes are borrowed until it is left.
+ * False: the page is not cached, or the value lies elsewhere or in parts. */
+bool segment_value_cached(const struct segment *segment, uint64_t row, uint32_t column_position,
+                          struct datum *datum_out);
 
 /* Brings what a coming segment_value() reads into the cache, if its page is in memory. Never waits.
  * Call it some values ahead. */

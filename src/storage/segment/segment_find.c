@@ -204,6 +204,89 @@ tdbplus_status segment_find(struct segment *segment, const struct segment_key *k
     return TDBPLUS_OK;
 }
 
+/* The page with `row` of the key column, if it is cached. */
+static struct page *peek_keys(const struct segment *segment, const struct segment_page *part)
+{
+    struct page *page = page_cache_peek(&segment->slots[part->page]);
+    if (page != NULL) {
+        page_touch(page);
+    }
+    return page;
+}
+
+/* rank_integer() inside an epoch. */
+static bool rank_integer_cached(const struct segment *segment, struct pkrange range, uint64_t code,
+                                struct position *position)
+{
+    int64_t value = key_integer_of_code(code);
+    for (uint64_t row = range.first; row < range.end;) {
+        struct segment_page part = segment_page_of(segment, row, segment->key_column);
+        const struct page *page = peek_keys(segment, &part);
+        if (page == NULL) {
+            return false;
+        }
+        uint64_t end = part.first_row + part.row_count;
+        end = end < range.end ? end : range.end;
+        struct simd_rank rank =
+            rank_in_page(page, (uint32_t)(row - part.first_row), (uint32_t)(end - row), value);
+        position->row += rank.below;
+        position->count += rank.equal;
+        row = end;
+    }
+    return true;
+}
+
+/* rank_bytes() inside an epoch, where the key is one column and the window lies in one page. */
+static bool rank_bytes_cached(const struct segment *segment, struct pkrange range, struct span key,
+                              struct position *position)
+{
+    if (range.first >= range.end) {
+        return true;
+    }
+    struct segment_page part = segment_page_of(segment, range.first, segment->key_column);
+    if (!segment->is_bytes_key || range.end > part.first_row + part.row_count) {
+        return false;
+    }
+    const struct page *page = peek_keys(segment, &part);
+    if (page == NULL) {
+        return false;
+    }
+    uint32_t low = (uint32_t)(range.first - part.first_row);
+    uint32_t end = (uint32_t)(range.end - part.first_row);
+    for (uint32_t high = end; low < high;) {
+        uint32_t middle = (low + high) / 2;
+        bool below = span_compare(page_bytes(page, middle), key) < 0;
+        low = below ? middle + 1 : low;
+        high = below ? high : middle;
+    }
+    position->row = part.first_row + low;
+    while (low + position->count < end &&
+           span_compare(page_bytes(page, low + position->count), key) == 0) {
+        position->count++;
+    }
+    return true;
+}
+
+bool segment_find_cached(const struct segment *segment, const struct segment_key *key,
+                         uint64_t *row_out, uint32_t *version_count_out)
+{
+    struct position position = {0};
+    if (pkindex_may_contain(segment->index, key->hash)) {
+        struct pkrange range = find_window(segment, key);
+        prefetch_heads(segment, range.first);
+        position.row = range.first;
+        bool is_known = segment->is_integer_key
+                            ? rank_integer_cached(segment, range, key->code, &position)
+                            : rank_bytes_cached(segment, range, key->key, &position);
+        if (!is_known) {
+            return false;
+        }
+    }
+    *row_out = position.count > 0 ? position.row : SEGMENT_ROW_NONE;
+    *version_count_out = position.count;
+    return true;
+}
+
 void segment_find_prefetch(const struct segment *segment, const struct segment_key *key)
 {
     pkindex_prefetch(segment->index, key->hash);

@@ -111,6 +111,21 @@ tdbplus_status segment_value(struct segment *segment, uint64_t row, uint32_t col
                         : segment_assemble_one(segment, tree, row, batch, datum_out, err);
 }
 
+bool segment_value_cached(const struct segment *segment, uint64_t row, uint32_t column_position,
+                          struct datum *datum_out)
+{
+    ASSERT(row < segment->row_count && column_position < segment->column_count);
+    struct segment_place place = segment_locate(segment, row, column_position);
+    struct page *page = page_cache_peek(&segment->slots[place.page]);
+    if (page == NULL || (page->flags & PAGE_FLAG_EXTERNAL) != 0 ||
+        segment_tree(segment, column_position) != NULL) {
+        return false;
+    }
+    page_touch(page);
+    page_datum(page, segment->columns[column_position].type, place.row, datum_out);
+    return true;
+}
+
 void segment_value_prefetch(struct segment *segment, uint64_t row, uint32_t column_position)
 {
     ASSERT(row < segment->row_count && column_position < segment->column_count);

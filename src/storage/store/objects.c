@@ -261,15 +261,21 @@ static void catalog_free(struct catalog *catalog)
     alloc_free(alloc, catalog, 1, sizeof *catalog);
 }
 
-struct catalog *catalog_acquire(struct store *store)
+struct catalog *catalog_visible(struct store *store)
 {
-    struct epoch_ticket ticket = epoch_enter(&store->epoch);
     struct catalog *catalog = atomic_load_explicit(&store->catalog, memory_order_acquire);
     if (catalog->timestamp > store_visible_timestamp(store)) {
         // NULL: it has become visible meanwhile.
         struct catalog *before = atomic_load_explicit(&catalog->before, memory_order_acquire);
         catalog = before == NULL ? catalog : before;
     }
+    return catalog;
+}
+
+struct catalog *catalog_acquire(struct store *store)
+{
+    struct epoch_ticket ticket = epoch_enter(&store->epoch);
+    struct catalog *catalog = catalog_visible(store);
     atomic_fetch_add_explicit(&catalog->refs, 1, memory_order_relaxed);
     epoch_exit(&store->epoch, ticket);
     return catalog;

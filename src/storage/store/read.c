@@ -40,6 +40,10 @@ tdbplus_status version_find(struct version *version, const struct segment_key *k
     for (uint32_t s = 0; s < version->segment_count && s < PREFETCH_SEGMENT_COUNT_MAX; s++) {
         segment_find_prefetch(version->segments[s]->segment, key);
     }
+    const struct memtable_key table_key = {.key = key->key, .code = key->code};
+    for (uint32_t t = 0; t < version->table_count; t++) {
+        memtable_find_prefetch(version->tables[t]->memtable, &table_key);
+    }
     for (uint32_t t = 0; t < version->table_count; t++) {
         uint32_t row = memtable_find(version->tables[t]->memtable, key->key, key->code, snapshot);
         if (row != MEMTABLE_ROW_NONE) {

@@ -289,6 +289,9 @@ void catalog_settle(struct store *store);
 /* The one that counts at a timestamp just read from store_visible_timestamp(). Under
  * `snapshot_latch`. */
 struct catalog *catalog_at_timestamp(struct store *store, uint64_t timestamp);
+/* Inside an epoch: the catalog that counts now. */
+struct catalog *catalog_visible(struct store *store);
+
 struct object_ref *catalog_find_id(const struct catalog *catalog, uint64_t id);
 
 /* ---- apply.c: shared by commit and recovery ---- */

@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 
+#include "base/epoch.h"
 #include "storage/memtable/memtable.h"
 #include "storage/segment/segment.h"
 #include "storage/store/store.h"
@@ -110,6 +111,31 @@ TDBPLUS_CHECKED tdbplus_status version_row(struct version *version, const struct
                                            const struct schema *schema, const uint32_t *positions,
                                            uint32_t position_count, struct batch *batch,
                                            struct datum *values_out, struct err *err);
+
+/*
+ * A look at the store that counts no references: what is found stays until store_glance_end(), and
+ * the caller neither waits nor calls what may wait before that. Answers only what is in memory.
+ */
+struct store_glance {
+    struct epoch *epoch;
+    struct epoch_ticket ticket;
+    const struct catalog *catalog; /* Borrowed, like all that follows from it. */
+    uint64_t timestamp;            /* Newest commit that readers may see. */
+};
+
+void store_glance_begin(struct store *store, struct store_glance *glance_out);
+void store_glance_end(struct store_glance *glance);
+
+/* The collection's parts; to be taken after the timestamp they are read at. */
+const struct version *store_glance_version(const struct collection *collection);
+
+/* version_find() where that needs no waiting; false: it does, and *place_out is untouched. */
+bool store_glance_find(const struct version *version, const struct segment_key *key,
+                       uint64_t snapshot, struct row_place *place_out);
+
+/* All columns of `schema` of a row, their bytes borrowed; false: version_row() must be asked. */
+bool store_glance_row(const struct version *version, const struct row_place *place,
+                      const struct schema *schema, struct datum *values_out);
 
 /* The newest schema of a collection and the one with that version (NULL: unknown). */
 const struct schema *collection_schema(const struct collection *collection, uint32_t version);
