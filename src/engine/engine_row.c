@@ -363,7 +363,7 @@ static bool show_value(const struct datum *datum, tdbplus_value *value)
 {
     value->type = (tdbplus_type)datum->type.id;
     value->is_null = datum->is_null;
-    switch ((enum type_id)datum->type.id) {
+    switch (datum->type.id) { // A number: types to come are read the long way.
     case TYPE_BOOL:
         value->as.boolean = datum->boolean;
         return true;
@@ -385,17 +385,9 @@ static bool show_value(const struct datum *datum, tdbplus_value *value)
         value->as.bytes.data = datum->bytes.data;
         value->as.bytes.size = datum->is_null ? 0 : datum->bytes.size;
         return true;
-    case TYPE_NONE:
-    case TYPE_NUMERIC:
-    case TYPE_INTERVAL:
-    case TYPE_UUID:
-    case TYPE_JSON:
-    case TYPE_ARRAY:
-    case TYPE_ENUM:
-    case TYPE_VECTOR:
-        break;
+    default:
+        return datum->is_null;
     }
-    return datum->is_null;
 }
 
 /* Makes the borrowed values the row's own; false when that is to be done the long way. */
