@@ -61,6 +61,7 @@ struct tdbplus_scan {
     uint32_t position_count;
     tdbplus_value *values;
     uint8_t *quick; /* enum quick_kind of each column of the batch. */
+    bool is_quick;  /* Of all of them, and all rows are shown. */
     uint32_t at;    /* Number of the next row of the batch, of `live` ones. */
     uint32_t live;
     uint64_t left; /* Rows the limit still allows. */

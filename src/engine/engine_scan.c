@@ -290,9 +290,11 @@ static void begin_batch(tdbplus_scan *scan)
 {
     scan->at = 0;
     scan->live = batch_live_count(&scan->batch);
+    scan->is_quick = scan->batch.selection == NULL;
     for (uint32_t i = 0; i < scan->position_count; i++) {
         const struct column *column = &scan->batch.columns[i];
         scan->quick[i] = (uint8_t)quick_kind_of(column);
+        scan->is_quick = scan->is_quick && scan->quick[i] != QUICK_NOT;
         scan->values[i].type = (tdbplus_type)column->type.id;
         scan->values[i].is_null = false;
     }
@@ -307,31 +309,51 @@ static __attribute__((noinline)) tdbplus_status take_slowly(tdbplus_scan *scan, 
     return engine_value(&datum, &scan->row_arena, &scan->values[number], err);
 }
 
+/* Shows a value that lies as it is shown. */
+static inline void take_quickly(const struct column *column, uint8_t kind, uint32_t row,
+                                tdbplus_value *value)
+{
+    if (kind == QUICK_8) {
+        value->as.integer = ((const int64_t *)column->data)[row];
+    } else if (kind == QUICK_VIEW) {
+        const struct view *view = (const struct view *)column->data + row;
+        value->as.bytes.data = view_data(view);
+        value->as.bytes.size = view->size;
+    } else {
+        value->as.integer = ((const int32_t *)column->data)[row];
+    }
+}
+
 /* Shows the current row of the batch to the caller and goes on to the next. */
-static inline tdbplus_status take_row(tdbplus_scan *scan, struct err *err)
+static tdbplus_status take_row(tdbplus_scan *scan, struct err *err)
 {
     uint32_t row = scan->batch.selection == NULL ? scan->at : scan->batch.selection[scan->at];
-    const struct column *columns = scan->batch.columns;
     if (scan->row_arena.used_bytes > 0) {
         arena_reset(&scan->row_arena);
     }
     for (uint32_t i = 0; i < scan->position_count; i++) {
-        tdbplus_value *value = &scan->values[i];
-        if (scan->quick[i] == QUICK_8) {
-            value->as.integer = ((const int64_t *)columns[i].data)[row];
-        } else if (scan->quick[i] == QUICK_VIEW) {
-            const struct view *view = (const struct view *)columns[i].data + row;
-            value->as.bytes.data = view_data(view);
-            value->as.bytes.size = view->size;
-        } else if (scan->quick[i] == QUICK_INT4) {
-            value->as.integer = ((const int32_t *)columns[i].data)[row];
-        } else {
+        if (scan->quick[i] == QUICK_NOT) {
             TRY(take_slowly(scan, i, row, err));
+        } else {
+            take_quickly(&scan->batch.columns[i], scan->quick[i], row, &scan->values[i]);
         }
     }
     scan->at++;
     scan->left--;
     return TDBPLUS_OK;
+}
+
+/* The same of a batch whose rows all are shown as they lie: cannot fail. */
+static inline void take_quick_row(tdbplus_scan *scan)
+{
+    const struct column *columns = scan->batch.columns;
+    const uint8_t *quick = scan->quick;
+    tdbplus_value *values = scan->values;
+    for (uint32_t i = 0, count = scan->position_count; i < count; i++) {
+        take_quickly(&columns[i], quick[i], scan->at, &values[i]);
+    }
+    scan->at++;
+    scan->left--;
 }
 
 static tdbplus_status next_work(void *arg, const struct call *call)
@@ -351,22 +373,43 @@ static tdbplus_status next_work(void *arg, const struct call *call)
     return TDBPLUS_OK;
 }
 
+/* The row is here, but has values to be made. */
+static __attribute__((noinline)) tdbplus_status
+next_here(tdbplus_scan *scan, const tdbplus_value **values_out, tdbplus_call *call)
+{
+    struct err err;
+    err_clear(&err);
+    tdbplus_status status = take_row(scan, &err);
+    if (status == TDBPLUS_OK) {
+        *values_out = scan->values;
+    }
+    if (call != NULL && (status != TDBPLUS_OK || call->error.status != TDBPLUS_OK)) {
+        engine_report(call, &err, status);
+    }
+    return status;
+}
+
+static __attribute__((noinline)) tdbplus_status
+next_batch(tdbplus_scan *scan, const tdbplus_value **values_out, tdbplus_call *call)
+{
+    struct scan_args args = {.scan = scan, .values_out = values_out};
+    return engine_run(scan->db, call, next_work, &args, sizeof args);
+}
+
 tdbplus_status tdbplus_scan_next(tdbplus_scan *scan, const tdbplus_value **values_out,
                                  tdbplus_call *call)
 {
     // A row that is here already needs none of what a call may need: neither waits nor time.
     if (scan->left > 0 && scan->at < scan->live) {
-        struct err err;
-        err_clear(&err);
-        tdbplus_status status = take_row(scan, &err);
-        if (status == TDBPLUS_OK) {
-            *values_out = scan->values;
+        if (!scan->is_quick) {
+            return next_here(scan, values_out, call);
         }
-        if (call != NULL && (status != TDBPLUS_OK || call->error.status != TDBPLUS_OK)) {
-            engine_report(call, &err, status);
+        take_quick_row(scan);
+        *values_out = scan->values;
+        if (call != NULL && call->error.status != TDBPLUS_OK) {
+            engine_report(call, NULL, TDBPLUS_OK);
         }
-        return status;
+        return TDBPLUS_OK;
     }
-    struct scan_args args = {.scan = scan, .values_out = values_out};
-    return engine_run(scan->db, call, next_work, &args, sizeof args);
+    return next_batch(scan, values_out, call);
 }

@@ -16,7 +16,6 @@
 #include "storage/segment/page_compression.h"
 #include "storage/segment/page_memory.h"
 
-#define SPARE_SHARE     2u  /* What nobody asked for may fill half of it. */
 #define SMALL_SHARE     10u /* The small queue may have a tenth of the capacity. */
 #define GHOST_SLOTS     16384u
 #define CHUNK_THRESHOLD ((size_t)64 << 20) /* Smaller caches do without large pages. */
@@ -598,10 +597,10 @@ tdbplus_status page_cache_read_past(struct page_cache *cache, const struct page_
     return TDBPLUS_OK;
 }
 
-bool page_cache_has_room(const struct page_cache *cache, size_t size)
+bool page_cache_has_room(const struct page_cache *cache, size_t size, uint32_t percent)
 {
     uint64_t used = atomic_load_explicit(&cache->size_bytes, memory_order_relaxed);
-    return used + size <= page_cache_capacity(cache) / SPARE_SHARE;
+    return used + size <= page_cache_capacity(cache) / 100 * percent;
 }
 
 size_t page_cache_capacity(const struct page_cache *cache)

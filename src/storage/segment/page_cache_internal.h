@@ -87,8 +87,9 @@ TDBPLUS_CHECKED tdbplus_status page_cache_read_past(struct page_cache *cache,
                                                     const struct page_request *request,
                                                     struct page **page_out, struct err *err);
 
-/* May pages that nobody has asked for, `size` bytes of them, be loaded too? */
-bool page_cache_has_room(const struct page_cache *cache, size_t size);
+/* May pages that nobody has asked for, `size` bytes of them, be loaded too, up to that part of the
+ * capacity? */
+bool page_cache_has_room(const struct page_cache *cache, size_t size, uint32_t percent);
 size_t page_cache_capacity(const struct page_cache *cache);
 
 /* Counts lookups that found their page; called now and then with many. */

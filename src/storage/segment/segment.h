@@ -283,9 +283,9 @@ TDBPLUS_CHECKED tdbplus_status segment_rows_within(struct segment *segment, uint
                                                    uint32_t position_count, size_t size_max,
                                                    uint32_t *rows_out, struct err *err);
 
-/* Loads all pages, or as many as the cache has room for to spare: what was just written is read
- * soon. [waits] Never fails. */
-void segment_warm(struct segment *segment);
+/* Loads all pages if the cache is filled to no more than `percent` by it; false if not: what was
+ * just written is read soon. [waits] Never fails. */
+bool segment_warm(struct segment *segment, uint32_t percent);
 
 /* Asks for the pages of a coming segment_read(); never fails, may do nothing. */
 void segment_prefetch(struct segment *segment, uint64_t first_row, uint32_t row_count,
@@ -333,7 +333,7 @@ bool segment_path_zone(const struct segment *segment, const struct segment_path 
                        uint64_t first_row, uint32_t row_count, struct segment_zone *zone_out);
 
 /* Normalised keys of the rows [first_row, first_row + row_count) of one window: spans in the
- * batch's arena, for merges. For integer keys ask segment_read() for the column instead. */
+ * batch's arena or in pages that it pins. For integer keys ask segment_read() for the column. */
 TDBPLUS_CHECKED tdbplus_status segment_read_keys(struct segment *segment, uint64_t first_row,
                                                  uint32_t row_count, struct batch *batch,
                                                  const struct span **keys_out, struct err *err);

@@ -104,6 +104,26 @@ tdbplus_status key_reader_prefetch(struct key_reader *reader, uint64_t row, uint
     return TDBPLUS_OK;
 }
 
+/* Keys that are the bytes of one column, borrowed from pages that the batch pins. */
+static tdbplus_status borrow_keys(struct segment *segment, uint64_t first_row, uint32_t row_count,
+                                  struct batch *batch, struct span *keys, struct err *err)
+{
+    for (uint32_t done = 0; done < row_count;) {
+        struct segment_page part = segment_page_of(segment, first_row + done, segment->key_column);
+        uint32_t first = (uint32_t)(first_row + done - part.first_row);
+        uint32_t count = part.row_count - first;
+        count = count < row_count - done ? count : row_count - done;
+        struct page *page = NULL;
+        TRY(segment_take_page(segment, first_row + done, segment->key_column, &page, err));
+        TRY(segment_hand_over(batch, page, err));
+        for (uint32_t i = 0; i < count; i++) {
+            keys[done + i] = page_bytes(page, first + i);
+        }
+        done += count;
+    }
+    return TDBPLUS_OK;
+}
+
 tdbplus_status segment_read_keys(struct segment *segment, uint64_t first_row, uint32_t row_count,
                                  struct batch *batch, const struct span **keys_out, struct err *err)
 {
@@ -111,6 +131,11 @@ tdbplus_status segment_read_keys(struct segment *segment, uint64_t first_row, ui
     struct span *keys = arena_array(&batch->arena, row_count, sizeof *keys);
     if (keys == NULL) {
         return err_set(err, TDBPLUS_E_NOMEM, "segment: no memory for %u keys", row_count);
+    }
+    if (segment->is_bytes_key) {
+        TRY(borrow_keys(segment, first_row, row_count, batch, keys, err));
+        *keys_out = keys;
+        return TDBPLUS_OK;
     }
     struct key_reader reader;
     key_reader_init(&reader, segment);

@@ -228,7 +228,7 @@ void segment_prefetch(struct segment *segment, uint64_t first_row, uint32_t row_
     (void)ignored; // Whoever reads the page meets the failure again.
 }
 
-void segment_warm(struct segment *segment)
+bool segment_warm(struct segment *segment, uint32_t percent)
 {
     uint32_t positions[WARM_COLUMN_MAX];
     uint32_t count =
@@ -236,12 +236,13 @@ void segment_warm(struct segment *segment)
     for (uint32_t i = 0; i < count; i++) {
         positions[i] = i;
     }
-    if (!page_cache_has_room(segment->cache, segment->file_size)) {
-        return;
+    if (!page_cache_has_room(segment->cache, segment->file_size, percent)) {
+        return false;
     }
     for (uint64_t row = 0; row < segment->row_count; row += SEGMENT_WINDOW_ROW_COUNT) {
         segment_prefetch(segment, row, SEGMENT_WINDOW_ROW_COUNT, positions, count);
     }
+    return true;
 }
 
 /* Part of a window that one page holds. */

@@ -20,6 +20,7 @@
 #include "storage/store/values.h"
 
 #define MERGE_STEP_ROW_COUNT ((uint64_t)65536)
+#define WARM_PERCENT         85u                /* Of the cache may be full with the result. */
 #define QUIET_US             ((uint64_t)700000) /* Without a flush. */
 #define QUIET_SIZE_FACTOR    4u /* A segment is at most so much larger than those before it. */
 
@@ -55,6 +56,7 @@ struct compaction {
     struct merge *merge;
     struct values_plan values;   /* Which value files are written again. */
     struct segment_ref *segment; /* The result; NULL when no row is left. */
+    bool is_warm;                /* Its pages are in the cache. */
     struct segment_summary summary;
 };
 
@@ -138,7 +140,7 @@ static uint64_t quiet_allowance(struct store *store)
 {
     uint64_t flushed = atomic_load(&store->flush_written_bytes);
     uint64_t merged = atomic_load(&store->merge_written_bytes);
-    uint64_t limit = flushed + flushed / 2;
+    uint64_t limit = flushed + flushed / 4;
     return limit > merged ? limit - merged : 0;
 }
 
@@ -536,6 +538,8 @@ static tdbplus_status build(struct compaction *work)
         segment_unlink(store->env, path, id);
         return status;
     }
+    // Its sources were in the cache, mostly: whoever reads the result first shall not wait.
+    work->is_warm = segment_warm(work->segment->segment, WARM_PERCENT);
     return attach_future(work);
 }
 
@@ -692,14 +696,16 @@ tdbplus_status collection_merge(struct collection *collection, bool all, const s
     if (status == TDBPLUS_OK && work.count > 0) {
         status = merge_chosen(&work);
     }
-    if (status == TDBPLUS_OK && work.segment != NULL && !atomic_load(&work.segment->obsolete)) {
+    if (status == TDBPLUS_OK && work.segment != NULL && !work.is_warm &&
+        !atomic_load(&work.segment->obsolete)) {
         warm = work.segment;
         atomic_fetch_add_explicit(&warm->refs, 1, memory_order_relaxed);
     }
     compaction_deinit(&work);
     mutex_unlock(store->env, &store->merge_mutex);
     if (warm != NULL) {
-        segment_warm(warm->segment); // Where there is room: its sources were in the cache, mostly.
+        (void)epoch_collect(&store->epoch); // There was no room for both; now the sources can go.
+        (void)segment_warm(warm->segment, WARM_PERCENT);
         segment_ref_release(warm);
     }
     return status;

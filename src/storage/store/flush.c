@@ -13,6 +13,8 @@
 
 #define SAMPLE_ROW_COUNT 1024u /* Of documents, to see what they have in common. */
 
+#define WARM_PERCENT 50u /* Of the cache may be full with what was flushed. */
+
 /* Under `structure`. */
 static tdbplus_status replace_tables(struct collection *collection, struct table_ref *fresh,
                                      const struct table_ref *gone, struct segment_ref *segment,
@@ -478,7 +480,7 @@ tdbplus_status collection_flush(struct collection *collection, bool *found_out, 
 done:
     mutex_unlock(store->env, &store->flush_mutex);
     if (warm != NULL) {
-        segment_warm(warm->segment); // Its rows were in memory until now.
+        (void)segment_warm(warm->segment, WARM_PERCENT); // Its rows were in memory until now.
         segment_ref_release(warm);
     }
     return status;
