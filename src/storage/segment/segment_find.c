@@ -13,6 +13,7 @@
 
 #define BATCH_STEP          32u /* Keys whose memory accesses overlap. */
 #define PREFETCH_HEAD_COUNT 3u
+#define PREFETCH_LINE_COUNT 16u
 
 /* Where a key's versions are: rows [row, row + count); row is the lower bound. */
 struct position {
@@ -204,6 +205,14 @@ tdbplus_status segment_find(struct segment *segment, const struct segment_key *k
     return TDBPLUS_OK;
 }
 
+static void prefetch_between(const uint8_t *at, const uint8_t *end)
+{
+    for (uint32_t line = 0; line < PREFETCH_LINE_COUNT && at < end; line++) {
+        __builtin_prefetch(at);
+        at += 64;
+    }
+}
+
 /* The page with `row` of the key column, if it is cached. */
 static struct page *peek_keys(const struct segment *segment, const struct segment_page *part)
 {
@@ -236,9 +245,19 @@ static bool rank_integer_cached(const struct segment *segment, struct pkrange ra
     return true;
 }
 
+/* Most keys differ in what their codes hold. */
+static int compare_codes_first(struct span row_key, const struct segment_key *key)
+{
+    uint64_t code = key_code(row_key);
+    if (code != key->code) {
+        return code < key->code ? -1 : 1;
+    }
+    return span_compare(row_key, key->key);
+}
+
 /* rank_bytes() inside an epoch, where the key is one column and the window lies in one page. */
-static bool rank_bytes_cached(const struct segment *segment, struct pkrange range, struct span key,
-                              struct position *position)
+static bool rank_bytes_cached(const struct segment *segment, struct pkrange range,
+                              const struct segment_key *key, struct position *position)
 {
     if (range.first >= range.end) {
         return true;
@@ -253,15 +272,19 @@ static bool rank_bytes_cached(const struct segment *segment, struct pkrange rang
     }
     uint32_t low = (uint32_t)(range.first - part.first_row);
     uint32_t end = (uint32_t)(range.end - part.first_row);
+    if (page->encoding == PAGE_BYTES) { // All at once, or the search waits for one after another.
+        struct span last = page_bytes(page, end - 1);
+        prefetch_between(page_bytes(page, low).data, last.data + last.size);
+    }
     for (uint32_t high = end; low < high;) {
         uint32_t middle = (low + high) / 2;
-        bool below = span_compare(page_bytes(page, middle), key) < 0;
+        bool below = compare_codes_first(page_bytes(page, middle), key) < 0;
         low = below ? middle + 1 : low;
         high = below ? high : middle;
     }
     position->row = part.first_row + low;
     while (low + position->count < end &&
-           span_compare(page_bytes(page, low + position->count), key) == 0) {
+           compare_codes_first(page_bytes(page, low + position->count), key) == 0) {
         position->count++;
     }
     return true;
@@ -277,7 +300,7 @@ bool segment_find_cached(const struct segment *segment, const struct segment_key
         position.row = range.first;
         bool is_known = segment->is_integer_key
                             ? rank_integer_cached(segment, range, key->code, &position)
-                            : rank_bytes_cached(segment, range, key->key, &position);
+                            : rank_bytes_cached(segment, range, key, &position);
         if (!is_known) {
             return false;
         }
