@@ -132,8 +132,11 @@ static tdbplus_status append_views(struct column_builder *builder, const struct 
         column->form == COLUMN_DICTIONARY ? column->dictionary->data : column->data;
     size_t total = 0;
     for (uint32_t i = 0; i < count; i++) {
+        if (row_is_null(builder, builder->row_count + i)) {
+            continue; // Its view may be anything.
+        }
         uint32_t size = views[source_row(column, selection, first + i)].size;
-        if (size > VALUE_SIZE_MAX && !row_is_null(builder, builder->row_count + i)) {
+        if (size > VALUE_SIZE_MAX) {
             return err_set(err, TDBPLUS_E_LIMIT, "segment: a value has %u bytes; %zu are allowed",
                            size, VALUE_SIZE_MAX);
         }
