@@ -15,7 +15,92 @@ struct aggregate_stage {
     bool may_stream; /* By the input's column `stream_slot`. */
     uint32_t stream_slot;
     struct group_stream stream;
+    /* Rows of groups that memory had no room for, in files: parts of parts, and the next of each.
+     */
+    struct level *levels; /* SPILL_LEVEL_MAX + 1 of them; NULL: nothing went there. */
+    uint32_t depth;
 };
+
+struct level {
+    struct spill_parts parts;
+    uint32_t next;
+};
+
+static uint64_t parts_rows(const struct spill_parts *parts)
+{
+    uint64_t rows = 0;
+    for (uint32_t p = 0; p < SPILL_PART_COUNT; p++) {
+        rows += parts->rows[p].row_count;
+    }
+    return rows;
+}
+
+/* The rows of a sequence in the file of `from`, which may be the aggregation itself. */
+static tdbplus_status consume_spilled(struct aggregation *aggregation, struct spill_file *from,
+                                      const struct spill_rows *rows)
+{
+    struct exec *exec = aggregation->exec;
+    tdbplus_status status = TDBPLUS_OK;
+    struct batch batch;
+    struct arena arena;
+    batch_init(&batch, exec->call->alloc);
+    arena_init(&arena, exec->call->alloc, 0);
+    for (size_t b = 0; b < rows->blocks.count; b++) {
+        TRY_OR(done, exec_check(exec));
+        TRY_OR(done, spill_get(from, rows, b, &batch));
+        TRY_OR(done, aggregation_consume(aggregation, &batch, &arena));
+        arena_reset(&arena);
+    }
+done:
+    arena_deinit(&arena);
+    batch_deinit(&batch);
+    return status;
+}
+
+/* What became full goes on with its parts when its own groups are out. */
+static tdbplus_status keep_parts(struct aggregate_stage *stage)
+{
+    struct exec *exec = stage->aggregation.exec;
+    if (!stage->aggregation.full || parts_rows(&stage->aggregation.parts) == 0) {
+        return TDBPLUS_OK;
+    }
+    if (stage->levels == NULL) {
+        stage->levels = arena_array(&exec->arena, SPILL_LEVEL_MAX + 1, sizeof *stage->levels);
+        if (stage->levels == NULL) {
+            return exec_no_memory(exec);
+        }
+    }
+    stage->levels[stage->depth++] =
+        (struct level){.parts = aggregation_take_parts(&stage->aggregation)};
+    return TDBPLUS_OK;
+}
+
+/* Groups the next part; *more_out false: there is none. */
+static tdbplus_status next_part(struct aggregate_stage *stage, bool *more_out)
+{
+    *more_out = false;
+    while (stage->depth > 0) {
+        struct spill_parts *parts = &stage->levels[stage->depth - 1].parts;
+        uint32_t part = stage->levels[stage->depth - 1].next++;
+        if (part == SPILL_PART_COUNT) {
+            spill_parts_deinit(parts);
+            stage->depth--;
+            continue;
+        }
+        if (parts->rows[part].row_count == 0) {
+            continue;
+        }
+        TRY(aggregation_clear(&stage->aggregation));
+        stage->aggregation.parts.level = parts->level + 1;
+        TRY(consume_spilled(&stage->aggregation, &stage->aggregation.file, &parts->rows[part]));
+        TRY(aggregation_end(&stage->aggregation));
+        TRY(keep_parts(stage));
+        stage->out_row = 0;
+        *more_out = true;
+        return TDBPLUS_OK;
+    }
+    return TDBPLUS_OK;
+}
 
 static tdbplus_status consume_all(struct aggregation *aggregation, const struct team *team,
                                   struct pipeline *input, struct exec *exec)
@@ -52,6 +137,27 @@ static tdbplus_status aggregate_part(void *ctx, uint32_t number, struct pipeline
     return consume_all(aggregation, &all->team, input, exec);
 }
 
+/* A group that one worker has in memory may have rows in another one's file: with all groups in one
+ * table, which takes no more, the rows of all files are told apart once again. */
+static tdbplus_status replay(struct team_aggregation *all)
+{
+    struct aggregation *aggregation = &all->stage->aggregation;
+    tdbplus_status status = TDBPLUS_OK;
+    struct spill_parts own = aggregation_take_parts(aggregation);
+    aggregation->parts.level = 0;
+    aggregation->full = true;
+    for (uint32_t p = 0; p < SPILL_PART_COUNT; p++) {
+        TRY_OR(done, consume_spilled(aggregation, &aggregation->file, &own.rows[p]));
+        for (uint32_t i = 0; i < all->team.worker_count; i++) {
+            struct aggregation *part = &all->parts[i];
+            TRY_OR(done, consume_spilled(aggregation, &part->file, &part->parts.rows[p]));
+        }
+    }
+done:
+    spill_parts_deinit(&own);
+    return status;
+}
+
 /* Each worker groups what it reads; the parts are added up afterwards. */
 static tdbplus_status aggregate_together(struct team_aggregation *all, struct exec *exec)
 {
@@ -66,11 +172,17 @@ static tdbplus_status aggregate_together(struct team_aggregation *all, struct ex
         TRY(aggregation_init(&all->parts[i], &team->workers[i].exec, all->stage->aggregation.plan,
                              &team->workers[i].input));
     }
-    TRY(team_run(team, &all->stage->input));
     for (uint32_t i = 0; i < team->worker_count; i++) {
-        TRY(aggregation_merge(&all->stage->aggregation, &all->parts[i]));
+        all->parts[i].may_spill = true;
     }
-    return TDBPLUS_OK;
+    TRY(team_run(team, &all->stage->input));
+    bool spilled = all->stage->aggregation.full;
+    for (uint32_t i = 0; i < team->worker_count; i++) {
+        spilled = spilled || all->parts[i].full;
+        TRY(aggregation_merge(&all->stage->aggregation, &all->parts[i]));
+        TRY(aggregation_clear(&all->parts[i])); // All but its files.
+    }
+    return spilled && team->worker_count > 0 ? replay(all) : TDBPLUS_OK;
 }
 
 static tdbplus_status aggregate_all(struct aggregate_stage *stage, struct exec *exec)
@@ -82,6 +194,7 @@ static tdbplus_status aggregate_all(struct aggregate_stage *stage, struct exec *
     }
     TRY_OR(done, aggregate_together(&all, exec));
     TRY_OR(done, aggregation_end(&stage->aggregation));
+    TRY_OR(done, keep_parts(stage));
     stage->done = true;
 done:
     for (uint32_t i = 0; all.parts != NULL && i < all.team.worker_count; i++) {
@@ -109,10 +222,15 @@ static tdbplus_status aggregate_next(struct stage *base, struct exec *exec, stru
         TRY(aggregate_all(stage, exec));
     }
     uint32_t count = aggregation_group_count(&stage->aggregation) - stage->out_row;
-    count = count > BATCH_ROW_COUNT_MAX ? BATCH_ROW_COUNT_MAX : count;
     if (count == 0) {
-        return TDBPLUS_END;
+        bool more = false;
+        TRY(next_part(stage, &more));
+        if (!more) {
+            return TDBPLUS_END;
+        }
+        count = aggregation_group_count(&stage->aggregation);
     }
+    count = count > BATCH_ROW_COUNT_MAX ? BATCH_ROW_COUNT_MAX : count;
     TRY(aggregation_emit(&stage->aggregation, stage->out_row, count, out));
     stage->out_row += count;
     return TDBPLUS_OK;
@@ -121,6 +239,9 @@ static tdbplus_status aggregate_next(struct stage *base, struct exec *exec, stru
 static void aggregate_close(struct stage *base)
 {
     struct aggregate_stage *stage = (struct aggregate_stage *)base;
+    while (stage->depth > 0) {
+        spill_parts_deinit(&stage->levels[--stage->depth].parts);
+    }
     aggregation_deinit(&stage->aggregation);
     group_stream_close(&stage->stream);
 }
@@ -157,6 +278,7 @@ tdbplus_status make_aggregate(struct exec *exec, const struct plan *plan, struct
     TRY(exec_compile(exec, plan->left, &stage->input));
     pipeline->last = &stage->stage;
     TRY(aggregation_init(&stage->aggregation, exec, plan, &stage->input));
+    stage->aggregation.may_spill = true;
     stage->may_stream =
         group_stream_possible(&stage->aggregation, &stage->input, &stage->stream_slot);
     return TDBPLUS_OK;

@@ -576,28 +576,63 @@ static tdbplus_status update_slot(struct aggregation *aggregation, struct aggreg
     return update_generic(aggregation, slot, eval, arguments, &chosen);
 }
 
-tdbplus_status aggregation_consume(struct aggregation *aggregation, const struct batch *batch,
-                                   struct arena *arena)
+/* ---- more groups than memory ---- */
+
+size_t aggregation_bytes(const struct aggregation *aggregation)
 {
-    struct eval eval = {.exec = aggregation->exec, .input = batch, .arena = arena};
-    struct func_rows rows = batch_rows(batch);
-    uint8_t **payloads = NULL;
-    if (aggregation->total == NULL) {
-        payloads = arena_alloc(arena, (rows.count + 1u) * sizeof *payloads);
-        if (payloads == NULL) {
-            return exec_no_memory(aggregation->exec);
-        }
-        TRY(find_groups(aggregation, &eval, &rows, payloads));
-    }
+    size_t bytes = aggregation->data.used_bytes + group_table_bytes(&aggregation->groups);
     for (uint32_t i = 0; i < aggregation->plan->aggregate_count; i++) {
-        if (aggregation->slots[i].same_as < 0) {
-            TRY(update_slot(aggregation, &aggregation->slots[i], &eval, &rows, payloads));
-        }
+        const struct aggregate_slot *slot = &aggregation->slots[i];
+        bytes += group_table_bytes(&slot->seen) + slot->ordered.arena.used_bytes +
+                 slot->ordered.entries.count * slot->ordered.entries.item_size;
     }
-    return TDBPLUS_OK;
+    return bytes;
 }
 
-/* ---- the end of the input ---- */
+struct spill_parts aggregation_take_parts(struct aggregation *aggregation)
+{
+    struct spill_parts parts = aggregation->parts;
+    spill_parts_init(&aggregation->parts, aggregation->exec->call->alloc,
+                     aggregation->input->columns, aggregation->input->column_count,
+                     parts.level + 1);
+    return parts;
+}
+
+/* The rows of groups that are there, with their payloads; the others go to the parts. */
+static tdbplus_status find_known(struct aggregation *aggregation, const struct eval *eval,
+                                 struct func_rows *rows, uint8_t **payloads)
+{
+    struct exec *exec = aggregation->exec;
+    uint32_t key_count = aggregation->plan->expr_count;
+    struct column *columns = arena_array(eval->arena, key_count, sizeof *columns);
+    uint16_t *known = arena_alloc(eval->arena, (rows->count + 1u) * sizeof *known);
+    uint16_t *others = arena_alloc(eval->arena, (rows->count + 1u) * sizeof *others);
+    if (columns == NULL || known == NULL || others == NULL) {
+        return exec_no_memory(exec);
+    }
+    for (uint32_t i = 0; i < key_count; i++) {
+        TRY(eval_expr(eval, aggregation->keys[i], rows, &columns[i]));
+    }
+    struct key_rows keys = {0};
+    TRY(key_rows_make(exec, &aggregation->groups.layout, columns, rows, eval->arena, &keys));
+    TRY(group_table_use_hashes(&aggregation->groups, exec));
+    group_table_find(&aggregation->groups, &keys, rows->count, payloads);
+    uint32_t known_count = 0;
+    uint32_t other_count = 0;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        known[known_count] = (uint16_t)rows_at(rows, i);
+        others[other_count] = known[known_count];
+        keys.hashes[other_count] = keys.hashes[i];
+        bool is_known = payloads[i] != NULL;
+        payloads[known_count] = is_known ? payloads[i] + aggregation->groups.payload_offset : NULL;
+        known_count += is_known;
+        other_count += !is_known;
+    }
+    struct func_rows rest = {others, other_count, rows->row_count};
+    *rows = (struct func_rows){known, known_count, rows->row_count};
+    return spill_parts_put(&aggregation->parts, &aggregation->file, eval->input->columns, &rest,
+                           keys.hashes, eval->arena);
+}
 
 /* Grouping sets without keys have a group even if no row came: nulls, and the set's number. */
 static tdbplus_status add_empty_sets(struct aggregation *aggregation, struct arena *arena)
@@ -633,6 +668,50 @@ static tdbplus_status add_empty_sets(struct aggregation *aggregation, struct are
     return TDBPLUS_OK;
 }
 
+/* From when on no groups are added: PostgreSQL's way, which needs no states in files and keeps each
+ * group's rows in their order. */
+static tdbplus_status look_at_size(struct aggregation *aggregation, struct arena *arena)
+{
+    if (aggregation->full || !aggregation->may_spill || aggregation->groups.count == 0 ||
+        aggregation->parts.level == SPILL_LEVEL_MAX ||
+        !exec_spills(aggregation->exec, aggregation_bytes(aggregation))) {
+        return TDBPLUS_OK;
+    }
+    if (!aggregation->cleared) {
+        TRY(add_empty_sets(aggregation, arena)); // Now, or their rows would make them once more.
+    }
+    aggregation->full = true;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status aggregation_consume(struct aggregation *aggregation, const struct batch *batch,
+                                   struct arena *arena)
+{
+    struct eval eval = {.exec = aggregation->exec, .input = batch, .arena = arena};
+    struct func_rows rows = batch_rows(batch);
+    uint8_t **payloads = NULL;
+    if (aggregation->total == NULL) {
+        payloads = arena_alloc(arena, (rows.count + 1u) * sizeof *payloads);
+        if (payloads == NULL) {
+            return exec_no_memory(aggregation->exec);
+        }
+        TRY(look_at_size(aggregation, arena));
+        TRY(aggregation->full ? find_known(aggregation, &eval, &rows, payloads)
+                              : find_groups(aggregation, &eval, &rows, payloads));
+        if (rows.count == 0) {
+            return TDBPLUS_OK;
+        }
+    }
+    for (uint32_t i = 0; i < aggregation->plan->aggregate_count; i++) {
+        if (aggregation->slots[i].same_as < 0) {
+            TRY(update_slot(aggregation, &aggregation->slots[i], &eval, &rows, payloads));
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* ---- the end of the input ---- */
+
 struct slot_states {
     struct aggregation *aggregation;
     const struct aggregate_slot *slot;
@@ -651,7 +730,7 @@ static uint8_t *state_of_group(void *ctx, uint32_t group)
 
 tdbplus_status aggregation_end(struct aggregation *aggregation)
 {
-    if (aggregation->plan->empty_set_count > 0) {
+    if (aggregation->plan->empty_set_count > 0 && !aggregation->cleared) {
         struct arena arena;
         arena_init(&arena, aggregation->exec->call->alloc, 0);
         tdbplus_status status = add_empty_sets(aggregation, &arena);
@@ -919,6 +998,8 @@ static tdbplus_status compile_keys(struct aggregation *aggregation, const struct
     TRY(key_layout_make(exec, types, plan->expr_count, &layout));
     group_table_init(&aggregation->groups, &layout, aggregation->states_size, &aggregation->data,
                      exec->call->alloc);
+    // Rather more groups than a wide array of few.
+    aggregation->groups.direct_size_max = exec->spill_bytes / 8;
     return TDBPLUS_OK;
 }
 
@@ -938,8 +1019,11 @@ static tdbplus_status make_total(struct aggregation *aggregation)
 tdbplus_status aggregation_init(struct aggregation *aggregation, struct exec *exec,
                                 const struct plan *plan, const struct pipeline *input)
 {
-    *aggregation =
-        (struct aggregation){.plan = plan, .exec = exec, .states_size = NUMBER_SIZE, .exact = true};
+    *aggregation = (struct aggregation){
+        .plan = plan, .exec = exec, .input = input, .states_size = NUMBER_SIZE, .exact = true};
+    spill_file_open(&aggregation->file, exec);
+    spill_parts_init(&aggregation->parts, exec->call->alloc, input->columns, input->column_count,
+                     0);
     arena_init(&aggregation->data, exec->call->alloc, 0);
     row_store_init(&aggregation->key_rows, &aggregation->data, plan->columns, plan->expr_count);
     struct aggregate_slot *slots =
@@ -960,7 +1044,10 @@ tdbplus_status aggregation_clear(struct aggregation *aggregation)
     group_table_clear(&aggregation->groups);
     for (uint32_t i = 0; i < aggregation->plan->aggregate_count; i++) {
         group_table_clear(&aggregation->slots[i].seen);
+        ordered_rows_clear(&aggregation->slots[i].ordered);
     }
+    aggregation->cleared = true;
+    aggregation->full = false;
     arena_reset(&aggregation->data);
     row_store_init(&aggregation->key_rows, &aggregation->data, aggregation->plan->columns,
                    aggregation->plan->expr_count);
@@ -975,5 +1062,7 @@ void aggregation_deinit(struct aggregation *aggregation)
         group_table_deinit(&aggregation->slots[i].seen);
         ordered_rows_close(&aggregation->slots[i].ordered);
     }
+    spill_parts_deinit(&aggregation->parts);
+    spill_file_close(&aggregation->file);
     arena_deinit(&aggregation->data);
 }

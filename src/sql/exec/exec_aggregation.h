@@ -5,6 +5,7 @@
 #include "sql/exec/exec_decimal.h"
 #include "sql/exec/exec_groups.h"
 #include "sql/exec/exec_ordered.h"
+#include "sql/exec/exec_spill.h"
 
 enum slot_kind {
     SLOT_GENERIC = 0, /* By the aggregate's own functions. */
@@ -39,6 +40,12 @@ struct aggregation {
     struct row_store key_rows; /* The keys' values; a row's number is its group's. */
     uint8_t *total;            /* The one group without keys. */
     uint32_t states_size;
+    const struct pipeline *input;
+    bool may_spill; /* Set by whoever looks at `parts` afterwards. */
+    bool cleared;   /* At least once. */
+    bool full; /* No groups are added: rows of others go to `parts`. Their groups' rows all do. */
+    struct spill_parts parts;
+    struct spill_file file; /* Of the parts. */
     bool exact; /* No state depends on the order of rows: partial results can be merged. */
 };
 
@@ -53,6 +60,13 @@ TDBPLUS_CHECKED tdbplus_status aggregation_clear(struct aggregation *aggregation
 
 TDBPLUS_CHECKED tdbplus_status aggregation_consume(struct aggregation *aggregation,
                                                    const struct batch *batch, struct arena *arena);
+
+/* How much it keeps. */
+size_t aggregation_bytes(const struct aggregation *aggregation);
+
+/* The parts that rows went to, whose file stays the aggregation's; it goes on with empty ones of
+ * the next level. */
+struct spill_parts aggregation_take_parts(struct aggregation *aggregation);
 
 /* All rows have come: what had to wait for them is done. Call before groups are counted. */
 TDBPLUS_CHECKED tdbplus_status aggregation_end(struct aggregation *aggregation);

@@ -90,6 +90,9 @@ bool group_stream_in_order(const struct exec *exec, const struct pipeline *input
         if (!stage->ops->passes_rows) {
             return false;
         }
+        if (stage->spills) {
+            return false;
+        }
         joins = joins || stage->joins;
     }
     uint32_t thread_count_max = joins ? 2 : STREAM_THREAD_COUNT_MAX;

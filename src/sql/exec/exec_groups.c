@@ -531,16 +531,26 @@ static uint8_t *add_record(struct group_table *table, const uint8_t *key, uint64
     return record;
 }
 
+tdbplus_status group_table_use_hashes(struct group_table *table, struct exec *exec)
+{
+    if (table->direct_used) {
+        direct_release(table);
+        table->direct_used = false;
+        // The records so far are in no slots, although there may be slots from before a clearing.
+        alloc_free(table->alloc, table->slots, table->slot_count, sizeof *table->slots);
+        table->slots = NULL;
+        table->slot_count = 0;
+    }
+    table->direct_possible = false;
+    return reserve(table, 0) ? TDBPLUS_OK : exec_no_memory(exec);
+}
+
 tdbplus_status group_table_add(struct group_table *table, struct exec *exec,
                                const struct key_rows *keys, uint32_t count, uint8_t **records_out,
                                uint16_t *fresh, uint32_t *fresh_count_out)
 {
     uint32_t fresh_count = 0;
-    if (table->direct_used) {
-        direct_release(table);
-        table->direct_used = false;
-    }
-    table->direct_possible = false;
+    TRY(group_table_use_hashes(table, exec));
     if (!reserve(table, count)) {
         return exec_no_memory(exec);
     }
@@ -662,6 +672,9 @@ static bool direct_cover(struct group_table *table, int64_t min, int64_t max, bo
     int64_t base = low < INT64_MIN + (int64_t)room ? low : low - (int64_t)room;
     size_t count = (size_t)((uint64_t)high - (uint64_t)base) + 1 + room;
     if (high > INT64_MAX - (int64_t)count) {
+        return false;
+    }
+    if (table->direct_size_max != 0 && count > table->direct_size_max / sizeof(uint8_t *)) {
         return false;
     }
     uint8_t **direct = alloc_array(table->alloc, count, sizeof *direct);

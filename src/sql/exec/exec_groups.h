@@ -58,6 +58,7 @@ struct group_table {
     /* One integer as key, in a range that is not too wide: records by value. */
     bool direct_possible;
     bool direct_used;
+    size_t direct_size_max; /* Of the array, in bytes; 0: as the range allows. */
     int64_t direct_base;
     uint8_t **direct;
     size_t direct_count;
@@ -71,6 +72,12 @@ void group_table_deinit(struct group_table *table);
 
 /* Forgets all records; call it before their arena is reset. Zeroed is accepted. */
 void group_table_clear(struct group_table *table);
+
+/* What it keeps besides records. */
+static inline size_t group_table_bytes(const struct group_table *table)
+{
+    return table->slot_count * sizeof *table->slots + table->direct_count * sizeof *table->direct;
+}
 
 static inline uint8_t *group_table_record(const struct group_table *table, uint32_t number)
 {
@@ -92,6 +99,9 @@ TDBPLUS_CHECKED tdbplus_status group_table_add_direct(struct group_table *table,
                                                       struct arena *arena, uint8_t **records_out,
                                                       uint16_t *fresh, uint32_t *fresh_count_out,
                                                       bool *done_out);
+
+/* Gives up looking records up by value, for group_table_find(). */
+TDBPLUS_CHECKED tdbplus_status group_table_use_hashes(struct group_table *table, struct exec *exec);
 
 /* NULL for keys that are not there. */
 void group_table_find(const struct group_table *table, const struct key_rows *keys, uint32_t count,

@@ -35,6 +35,7 @@ struct exec {
     struct stage *stages;  /* All of them, to be closed. */
     struct exec *leader;   /* Whose joins and scans this one shares, as a worker of its team. */
     uint32_t thread_count; /* To be used at most; 0 is 1. */
+    size_t spill_bytes;    /* What a sort, a group or a join may keep before it spills; 0: any. */
     struct list *profile;  /* struct plan_note: EXPLAIN ANALYZE; NULL: nobody counts. */
     struct file_queue *copy_in; /* What COPY ... FROM STDIN was given; NULL: it is none. */
     uint64_t changed_rows;
@@ -72,7 +73,8 @@ struct stage {
     const struct plan *origin; /* What it was compiled from. */
     struct batch input;        /* Of a step. */
     bool pending;              /* `input` has more to give. */
-    bool joins;                /* Rows meet those of another input. */
+    bool joins;                /* Rows meet those of another input, */
+    bool spills;               /* some of which are in files: their order is lost. */
     bool ended;                /* No more input. */
     bool stopped;              /* No more output. */
 };
@@ -112,6 +114,18 @@ TDBPLUS_CHECKED tdbplus_status exec_no_memory(struct exec *exec);
 /* If the source of a pipeline reads files: adds to an error where the row of its last batch stands.
  */
 void file_stage_context(const struct stage *last, uint32_t row, struct err *err);
+
+/* Fails when somebody cancelled the statement or its time is up: for loops that ask no pipeline for
+ * rows and take long. */
+TDBPLUS_CHECKED tdbplus_status exec_check(struct exec *exec);
+
+#define SPILL_BYTES_MIN ((size_t)256 << 10) /* Less than a block of groups is no limit. */
+
+/* True when an operator that keeps so much had better go on in a file. */
+static inline bool exec_spills(const struct exec *exec, size_t bytes)
+{
+    return exec->spill_bytes != 0 && bytes > exec->spill_bytes && bytes > SPILL_BYTES_MIN;
+}
 
 /* Prepares an exec; exec_deinit() closes all stages and gives memory back. */
 void exec_init(struct exec *exec, struct txn *txn, const struct call *call);

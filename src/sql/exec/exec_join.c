@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "sql/exec/exec_join_spill.h"
 #include "sql/exec/exec_scan.h"
 
 struct join_stage {
@@ -34,6 +35,13 @@ struct join_stage {
     uint32_t left_row;
     uint32_t candidate;
     struct arena arena; /* Of the current left batch. */
+    struct arena kept;  /* Of right rows, their keys and their matches. */
+    /* With more right rows than may be kept: the part at hand. */
+    struct join_spill *spill; /* NULL: not so many. */
+    bool part_open;
+    bool batch_open;
+    size_t left_block;
+    struct batch part_batch;
 };
 
 static bool keeps_left(const struct join_stage *stage)
@@ -76,27 +84,90 @@ static tdbplus_status key_columns(struct exec *exec, const struct batch *batch,
     return TDBPLUS_OK;
 }
 
+/* Makes the table of the rows that are kept. */
+static tdbplus_status build_table(struct join_stage *stage, struct exec *exec)
+{
+    if (stage->key_count > 0) {
+        TRY(join_table_build(&stage->own_table, exec, &stage->own_store, stage->right_keys));
+    }
+    if (keeps_right(stage)) {
+        stage->right_matched = arena_array(&stage->kept, stage->store->row_count + 1u, 1);
+        if (stage->right_matched == NULL) {
+            return exec_no_memory(exec);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* No right rows are kept any more. */
+static tdbplus_status forget_right(struct join_stage *stage, struct exec *exec)
+{
+    join_table_deinit(&stage->own_table);
+    arena_reset(&stage->kept);
+    stage->right_matched = NULL;
+    stage->drain_row = 0;
+    row_store_init(&stage->own_store, &stage->kept, stage->right.columns,
+                   stage->right.column_count);
+    return join_table_init(&stage->own_table, exec, &stage->kept, stage->right_keys,
+                           stage->key_count);
+}
+
+/* Moves the rows kept so far into files, where the others will follow. */
+static tdbplus_status begin_spill(struct join_stage *stage, struct exec *exec)
+{
+    tdbplus_status status = TDBPLUS_OK;
+    struct batch batch;
+    batch_init(&batch, exec->call->alloc);
+    stage->spill = arena_array(&exec->arena, 1, sizeof *stage->spill);
+    if (stage->spill == NULL) {
+        status = exec_no_memory(exec);
+        goto done;
+    }
+    stage->spill->layout = &stage->own_table.layout;
+    stage->spill->sides[JOIN_SIDE_LEFT] = stage->left;
+    stage->spill->sides[JOIN_SIDE_RIGHT] = stage->right;
+    stage->spill->keys[JOIN_SIDE_LEFT] = stage->left_keys;
+    stage->spill->keys[JOIN_SIDE_RIGHT] = stage->right_keys;
+    stage->spill->key_count = stage->key_count;
+    join_spill_open(stage->spill, exec);
+    stage->stage.spills = true;
+    for (uint32_t c = 0; row_store_chunk(&stage->own_store, c, &batch, exec, &status); c++) {
+        TRY_OR(done, join_spill_put(stage->spill, JOIN_SIDE_RIGHT, &batch));
+        batch_reset(&batch);
+    }
+    TRY_OR(done, status);
+    status = forget_right(stage, exec);
+done:
+    batch_deinit(&batch);
+    return status;
+}
+
+/* Of a row in the table by value or by hash, about. */
+#define TABLE_ROW_SIZE 24u
+
+static tdbplus_status keep_right(struct join_stage *stage, struct exec *exec,
+                                 const struct batch *batch)
+{
+    struct func_rows rows = batch_rows(batch);
+    if (stage->stage.spills) {
+        return join_spill_put(stage->spill, JOIN_SIDE_RIGHT, batch);
+    }
+    TRY(row_store_append(&stage->own_store, exec, batch->columns, &rows));
+    size_t table = (size_t)stage->own_store.row_count * TABLE_ROW_SIZE;
+    bool spills = stage->key_count > 0 && exec_spills(exec, stage->kept.used_bytes + table);
+    return spills ? begin_spill(stage, exec) : TDBPLUS_OK;
+}
+
 static tdbplus_status build(struct join_stage *stage, struct exec *exec)
 {
     tdbplus_status status = TDBPLUS_OK;
     struct batch batch;
     batch_init(&batch, exec->call->alloc);
     while ((status = pipeline_next(stage->right.last, exec, &batch)) == TDBPLUS_OK) {
-        struct func_rows rows = batch_rows(&batch);
-        TRY_OR(done, row_store_append(&stage->own_store, exec, batch.columns, &rows));
+        TRY_OR(done, keep_right(stage, exec, &batch));
     }
     TRY_OR(done, status == TDBPLUS_END ? TDBPLUS_OK : status);
-    if (stage->key_count > 0) {
-        TRY_OR(done,
-               join_table_build(&stage->own_table, exec, &stage->own_store, stage->right_keys));
-    }
-    if (keeps_right(stage)) {
-        stage->right_matched = arena_array(&exec->arena, stage->store->row_count + 1u, 1);
-        if (stage->right_matched == NULL) {
-            status = exec_no_memory(exec);
-            goto done;
-        }
-    }
+    status = stage->stage.spills ? TDBPLUS_OK : build_table(stage, exec);
 done:
     batch_deinit(&batch);
     return status;
@@ -114,8 +185,8 @@ static tdbplus_status join_begin(struct stage *base, struct exec *exec)
     stage->built = true;
     // Without right rows no left row will be wanted.
     uint8_t kind = stage->plan->join_kind;
-    base->stopped =
-        stage->store->row_count == 0 && kind != JOIN_LEFT && kind != JOIN_FULL && kind != JOIN_ANTI;
+    base->stopped = stage->store->row_count == 0 && !base->spills && kind != JOIN_LEFT &&
+                    kind != JOIN_FULL && kind != JOIN_ANTI;
     return TDBPLUS_OK;
 }
 
@@ -373,10 +444,9 @@ static tdbplus_status mark_right(struct join_stage *stage, struct exec *exec,
     return TDBPLUS_OK;
 }
 
-static tdbplus_status join_push(struct stage *base, struct exec *exec, const struct batch *in,
-                                struct batch *out, bool *more_out)
+static tdbplus_status join_batch(struct join_stage *stage, struct exec *exec,
+                                 const struct batch *in, struct batch *out, bool *more_out)
 {
-    struct join_stage *stage = (struct join_stage *)base;
     struct func_rows rows = batch_rows(in);
     if (is_single(stage)) {
         *more_out = false;
@@ -412,14 +482,24 @@ static tdbplus_status join_push(struct stage *base, struct exec *exec, const str
     return keeps_left(stage) ? pad_left_rows(stage, exec, in, out) : TDBPLUS_OK;
 }
 
-/* Right rows without a match, with nulls for the left side. */
-static tdbplus_status join_drain(struct stage *base, struct exec *exec, struct batch *out)
+static tdbplus_status join_push(struct stage *base, struct exec *exec, const struct batch *in,
+                                struct batch *out, bool *more_out)
 {
     struct join_stage *stage = (struct join_stage *)base;
+    if (base->spills) {
+        *more_out = false;
+        out->row_count = 0;
+        return join_spill_put(stage->spill, JOIN_SIDE_LEFT, in);
+    }
+    return join_batch(stage, exec, in, out, more_out);
+}
+
+/* Right rows without a match, with nulls for the left side. */
+static tdbplus_status drain_right(struct join_stage *stage, struct exec *exec, struct batch *out)
+{
     if (!keeps_right(stage)) {
         return TDBPLUS_END;
     }
-    TRY(join_begin(base, exec));
     uint32_t left = only_right(stage) ? 0 : stage->left.column_count;
     bool wanted = stage->plan->join_kind == JOIN_RIGHT_SEMI;
     uint32_t *numbers = arena_alloc(&out->arena, BATCH_ROW_COUNT_MAX * sizeof *numbers);
@@ -449,10 +529,73 @@ static tdbplus_status join_drain(struct stage *base, struct exec *exec, struct b
     return TDBPLUS_OK;
 }
 
+/* ---- parts in files ---- */
+
+static tdbplus_status open_part(struct join_stage *stage, struct exec *exec)
+{
+    TRY(join_spill_next(stage->spill));
+    TRY(forget_right(stage, exec));
+    tdbplus_status status = TDBPLUS_OK;
+    struct batch batch;
+    batch_init(&batch, exec->call->alloc);
+    for (size_t b = 0;; b++) {
+        TRY_OR(done, exec_check(exec));
+        status = join_spill_get(stage->spill, JOIN_SIDE_RIGHT, b, &batch);
+        if (status == TDBPLUS_END) {
+            break;
+        }
+        TRY_OR(done, status);
+        struct func_rows rows = batch_rows(&batch);
+        TRY_OR(done, row_store_append(&stage->own_store, exec, batch.columns, &rows));
+    }
+    TRY_OR(done, build_table(stage, exec));
+    stage->part_open = true;
+    stage->left_block = 0;
+done:
+    batch_deinit(&batch);
+    return status;
+}
+
+static tdbplus_status drain_parts(struct join_stage *stage, struct exec *exec, struct batch *out)
+{
+    for (;;) {
+        if (!stage->part_open) {
+            TRY(open_part(stage, exec)); // TDBPLUS_END after the last.
+        }
+        if (stage->batch_open) {
+            return join_batch(stage, exec, &stage->part_batch, out, &stage->batch_open);
+        }
+        tdbplus_status status =
+            join_spill_get(stage->spill, JOIN_SIDE_LEFT, stage->left_block++, &stage->part_batch);
+        if (status != TDBPLUS_END) {
+            TRY(status);
+            stage->batch_open = true;
+            continue;
+        }
+        status = drain_right(stage, exec, out);
+        if (status != TDBPLUS_END) {
+            return status;
+        }
+        stage->part_open = false;
+    }
+}
+
+static tdbplus_status join_drain(struct stage *base, struct exec *exec, struct batch *out)
+{
+    struct join_stage *stage = (struct join_stage *)base;
+    TRY(join_begin(base, exec));
+    return base->spills ? drain_parts(stage, exec, out) : drain_right(stage, exec, out);
+}
+
 static void join_close(struct stage *base)
 {
     struct join_stage *stage = (struct join_stage *)base;
     join_table_deinit(&stage->own_table);
+    if (stage->spill != NULL) {
+        join_spill_close(stage->spill);
+    }
+    batch_deinit(&stage->part_batch);
+    arena_deinit(&stage->kept);
     arena_deinit(&stage->arena);
 }
 
@@ -578,7 +721,7 @@ static tdbplus_status make_right(struct join_stage *stage, struct exec *exec)
         return TDBPLUS_OK;
     }
     TRY(exec_compile(exec, right, &stage->right));
-    row_store_init(&stage->own_store, &exec->arena, stage->right.columns,
+    row_store_init(&stage->own_store, &stage->kept, stage->right.columns,
                    stage->right.column_count);
     stage->table = &stage->own_table;
     stage->store = &stage->own_store;
@@ -603,11 +746,14 @@ tdbplus_status make_join(struct exec *exec, const struct plan *plan, struct pipe
     stage->left = left;
     stage->stage.joins = true;
     arena_init(&stage->arena, exec->call->alloc, 0);
+    arena_init(&stage->kept, exec->call->alloc, 0);
+    batch_init(&stage->part_batch, exec->call->alloc);
     TRY(make_right(stage, exec));
     pipeline->last = &stage->stage;
     TRY(compile_conditions(stage, exec));
     if (stage->leader == NULL) {
-        TRY(join_table_init(&stage->own_table, exec, stage->right_keys, stage->key_count));
+        TRY(join_table_init(&stage->own_table, exec, &stage->kept, stage->right_keys,
+                            stage->key_count));
     }
     return lend_keys(stage, exec);
 }

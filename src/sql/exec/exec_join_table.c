@@ -10,7 +10,7 @@
 #define PRESENT_SPARSE    256u                /* Bits for each row. */
 #define PREFETCH_HEADS    ((uint64_t)1 << 16)
 
-tdbplus_status join_table_init(struct join_table *table, struct exec *exec,
+tdbplus_status join_table_init(struct join_table *table, struct exec *exec, struct arena *arena,
                                struct expr *const *keys, uint32_t key_count)
 {
     struct type types[GROUP_KEY_COUNT_MAX];
@@ -19,7 +19,7 @@ tdbplus_status join_table_init(struct join_table *table, struct exec *exec,
         types[i] = keys[i]->type;
     }
     TRY(key_layout_make(exec, types, key_count, &table->layout));
-    group_table_init(&table->table, &table->layout, sizeof(uint32_t), &exec->arena, table->alloc);
+    group_table_init(&table->table, &table->layout, sizeof(uint32_t), arena, table->alloc);
     return TDBPLUS_OK;
 }
 

@@ -35,8 +35,10 @@ struct join_table {
     const struct alloc *alloc;
 };
 
+/* `arena` is for keys of rows. */
 TDBPLUS_CHECKED tdbplus_status join_table_init(struct join_table *table, struct exec *exec,
-                                               struct expr *const *keys, uint32_t key_count);
+                                               struct arena *arena, struct expr *const *keys,
+                                               uint32_t key_count);
 void join_table_deinit(struct join_table *table);
 
 /* Builds it from the rows of a store; `keys` are expressions over its columns. */

@@ -41,7 +41,8 @@ tdbplus_status ordered_rows_open(struct ordered_rows *ordered, struct exec *exec
             (struct sort_order){plan->order[i].descending, plan->order[i].nulls_first};
     }
     ordered->value_count = total;
-    row_store_init(&ordered->store, &exec->arena, ordered->columns, total);
+    arena_init(&ordered->arena, exec->call->alloc, 0);
+    row_store_init(&ordered->store, &ordered->arena, ordered->columns, total);
     return TDBPLUS_OK;
 }
 
@@ -49,6 +50,20 @@ void ordered_rows_close(struct ordered_rows *ordered)
 {
     list_deinit(&ordered->entries);
     list_deinit(&ordered->hypothetical);
+    arena_deinit(&ordered->arena);
+}
+
+void ordered_rows_clear(struct ordered_rows *ordered)
+{
+    if (ordered->plan == NULL) {
+        return;
+    }
+    ordered->entries.count = 0;
+    ordered->hypothetical.count = 0;
+    ordered->sorted = false;
+    ordered->at = 0;
+    arena_reset(&ordered->arena);
+    row_store_init(&ordered->store, &ordered->arena, ordered->columns, ordered->value_count);
 }
 
 static bool is_hypothetical(const struct ordered_rows *ordered)
@@ -79,10 +94,10 @@ static tdbplus_status leave_nulls(const struct ordered_rows *ordered, const stru
 }
 
 /* The key with the group's number in front, in the run's memory. */
-static tdbplus_status group_key(struct exec *exec, struct span key, uint32_t group,
-                                struct span *key_out)
+static tdbplus_status group_key(struct ordered_rows *ordered, struct exec *exec, struct span key,
+                                uint32_t group, struct span *key_out)
 {
-    uint8_t *bytes = arena_bytes(&exec->arena, GROUP_SIZE + key.size + 1);
+    uint8_t *bytes = arena_bytes(&ordered->arena, GROUP_SIZE + key.size + 1);
     if (bytes == NULL) {
         return exec_no_memory(exec);
     }
@@ -109,7 +124,7 @@ static tdbplus_status keep_hypothetical(struct ordered_rows *ordered, const stru
                        ordered->orders, plan->direct_count, rows, eval->arena, keys));
     for (uint32_t i = 0; i < rows->count; i++) {
         struct span key;
-        TRY(group_key(eval->exec, keys[i], groups[i], &key));
+        TRY(group_key(ordered, eval->exec, keys[i], groups[i], &key));
         if (list_push(&ordered->hypothetical, &key) == NULL) {
             return exec_no_memory(eval->exec);
         }
@@ -140,7 +155,7 @@ tdbplus_status ordered_rows_keep(struct ordered_rows *ordered, const struct eval
     TRY(row_store_append(&ordered->store, exec, columns, &rows));
     for (uint32_t i = 0; i < rows.count; i++) {
         struct span key;
-        TRY(group_key(exec, keys[i], groups[i], &key));
+        TRY(group_key(ordered, exec, keys[i], groups[i], &key));
         struct order_entry entry = order_entry_of(key, first + i);
         if (list_push(&ordered->entries, &entry) == NULL) {
             return exec_no_memory(exec);
@@ -198,7 +213,7 @@ tdbplus_status ordered_rows_feed(struct ordered_rows *ordered, struct exec *exec
                                           .argument_count = plan->argument_count,
                                           .count = count,
                                           .states = states,
-                                          .arena = &exec->arena,
+                                          .arena = &ordered->arena,
                                           .err = exec->call->err};
         status = plan->aggregate->update(&update);
         done += count;

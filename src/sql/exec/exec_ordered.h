@@ -14,6 +14,7 @@ struct ordered_rows {
     uint32_t value_count;
     struct sort_order *orders;
     struct plan_column *columns; /* Of `store`. */
+    struct arena arena;          /* Of what is kept. */
     struct row_store store;
     struct list entries;      /* struct order_entry; keys begin with the group's number. */
     struct list hypothetical; /* struct span: the key of each row's direct arguments. */
@@ -26,6 +27,9 @@ TDBPLUS_CHECKED tdbplus_status ordered_rows_open(struct ordered_rows *ordered, s
                                                  const struct plan_aggregate *plan,
                                                  struct type type, const struct pipeline *input);
 void ordered_rows_close(struct ordered_rows *ordered);
+
+/* Forgets all rows. Closed is fine. */
+void ordered_rows_clear(struct ordered_rows *ordered);
 
 /* Keeps the rows listed; groups[i] is the group of the i-th. */
 TDBPLUS_CHECKED tdbplus_status ordered_rows_keep(struct ordered_rows *ordered,

@@ -21,6 +21,7 @@ void exec_init_child(struct exec *exec, struct exec *parent, struct outer_value 
     exec->outer = outer;
     exec->depth = parent->depth + 1;
     exec->profile = parent->profile;
+    exec->spill_bytes = parent->spill_bytes;
 }
 
 void exec_deinit(struct exec *exec)
@@ -94,7 +95,7 @@ static tdbplus_status step_once(struct stage *stage, struct exec *exec, struct b
 }
 
 /* With PostgreSQL's words. */
-static tdbplus_status check_limits(struct exec *exec)
+tdbplus_status exec_check(struct exec *exec)
 {
     const struct call *call = exec->call;
     if (call_cancelled(call)) {
@@ -114,7 +115,7 @@ static tdbplus_status stage_next(struct stage *stage, struct exec *exec, struct 
         if (stage->stopped) {
             return TDBPLUS_END;
         }
-        TRY(check_limits(exec));
+        TRY(exec_check(exec));
         if (stage->before == NULL) {
             batch_reset(out);
         }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/codec.h"
-#include "sql/exec/exec_internal.h"
+#include "sql/exec/exec_sort_spill.h"
 
 /* Rows are dropped when so many more than wanted have come. */
 #define TOP_SLACK 8192u
@@ -29,6 +29,7 @@ struct sort_stage {
     struct arena arenas[2];
     struct row_store store;
     struct list entries; /* struct sort_entry */
+    struct sort_spill spill;
     bool done;
     uint32_t out_row;
 };
@@ -170,6 +171,47 @@ static tdbplus_status drop_rows(struct sort_stage *stage, struct exec *exec)
     return TDBPLUS_OK;
 }
 
+/* Sorts what is kept and puts it into a file as a run. */
+static tdbplus_status spill_rows(struct sort_stage *stage, struct exec *exec)
+{
+    if (stage->entries.count == 0) {
+        return TDBPLUS_OK;
+    }
+    if (stage->spill.exec == NULL) {
+        stage->spill.columns = stage->input.columns;
+        stage->spill.column_count = stage->input.column_count;
+        stage->spill.keys = stage->keys;
+        stage->spill.orders = stage->orders;
+        stage->spill.key_count = stage->plan->key_count;
+        sort_spill_open(&stage->spill, exec);
+    }
+    TRY(sort_entries(exec, &stage->entries));
+    size_t count = stage->entries.count;
+    uint32_t *numbers = alloc_raw(exec->call->alloc, count * sizeof *numbers);
+    if (numbers == NULL) {
+        return exec_no_memory(exec);
+    }
+    for (size_t i = 0; i < count; i++) {
+        numbers[i] = ((const struct sort_entry *)list_at(&stage->entries, i))->row;
+    }
+    tdbplus_status status = sort_spill_put(&stage->spill, &stage->store, numbers,
+                                           count < stage->wanted ? count : (size_t)stage->wanted,
+                                           stage->arena->used_bytes / count);
+    alloc_free(exec->call->alloc, numbers, count, sizeof *numbers);
+    stage->entries.count = 0;
+    stage->last = (struct span){0};
+    arena_reset(stage->arena);
+    row_store_init(&stage->store, stage->arena, stage->input.columns, stage->input.column_count);
+    return status;
+}
+
+/* With what sorting needs besides. */
+static size_t kept_bytes(const struct sort_stage *stage)
+{
+    size_t entries = stage->entries.count * (2 * sizeof(struct sort_entry) + sizeof(uint32_t));
+    return stage->arena->used_bytes + entries;
+}
+
 static tdbplus_status find_wanted(struct sort_stage *stage, struct exec *exec)
 {
     const struct expr *exprs[2] = {stage->top_count, stage->top_offset};
@@ -208,8 +250,15 @@ static tdbplus_status sort_all(struct sort_stage *stage, struct exec *exec)
         if (many) {
             TRY_OR(done, drop_rows(stage, exec));
         }
+        if (exec_spills(exec, kept_bytes(stage))) {
+            TRY_OR(done, spill_rows(stage, exec));
+        }
     }
     TRY_OR(done, status == TDBPLUS_END ? TDBPLUS_OK : status);
+    if (stage->spill.exec != NULL) {
+        TRY_OR(done, spill_rows(stage, exec));
+        TRY_OR(done, sort_spill_begin(&stage->spill));
+    }
     TRY_OR(done, sort_entries(exec, &stage->entries));
     stage->done = true;
 done:
@@ -223,6 +272,9 @@ static tdbplus_status sort_next(struct stage *base, struct exec *exec, struct ba
     struct sort_stage *stage = (struct sort_stage *)base;
     if (!stage->done) {
         TRY(sort_all(stage, exec));
+    }
+    if (stage->spill.exec != NULL) {
+        return sort_spill_next(&stage->spill, out);
     }
     size_t rest = stage->entries.count - stage->out_row;
     uint32_t count = rest > BATCH_ROW_COUNT_MAX ? BATCH_ROW_COUNT_MAX : (uint32_t)rest;
@@ -248,6 +300,7 @@ static void sort_close(struct stage *base)
 {
     struct sort_stage *stage = (struct sort_stage *)base;
     list_deinit(&stage->entries);
+    sort_spill_close(&stage->spill);
     arena_deinit(&stage->arenas[0]);
     arena_deinit(&stage->arenas[1]);
 }

@@ -48,6 +48,9 @@ static uint32_t team_size(const struct exec *leader, const struct plan *plan,
     }
     const struct stage *source = own->last;
     while (source->before != NULL) {
+        if (source->spills) {
+            return 1; // It is more than a row at a time by now.
+        }
         source = source->before;
     }
     uint32_t size = stage_is_scan(source) ? scan_stage_morsels(source) : 1;
@@ -56,7 +59,7 @@ static uint32_t team_size(const struct exec *leader, const struct plan *plan,
 }
 
 static tdbplus_status open_worker(struct team *team, struct team_worker *worker,
-                                  const struct plan *plan)
+                                  const struct plan *plan, uint32_t size)
 {
     struct exec *leader = team->leader;
     worker->team = team;
@@ -68,6 +71,7 @@ static tdbplus_status open_worker(struct team *team, struct team_worker *worker,
     worker->exec.parameters = leader->parameters;
     worker->exec.parameter_count = leader->parameter_count;
     worker->exec.leader = leader;
+    worker->exec.spill_bytes = leader->spill_bytes / size;
     // Counted from here on: team_close() gives back what it has.
     team->worker_count++;
     tdbplus_status status = exec_compile(&worker->exec, plan, &worker->input);
@@ -92,7 +96,7 @@ tdbplus_status team_open(struct team *team, struct exec *leader, const struct pl
     }
     for (uint32_t i = 0; i + 1 < size; i++) {
         team->workers[i].number = i + 1;
-        TRY(open_worker(team, &team->workers[i], plan));
+        TRY(open_worker(team, &team->workers[i], plan, size));
     }
     return TDBPLUS_OK;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/budget.h"
 #include "catalog/catalog.h"
 #include "sql/bind/bind.h"
 #include "sql/exec/copy_output.h"
@@ -407,6 +408,10 @@ struct sql_cursor {
     struct sql_prepared *prepared;
     struct sql_run_options options;
     struct func_context context;
+    const struct call *from; /* The caller's. */
+    bool limited;            /* Then `exec` has this one: */
+    struct call call;
+    struct budget budget;
     struct exec exec;
     struct pipeline pipeline;
     struct file_queue queue;  /* COPY ... FROM STDIN. */
@@ -416,10 +421,38 @@ struct sql_cursor {
     bool ended;
 };
 
-static tdbplus_status begin_run(struct sql_cursor *cursor, const struct call *call)
+/* Shares of a limit: several operators of a statement keep rows at once, and batches come on top.
+ */
+#define SPILL_SHARE       8u
+#define SPILL_SHARE_STORE 8u
+
+/* A statement with a limit of its own gets memory through a budget. The caller may change its call
+ * between two steps. */
+static void copy_call(struct sql_cursor *cursor)
+{
+    if (cursor->limited) {
+        cursor->call = *cursor->from;
+        cursor->call.alloc = &cursor->budget.alloc;
+    }
+}
+
+static size_t spill_bytes_of(const struct sql_cursor *cursor)
+{
+    const struct sql_settings *settings = &cursor->prepared->settings;
+    if (settings->spill_bytes != 0) {
+        return settings->spill_bytes;
+    }
+    return settings->memory_bytes != 0
+               ? settings->memory_bytes / SPILL_SHARE
+               : store_memory_limit(txn_store(cursor->options.txn)) / SPILL_SHARE_STORE;
+}
+
+static tdbplus_status begin_run(struct sql_cursor *cursor)
 {
     const struct sql_run_options *options = &cursor->options;
+    const struct call *call = cursor->limited ? &cursor->call : cursor->from;
     exec_init(&cursor->exec, options->txn, call);
+    cursor->exec.spill_bytes = spill_bytes_of(cursor);
     cursor->exec.context = &cursor->context;
     cursor->exec.parameters = options->parameters;
     cursor->exec.parameter_count = options->parameter_count;
@@ -466,11 +499,15 @@ tdbplus_status sql_cursor_open(struct sql_prepared *prepared, const struct sql_r
         env_entropy(store_env(txn_store(options->txn)), cursor->context.random_state,
                     sizeof cursor->context.random_state);
     }
-    tdbplus_status status = begin_run(cursor, call);
+    cursor->from = call;
+    cursor->limited = prepared->settings.memory_bytes != 0;
+    if (cursor->limited) {
+        budget_init(&cursor->budget, call->alloc, NULL, prepared->settings.memory_bytes);
+    }
+    copy_call(cursor);
+    tdbplus_status status = begin_run(cursor);
     if (status != TDBPLUS_OK) {
-        file_queue_deinit(&cursor->queue);
-        exec_deinit(&cursor->exec);
-        alloc_free(call->alloc, cursor, 1, sizeof *cursor);
+        sql_cursor_close(cursor);
         return status;
     }
     *cursor_out = cursor;
@@ -497,7 +534,7 @@ static tdbplus_status next_of_change(struct sql_cursor *cursor, struct batch *ba
         exec_deinit(&cursor->exec);
         txn_savepoint_rollback(txn, savepoint);
         TRY(txn_statement(txn, call->err));
-        TRY(begin_run(cursor, call));
+        TRY(begin_run(cursor));
         status = pipeline_next(cursor->pipeline.last, &cursor->exec, batch);
     }
     txn_savepoint_release(txn, savepoint);
@@ -639,6 +676,7 @@ static tdbplus_status end_statement(struct sql_cursor *cursor, tdbplus_status st
 tdbplus_status sql_cursor_next(struct sql_cursor *cursor, struct batch *batch)
 {
     tdbplus_status status;
+    copy_call(cursor);
     switch (cursor->prepared->bound.kind) {
     case BOUND_QUERY:
         status = cursor->prepared->changes
@@ -698,10 +736,13 @@ void sql_cursor_tag(const struct sql_cursor *cursor, char tag[64])
 void sql_cursor_close(struct sql_cursor *cursor)
 {
     if (cursor != NULL) {
-        const struct alloc *alloc = cursor->exec.call->alloc;
+        const struct alloc *alloc = cursor->from->alloc;
         copy_output_close(cursor->copy);
         file_queue_deinit(&cursor->queue);
         exec_deinit(&cursor->exec);
+        if (cursor->limited) {
+            budget_deinit(&cursor->budget);
+        }
         alloc_free(alloc, cursor, 1, sizeof *cursor);
     }
 }

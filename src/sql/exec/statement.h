@@ -52,10 +52,13 @@ const char *sql_statement_name(const struct sql_script *script, uint32_t number)
 struct sql_settings {
     uint32_t thread_count; /* For one statement; 0 is 1. */
     uint32_t rules_off;    /* Bits of enum opt_rule. */
+    size_t memory_bytes;   /* What a statement may keep; 0: what the database may. */
+    size_t spill_bytes;    /* What an operator keeps before it spills; 0: a share of that. */
 };
 
 /*
- * SET name = text: "threads", and "disabled_rules" with names of optimiser rules between commas.
+ * SET name = text: "threads", "disabled_rules" with names of optimiser rules between commas,
+ * "memory_limit" and "work_mem" with an amount of memory (64MB; a bare number counts kB).
  *
  *   TDBPLUS_E_SQL          22023: not such a value
  *   TDBPLUS_E_UNSUPPORTED  no such setting here

@@ -13,6 +13,25 @@ tdbplus_status store_path(const struct store *store, char path[ENV_PATH_SIZE_MAX
     return env_join(path, store->directory, name, err);
 }
 
+tdbplus_status store_temporary_path(struct store *store, char path[ENV_PATH_SIZE_MAX],
+                                    struct err *err)
+{
+    char name[ENV_NAME_SIZE_MAX];
+    if (store->options.read_only) {
+        return err_set(err, TDBPLUS_E_NOMEM,
+                       "the statement needs more memory, and the database is open read-only: "
+                       "there is no place for temporary files");
+    }
+    // store_sweep() removes what has this ending.
+    (void)snprintf(name, sizeof name, "rows-%016" PRIx64 ".tmp", store_new_file_id(store));
+    return env_join(path, store->directory, name, err);
+}
+
+size_t store_memory_limit(const struct store *store)
+{
+    return store->options.memory_limit_bytes;
+}
+
 uint64_t store_new_file_id(struct store *store)
 {
     return atomic_fetch_add(&store->file_id_next, 1);

@@ -61,6 +61,14 @@ const struct env *store_env(const struct store *store);
 bool store_read_only(const struct store *store);
 uint8_t store_durability(const struct store *store); /* enum durability. */
 
+/* A path for a file that is of no use after this process: one that is left is removed when the
+ * database is opened. TDBPLUS_E_NOMEM where nothing may be written. */
+TDBPLUS_CHECKED tdbplus_status store_temporary_path(struct store *store,
+                                                    char path[ENV_PATH_SIZE_MAX], struct err *err);
+
+/* What all that is charged to the database may come to. */
+size_t store_memory_limit(const struct store *store);
+
 /* The locks of its transactions, and numbers for them. */
 struct lock_table *store_locks(const struct store *store);
 uint64_t store_next_txn_id(struct store *store);
