@@ -97,6 +97,7 @@ static tdbplus_status chunk_keys(struct exec *exec, const struct row_store *stor
                                  struct column **columns_out)
 {
     tdbplus_status status = TDBPLUS_OK;
+    TRY(exec_check(exec));
     batch_reset(batch);
     if (!row_store_chunk(store, chunk, batch, exec, &status)) {
         return status;

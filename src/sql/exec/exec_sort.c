@@ -3,17 +3,10 @@
 
 #include <string.h>
 
-#include "base/codec.h"
 #include "sql/exec/exec_sort_spill.h"
 
 /* Rows are dropped when so many more than wanted have come. */
 #define TOP_SLACK 8192u
-
-struct sort_entry {
-    uint64_t prefix; /* First bytes of the key: most comparisons end here. */
-    struct span key;
-    uint32_t row;
-};
 
 struct sort_stage {
     struct stage stage;
@@ -28,59 +21,11 @@ struct sort_stage {
     struct arena *arena; /* Of rows and keys; swapped when rows are dropped. */
     struct arena arenas[2];
     struct row_store store;
-    struct list entries; /* struct sort_entry */
+    struct list entries; /* struct order_entry */
     struct sort_spill spill;
     bool done;
     uint32_t out_row;
 };
-
-static uint64_t prefix_of(struct span key)
-{
-    uint8_t bytes[8] = {0};
-    memcpy(bytes, key.data, key.size < 8 ? key.size : 8);
-    return load_u64_be(bytes);
-}
-
-static bool comes_before(const struct sort_entry *left, const struct sort_entry *right)
-{
-    if (left->prefix != right->prefix) {
-        return left->prefix < right->prefix;
-    }
-    return span_compare(left->key, right->key) < 0;
-}
-
-/* A merge sort from the bottom: stable, no recursion, no worst case. */
-static tdbplus_status sort_entries(struct exec *exec, struct list *entries)
-{
-    size_t count = entries->count;
-    struct sort_entry *from = entries->items;
-    struct sort_entry *spare = alloc_array(exec->call->alloc, count + 1, sizeof *spare);
-    if (spare == NULL) {
-        return exec_no_memory(exec);
-    }
-    struct sort_entry *to = spare;
-    for (size_t width = 1; width < count; width *= 2) {
-        for (size_t begin = 0; begin < count; begin += 2 * width) {
-            size_t middle = begin + width < count ? begin + width : count;
-            size_t end = begin + 2 * width < count ? begin + 2 * width : count;
-            size_t left = begin;
-            size_t right = middle;
-            for (size_t at = begin; at < end; at++) {
-                bool take_right =
-                    left == middle || (right < end && comes_before(&from[right], &from[left]));
-                to[at] = take_right ? from[right++] : from[left++];
-            }
-        }
-        struct sort_entry *swap = from;
-        from = to;
-        to = swap;
-    }
-    if (count > 0 && from != entries->items) {
-        memcpy(entries->items, from, count * sizeof *from);
-    }
-    alloc_free(exec->call->alloc, spare, count + 1, sizeof *spare);
-    return TDBPLUS_OK;
-}
 
 /* Most rows of a top-N are dropped at once, so their keys are made in the batch's memory. */
 static bool keep_key(struct span *key, struct arena *arena)
@@ -134,7 +79,7 @@ static tdbplus_status keep_batch(struct sort_stage *stage, struct exec *exec,
         if (stage->wanted != UINT64_MAX && !keep_key(&keys[i], stage->arena)) {
             return exec_no_memory(exec);
         }
-        struct sort_entry entry = {prefix_of(keys[i]), keys[i], first + i};
+        struct order_entry entry = order_entry_of(keys[i], first + i);
         if (list_push(&stage->entries, &entry) == NULL) {
             return exec_no_memory(exec);
         }
@@ -145,13 +90,13 @@ static tdbplus_status keep_batch(struct sort_stage *stage, struct exec *exec,
 /* Moves the rows that can still be wanted to fresh memory and lets go of the rest. */
 static tdbplus_status drop_rows(struct sort_stage *stage, struct exec *exec)
 {
-    TRY(sort_entries(exec, &stage->entries));
+    TRY(order_sort(exec, stage->entries.items, stage->entries.count));
     struct arena *fresh = stage->arena == &stage->arenas[0] ? &stage->arenas[1] : &stage->arenas[0];
     struct row_store store;
     row_store_init(&store, fresh, stage->store.columns, stage->store.column_count);
     stage->entries.count = (size_t)stage->wanted;
     for (size_t i = 0; i < stage->entries.count; i++) {
-        struct sort_entry *entry = list_at(&stage->entries, i);
+        struct order_entry *entry = list_at(&stage->entries, i);
         const struct column *chunk = stage->store.chunks[entry->row / BATCH_ROW_COUNT_MAX];
         uint16_t row = (uint16_t)(entry->row % BATCH_ROW_COUNT_MAX);
         struct func_rows one = {&row, 1, BATCH_ROW_COUNT_MAX};
@@ -163,7 +108,7 @@ static tdbplus_status drop_rows(struct sort_stage *stage, struct exec *exec)
     }
     size_t count = stage->entries.count;
     if (count > 0) {
-        stage->last = ((const struct sort_entry *)list_at(&stage->entries, count - 1))->key;
+        stage->last = ((const struct order_entry *)list_at(&stage->entries, count - 1))->key;
     }
     arena_reset(stage->arena);
     stage->arena = fresh;
@@ -185,14 +130,14 @@ static tdbplus_status spill_rows(struct sort_stage *stage, struct exec *exec)
         stage->spill.key_count = stage->plan->key_count;
         sort_spill_open(&stage->spill, exec);
     }
-    TRY(sort_entries(exec, &stage->entries));
+    TRY(order_sort(exec, stage->entries.items, stage->entries.count));
     size_t count = stage->entries.count;
     uint32_t *numbers = alloc_raw(exec->call->alloc, count * sizeof *numbers);
     if (numbers == NULL) {
         return exec_no_memory(exec);
     }
     for (size_t i = 0; i < count; i++) {
-        numbers[i] = ((const struct sort_entry *)list_at(&stage->entries, i))->row;
+        numbers[i] = ((const struct order_entry *)list_at(&stage->entries, i))->row;
     }
     tdbplus_status status = sort_spill_put(&stage->spill, &stage->store, numbers,
                                            count < stage->wanted ? count : (size_t)stage->wanted,
@@ -208,7 +153,7 @@ static tdbplus_status spill_rows(struct sort_stage *stage, struct exec *exec)
 /* With what sorting needs besides. */
 static size_t kept_bytes(const struct sort_stage *stage)
 {
-    size_t entries = stage->entries.count * (2 * sizeof(struct sort_entry) + sizeof(uint32_t));
+    size_t entries = stage->entries.count * (2 * sizeof(struct order_entry) + sizeof(uint32_t));
     return stage->arena->used_bytes + entries;
 }
 
@@ -259,7 +204,7 @@ static tdbplus_status sort_all(struct sort_stage *stage, struct exec *exec)
         TRY_OR(done, spill_rows(stage, exec));
         TRY_OR(done, sort_spill_begin(&stage->spill));
     }
-    TRY_OR(done, sort_entries(exec, &stage->entries));
+    TRY_OR(done, order_sort(exec, stage->entries.items, stage->entries.count));
     stage->done = true;
 done:
     arena_deinit(&arena);
@@ -286,7 +231,8 @@ static tdbplus_status sort_next(struct stage *base, struct exec *exec, struct ba
         return exec_no_memory(exec);
     }
     for (uint32_t i = 0; i < count; i++) {
-        numbers[i] = ((const struct sort_entry *)list_at(&stage->entries, stage->out_row + i))->row;
+        numbers[i] =
+            ((const struct order_entry *)list_at(&stage->entries, stage->out_row + i))->row;
     }
     for (uint32_t c = 0; c < stage->store.column_count; c++) {
         TRY(row_store_gather(&stage->store, exec, c, numbers, count, &out->columns[c],
@@ -316,7 +262,7 @@ tdbplus_status make_sort(struct exec *exec, const struct plan *plan, struct pipe
     arena_init(&stage->arenas[0], exec->call->alloc, 0);
     arena_init(&stage->arenas[1], exec->call->alloc, 0);
     stage->arena = &stage->arenas[0];
-    list_init(&stage->entries, exec->call->alloc, sizeof(struct sort_entry));
+    list_init(&stage->entries, exec->call->alloc, sizeof(struct order_entry));
     TRY(exec_compile(exec, plan->left, &stage->input));
     row_store_init(&stage->store, stage->arena, stage->input.columns, stage->input.column_count);
     stage->keys = arena_array(&exec->arena, plan->key_count + 1u, sizeof *stage->keys);

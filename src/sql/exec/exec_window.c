@@ -117,6 +117,7 @@ static tdbplus_status sort_rows(struct window_stage *stage, struct exec *exec)
         size_t rest = count - first;
         uint32_t rows = rest > BATCH_ROW_COUNT_MAX ? BATCH_ROW_COUNT_MAX : (uint32_t)rest;
         struct column *columns = arena_array(&exec->arena, width + 1u, sizeof *columns);
+        TRY(exec_check(exec));
         if (columns == NULL) {
             return exec_no_memory(exec);
         }

@@ -44,6 +44,12 @@ static tdbplus_status copy_result(struct exec *exec, struct window_call *call, u
     return TDBPLUS_OK;
 }
 
+/* Partitions may have any number of rows. */
+static tdbplus_status check_at(struct exec *exec, uint32_t row)
+{
+    return row % 512 == 0 ? exec_check(exec) : TDBPLUS_OK;
+}
+
 /* ---- ranks ---- */
 
 static tdbplus_status compute_ranks(struct exec *exec, struct window_call *call,
@@ -52,6 +58,7 @@ static tdbplus_status compute_ranks(struct exec *exec, struct window_call *call,
     double count = (double)(rows->end - rows->begin);
     uint32_t group = 0;
     for (uint32_t row = rows->begin; row < rows->end; row++) {
+        TRY(check_at(exec, row));
         group += row >= rows->groups[group + 1];
         uint32_t before = rows->groups[group] - rows->begin;
         uint32_t through = rows->groups[group + 1] - rows->begin;
@@ -87,6 +94,7 @@ static tdbplus_status compute_ntile(struct exec *exec, struct window_call *call,
     uint64_t count = rows->end - rows->begin;
     uint64_t done = 0;
     for (uint32_t row = rows->begin; row < rows->end; row++) {
+        TRY(check_at(exec, row));
         if (buckets.is_null) {
             window_value(rows, row, call->first_argument, &buckets);
         }
@@ -117,6 +125,7 @@ static tdbplus_status compute_offset(struct exec *exec, struct window_call *call
     int64_t sign = call->plan->kind == WINDOW_LAG ? -1 : 1;
     uint32_t arguments = call->plan->argument_count;
     for (uint32_t row = rows->begin; row < rows->end; row++) {
+        TRY(check_at(exec, row));
         struct datum offset = {.integer = 1};
         struct datum value = {.type = call->type, .is_null = true};
         if (arguments > 1) {
@@ -158,6 +167,7 @@ static tdbplus_status compute_of_frame(struct exec *exec, struct window_call *ca
     struct frame frame;
     frame_begin(&frame, exec, call, rows);
     for (uint32_t row = rows->begin; row < rows->end; row++) {
+        TRY(check_at(exec, row));
         struct frame_parts parts;
         struct datum value = {.type = call->type, .is_null = true};
         uint64_t total = 0;
@@ -213,6 +223,9 @@ static tdbplus_status feed(struct running *running, uint32_t begin, uint32_t end
     const struct window_call *call = running->call;
     const struct aggregate *aggregate = call->plan->aggregate;
     while (begin < end) {
+        if (end - begin > BATCH_ROW_COUNT_MAX) {
+            TRY(exec_check(running->exec));
+        }
         uint32_t chunk = begin / BATCH_ROW_COUNT_MAX;
         uint32_t stop = (chunk + 1) * BATCH_ROW_COUNT_MAX;
         stop = stop < end ? stop : end;
@@ -291,6 +304,7 @@ static tdbplus_status compute_aggregate(struct running *running)
     frame_begin(&frame, running->exec, running->call, running->rows);
     bool excludes = running->call->plan->frame.exclude != FRAME_EXCLUDE_NONE;
     for (uint32_t row = running->rows->begin; row < running->rows->end; row++) {
+        TRY(check_at(running->exec, row));
         bool same = false;
         TRY(frame_move(&frame, row));
         if (excludes) {
@@ -351,6 +365,7 @@ static tdbplus_status compute_extreme(struct running *running, int sign)
     uint32_t added = rows->begin;
     frame_begin(&frame, running->exec, running->call, rows);
     for (uint32_t row = rows->begin; row < rows->end; row++) {
+        TRY(check_at(running->exec, row));
         TRY(frame_move(&frame, row));
         added = added > frame.start ? added : frame.start;
         for (; added < frame.end; added++) {

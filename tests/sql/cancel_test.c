@@ -1,0 +1,129 @@
+/*
+ * Goal: a statement stops within 100 ms of being asked to, whatever it is doing. Method: statements
+ * that keep each operator busy for long are cancelled at several moments; of three tries the
+ * quickest counts, as other programs use the machine too. A statement that ended before it was
+ * asked proves nothing and must have been one of the few.
+ */
+
+#include <pthread.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tdbplus/tdbplus.h"
+#include "test.h"
+
+#define LATENCY_MS_MAX 100.0
+#define TRY_COUNT      3u
+
+struct asker {
+    tdbplus_call *call;
+    unsigned delay_us;
+    struct timespec asked;
+};
+
+static double ms_since(const struct timespec *from)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)(now.tv_sec - from->tv_sec) * 1e3 + (double)(now.tv_nsec - from->tv_nsec) / 1e6;
+}
+
+static void *ask_to_stop(void *argument)
+{
+    struct asker *asker = argument;
+    (void)usleep(asker->delay_us);
+    (void)clock_gettime(CLOCK_MONOTONIC, &asker->asked);
+    tdbplus_cancel(asker->call);
+    return NULL;
+}
+
+/* Milliseconds from asking to the end; 0 when it had ended by then. */
+static double latency_of(tdbplus_session *session, const char *sql, unsigned delay_us)
+{
+    tdbplus_call call = TDBPLUS_CALL_INIT;
+    tdbplus_result *result = NULL;
+    struct asker asker = {.call = &call, .delay_us = delay_us};
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, ask_to_stop, &asker) == 0);
+    tdbplus_status status =
+        tdbplus_execute(session, sql, strlen(sql), NULL, 0, NULL, &result, &call);
+    while (status == TDBPLUS_OK && tdbplus_result_column_count(result) > 0) {
+        status = tdbplus_result_next(result, NULL, &call);
+    }
+    struct timespec end;
+    (void)clock_gettime(CLOCK_MONOTONIC, &end);
+    CHECK(pthread_join(thread, NULL) == 0);
+    double late = ms_since(&asker.asked) - ms_since(&end);
+    tdbplus_result_close(result);
+    if (status != TDBPLUS_OK && status != TDBPLUS_END && status != TDBPLUS_E_CANCELLED) {
+        (void)fprintf(stderr, "%s: %s\n", sql, call.error.message);
+    }
+    CHECK(status == TDBPLUS_OK || status == TDBPLUS_END || status == TDBPLUS_E_CANCELLED);
+    return status == TDBPLUS_E_CANCELLED ? late : 0;
+}
+
+static const char *const statements[] = {
+    "SELECT count(*) FROM (SELECT s, id FROM t ORDER BY s, id) AS q",
+    "SELECT count(*) FROM (SELECT b, s, count(*), sum(f) FROM t GROUP BY b, s) AS q",
+    "SELECT count(*) FROM (SELECT DISTINCT b, s FROM t) AS q",
+    "SELECT count(*) FROM t AS l JOIN t AS r ON l.b = r.b + 1 AND l.s = r.s",
+    "SELECT count(*) FROM t AS l JOIN t AS r ON l.id < r.b AND l.f < r.f",
+    "SELECT count(*) FROM t AS l LEFT JOIN t AS r ON l.k = r.k AND l.s = r.s",
+    "SELECT max(n) FROM (SELECT row_number() OVER (ORDER BY s, id) AS n FROM t) AS q",
+    "SELECT max(n) FROM (SELECT sum(f) OVER (PARTITION BY k ORDER BY id ROWS 1000 PRECEDING) AS n"
+    " FROM t) AS q",
+    "SELECT count(*) FROM (SELECT string_agg(s, ',' ORDER BY s, id) FROM t GROUP BY k) AS q",
+    "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 100000000)"
+    " SELECT max(n) FROM r",
+    "SELECT count(*) FROM generate_series(1, 10000000000) AS g(n) WHERE n % 2 = 3",
+    "SELECT count(*) FROM (SELECT b, s FROM t EXCEPT SELECT b + 1, s FROM t) AS q",
+    "SELECT count(*) FROM t AS o WHERE b = (SELECT max(i.b) FROM t AS i WHERE i.f < o.f)",
+    "SELECT sum(length(regexp_replace(t.s || t.s || u.s, '[0-9]+(a|b)*', 'x', 'g'))) FROM t, t AS "
+    "u",
+    "INSERT INTO u SELECT l.id, r.s FROM t AS l, t AS r",
+};
+
+TEST(every_operator_stops_soon)
+{
+    static const unsigned delays_us[] = {20000, 150000, 400000};
+    tdbplus_db *db = NULL;
+    tdbplus_session *session = NULL;
+    tdbplus_call call = TDBPLUS_CALL_INIT;
+    static const char *const setup[] = {
+        "CREATE TABLE t (id int PRIMARY KEY, k int NOT NULL, b int NOT NULL, s text NOT NULL, f"
+        " float8 NOT NULL)",
+        "INSERT INTO t SELECT g, g % 100, (g::int8 * 7919 % 400009)::int4, 'a text ' || g * 31 % "
+        "200003, g * 0.5"
+        " FROM generate_series(1, 400000) AS s(g)",
+        "CREATE TABLE u (id int, s text)",
+    };
+    CHECK(tdbplus_open(NULL, NULL, &db, &call) == TDBPLUS_OK);
+    CHECK(tdbplus_session_open(db, &session, &call) == TDBPLUS_OK);
+    for (size_t i = 0; i < sizeof setup / sizeof *setup; i++) {
+        tdbplus_result *result = NULL;
+        CHECK(tdbplus_execute(session, setup[i], strlen(setup[i]), NULL, 0, NULL, &result, &call) ==
+              TDBPLUS_OK);
+        tdbplus_result_close(result);
+    }
+    uint32_t caught = 0;
+    uint32_t late = 0;
+    for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
+        for (size_t d = 0; d < sizeof delays_us / sizeof *delays_us; d++) {
+            double best = 1e9;
+            for (uint32_t try = 0; try < TRY_COUNT && best > LATENCY_MS_MAX; try++) {
+                double latency = latency_of(session, statements[i], delays_us[d]);
+                best = latency < best ? latency : best;
+            }
+            if (best > LATENCY_MS_MAX) {
+                (void)fprintf(stderr, "%.0f ms after %u: %s\n", best, delays_us[d] / 1000,
+                              statements[i]);
+            }
+            late += best > LATENCY_MS_MAX;
+            caught += best > 0;
+        }
+    }
+    CHECK(late == 0);
+    CHECK(caught >= 2 * sizeof statements / sizeof *statements);
+    tdbplus_session_close(session);
+    tdbplus_close(db);
+}
