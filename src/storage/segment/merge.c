@@ -14,6 +14,7 @@
 #include "base/assert.h"
 #include "base/codec.h"
 #include "storage/segment/external.h"
+#include "storage/segment/merge_sample.h"
 
 #define READAHEAD_WINDOWS 4u
 #define POSITION_NONE     UINT32_MAX
@@ -687,6 +688,25 @@ tdbplus_status merge_next(struct merge *merge, struct batch *batch, struct merge
     return TDBPLUS_OK;
 }
 
+/* Lets the writer decide how documents are taken apart. */
+static tdbplus_status sample_documents(struct merge *merge, struct segment_writer *writer,
+                                       struct err *err)
+{
+    struct segment *segments[MERGE_SOURCE_COUNT_MAX];
+    bool any = false;
+    for (uint32_t i = 0; i < merge->schema->column_count; i++) {
+        any = any || merge->schema->columns[i].type.id == TYPE_JSON;
+    }
+    if (!any) {
+        return TDBPLUS_OK;
+    }
+    for (uint32_t i = 0; i < merge->source_count; i++) {
+        segments[i] = merge->cursors[i].source.segment;
+    }
+    TRY(merge_sample(segments, merge->source_count, merge->schema, &merge->step_batch, err));
+    return segment_writer_sample(writer, &merge->step_batch, err);
+}
+
 tdbplus_status merge_step(struct merge *merge, struct segment_writer *writer, uint64_t row_budget,
                           bool *done_out, struct err *err)
 {
@@ -696,6 +716,7 @@ tdbplus_status merge_step(struct merge *merge, struct segment_writer *writer, ui
         ASSERT(merge->rows_read == 0); // Not after merge_next().
         merge->raw = true;
         TRY(segment_writer_set_sources(writer, merge->files, merge->file_count, err));
+        TRY(sample_documents(merge, writer, err));
     }
     while (!done && merge->rows_read < goal) {
         struct merge_rows rows = {0};

@@ -88,8 +88,8 @@ static bool take_value(struct type type, struct span value, struct datum *datum_
         datum.boolean = good && json_boolean(value);
         break;
     case TYPE_TEXT:
-        good = kind == JSON_STRING;
-        datum.bytes = good ? json_string(value) : (struct span){0};
+        datum.bytes = kind == JSON_STRING ? json_string(value) : (struct span){0};
+        good = kind == JSON_STRING && datum.bytes.size <= VALUE_INLINE_SIZE_MAX;
         break;
     case TYPE_INT8:
         good = kind == JSON_NUMBER && json_decimal(value, &mantissa, &scale) && scale == 0;

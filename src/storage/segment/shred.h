@@ -21,6 +21,10 @@
 #define SHRED_KEY_SIZE_MAX   255u
 #define SHRED_SAMPLE_MAX     1024u /* Documents that a plan is made from. */
 
+/* Longer documents stay whole, and so do those of which more than VALUE_INLINE_SIZE_MAX would be
+ * left; texts longer than that are left. */
+#define SHRED_DOCUMENT_SIZE_MAX 4096u
+
 /* What the rest of some row may hold at a path. Numbers reach disk. */
 enum shred_flag {
     SHRED_FLAG_NULLS = 1,  /* The JSON value null. */

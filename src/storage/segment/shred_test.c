@@ -519,6 +519,131 @@ TEST(documents_of_one_shape_are_read_by_path_without_the_rest)
     world_deinit(&world);
 }
 
+/* Documents by `print`, until *documents is full. */
+static void print_documents(struct documents *documents, uint32_t count,
+                            void (*print)(uint32_t row, struct buffer *text))
+{
+    struct json_builder builder;
+    struct buffer text;
+    *documents = (struct documents){.count = count};
+    buffer_init(&documents->bytes, &alloc_system);
+    buffer_init(&text, &alloc_system);
+    json_builder_init(&builder, &alloc_system);
+    for (uint32_t i = 0; i < count; i++) {
+        buffer_clear(&text);
+        print(i, &text);
+        CHECK(json_parse(&builder, buffer_span(&text), &documents->bytes, NULL) == TDBPLUS_OK);
+        documents->ends[i] = documents->bytes.size;
+    }
+    json_builder_deinit(&builder);
+    buffer_deinit(&text);
+}
+
+/* Three segments of every third document each, and what they are merged into. */
+static struct segment *merge_thirds(struct world *world, const struct documents *documents)
+{
+    struct segment *segments[3] = {0};
+    struct segment *merged = NULL;
+    for (uint32_t i = 0; i < 3; i++) {
+        CHECK(write_segment(world, documents, i + 1, i, 3) == TDBPLUS_OK);
+        CHECK(open_segment(world, i + 1, &segments[i]) == TDBPLUS_OK);
+        check_segment(segments[i], documents, i, 3);
+    }
+    CHECK(merge_segments(world, segments, 3, 9) == TDBPLUS_OK);
+    CHECK(open_segment(world, 9, &merged) == TDBPLUS_OK);
+    for (uint32_t i = 0; i < 3; i++) {
+        segment_discard(segments[i]);
+    }
+    return merged;
+}
+
+static void print_old_or_new(uint32_t row, struct buffer *text)
+{
+    buffer_printf(text, row < 1400 ? "{\"old\": %u}" : "{\"new\": %u}", row);
+}
+
+TEST(a_merge_plans_by_all_of_its_rows)
+{
+    static struct documents documents;
+    struct world world;
+    world_init(&world);
+    print_documents(&documents, ROWS_MAX, print_old_or_new);
+    struct segment *merged = merge_thirds(&world, &documents);
+    check_segment(merged, &documents, 0, 1);
+    (void)check_paths(merged, &documents);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < merged->plan.path_count; i++) {
+        if (merged->plan.paths[i].column == 1) {
+            CHECK(span_compare(merged->plan.paths[i].keys[0], span_from_text("new")) == 0);
+            count++;
+        }
+    }
+    CHECK(count == 1);
+    segment_discard(merged);
+    buffer_deinit(&documents.bytes);
+    world_deinit(&world);
+}
+
+TEST(a_sample_does_not_cross_windows)
+{
+    static struct documents documents;
+    struct world world;
+    struct segment *segment = NULL;
+    struct segment *merged = NULL;
+    world_init(&world);
+    print_documents(&documents, 2990, print_old_or_new); // A stretch begins at row 2,046.
+    CHECK(write_segment(&world, &documents, 1, 0, 1) == TDBPLUS_OK);
+    CHECK(open_segment(&world, 1, &segment) == TDBPLUS_OK);
+    CHECK(merge_segments(&world, &segment, 1, 2) == TDBPLUS_OK);
+    CHECK(open_segment(&world, 2, &merged) == TDBPLUS_OK);
+    check_segment(merged, &documents, 0, 1);
+    segment_discard(segment);
+    segment_discard(merged);
+    buffer_deinit(&documents.bytes);
+    world_deinit(&world);
+}
+
+/* Some 2 KiB in many members; with a long one in every `row`th. */
+static void print_wide(uint32_t row, struct buffer *text)
+{
+    for (uint32_t i = 0; i < 60; i++) {
+        buffer_printf(text, "%s\"member %u\": \"value %08x %08x\"", i == 0 ? "{" : ", ", i,
+                      (row + i) * 2654435761u, row * i * 40503u);
+    }
+    if (row % 50 == 7) {
+        buffer_printf(text, ", \"long\": \"%01500u\"", row);
+    }
+    buffer_put_text(text, row % 50 == 9 ? ", \"huge\": [" : "}");
+    for (uint32_t i = 0; row % 50 == 9 && i < 2000; i++) {
+        buffer_printf(text, i < 1999 ? "%u, " : "%u]}", row + i);
+    }
+}
+
+TEST(long_documents_of_many_members_are_taken_apart_too)
+{
+    static struct documents documents;
+    struct world world;
+    world_init(&world);
+    print_documents(&documents, 1200, print_wide);
+    CHECK(documents.ends[0] > VALUE_INLINE_SIZE_MAX);
+    struct segment *merged = merge_thirds(&world, &documents);
+    check_segment(merged, &documents, 0, 1);
+    (void)check_paths(merged, &documents);
+    CHECK(merged->plan.path_count == 120); // Sixty in each column.
+    // What has a long text, or is longer itself, is whole, and where values are.
+    struct segment_values values;
+    CHECK(segment_values_count(merged) > 0);
+    uint64_t large = 0;
+    for (uint32_t i = 0; i < segment_values_count(merged); i++) {
+        segment_values_at(merged, i, &values);
+        large += values.value_count;
+    }
+    CHECK(large == 2 * 2 * 1200 / 50);
+    segment_discard(merged);
+    buffer_deinit(&documents.bytes);
+    world_deinit(&world);
+}
+
 TEST(numbers_keep_their_digits)
 {
     static const char *const numbers[] = {"0",

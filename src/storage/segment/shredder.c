@@ -178,16 +178,26 @@ static tdbplus_status shred_row(struct shredder *shredder, const struct shred_tr
     if (document->is_null || is_reference) {
         leave_values(shredder, tree, document->is_null, flags);
         shredded->references[i / 64] |= (uint64_t)is_reference << (i % 64);
-    } else if (document->bytes.size > VALUE_INLINE_SIZE_MAX) {
-        copy_values(shredder, tree, document->bytes, flags);
     } else {
-        struct shred_output out = {.builder = &shredder->builder,
-                                   .values = shredder->values,
-                                   .flags = flags,
-                                   .rest = &shredder->rests};
-        TRY(shred_document(tree, paths, document->bytes, &out, err));
-        shredded->ends[i] = shredder->rests.size;
-        rest.bytes = (struct span){0};
+        bool apart = document->bytes.size <= SHRED_DOCUMENT_SIZE_MAX;
+        size_t before = shredder->rests.size;
+        if (apart) {
+            struct shred_output out = {.builder = &shredder->builder,
+                                       .values = shredder->values,
+                                       .flags = flags,
+                                       .rest = &shredder->rests};
+            TRY(shred_document(tree, paths, document->bytes, &out, err));
+            apart = shredder->rests.size - before <= VALUE_INLINE_SIZE_MAX;
+        }
+        if (apart) {
+            shredded->ends[i] = shredder->rests.size;
+            rest.bytes = (struct span){0};
+        } else {
+            // A rest of that size is taken for a document that stayed whole.
+            shredder->rests.size = before;
+            memset(flags, 0, sizeof flags);
+            copy_values(shredder, tree, document->bytes, flags);
+        }
     }
     column_set(&shredded->rest, i, &rest);
     for (uint32_t p = 0; p < tree->path_count; p++) {
