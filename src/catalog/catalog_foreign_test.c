@@ -10,7 +10,7 @@
 #include <pthread.h>
 
 #include "catalog/catalog_index.h"
-#include "test.h"
+#include "store_fixture.h"
 
 struct fixture {
     struct env *env;
@@ -20,23 +20,6 @@ struct fixture {
     uint64_t parent;
     uint64_t child;
 };
-
-static void check_ok(struct fixture *fixture, tdbplus_status status, int line)
-{
-    if (status != TDBPLUS_OK) {
-        fprintf(stderr, "line %d: %d %s\n", line, (int)status, fixture->err.text);
-    }
-    CHECK(status == TDBPLUS_OK);
-}
-
-#define OK(call_) check_ok(fixture, (call_), __LINE__)
-
-static struct txn *begin(struct fixture *fixture)
-{
-    struct txn *txn = NULL;
-    OK(txn_begin(fixture->store, NULL, &alloc_system, &txn, &fixture->err));
-    return txn;
-}
 
 /* A key, and one more whole number, which may be null. */
 static uint64_t create_table(struct fixture *fixture, const char *name)
@@ -55,12 +38,7 @@ static uint64_t create_table(struct fixture *fixture, const char *name)
                                   .key_count = 1,
                                   .key_columns = &key,
                                   .column_id_next = 3};
-    uint64_t id = 0;
-    struct txn *txn = begin(fixture);
-    OK(txn_object_create(txn, OBJECT_COLLECTION, name, &schema, (struct span){0}, &id,
-                         &fixture->err));
-    OK(txn_commit(txn, &fixture->call));
-    return id;
+    return fixture_create(fixture->store, name, &schema);
 }
 
 static void begin_fixture(struct fixture *fixture, const struct foreign_def *shape, bool indexed)
@@ -83,7 +61,7 @@ static void begin_fixture(struct fixture *fixture, const struct foreign_def *sha
     def.columns = ref;
     def.referenced_columns = id;
     def.column_count = 1;
-    struct txn *txn = begin(fixture);
+    struct txn *txn = fixture_txn(fixture->store);
     uint64_t oid = 0;
     OK(catalog_foreign_create(txn, "child_ref_fkey", &def, &fixture->call, &oid));
     if (indexed) {
@@ -202,7 +180,7 @@ static void *work(void *arg)
 static void check_no_orphans(struct fixture *fixture)
 {
     static const uint32_t position = 1;
-    struct txn *txn = begin(fixture);
+    struct txn *txn = fixture_txn(fixture->store);
     struct scan *scan = NULL;
     struct batch batch;
     struct batch row;
@@ -275,12 +253,12 @@ TEST(a_commit_looks_at_what_nobody_ended)
     struct fixture *fixture = &one;
     const struct foreign_def shape = {0};
     begin_fixture(fixture, &shape, false);
-    struct txn *txn = begin(fixture);
+    struct txn *txn = fixture_txn(fixture->store);
     OK(put(txn, fixture->child, TXN_INSERT, 1, 5, &fixture->call));
     CHECK(txn_commit(txn, &fixture->call) == TDBPLUS_E_CONSTRAINT);
     CHECK(strcmp(fixture->err.detail, "Key (ref)=(5) is not present in table \"parent\".") == 0);
     err_clear(&fixture->err);
-    txn = begin(fixture);
+    txn = fixture_txn(fixture->store);
     struct txn_savepoint savepoint = txn_savepoint_set(txn);
     OK(put(txn, fixture->child, TXN_INSERT, 1, 5, &fixture->call));
     txn_savepoint_rollback(txn, savepoint);

@@ -10,7 +10,7 @@
 
 #include <pthread.h>
 
-#include "test.h"
+#include "store_fixture.h"
 
 struct fixture {
     struct env *env;
@@ -19,16 +19,6 @@ struct fixture {
     struct call call;
     uint64_t table;
 };
-
-static void check_ok(struct fixture *fixture, tdbplus_status status, int line)
-{
-    if (status != TDBPLUS_OK) {
-        fprintf(stderr, "line %d: %d %s\n", line, (int)status, fixture->err.text);
-    }
-    CHECK(status == TDBPLUS_OK);
-}
-
-#define OK(call_) check_ok(fixture, (call_), __LINE__)
 
 static void open_store(struct fixture *fixture)
 {
@@ -41,13 +31,6 @@ static void open_store(struct fixture *fixture)
                                     .durability = DURABILITY_NONE,
                                     .log_file_size = 1 << 20};
     OK(store_open(&options, &fixture->store, &fixture->err));
-}
-
-static struct txn *begin(struct fixture *fixture)
-{
-    struct txn *txn = NULL;
-    OK(txn_begin(fixture->store, NULL, &alloc_system, &txn, &fixture->err));
-    return txn;
 }
 
 /* n is the key; u unique; t text, d descending. */
@@ -71,10 +54,7 @@ static void create_table(struct fixture *fixture)
                                   .key_count = 1,
                                   .key_columns = &key,
                                   .column_id_next = 4};
-    struct txn *txn = begin(fixture);
-    OK(txn_object_create(txn, OBJECT_COLLECTION, "t", &schema, (struct span){0}, &fixture->table,
-                         &fixture->err));
-    OK(txn_commit(txn, &fixture->call));
+    fixture->table = fixture_create(fixture->store, "t", &schema);
 }
 
 static void begin_fixture(struct fixture *fixture)
@@ -107,7 +87,7 @@ static const struct index_def hash_def = {
 static tdbplus_status create_index(struct fixture *fixture, const char *name,
                                    const struct index_def *def)
 {
-    struct txn *txn = begin(fixture);
+    struct txn *txn = fixture_txn(fixture->store);
     uint64_t oid = 0;
     tdbplus_status status =
         catalog_index_create(txn, fixture->table, NULL, name, def, &fixture->call, &oid);
@@ -120,7 +100,7 @@ static tdbplus_status create_index(struct fixture *fixture, const char *name,
 
 static void check_indexes(struct fixture *fixture)
 {
-    struct txn *txn = begin(fixture);
+    struct txn *txn = fixture_txn(fixture->store);
     OK(catalog_check_table(txn, fixture->table, &fixture->call));
     txn_abort(txn);
 }
@@ -200,7 +180,7 @@ static void change_one(struct fixture *fixture, struct txn *txn, struct model *m
 static void run_transaction(struct fixture *fixture, struct model *model)
 {
     struct model kept = *model;
-    struct txn *txn = begin(fixture);
+    struct txn *txn = fixture_txn(fixture->store);
     for (uint32_t i = 0; i < 6; i++) {
         struct model inner = *model;
         struct txn_savepoint savepoint = txn_savepoint_set(txn);
@@ -266,7 +246,7 @@ TEST(a_blind_upsert_keeps_the_indexes)
     begin_fixture(fixture);
     OK(create_index(fixture, "one", &unique_def));
     for (int64_t i = 0; i < 30; i++) {
-        struct txn *txn = begin(fixture);
+        struct txn *txn = fixture_txn(fixture->store);
         const struct object *table = txn_object_by_id(txn, fixture->table);
         struct datum values[3] = {
             {.type = {.id = TYPE_INT8}, .integer = i % 10},
@@ -286,12 +266,12 @@ TEST(the_check_sees_a_table_changed_behind_its_index)
     struct fixture *fixture = &one;
     begin_fixture(fixture);
     OK(create_index(fixture, "one", &unique_def));
-    struct txn *txn = begin(fixture);
+    struct txn *txn = fixture_txn(fixture->store);
     OK(put(txn, fixture->table, TXN_INSERT, 1, 1, &fixture->call));
     OK(put(txn, fixture->table, TXN_INSERT, 2, 2, &fixture->call));
     OK(txn_commit(txn, &fixture->call));
     for (uint32_t round = 0; round < 2; round++) {
-        txn = begin(fixture);
+        txn = fixture_txn(fixture->store);
         const struct object *entries = txn_object(txn, OBJECT_COLLECTION, "\x01one");
         CHECK(entries != NULL && catalog_hidden(entries));
         uint8_t bytes[] = {1, 0x80, 0, 0, 1};
@@ -320,7 +300,7 @@ TEST(an_index_is_not_made_over_duplicates_or_rows_in_flight)
     struct fixture one;
     struct fixture *fixture = &one;
     begin_fixture(fixture);
-    struct txn *txn = begin(fixture);
+    struct txn *txn = fixture_txn(fixture->store);
     OK(put(txn, fixture->table, TXN_INSERT, 1, 1, &fixture->call));
     OK(put(txn, fixture->table, TXN_INSERT, 2, 1, &fixture->call));
     OK(txn_commit(txn, &fixture->call));
@@ -329,16 +309,16 @@ TEST(an_index_is_not_made_over_duplicates_or_rows_in_flight)
     err_clear(&fixture->err);
     OK(create_index(fixture, "other", &other_def));
     // A transaction that began before the index was made cannot commit rows without entries.
-    struct txn *writer = begin(fixture);
+    struct txn *writer = fixture_txn(fixture->store);
     OK(put(writer, fixture->table, TXN_INSERT, 3, 3, &fixture->call));
     OK(create_index(fixture, "hashed", &hash_def));
     CHECK(txn_commit(writer, &fixture->call) == TDBPLUS_E_CONFLICT);
     err_clear(&fixture->err);
     // Nor can the index be committed over rows that its builder has not seen.
-    struct txn *maker = begin(fixture);
+    struct txn *maker = fixture_txn(fixture->store);
     uint64_t oid = 0;
     OK(catalog_index_create(maker, fixture->table, NULL, "late", &other_def, &fixture->call, &oid));
-    writer = begin(fixture);
+    writer = fixture_txn(fixture->store);
     OK(put(writer, fixture->table, TXN_INSERT, 3, 3, &fixture->call));
     OK(txn_commit(writer, &fixture->call));
     CHECK(txn_commit(maker, &fixture->call) == TDBPLUS_E_CONFLICT);
@@ -353,7 +333,7 @@ TEST(an_index_over_many_rows_is_loaded)
     struct fixture *fixture = &one;
     begin_fixture(fixture);
     for (int64_t n = 0; n < 40000; n += 4000) {
-        struct txn *txn = begin(fixture);
+        struct txn *txn = fixture_txn(fixture->store);
         for (int64_t i = n; i < n + 4000; i++) {
             OK(put(txn, fixture->table, TXN_INSERT, i, i % 3 == 0 ? -1 : 50000 - i,
                    &fixture->call));
@@ -368,7 +348,7 @@ TEST(an_index_over_many_rows_is_loaded)
     store_close(fixture->store);
     open_store(fixture);
     check_indexes(fixture);
-    struct txn *txn = begin(fixture);
+    struct txn *txn = fixture_txn(fixture->store);
     CHECK(put(txn, fixture->table, TXN_INSERT, 50001, 49999, &fixture->call) == TDBPLUS_E_UNIQUE);
     err_clear(&fixture->err);
     OK(put(txn, fixture->table, TXN_UPSERT, 2, 7, &fixture->call));
@@ -437,7 +417,7 @@ static void check_no_duplicates(struct fixture *fixture)
 {
     static const uint32_t position = 1;
     uint32_t seen[KEY_COUNT] = {0};
-    struct txn *txn = begin(fixture);
+    struct txn *txn = fixture_txn(fixture->store);
     struct scan *scan = NULL;
     struct batch batch;
     struct scan_options options = {.positions = &position, .position_count = 1};

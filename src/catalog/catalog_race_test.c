@@ -8,7 +8,7 @@
  */
 
 #include "catalog/catalog_index.h"
-#include "test.h"
+#include "store_fixture.h"
 #include "txn/bulk.h"
 
 #define ROW_COUNT 300u
@@ -20,16 +20,6 @@ struct fixture {
     struct call call;
     uint64_t table;
 };
-
-static void check_ok(struct fixture *fixture, tdbplus_status status, int line)
-{
-    if (status != TDBPLUS_OK) {
-        fprintf(stderr, "line %d: %d %s\n", line, (int)status, fixture->err.text);
-    }
-    CHECK(status == TDBPLUS_OK);
-}
-
-#define OK(call_) check_ok(fixture, (call_), __LINE__)
 
 static void open_store(struct fixture *fixture)
 {

@@ -5,26 +5,9 @@
 
 #include "catalog/catalog.h"
 
-#include "test.h"
+#include "store_fixture.h"
 
-struct fixture {
-    struct env *env;
-    struct store *store;
-    struct err err;
-    struct call call;
-};
-
-static void check_ok(struct fixture *fixture, tdbplus_status status, int line)
-{
-    if (status != TDBPLUS_OK) {
-        fprintf(stderr, "line %d: %d %s\n", line, (int)status, fixture->err.text);
-    }
-    CHECK(status == TDBPLUS_OK);
-}
-
-#define OK(call_) check_ok(fixture, (call_), __LINE__)
-
-static void open_store(struct fixture *fixture)
+static void open_store(struct store_fixture *fixture)
 {
     struct store_options options = {.env = fixture->env,
                                     .alloc = &alloc_system,
@@ -34,25 +17,10 @@ static void open_store(struct fixture *fixture)
     OK(store_open(&options, &fixture->store, &fixture->err));
 }
 
-static void begin_fixture(struct fixture *fixture)
+static void begin_fixture(struct store_fixture *fixture)
 {
-    *fixture = (struct fixture){0};
-    fixture->call = (struct call){.alloc = &alloc_system, .err = &fixture->err};
-    OK(env_ram_create(&alloc_system, &fixture->env, &fixture->err));
+    fixture_begin(fixture);
     open_store(fixture);
-}
-
-static void end_fixture(struct fixture *fixture)
-{
-    store_close(fixture->store);
-    env_ram_destroy(fixture->env);
-}
-
-static struct txn *begin(struct fixture *fixture)
-{
-    struct txn *txn = NULL;
-    OK(txn_begin(fixture->store, NULL, &alloc_system, &txn, &fixture->err));
-    return txn;
 }
 
 static struct catalog_entry describe(uint8_t kind, const char *schema, const char *name,
@@ -65,8 +33,8 @@ static struct catalog_entry describe(uint8_t kind, const char *schema, const cha
     return entry;
 }
 
-static uint64_t create(struct fixture *fixture, struct txn *txn, uint8_t kind, const char *name,
-                       uint64_t owner)
+static uint64_t create(struct store_fixture *fixture, struct txn *txn, uint8_t kind,
+                       const char *name, uint64_t owner)
 {
     struct catalog_entry entry = describe(kind, "public", name, owner, "text");
     uint64_t oid = 0;
@@ -74,7 +42,7 @@ static uint64_t create(struct fixture *fixture, struct txn *txn, uint8_t kind, c
     return oid;
 }
 
-static uint64_t create_table(struct fixture *fixture, struct txn *txn, const char *name)
+static uint64_t create_table(struct store_fixture *fixture, struct txn *txn, const char *name)
 {
     static struct schema_column column = {
         .id = 1, .not_null = true, .type = {.id = TYPE_INT8}, .name = "n"};
@@ -93,10 +61,10 @@ static uint64_t create_table(struct fixture *fixture, struct txn *txn, const cha
 
 TEST(entries_have_names_in_schemas_and_relations_share_them)
 {
-    struct fixture one;
-    struct fixture *fixture = &one;
+    struct store_fixture one;
+    struct store_fixture *fixture = &one;
     begin_fixture(fixture);
-    struct txn *txn = begin(fixture);
+    struct txn *txn = fixture_txn(fixture->store);
     create_table(fixture, txn, "t");
     struct catalog_entry view = describe(CATALOG_VIEW, "public", "t", 0, "select 1");
     uint64_t oid = 0;
@@ -118,21 +86,21 @@ TEST(entries_have_names_in_schemas_and_relations_share_them)
     view = describe(CATALOG_TABLE, "public", "u", 0, "");
     CHECK(catalog_entry_create(txn, &view, &oid, &fixture->err) == TDBPLUS_E_INVALID);
     txn_abort(txn);
-    end_fixture(fixture);
+    fixture_end(fixture);
 }
 
 TEST(a_drop_takes_along_what_is_owned)
 {
-    struct fixture one;
-    struct fixture *fixture = &one;
+    struct store_fixture one;
+    struct store_fixture *fixture = &one;
     begin_fixture(fixture);
-    struct txn *txn = begin(fixture);
+    struct txn *txn = fixture_txn(fixture->store);
     uint64_t table = create_table(fixture, txn, "t");
     uint64_t sequence = create(fixture, txn, CATALOG_SEQUENCE, "t_seq", table);
     uint64_t comment = create(fixture, txn, CATALOG_COMMENT, "c", sequence);
     uint64_t other = create(fixture, txn, CATALOG_SEQUENCE, "s", 0);
     OK(txn_commit(txn, &fixture->call));
-    txn = begin(fixture);
+    txn = fixture_txn(fixture->store);
     struct txn_savepoint savepoint = txn_savepoint_set(txn);
     OK(catalog_entry_drop(txn, table, &fixture->err));
     CHECK(txn_object_by_id(txn, table) == NULL && txn_object_by_id(txn, sequence) == NULL);
@@ -141,23 +109,23 @@ TEST(a_drop_takes_along_what_is_owned)
     CHECK(txn_object_by_id(txn, comment) != NULL);
     CHECK(catalog_entry_drop(txn, 999999, &fixture->err) == TDBPLUS_E_NOT_FOUND);
     txn_abort(txn);
-    end_fixture(fixture);
+    fixture_end(fixture);
 }
 
 TEST(a_revision_changes_with_the_entry_only)
 {
-    struct fixture one;
-    struct fixture *fixture = &one;
+    struct store_fixture one;
+    struct store_fixture *fixture = &one;
     begin_fixture(fixture);
-    struct txn *txn = begin(fixture);
+    struct txn *txn = fixture_txn(fixture->store);
     uint64_t view = create(fixture, txn, CATALOG_VIEW, "v", 0);
     uint64_t other = create(fixture, txn, CATALOG_VIEW, "w", 0);
     OK(txn_commit(txn, &fixture->call));
-    txn = begin(fixture);
+    txn = fixture_txn(fixture->store);
     struct catalog_entry before = {0};
     CHECK(catalog_entry_by_oid(txn, view, &before));
     uint64_t version = txn_catalog_version(txn);
-    struct txn *second = begin(fixture);
+    struct txn *second = fixture_txn(fixture->store);
     struct catalog_entry changed = describe(CATALOG_VIEW, "public", "w", 0, "new");
     OK(catalog_entry_alter(second, other, &changed, &fixture->err));
     CHECK(txn_catalog_version(second) == 0);
@@ -170,25 +138,25 @@ TEST(a_revision_changes_with_the_entry_only)
     CHECK(!catalog_entry_unchanged(txn, view, before.revision));
     CHECK(catalog_entry_find(txn, CATALOG_VIEW, NULL, "renamed", &changed) && changed.oid == view);
     txn_abort(txn);
-    end_fixture(fixture);
+    fixture_end(fixture);
 }
 
 TEST(of_two_transactions_that_change_an_entry_the_second_fails)
 {
-    struct fixture one;
-    struct fixture *fixture = &one;
+    struct store_fixture one;
+    struct store_fixture *fixture = &one;
     begin_fixture(fixture);
-    struct txn *txn = begin(fixture);
+    struct txn *txn = fixture_txn(fixture->store);
     uint64_t view = create(fixture, txn, CATALOG_VIEW, "v", 0);
     OK(txn_commit(txn, &fixture->call));
-    txn = begin(fixture);
-    struct txn *second = begin(fixture);
+    txn = fixture_txn(fixture->store);
+    struct txn *second = fixture_txn(fixture->store);
     struct catalog_entry changed = describe(CATALOG_VIEW, "public", "v", 0, "one");
     OK(catalog_entry_alter(txn, view, &changed, &fixture->err));
     OK(catalog_entry_drop(second, view, &fixture->err));
     OK(txn_commit(second, &fixture->call));
     CHECK(txn_commit(txn, &fixture->call) == TDBPLUS_E_CONFLICT);
-    end_fixture(fixture);
+    fixture_end(fixture);
 }
 
 /* ---- random changes against an array ---- */
@@ -223,7 +191,7 @@ static void name_of(uint32_t number, struct catalog_entry *entry, uint32_t conte
     entry->definition.data = (const uint8_t *)kept;
 }
 
-static void change_one(struct fixture *fixture, struct txn *txn, struct model *model,
+static void change_one(struct store_fixture *fixture, struct txn *txn, struct model *model,
                        uint32_t *content)
 {
     uint32_t number = chance(MODEL_COUNT);
@@ -242,9 +210,9 @@ static void change_one(struct fixture *fixture, struct txn *txn, struct model *m
     model->content[number] = *content;
 }
 
-static void compare(struct fixture *fixture, const struct model *model)
+static void compare(struct store_fixture *fixture, const struct model *model)
 {
-    struct txn *txn = begin(fixture);
+    struct txn *txn = fixture_txn(fixture->store);
     uint32_t expected = 0;
     for (uint32_t i = 0; i < MODEL_COUNT; i++) {
         struct catalog_entry entry;
@@ -271,14 +239,14 @@ static void compare(struct fixture *fixture, const struct model *model)
 
 TEST(random_changes_are_as_in_an_array)
 {
-    struct fixture one;
-    struct fixture *fixture = &one;
+    struct store_fixture one;
+    struct store_fixture *fixture = &one;
     begin_fixture(fixture);
     struct model model = {0};
     uint32_t content = 0;
     for (uint32_t round = 0; round < 60; round++) {
         struct model kept = model;
-        struct txn *txn = begin(fixture);
+        struct txn *txn = fixture_txn(fixture->store);
         for (uint32_t i = 0; i < 4; i++) {
             struct model inner = model;
             struct txn_savepoint savepoint = txn_savepoint_set(txn);
@@ -301,15 +269,15 @@ TEST(random_changes_are_as_in_an_array)
             compare(fixture, &model);
         }
     }
-    end_fixture(fixture);
+    fixture_end(fixture);
 }
 
 TEST(a_part_without_its_two_ids_is_refused)
 {
-    struct fixture one;
-    struct fixture *fixture = &one;
+    struct store_fixture one;
+    struct store_fixture *fixture = &one;
     begin_fixture(fixture);
-    struct txn *txn = begin(fixture);
+    struct txn *txn = fixture_txn(fixture->store);
     uint64_t id = 0;
     struct span half = span_from_text("only nine");
     CHECK(txn_object_create(txn, OBJECT_FOREIGN_KEY, "f", NULL, half, &id, &fixture->err) ==
@@ -325,11 +293,11 @@ TEST(a_part_without_its_two_ids_is_refused)
     CHECK(txn_part_at(txn, table, 0)->id == id && txn_part_at(txn, other, 0)->id == id);
     CHECK(txn_part_at(txn, table, 1) == NULL);
     OK(txn_commit(txn, &fixture->call));
-    txn = begin(fixture);
+    txn = fixture_txn(fixture->store);
     CHECK(txn_part_at(txn, table, 0)->id == id && txn_part_at(txn, other, 0)->id == id);
     CHECK(txn_part_at(txn, other, 1) == NULL && txn_part_at(txn, id, 0) == NULL);
     OK(txn_object_drop(txn, id, &fixture->err));
     CHECK(txn_part_at(txn, table, 0) == NULL);
     txn_abort(txn);
-    end_fixture(fixture);
+    fixture_end(fixture);
 }

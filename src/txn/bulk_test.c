@@ -12,9 +12,7 @@
 
 #include "storage/store/store_read.h"
 #include "storage/store/store_recover.h"
-#include "types/schema.h"
-
-#include "test.h"
+#include "store_fixture.h"
 
 #define KEY_COUNT  1200
 #define NONE       (-2)
@@ -38,16 +36,6 @@ struct fixture {
     struct err err;
     struct call call;
 };
-
-static void check_ok(struct fixture *fixture, tdbplus_status status, int line)
-{
-    if (status != TDBPLUS_OK) {
-        fprintf(stderr, "line %d: %d %s\n", line, (int)status, fixture->err.text);
-    }
-    CHECK(status == TDBPLUS_OK);
-}
-
-#define OK(call_) check_ok(fixture, (call_), __LINE__)
 
 static void open_store(struct fixture *fixture)
 {
@@ -108,13 +96,6 @@ static void end_fixture(struct fixture *fixture)
     store_close(fixture->store);
     CHECK(fixture->fault.live_bytes == 0);
     env_ram_destroy(fixture->env);
-}
-
-static const struct object *table(struct txn *txn)
-{
-    const struct object *object = txn_object(txn, OBJECT_COLLECTION, "t");
-    CHECK(object != NULL);
-    return object;
 }
 
 static void key_text(int64_t number, char text[64])
@@ -198,7 +179,7 @@ static tdbplus_status load(struct fixture *fixture, struct txn *txn, const struc
     struct bulk *bulk = NULL;
     struct bulk_options options = {.mode = how->mode, .direct_rows = how->direct_rows};
     err_clear(&fixture->err);
-    TRY(bulk_begin(txn, table(txn), &options, &bulk, &fixture->err));
+    TRY(bulk_begin(txn, fixture_table(txn, "t"), &options, &bulk, &fixture->err));
     tdbplus_status status = add_rows(fixture, bulk, rows, count, how->step);
     if (status != TDBPLUS_OK) {
         bulk_abort(bulk);
@@ -224,7 +205,7 @@ static tdbplus_status put(struct fixture *fixture, struct txn *txn, uint8_t mode
         {.type = {.id = TYPE_TEXT}, .bytes = span_from_text(text)},
         body_of(value),
     };
-    return txn_write(txn, table(txn), mode, values, NULL, &fixture->call);
+    return txn_write(txn, fixture_table(txn, "t"), mode, values, NULL, &fixture->call);
 }
 
 static struct datum key_datum(const struct fixture *fixture, int64_t number, char text[64])
@@ -244,7 +225,8 @@ static int32_t read_row(struct fixture *fixture, struct txn *txn, int64_t number
     batch_init(&batch, &alloc_system);
     struct datum values[4];
     bool found = false;
-    OK(txn_get(txn, table(txn), &key, NULL, 0, &batch, values, &found, &fixture->call));
+    OK(txn_get(txn, fixture_table(txn, "t"), &key, NULL, 0, &batch, values, &found,
+               &fixture->call));
     int32_t value = NONE;
     if (found) {
         char text_of_row[64];
@@ -270,7 +252,7 @@ static bool erase(struct fixture *fixture, struct txn *txn, int64_t number)
     char text[64];
     struct datum key = key_datum(fixture, number, text);
     bool existed = false;
-    OK(txn_delete(txn, table(txn), &key, &existed, &fixture->call));
+    OK(txn_delete(txn, fixture_table(txn, "t"), &key, &existed, &fixture->call));
     return existed;
 }
 
@@ -288,7 +270,7 @@ static void check_scan(struct fixture *fixture, struct txn *txn, const int32_t *
         seen[i] = NONE;
     }
     int64_t last = order == SCAN_DESCENDING ? INT64_MAX : INT64_MIN;
-    OK(scan_open(txn, table(txn), &options, &scan, &fixture->err));
+    OK(scan_open(txn, fixture_table(txn, "t"), &options, &scan, &fixture->err));
     tdbplus_status status;
     while ((status = scan_next(scan, &batch, &fixture->call)) == TDBPLUS_OK) {
         for (uint32_t i = 0; i < batch_live_count(&batch); i++) {
@@ -452,7 +434,7 @@ static void delete_some(struct fixture *fixture, struct txn *txn, int32_t *model
     }
     bool wants_count = next_random() % 2 == 0;
     OK(txn_statement(txn, &fixture->err));
-    OK(txn_delete_range(txn, table(txn), &lower, &upper, wants_count ? &count : NULL,
+    OK(txn_delete_range(txn, fixture_table(txn, "t"), &lower, &upper, wants_count ? &count : NULL,
                         &fixture->call));
     CHECK(!wants_count || count == expected);
 }
@@ -568,7 +550,7 @@ static uint64_t count_rows(struct fixture *fixture, struct txn *txn)
     uint64_t count = 0;
     batch_init(&batch, &alloc_system);
     OK(txn_statement(txn, &fixture->err));
-    OK(scan_open(txn, table(txn), &options, &scan, &fixture->err));
+    OK(scan_open(txn, fixture_table(txn, "t"), &options, &scan, &fixture->err));
     while (scan_next(scan, &batch, &fixture->call) == TDBPLUS_OK) {
         count += batch_live_count(&batch);
     }
@@ -618,7 +600,7 @@ TEST(a_table_made_in_the_same_transaction_can_be_loaded)
     fill(rows, ROWS_MAX, 0, 1);
     struct load how = {.mode = TXN_INSERT, .direct_rows = 100, .step = 2048};
     struct txn *txn = begin(fixture, TXN_READ_COMMITTED);
-    OK(txn_object_drop(txn, table(txn)->id, &fixture->err));
+    OK(txn_object_drop(txn, fixture_table(txn, "t")->id, &fixture->err));
     create_table(fixture, txn, "t");
     OK(load(fixture, txn, &how, rows, ROWS_MAX));
     CHECK(count_rows(fixture, txn) == ROWS_MAX);
@@ -679,12 +661,12 @@ TEST(rows_that_break_the_schema_are_named_and_nothing_stays)
     batch.columns = columns;
     batch.column_count = 4;
     batch.row_count = 1;
-    OK(bulk_begin(txn, table(txn), &options, &bulk, &fixture->err));
+    OK(bulk_begin(txn, fixture_table(txn, "t"), &options, &bulk, &fixture->err));
     CHECK(bulk_add(bulk, &batch, &fixture->call) == TDBPLUS_E_NULL);
     bulk_abort(bulk);
     columns[0].type.id = TYPE_TIMESTAMP;
     err_clear(&fixture->err);
-    OK(bulk_begin(txn, table(txn), &options, &bulk, &fixture->err));
+    OK(bulk_begin(txn, fixture_table(txn, "t"), &options, &bulk, &fixture->err));
     CHECK(bulk_add(bulk, &batch, &fixture->call) == TDBPLUS_E_TYPE);
     bulk_abort(bulk);
     CHECK(!txn_has_changes(txn));
@@ -714,7 +696,7 @@ TEST(what_only_the_log_names_is_recovered)
     struct datum bounds[2] = {key_datum(fixture, 10, texts[0]), key_datum(fixture, 15, texts[1])};
     struct scan_bound lower = {.values = &bounds[0], .value_count = 1};
     struct scan_bound upper = {.values = &bounds[1], .value_count = 1, .exclusive = true};
-    OK(txn_delete_range(txn, table(txn), &lower, &upper, NULL, &fixture->call));
+    OK(txn_delete_range(txn, fixture_table(txn, "t"), &lower, &upper, NULL, &fixture->call));
     OK(put(fixture, txn, TXN_INSERT, 12, 12)); // One comes back.
     OK(txn_commit(txn, &fixture->call));
     store_close(fixture->store);
@@ -816,7 +798,7 @@ static void write_beside(void *arg)
         };
         struct txn *txn = NULL;
         CHECK(txn_begin(fixture->store, NULL, &alloc_system, &txn, &err) == TDBPLUS_OK);
-        const struct object *object = table(txn);
+        const struct object *object = fixture_table(txn, "t");
         tdbplus_status status = TDBPLUS_OK;
         if (writer->written % 2 == 0) {
             status = txn_upsert_now(fixture->store, object, values, &call);

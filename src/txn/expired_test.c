@@ -8,9 +8,7 @@
 #include "txn/bulk.h"
 
 #include "storage/store/store_read.h"
-#include "types/schema.h"
-
-#include "test.h"
+#include "store_fixture.h"
 
 #define TTL_US   ((int64_t)60 * 1000000)
 #define DAY_US   ((int64_t)86400 * 1000000)
@@ -24,16 +22,6 @@ struct fixture {
     struct call call;
     uint8_t type;
 };
-
-static void check_ok(struct fixture *fixture, tdbplus_status status, int line)
-{
-    if (status != TDBPLUS_OK) {
-        fprintf(stderr, "line %d: %d %s\n", line, (int)status, fixture->err.text);
-    }
-    CHECK(status == TDBPLUS_OK);
-}
-
-#define OK(call_) check_ok(fixture, (call_), __LINE__)
 
 static void open_store(struct fixture *fixture)
 {
@@ -85,13 +73,6 @@ static void end_fixture(struct fixture *fixture)
     env_ram_destroy(fixture->env);
 }
 
-static const struct object *table(struct txn *txn)
-{
-    const struct object *object = txn_object(txn, OBJECT_COLLECTION, "t");
-    CHECK(object != NULL);
-    return object;
-}
-
 /* A time so long ago; negative: null. */
 static struct datum ago(struct fixture *fixture, int64_t age_us)
 {
@@ -107,7 +88,7 @@ static tdbplus_status put(struct fixture *fixture, struct txn *txn, uint8_t mode
 {
     err_clear(&fixture->err);
     struct datum values[] = {{.type = {.id = TYPE_INT8}, .integer = number}, ago(fixture, age_us)};
-    return txn_write(txn, table(txn), mode, values, NULL, &fixture->call);
+    return txn_write(txn, fixture_table(txn, "t"), mode, values, NULL, &fixture->call);
 }
 
 static void put_now(struct fixture *fixture, uint8_t mode, int64_t number, int64_t age_us)
@@ -129,8 +110,10 @@ static bool get(struct fixture *fixture, struct txn *txn, int64_t number)
     const struct datum *keys = &key;
     bool found = false;
     bool found_many = false;
-    OK(txn_get(txn, table(txn), &key, NULL, 0, &batch, values, &found, &fixture->call));
-    OK(txn_get_many(txn, table(txn), &keys, 1, &batches, &room, &found_many, &fixture->call));
+    OK(txn_get(txn, fixture_table(txn, "t"), &key, NULL, 0, &batch, values, &found,
+               &fixture->call));
+    OK(txn_get_many(txn, fixture_table(txn, "t"), &keys, 1, &batches, &room, &found_many,
+                    &fixture->call));
     CHECK(found == found_many);
     batch_deinit(&batch);
     return found;
@@ -145,7 +128,7 @@ static bool get_now(struct fixture *fixture, int64_t number)
     struct datum values[2];
     bool found = false;
     struct txn *txn = begin(fixture, TXN_READ_COMMITTED); // Holds the catalog.
-    OK(txn_get_now(fixture->store, table(txn), &key, &scratch, &batch, values, &found,
+    OK(txn_get_now(fixture->store, fixture_table(txn, "t"), &key, &scratch, &batch, values, &found,
                    &fixture->err));
     txn_abort(txn);
     buffer_deinit(&scratch);
@@ -164,7 +147,7 @@ static uint64_t count(struct fixture *fixture, struct txn *txn)
         struct scan *scan = NULL;
         struct batch batch;
         batch_init(&batch, &alloc_system);
-        OK(scan_open(txn, table(txn), &options, &scan, &fixture->err));
+        OK(scan_open(txn, fixture_table(txn, "t"), &options, &scan, &fixture->err));
         while (scan_next(scan, &batch, &fixture->call) == TDBPLUS_OK) {
             counts[order] += batch_live_count(&batch);
         }
@@ -255,7 +238,7 @@ TEST(the_key_of_an_expired_row_is_free)
         struct txn *txn = begin(fixture, TXN_READ_COMMITTED);
         struct datum key = {.type = {.id = TYPE_INT8}, .integer = 1};
         bool existed = true;
-        OK(txn_delete(txn, table(txn), &key, &existed, &fixture->call));
+        OK(txn_delete(txn, fixture_table(txn, "t"), &key, &existed, &fixture->call));
         CHECK(!existed);
         CHECK(put(fixture, txn, TXN_UPDATE, 1, 0) == TDBPLUS_E_NOT_FOUND);
         OK(put(fixture, txn, TXN_INSERT, 1, 0));
@@ -288,7 +271,7 @@ static tdbplus_status load(struct fixture *fixture, struct txn *txn, uint32_t ro
     batch.column_count = 2;
     batch.row_count = rows;
     err_clear(&fixture->err);
-    OK(bulk_begin(txn, table(txn), &options, &bulk, &fixture->err));
+    OK(bulk_begin(txn, fixture_table(txn, "t"), &options, &bulk, &fixture->err));
     tdbplus_status status = bulk_add(bulk, &batch, &fixture->call);
     batch_deinit(&batch);
     if (status != TDBPLUS_OK) {
@@ -331,7 +314,7 @@ TEST(a_range_hides_loaded_rows_from_those_who_ask_for_their_keys)
     struct txn *txn = begin(fixture, TXN_READ_COMMITTED);
     OK(load(fixture, txn, 100, 0));
     struct scan_bound all = {0};
-    OK(txn_delete_range(txn, table(txn), &all, &all, NULL, &fixture->call));
+    OK(txn_delete_range(txn, fixture_table(txn, "t"), &all, &all, NULL, &fixture->call));
     CHECK(!get(fixture, txn, 7));
     CHECK(put(fixture, txn, TXN_UPDATE, 7, 0) == TDBPLUS_E_NOT_FOUND);
     OK(put(fixture, txn, TXN_UPSERT, 8, 0));

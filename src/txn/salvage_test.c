@@ -12,7 +12,7 @@
 #include "txn/txn.h"
 #include "types/json.h"
 
-#include "test.h"
+#include "store_fixture.h"
 
 #define ROWS      600
 #define LARGE(n)  ((n) % 5 == 0) /* Rows whose body lies in the value file. */
@@ -33,16 +33,6 @@ struct fixture {
     bool told_small;    /* one of them with a small body, */
     bool told_values;   /* and a value file. */
 };
-
-static void check_ok(struct fixture *fixture, tdbplus_status status, int line)
-{
-    if (status != TDBPLUS_OK) {
-        fprintf(stderr, "line %d: %d %s\n", line, (int)status, fixture->err.text);
-    }
-    CHECK(status == TDBPLUS_OK);
-}
-
-#define OK(call_) check_ok(fixture, (call_), __LINE__)
 
 static void open_store(struct fixture *fixture, const char *directory)
 {
@@ -70,12 +60,7 @@ static void create_table(struct fixture *fixture)
                             .key_count = 1,
                             .key_columns = &key,
                             .column_id_next = 4};
-    uint64_t id = 0;
-    struct txn *txn = NULL;
-    OK(txn_begin(fixture->store, NULL, &alloc_system, &txn, &fixture->err));
-    OK(txn_object_create(txn, OBJECT_COLLECTION, "t", &schema, (struct span){0}, &id,
-                         &fixture->err));
-    OK(txn_commit(txn, &fixture->call));
+    (void)fixture_create(fixture->store, "t", &schema);
 }
 
 static struct span make_body(int64_t number, char text[BODY_SIZE])

@@ -12,7 +12,7 @@
 #include "base/hash.h"
 #include "locks/lock_table.h"
 
-#include "test.h"
+#include "store_fixture.h"
 
 #define KEYS       1200u
 #define SAVEPOINTS 4u
@@ -24,16 +24,6 @@ struct fixture {
     struct call call;
     bool text; /* Keys are texts. */
 };
-
-static void check_ok(struct fixture *fixture, tdbplus_status status, int line)
-{
-    if (status != TDBPLUS_OK) {
-        fprintf(stderr, "line %d: %d %s\n", line, (int)status, fixture->err.text);
-    }
-    CHECK(status == TDBPLUS_OK);
-}
-
-#define OK(call_) check_ok(fixture, (call_), __LINE__)
 
 static struct store *open_on(struct fixture *fixture, const struct env *env)
 {
@@ -86,13 +76,6 @@ static void end_fixture(struct fixture *fixture)
     env_ram_destroy(fixture->env);
 }
 
-static const struct object *table(struct txn *txn)
-{
-    const struct object *object = txn_object(txn, OBJECT_COLLECTION, "t");
-    CHECK(object != NULL);
-    return object;
-}
-
 static void make_row(const struct fixture *fixture, uint32_t key, uint32_t version,
                      char text[2][120], struct datum values[2])
 {
@@ -111,7 +94,7 @@ static tdbplus_status put(struct fixture *fixture, struct txn *txn, uint8_t mode
     char text[2][120];
     struct datum values[2];
     make_row(fixture, key, version, text, values);
-    return txn_write(txn, table(txn), mode, values, NULL, &fixture->call);
+    return txn_write(txn, fixture_table(txn, "t"), mode, values, NULL, &fixture->call);
 }
 
 static bool take(struct fixture *fixture, struct txn *txn, uint32_t key)
@@ -120,7 +103,7 @@ static bool take(struct fixture *fixture, struct txn *txn, uint32_t key)
     struct datum values[2];
     bool existed = false;
     make_row(fixture, key, 0, text, values);
-    OK(txn_delete(txn, table(txn), values, &existed, &fixture->call));
+    OK(txn_delete(txn, fixture_table(txn, "t"), values, &existed, &fixture->call));
     return existed;
 }
 
@@ -132,7 +115,8 @@ static uint32_t get(struct fixture *fixture, struct txn *txn, uint32_t key)
     bool found = false;
     make_row(fixture, key, 0, text, values);
     batch_init(&batch, &alloc_system);
-    OK(txn_get(txn, table(txn), values, NULL, 0, &batch, values, &found, &fixture->call));
+    OK(txn_get(txn, fixture_table(txn, "t"), values, NULL, 0, &batch, values, &found,
+               &fixture->call));
     uint32_t version = found ? (uint32_t)strtoul((const char *)values[1].bytes.data, NULL, 10) : 0;
     batch_deinit(&batch);
     return version;
@@ -145,7 +129,7 @@ static void check_scan(struct fixture *fixture, struct txn *txn, const uint32_t 
     uint32_t position = 1;
     struct scan_options options = {.positions = &position, .position_count = 1, .order = order};
     struct scan *scan = NULL;
-    OK(scan_open(txn, table(txn), &options, &scan, &fixture->err));
+    OK(scan_open(txn, fixture_table(txn, "t"), &options, &scan, &fixture->err));
     static bool seen[KEYS];
     memset(seen, 0, sizeof seen);
     struct batch batch;
@@ -204,32 +188,10 @@ static uint32_t segment_files(struct fixture *fixture, const struct env *env)
     return count;
 }
 
-struct copy {
-    struct fixture *fixture;
-    const struct env *to;
-};
-
-static tdbplus_status copy_file(void *ctx, const char *name, bool is_directory)
-{
-    struct copy *copy = ctx;
-    struct fixture *fixture = copy->fixture;
-    char path[ENV_PATH_SIZE_MAX];
-    struct bytes content = {0};
-    (void)is_directory;
-    OK(env_join(path, "db", name, &fixture->err));
-    OK(env_read_file(fixture->env, path, 64 << 20, &alloc_system, &content, &fixture->err));
-    OK(env_write_file(copy->to, path, (struct span){content.data, content.size}, &fixture->err));
-    bytes_deinit(&content);
-    return TDBPLUS_OK;
-}
-
 /* What a process finds that starts after this one was killed now. */
 static void check_crash(struct fixture *fixture, const uint32_t *committed)
 {
-    struct env *after = NULL;
-    OK(env_ram_create(&alloc_system, &after, &fixture->err));
-    struct copy copy = {.fixture = fixture, .to = after};
-    OK(env_list(fixture->env, "db", copy_file, &copy, &fixture->err));
+    struct env *after = fixture_copy(fixture->env, "db");
     struct store *store = fixture->store;
     fixture->store = open_on(fixture, after);
     struct store_statistics statistics = {0};
@@ -376,8 +338,8 @@ TEST(a_transaction_of_ten_budgets_keeps_to_its_memory)
     char text[2][120];
     struct datum values[2];
     make_row(fixture, 5000, 0, text, values);
-    CHECK(txn_lock_row(other, table(other), values, LOCK_ROW_UPDATE, true, &fixture->call) ==
-          TDBPLUS_E_LOCK);
+    CHECK(txn_lock_row(other, fixture_table(other, "t"), values, LOCK_ROW_UPDATE, true,
+                       &fixture->call) == TDBPLUS_E_LOCK);
     err_clear(&fixture->err);
     OK(txn_commit(txn, &fixture->call));
     CHECK(atomic_load(&counted.live_bytes) == 0);

@@ -7,9 +7,7 @@
 #include "txn/txn.h"
 
 #include "locks/lock_table.h"
-#include "types/schema.h"
-
-#include "test.h"
+#include "store_fixture.h"
 
 struct fixture {
     struct env *ram;
@@ -34,16 +32,6 @@ static tdbplus_status sync_with_hook(void *ctx, struct env_file *file, struct er
     }
     return on_sync_fixture->ram->ops->sync(ctx, file, err);
 }
-
-static void check_ok(struct fixture *fixture, tdbplus_status status, int line)
-{
-    if (status != TDBPLUS_OK) {
-        fprintf(stderr, "line %d: %d %s\n", line, (int)status, fixture->err.text);
-    }
-    CHECK(status == TDBPLUS_OK);
-}
-
-#define OK(call_) check_ok(fixture, (call_), __LINE__)
 
 static void begin_fixture(struct fixture *fixture, const struct alloc *alloc)
 {

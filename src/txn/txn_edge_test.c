@@ -9,9 +9,7 @@
 
 #include <stdlib.h>
 
-#include "types/schema.h"
-
-#include "test.h"
+#include "store_fixture.h"
 
 #define TEXT_COUNT 10u
 #define A_COUNT    6u
@@ -25,16 +23,6 @@ struct fixture {
     struct err err;
     struct call call;
 };
-
-static void check_ok(struct fixture *fixture, tdbplus_status status, int line)
-{
-    if (status != TDBPLUS_OK) {
-        fprintf(stderr, "line %d: %d %s\n", line, (int)status, fixture->err.text);
-    }
-    CHECK(status == TDBPLUS_OK);
-}
-
-#define OK(call_) check_ok(fixture, (call_), __LINE__)
 
 static void open_store(struct fixture *fixture)
 {
@@ -69,12 +57,7 @@ static void begin_fixture(struct fixture *fixture, bool text_first)
                             .key_count = 2,
                             .key_columns = keys,
                             .column_id_next = 4};
-    struct txn *txn = NULL;
-    uint64_t id = 0;
-    OK(txn_begin(fixture->store, NULL, &alloc_system, &txn, &fixture->err));
-    OK(txn_object_create(txn, OBJECT_COLLECTION, "t", &schema, (struct span){0}, &id,
-                         &fixture->err));
-    OK(txn_commit(txn, &fixture->call));
+    (void)fixture_create(fixture->store, "t", &schema);
 }
 
 static void end_fixture(struct fixture *fixture)
@@ -120,27 +103,20 @@ static void make_key(const struct fixture *fixture, uint32_t row, struct datum k
     key[1 - at] = (struct datum){.type = {.id = TYPE_TEXT}, .bytes = text_at(b_of(fixture, row))};
 }
 
-static const struct object *table(struct txn *txn)
-{
-    const struct object *object = txn_object(txn, OBJECT_COLLECTION, "t");
-    CHECK(object != NULL);
-    return object;
-}
-
 static tdbplus_status put(struct fixture *fixture, struct txn *txn, uint32_t row, int64_t value)
 {
     struct datum key[2];
     make_key(fixture, row, key);
     uint32_t at = fixture->text_first ? 1 : 0;
     struct datum values[3] = {key[at], key[1 - at], {.type = {.id = TYPE_INT8}, .integer = value}};
-    return txn_write(txn, table(txn), TXN_UPSERT, values, NULL, &fixture->call);
+    return txn_write(txn, fixture_table(txn, "t"), TXN_UPSERT, values, NULL, &fixture->call);
 }
 
 static tdbplus_status erase(struct fixture *fixture, struct txn *txn, uint32_t row)
 {
     struct datum key[2];
     make_key(fixture, row, key);
-    return txn_delete(txn, table(txn), key, NULL, &fixture->call);
+    return txn_delete(txn, fixture_table(txn, "t"), key, NULL, &fixture->call);
 }
 
 struct model {
@@ -212,7 +188,7 @@ static void check_scan(struct fixture *fixture, struct txn *txn, const struct mo
         .upper = {high, bounds->high_count, bounds->high_exclusive},
     };
     struct scan *scan = NULL;
-    OK(scan_open(txn, table(txn), &options, &scan, &fixture->err));
+    OK(scan_open(txn, fixture_table(txn, "t"), &options, &scan, &fixture->err));
     struct batch batch;
     batch_init(&batch, &alloc_system);
     bool seen[ROW_COUNT] = {false};
@@ -301,6 +277,32 @@ static void composite_scans(bool text_first)
     end_fixture(fixture);
 }
 
+TEST(a_flush_leaves_behind_rows_that_the_last_commit_ended)
+{
+    struct fixture one;
+    struct fixture *fixture = &one;
+    begin_fixture(fixture, false);
+    for (int pass = 0; pass < 2; pass++) {
+        struct txn *txn = fixture_txn(fixture->store);
+        for (uint32_t row = 0; row < 5; row++) {
+            struct datum key[2];
+            bool existed = false;
+            make_key(fixture, row, key);
+            if (pass == 0) {
+                OK(put(fixture, txn, row, row));
+            } else {
+                OK(txn_delete(txn, fixture_table(txn, "t"), key, &existed, &fixture->call));
+            }
+        }
+        OK(txn_commit(txn, &fixture->call));
+    }
+    OK(store_flush(fixture->store, &fixture->call));
+    struct store_statistics statistics;
+    store_get_statistics(fixture->store, &statistics);
+    CHECK(statistics.segment_count == 0);
+    end_fixture(fixture);
+}
+
 TEST(scans_keep_the_order_and_bounds_of_an_integer_and_a_text)
 {
     composite_scans(false);
@@ -332,7 +334,7 @@ static tdbplus_status work(struct fixture *fixture, const struct alloc *alloc, s
     struct scan_options options = {
         .positions = &position, .position_count = 1, .order = SCAN_DESCENDING};
     struct scan *scan = NULL;
-    TRY(scan_open(txn, table(txn), &options, &scan, &fixture->err));
+    TRY(scan_open(txn, fixture_table(txn, "t"), &options, &scan, &fixture->err));
     struct batch batch;
     batch_init(&batch, alloc);
     tdbplus_status status = TDBPLUS_OK;

@@ -6,9 +6,7 @@
 
 #include "txn/txn.h"
 
-#include "types/schema.h"
-
-#include "test.h"
+#include "store_fixture.h"
 
 #define ROW_COUNT 60u
 #define PAD_SIZE  10000u
@@ -47,16 +45,6 @@ struct fixture {
     struct call call;
 };
 
-static void check_ok(struct fixture *fixture, tdbplus_status status, int line)
-{
-    if (status != TDBPLUS_OK) {
-        fprintf(stderr, "line %d: %d %s\n", line, (int)status, fixture->err.text);
-    }
-    CHECK(status == TDBPLUS_OK);
-}
-
-#define OK(call_) check_ok(fixture, (call_), __LINE__)
-
 static void open_store(struct fixture *fixture)
 {
     struct store_options options = {.env = &fixture->env,
@@ -81,12 +69,7 @@ static void create_table(struct fixture *fixture, const char *name)
                             .key_count = 1,
                             .key_columns = &key,
                             .column_id_next = 3};
-    struct txn *txn = NULL;
-    uint64_t id = 0;
-    OK(txn_begin(fixture->store, NULL, &alloc_system, &txn, &fixture->err));
-    OK(txn_object_create(txn, OBJECT_COLLECTION, name, &schema, (struct span){0}, &id,
-                         &fixture->err));
-    OK(txn_commit(txn, &fixture->call));
+    (void)fixture_create(fixture->store, name, &schema);
 }
 
 static void begin_fixture(struct fixture *fixture)

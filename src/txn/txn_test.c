@@ -10,9 +10,7 @@
 
 #include "locks/lock_table.h"
 #include "storage/store/store_read.h"
-#include "types/schema.h"
-
-#include "test.h"
+#include "store_fixture.h"
 
 #define KEY_COUNT 300u
 
@@ -26,16 +24,6 @@ struct fixture {
     struct scan *resting; /* Between scans without a transaction. */
     uint32_t glance_counts[3];
 };
-
-static void check_ok(struct fixture *fixture, tdbplus_status status, int line)
-{
-    if (status != TDBPLUS_OK) {
-        fprintf(stderr, "line %d: %d %s\n", line, (int)status, fixture->err.text);
-    }
-    CHECK(status == TDBPLUS_OK);
-}
-
-#define OK(call_) check_ok(fixture, (call_), __LINE__)
 
 static void begin_fixture_aged(struct fixture *fixture, bool text_key, uint64_t snapshot_age_us)
 {
@@ -62,12 +50,7 @@ static void begin_fixture_aged(struct fixture *fixture, bool text_key, uint64_t 
                             .key_count = 1,
                             .key_columns = &key,
                             .column_id_next = 4};
-    struct txn *txn = NULL;
-    uint64_t id = 0;
-    OK(txn_begin(fixture->store, NULL, &alloc_system, &txn, &fixture->err));
-    OK(txn_object_create(txn, OBJECT_COLLECTION, "t", &schema, (struct span){0}, &id,
-                         &fixture->err));
-    OK(txn_commit(txn, &fixture->call));
+    (void)fixture_create(fixture->store, "t", &schema);
 }
 
 static void begin_fixture(struct fixture *fixture, bool text_key)
@@ -95,13 +78,6 @@ static void commit(struct fixture *fixture, struct txn *txn)
     OK(txn_commit(txn, &fixture->call));
 }
 
-static const struct object *table(struct txn *txn)
-{
-    const struct object *object = txn_object(txn, OBJECT_COLLECTION, "t");
-    CHECK(object != NULL);
-    return object;
-}
-
 /* Order of the text keys is the order of the numbers. */
 static void key_text(int64_t number, char text[32])
 {
@@ -119,7 +95,7 @@ static tdbplus_status put(struct fixture *fixture, struct txn *txn, uint8_t mode
         {.type = {.id = TYPE_INT4}, .is_null = value < 0, .integer = value},
         {.type = {.id = TYPE_TEXT}, .bytes = span_from_text(text)},
     };
-    return txn_write(txn, table(txn), mode, values, NULL, &fixture->call);
+    return txn_write(txn, fixture_table(txn, "t"), mode, values, NULL, &fixture->call);
 }
 
 static struct datum key_datum(const struct fixture *fixture, int64_t number, char text[32])
@@ -136,7 +112,7 @@ static bool erase(struct fixture *fixture, struct txn *txn, int64_t number)
     char text[32];
     struct datum key = key_datum(fixture, number, text);
     bool existed = false;
-    OK(txn_delete(txn, table(txn), &key, &existed, &fixture->call));
+    OK(txn_delete(txn, fixture_table(txn, "t"), &key, &existed, &fixture->call));
     return existed;
 }
 
@@ -149,7 +125,8 @@ static int32_t get(struct fixture *fixture, struct txn *txn, int64_t number)
     batch_init(&batch, &alloc_system);
     struct datum values[3];
     bool found = false;
-    OK(txn_get(txn, table(txn), &key, NULL, 0, &batch, values, &found, &fixture->call));
+    OK(txn_get(txn, fixture_table(txn, "t"), &key, NULL, 0, &batch, values, &found,
+               &fixture->call));
     int32_t value = -2;
     if (found) {
         CHECK(values[0].integer == number);
@@ -244,13 +221,13 @@ TEST(a_locked_row_is_not_waited_for_when_asked_not_to)
     OK(put(fixture, first, TXN_INSERT, 1, 1));
     struct datum key = {.type = {.id = TYPE_INT8}, .integer = 1};
     err_clear(&fixture->err);
-    CHECK(txn_lock_row(second, table(second), &key, LOCK_ROW_UPDATE, true, &fixture->call) ==
-          TDBPLUS_E_LOCK);
+    CHECK(txn_lock_row(second, fixture_table(second, "t"), &key, LOCK_ROW_UPDATE, true,
+                       &fixture->call) == TDBPLUS_E_LOCK);
     commit(fixture, first);
     err_clear(&fixture->err);
     // The row came after the statement's snapshot.
-    CHECK(txn_lock_row(second, table(second), &key, LOCK_ROW_UPDATE, true, &fixture->call) ==
-          TDBPLUS_E_CONFLICT);
+    CHECK(txn_lock_row(second, fixture_table(second, "t"), &key, LOCK_ROW_UPDATE, true,
+                       &fixture->call) == TDBPLUS_E_CONFLICT);
     txn_abort(second);
     end_fixture(fixture);
 }
@@ -287,7 +264,7 @@ TEST(a_statement_does_not_see_the_rows_it_writes)
     statement(fixture, txn);
     struct scan *scan = NULL;
     struct scan_options options = {.order = SCAN_ANY};
-    OK(scan_open(txn, table(txn), &options, &scan, &fixture->err));
+    OK(scan_open(txn, fixture_table(txn, "t"), &options, &scan, &fixture->err));
     struct batch batch;
     batch_init(&batch, &alloc_system);
     uint32_t seen = 0;
@@ -321,13 +298,13 @@ TEST(a_transaction_that_is_open_too_long_is_told_so)
     batch_init(&batch, &alloc_system);
     bool found = false;
     err_clear(&fixture->err);
-    CHECK(txn_get(old, table(old), &key, NULL, 0, &batch, values, &found, &fixture->call) ==
-          TDBPLUS_E_SNAPSHOT);
+    CHECK(txn_get(old, fixture_table(old, "t"), &key, NULL, 0, &batch, values, &found,
+                  &fixture->call) == TDBPLUS_E_SNAPSHOT);
     CHECK(strcmp(fixture->err.sqlstate, "72000") == 0);
     CHECK(fixture->err.hint[0] != '\0');
     struct scan *scan = NULL;
     struct scan_options options = {.order = SCAN_ANY};
-    OK(scan_open(old, table(old), &options, &scan, &fixture->err));
+    OK(scan_open(old, fixture_table(old, "t"), &options, &scan, &fixture->err));
     CHECK(scan_next(scan, &batch, &fixture->call) == TDBPLUS_E_SNAPSHOT);
     scan_close(scan);
     batch_deinit(&batch);
@@ -366,7 +343,7 @@ static struct scan *open_scan(struct fixture *fixture, struct txn *txn,
 {
     struct scan *scan = NULL;
     if (txn != NULL) {
-        OK(scan_open(txn, table(txn), options, &scan, &fixture->err));
+        OK(scan_open(txn, fixture_table(txn, "t"), options, &scan, &fixture->err));
         return scan;
     }
     scan = fixture->resting;
@@ -484,8 +461,8 @@ static void check_reads(struct fixture *fixture, struct txn *txn, const struct m
         value_list[i] = values[i];
         batch_list[i] = &batches[i];
     }
-    OK(txn_get_many(txn, table(txn), key_list, KEY_COUNT, batch_list, value_list, found,
-                    &fixture->call));
+    OK(txn_get_many(txn, fixture_table(txn, "t"), key_list, KEY_COUNT, batch_list, value_list,
+                    found, &fixture->call));
     struct buffer scratch = {.alloc = &alloc_system};
     for (uint32_t i = 0; i < KEY_COUNT; i++) {
         CHECK(found[i] == (model->values[i] != -2));
@@ -493,8 +470,8 @@ static void check_reads(struct fixture *fixture, struct txn *txn, const struct m
         CHECK(!found[i] ||
               (values[i][1].is_null ? -1 : (int32_t)values[i][1].integer) == model->values[i]);
         batch_reset(&batches[i]);
-        OK(txn_get_now(fixture->store, table(txn), &keys[i], &scratch, &batches[i], values[i],
-                       &found[i], &fixture->err));
+        OK(txn_get_now(fixture->store, fixture_table(txn, "t"), &keys[i], &scratch, &batches[i],
+                       values[i], &found[i], &fixture->err));
         CHECK(found[i] == (committed->values[i] != -2));
         CHECK(!found[i] ||
               (values[i][1].is_null ? -1 : (int32_t)values[i][1].integer) == committed->values[i]);

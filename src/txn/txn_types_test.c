@@ -7,33 +7,14 @@
 
 #include "txn/txn.h"
 
-#include "types/schema.h"
-
-#include "test.h"
+#include "store_fixture.h"
 #include "type_samples.h"
 
 #define ROW_COUNT 48u
 
 static struct samples samples[SAMPLE_TYPES];
 
-struct fixture {
-    struct env *env;
-    struct store *store;
-    struct err err;
-    struct call call;
-};
-
-static void check_ok(struct fixture *fixture, tdbplus_status status, int line)
-{
-    if (status != TDBPLUS_OK) {
-        fprintf(stderr, "line %d: %d %s\n", line, (int)status, fixture->err.text);
-    }
-    CHECK(status == TDBPLUS_OK);
-}
-
-#define OK(call_) check_ok(fixture, (call_), __LINE__)
-
-static void open_store(struct fixture *fixture, bool read_only)
+static void open_store(struct store_fixture *fixture, bool read_only)
 {
     struct store_options options = {.env = fixture->env,
                                     .alloc = &alloc_system,
@@ -44,11 +25,9 @@ static void open_store(struct fixture *fixture, bool read_only)
     OK(store_open(&options, &fixture->store, &fixture->err));
 }
 
-static void begin_fixture(struct fixture *fixture)
+static void begin_fixture(struct store_fixture *fixture)
 {
-    *fixture = (struct fixture){0};
-    fixture->call = (struct call){.alloc = &alloc_system, .err = &fixture->err};
-    OK(env_ram_create(&alloc_system, &fixture->env, &fixture->err));
+    fixture_begin(fixture);
     open_store(fixture, false);
     struct schema_column columns[SAMPLE_TYPES + 1] = {
         {.id = 1, .not_null = true, .type = {.id = TYPE_INT8}, .name = "n"}};
@@ -66,12 +45,7 @@ static void begin_fixture(struct fixture *fixture)
                             .key_count = 1,
                             .key_columns = &key,
                             .column_id_next = SAMPLE_TYPES + 2};
-    struct txn *txn = NULL;
-    uint64_t id = 0;
-    OK(txn_begin(fixture->store, NULL, &alloc_system, &txn, &fixture->err));
-    OK(txn_object_create(txn, OBJECT_COLLECTION, "t", &schema, (struct span){0}, &id,
-                         &fixture->err));
-    OK(txn_commit(txn, &fixture->call));
+    (void)fixture_create(fixture->store, "t", &schema);
 }
 
 static struct datum value_at(uint32_t row, uint32_t which)
@@ -82,7 +56,7 @@ static struct datum value_at(uint32_t row, uint32_t which)
     return samples[which].values[(row * 5 + which) % samples[which].count];
 }
 
-static void put_row(struct fixture *fixture, uint32_t row)
+static void put_row(struct store_fixture *fixture, uint32_t row)
 {
     struct txn *txn = NULL;
     OK(txn_begin(fixture->store, NULL, &alloc_system, &txn, &fixture->err));
@@ -119,7 +93,7 @@ static bool meets(const struct datum *value, uint8_t compare, const struct datum
 }
 
 /* Rows that a scan with one condition returns, checked against the written ones. */
-static void check_condition(struct fixture *fixture, struct txn *txn, uint32_t which,
+static void check_condition(struct store_fixture *fixture, struct txn *txn, uint32_t which,
                             uint8_t compare, const struct datum *with)
 {
     struct scan_condition condition = {.position = which + 1, .compare = compare, .value = *with};
@@ -159,7 +133,7 @@ static void check_condition(struct fixture *fixture, struct txn *txn, uint32_t w
     scan_close(scan);
 }
 
-static void check_rows(struct fixture *fixture, uint32_t step)
+static void check_rows(struct store_fixture *fixture, uint32_t step)
 {
     struct txn *txn = NULL;
     OK(txn_begin(fixture->store, NULL, &alloc_system, &txn, &fixture->err));
@@ -191,8 +165,8 @@ static void check_rows(struct fixture *fixture, uint32_t step)
 
 TEST(every_type_is_found_again_wherever_it_is_stored)
 {
-    struct fixture self;
-    struct fixture *fixture = &self;
+    struct store_fixture self;
+    struct store_fixture *fixture = &self;
     begin_fixture(fixture);
     for (uint32_t row = 0; row < ROW_COUNT; row++) {
         put_row(fixture, row);
@@ -209,8 +183,8 @@ TEST(every_type_is_found_again_wherever_it_is_stored)
 
 TEST(narrow_zones_leave_out_no_row_that_meets_a_condition)
 {
-    struct fixture self;
-    struct fixture *fixture = &self;
+    struct store_fixture self;
+    struct store_fixture *fixture = &self;
     begin_fixture(fixture);
     for (uint32_t row = 0; row < ROW_COUNT; row++) {
         put_row(fixture, row);

@@ -422,6 +422,22 @@ TEST(sealed_lies_are_refused)
     env_ram_destroy(history.env);
 }
 
+TEST(a_snapshot_that_counts_wrongly_is_refused)
+{
+    make_history(9);
+    uint64_t at = history.ends[0] - manifest_record_size(1); // A varint of one byte or two.
+    size_t body = load_u32(history.file + at + 8);
+    CHECK(load_u32(history.file + at + 12) == MANIFEST_RECORD_SNAPSHOT_END && body <= 2);
+    uint8_t *count = &history.file[at + MANIFEST_RECORD_HEAD_SIZE];
+    uint8_t before = *count;
+    for (uint32_t i = 0; i < 128; i++) {
+        *count = (uint8_t)((before & 0x80) | i);
+        seal_at(at, MANIFEST_RECORD_SNAPSHOT_END, body);
+        check_state(*count == before ? EDITS : SIZE_MAX);
+    }
+    env_ram_destroy(history.env);
+}
+
 TEST(sealed_lies_in_the_header_are_refused)
 {
     static const struct {
