@@ -507,3 +507,52 @@ TEST(a_crash_leaves_collections_as_the_log_has_them)
         fixture_end(fixture);
     }
 }
+
+static tdbplus_status copy_log(void *ctx, const char *name, bool is_directory)
+{
+    return strncmp(name, "log-", 4) == 0 ? fixture_copy_file(ctx, name, is_directory) : TDBPLUS_OK;
+}
+
+TEST(a_crash_between_log_and_manifest_leaves_what_the_log_has)
+{
+    struct store_fixture one;
+    struct store_fixture *fixture = &one;
+    begin_fixture(fixture);
+    struct txn *txn = fixture_txn(fixture->store);
+    create(fixture, txn, "a", 1);
+    create(fixture, txn, "old", 1);
+    OK(txn_commit(txn, &fixture->call));
+    put_alone(fixture, "a", 3);
+    struct store_fixture crashed = {.env = fixture_copy(fixture->env, "db")};
+    alter(fixture, "a", 2);
+    put_alone(fixture, "a", 20);
+    drop(fixture, "old");
+    txn = fixture_txn(fixture->store);
+    create(fixture, txn, "b", 2);
+    create(fixture, txn, "gone", 1);
+    uint64_t gone = fixture_table(txn, "gone")->id;
+    OK(txn_commit(txn, &fixture->call));
+    put_alone(fixture, "b", 4);
+    drop(fixture, "gone");
+    // The log of now, the manifest of before.
+    struct fixture_copy copy = {.from = fixture->env, .directory = "db", .to = crashed.env};
+    OK(env_list(fixture->env, "db", copy_log, &copy, &fixture->err));
+    fixture_end(fixture);
+    fixture = &crashed;
+    fixture->call = (struct call){.alloc = &alloc_system, .err = &fixture->err};
+    open_store(fixture);
+    for (int pass = 0; pass < 2; pass++) {
+        check_row(fixture, "a", 3, 8);
+        check_row(fixture, "a", 20, 220);
+        check_row(fixture, "b", 4, 204);
+        OK(store_verify(fixture->store, NULL, NULL, &fixture->call));
+        reopen(fixture);
+    }
+    txn = fixture_txn(fixture->store);
+    CHECK(txn_object(txn, OBJECT_COLLECTION, "gone") == NULL);
+    CHECK(txn_object(txn, OBJECT_COLLECTION, "old") == NULL);
+    create(fixture, txn, "new", 1);
+    CHECK(fixture_table(txn, "new")->id > gone);
+    OK(txn_commit(txn, &fixture->call));
+    fixture_end(fixture);
+}

@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "storage/store/store_commit.h"
+#include "storage/store/store_internal.h"
 #include "storage/store/store_read.h"
 
 #include "test.h"
@@ -353,4 +354,17 @@ TEST(a_missing_database_is_not_made_when_it_must_exist)
     struct store *store = NULL;
     CHECK(store_open(&options, &store, NULL) == TDBPLUS_E_NOT_FOUND);
     env_ram_destroy(env);
+}
+
+TEST(a_row_expires_in_the_moment_of_its_limit_and_one_without_a_time_never)
+{
+    struct expiry expiry = {.active = true, .limit = 5};
+    struct datum value = {.type = {.id = TYPE_TIMESTAMP}, .integer = 6};
+    CHECK(!expiry_of_value(&expiry, &value));
+    value.integer = 5;
+    CHECK(expiry_of_value(&expiry, &value));
+    value.integer = INT64_MIN;
+    CHECK(expiry_of_value(&expiry, &value));
+    value.is_null = true;
+    CHECK(!expiry_of_value(&expiry, &value));
 }
