@@ -12,12 +12,15 @@
 #define DAMAGE_COUNT   12u
 #define EDIT_SIZE_MAX  1024u /* Of the manifest, with so few objects and segments. */
 #define FLIP_COUNT_MAX 3u
+#define HEAD_COUNT_MAX 16u /* Of records of the log, the last that were seen in a file. */
 
 struct damage {
     struct life *life;
     char names[FILE_COUNT_MAX][64];
     uint64_t sizes[FILE_COUNT_MAX];
     uint64_t used[FILE_COUNT_MAX]; /* Behind it are only zeros. */
+    uint64_t heads[FILE_COUNT_MAX][HEAD_COUNT_MAX];
+    uint32_t head_counts[FILE_COUNT_MAX];
     uint32_t file_count;
     uint32_t struck; /* The file that is damaged. */
     uint64_t last;   /* The last byte that is damaged. */
@@ -38,6 +41,20 @@ static void make_path(const struct damage *damage, uint32_t file, char path[128]
     (void)snprintf(path, 128, "db/%s", damage->names[file]);
 }
 
+/* Notes what looks like the head of a commit's record: few bytes that much hangs on. */
+static void note_heads(struct damage *damage, uint32_t number, uint64_t at, const uint8_t *bytes,
+                       size_t size)
+{
+    for (size_t i = 0; i + 24 <= size; i += 8) {
+        const uint8_t *head = bytes + i;
+        bool small = head[10] == 0 && head[11] == 0 && (head[8] != 0 || head[9] != 0);
+        if (small && head[12] >= 1 && head[12] <= 2 && head[13] <= 3 && head[14] == 0 &&
+            head[15] == 0) {
+            damage->heads[number][damage->head_counts[number]++ % HEAD_COUNT_MAX] = at + i;
+        }
+    }
+}
+
 /* Logs and manifests are made larger than what is in them. */
 static tdbplus_status measure(struct damage *damage, uint32_t number, struct env_file *file,
                               struct err *err)
@@ -49,6 +66,9 @@ static tdbplus_status measure(struct damage *damage, uint32_t number, struct env
         uint64_t left = damage->sizes[number] - at;
         size_t size = left < sizeof bytes ? (size_t)left : sizeof bytes;
         TRY(env_read(env, file, at, bytes, size, err));
+        if (strncmp(damage->names[number], "log-", 4) == 0) {
+            note_heads(damage, number, at, bytes, size);
+        }
         for (size_t i = 0; i < size; i++) {
             damage->used[number] = bytes[i] != 0 ? at + i + 1 : damage->used[number];
         }
@@ -128,6 +148,19 @@ static void look_main(void *arg)
     life->totals->damages_found++;
 }
 
+/* Anywhere in the file; of the log, every other time in the head of a record. */
+static uint64_t choose_offset(const struct damage *damage, uint64_t limit)
+{
+    struct life *life = damage->life;
+    uint32_t count = damage->head_counts[damage->struck];
+    if (count == 0 || life_below(life, 2) == 0) {
+        return life_below(life, limit);
+    }
+    count = count < HEAD_COUNT_MAX ? count : HEAD_COUNT_MAX;
+    uint64_t head = damage->heads[damage->struck][life_below(life, count)];
+    return head + (life_below(life, 3) == 0 ? 12 : life_below(life, 40)); // 12: what kind it is.
+}
+
 static void strike(struct damage *damage)
 {
     struct life *life = damage->life;
@@ -139,7 +172,7 @@ static void strike(struct damage *damage)
     uint64_t limit =
         life_below(life, 8) == 0 ? damage->sizes[damage->struck] : damage->used[damage->struck];
     for (uint32_t i = 0; i < count; i++) {
-        offsets[i] = life_below(life, limit);
+        offsets[i] = choose_offset(damage, limit);
         bits[i] = (uint32_t)life_below(life, 8);
         damage->last = i == 0 || offsets[i] > damage->last ? offsets[i] : damage->last;
         (void)sim_file_flip_bit(life->sim, path, offsets[i], bits[i]);
