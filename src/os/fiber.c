@@ -40,6 +40,8 @@ struct fiber {
     void (*done)(void *arg);
     void *arg;
     enum fiber_stop stop;
+    bool guest;              /* Its carrier is not a thread of the pool. */
+    uint64_t since_us;       /* When it was last carried on. */
     struct env_event *event; /* What a wait is for. */
     struct deadline_entry deadline;
     bool woken; /* How the wait ended. */
@@ -49,6 +51,7 @@ struct fiber_pool {
     struct latch latch; /* Over all below but `threads`. */
     struct fiber *ready_first;
     struct fiber *ready_last;
+    _Atomic uint32_t ready_count; /* Read without the latch as a hint. */
     struct fiber *idle;
     uint32_t idle_count;
     uint32_t live_count; /* Fibers that have not ended. */
@@ -102,6 +105,7 @@ static bool push_ready(struct fiber_pool *pool, struct fiber *fiber)
         pool->ready_last->next = fiber;
     }
     pool->ready_last = fiber;
+    atomic_fetch_add_explicit(&pool->ready_count, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&pool->sequence, 1, memory_order_relaxed);
     return pool->sleeper_count > 0;
 }
@@ -197,6 +201,7 @@ static bool carry_from(struct context *carrier, struct fiber *outer, struct fibe
     struct fiber_pool *pool = fiber->pool;
     for (;;) {
         fiber->carrier = carrier;
+        fiber->since_us = os_clock_mono_us();
         fiber->stop = STOP_NONE;
         current_set(fiber);
         context_switch(carrier, &fiber->context);
@@ -254,6 +259,20 @@ void fiber_yield(void)
     struct fiber *fiber = current_get();
     fiber->stop = STOP_YIELD;
     context_switch(&fiber->context, fiber->carrier);
+}
+
+void fiber_breathe(void)
+{
+    struct fiber *fiber = current_get();
+    if (fiber == NULL) {
+        return;
+    }
+    uint64_t had_us = os_clock_mono_us() - fiber->since_us;
+    const struct fiber_pool *pool = fiber->pool;
+    bool wanted = atomic_load_explicit(&pool->ready_count, memory_order_relaxed) > 0;
+    if (fiber->guest ? had_us >= FIBER_GUEST_US : wanted && had_us >= FIBER_TURN_US) {
+        fiber_yield();
+    }
 }
 
 /* ---- stacks ---- */
@@ -320,6 +339,7 @@ tdbplus_status fiber_run(struct fiber_pool *pool, void (*fn)(void *arg), void (*
     fiber->fn = fn;
     fiber->arg = arg;
     fiber->done = done;
+    fiber->guest = true;
     context_make(&fiber->context, fiber->stack,
                  (size_t)((uint8_t *)fiber - (uint8_t *)fiber->stack), fiber_main, fiber);
     bool ended = carry(fiber);
@@ -341,6 +361,7 @@ static struct fiber *take_ready(struct fiber_pool *pool)
         struct fiber *fiber = pool->ready_first;
         if (fiber != NULL) {
             pool->ready_first = fiber->next;
+            atomic_fetch_sub_explicit(&pool->ready_count, 1, memory_order_relaxed);
             // There may be work for another thread, or nobody left who watches the deadlines.
             bool unwatched = pool->deadlines.first != NULL && pool->watcher_count == 0;
             bool wake = (pool->ready_first != NULL || unwatched) && pool->sleeper_count > 0;
@@ -373,6 +394,7 @@ static void pool_main(void *arg)
         if (fiber == NULL) {
             return;
         }
+        fiber->guest = false;
         if (carry(fiber)) {
             if (fiber->done != NULL) {
                 fiber->done(fiber->arg);

@@ -39,5 +39,14 @@ TDBPLUS_CHECKED tdbplus_status fiber_run(struct fiber_pool *pool, void (*fn)(voi
 /* True when the caller runs on a fiber. */
 bool fiber_active(void);
 
+/*
+ * Gives the thread away if the fiber has had it for long: after FIBER_GUEST_US on a thread that is
+ * not the pool's, after FIBER_TURN_US on one of the pool's if another fiber is ready. For loops
+ * that compute; does nothing outside of a fiber. [waits]
+ */
+#define FIBER_GUEST_US 300u
+#define FIBER_TURN_US  5000u
+void fiber_breathe(void);
+
 /* The most bytes of stack that any fiber now idle in the pool has used. Reads whole stacks. */
 size_t fiber_pool_stack_peak(struct fiber_pool *pool);

@@ -189,6 +189,77 @@ TEST(a_fiber_that_waits_ends_later)
     fiber_pool_destroy(pool);
 }
 
+/* ---- turns ---- */
+
+struct turns {
+    struct env_event ended;
+    _Atomic bool first_ran;  /* The fiber that computes has begun on a thread of the pool. */
+    _Atomic bool second_ran; /* Another had the thread meanwhile. */
+    bool breathes;
+};
+
+static void compute(void *arg)
+{
+    struct turns *turns = arg;
+    uint64_t began_us = env_clock_mono_us(env_real());
+    while (env_clock_mono_us(env_real()) - began_us < 2 * FIBER_GUEST_US) {
+        if (turns->breathes) {
+            fiber_breathe();
+        }
+    }
+    atomic_store(&turns->first_ran, true);
+}
+
+static void compute_until_seen(void *arg)
+{
+    struct turns *turns = arg;
+    env_yield(env_real());
+    atomic_store(&turns->first_ran, true);
+    while (!atomic_load(&turns->second_ran)) {
+        fiber_breathe();
+    }
+}
+
+static void be_seen(void *arg)
+{
+    struct turns *turns = arg;
+    env_yield(env_real());
+    atomic_store(&turns->second_ran, true);
+}
+
+static void turns_done(void *arg)
+{
+    env_event_set(env_real(), &((struct turns *)arg)->ended);
+}
+
+TEST(a_fiber_that_computes_long_leaves_a_thread_that_is_not_the_pools)
+{
+    struct fiber_pool *pool = make_pool(1);
+    struct turns turns = {.breathes = true};
+    CHECK(!run(pool, compute, turns_done, &turns));
+    CHECK(env_event_wait(env_real(), &turns.ended, ENV_DEADLINE_NONE));
+    CHECK(atomic_load(&turns.first_ran));
+    // One that never breathes stays.
+    struct turns still = {.breathes = false};
+    CHECK(run(pool, compute, turns_done, &still));
+    fiber_breathe(); // Outside of a fiber it does nothing.
+    fiber_pool_destroy(pool);
+}
+
+TEST(a_fiber_that_computes_long_lets_others_of_the_pool_run)
+{
+    struct fiber_pool *pool = make_pool(1);
+    struct turns turns = {0};
+    CHECK(!run(pool, compute_until_seen, NULL, &turns));
+    while (!atomic_load(&turns.first_ran)) {
+        env_yield(env_real());
+    }
+    // The pool's only thread is taken; without turns this would never end.
+    CHECK(!run(pool, be_seen, turns_done, &turns));
+    CHECK(env_event_wait(env_real(), &turns.ended, ENV_DEADLINE_NONE));
+    fiber_pool_destroy(pool);
+}
+
 TEST(a_deadline_ends_the_wait_of_a_fiber)
 {
     struct fiber_pool *pool = make_pool(2);

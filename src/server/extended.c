@@ -132,6 +132,7 @@ static tdbplus_status make_statement(struct connection *connection, struct wire_
         return err_set(call->err, TDBPLUS_E_LIMIT,
                        "a connection has at most %u prepared statements", STATEMENT_COUNT_MAX);
     }
+    query_leave_loop(connection, statement->text_size);
     struct describe_args args = {.text = span_from_text(statement->text),
                                  .types = types,
                                  .type_count = type_count,
@@ -415,18 +416,12 @@ static tdbplus_status start_portal(struct connection *connection, struct wire_po
         connection->implicit = false;
     }
     const struct wire_statement *statement = portal->statement;
-    struct span text = {.data = (const uint8_t *)statement->text, .size = statement->text_size};
     struct execute_args args = {
         .session = connection->session,
         .sql = statement->text,
         .size = statement->text_size,
         .parameters = {.datums = portal->values, .count = statement->description.parameter_count},
         .result_out = &portal->result};
-    const struct plan_entry *plan =
-        plan_cache_peek(&connection->session->plans, text, &args.parameters);
-    if ((plan == NULL || plan->point.kind == POINT_NONE) && !controls(portal)) {
-        query_leave_loop(connection);
-    }
     return session_execute(&args, call);
 }
 

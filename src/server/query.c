@@ -3,15 +3,19 @@
 #include <string.h>
 #include <strings.h>
 
+#include "os/fiber.h"
 #include "server/server_internal.h"
 #include "server/wire_type.h"
 #include "types/text.h"
 
+#define QUICK_TEXT_SIZE_MAX     2048u
 #define ROW_COUNT_BETWEEN_LOOKS 64u /* Rows between two looks at the output's size. */
 
-void query_leave_loop(const struct connection *connection)
+void query_leave_loop(const struct connection *connection, size_t size)
 {
-    env_yield(connection->server->env);
+    if (size > QUICK_TEXT_SIZE_MAX) {
+        env_yield(connection->server->env);
+    }
 }
 
 /* ---- rows ---- */
@@ -99,6 +103,7 @@ tdbplus_status query_rows(struct connection *connection, tdbplus_result *result,
     uint64_t count = 0;
     tdbplus_status status = TDBPLUS_OK;
     while (status == TDBPLUS_OK && (limit == 0 || count < limit)) {
+        fiber_breathe();
         if (result->batch_ready || result->at >= batch_live_count(&result->batch)) {
             status = result_next_batch(result, call);
         }
@@ -258,21 +263,10 @@ static tdbplus_status end_implicit(struct connection *connection, bool commit,
     return query_control(connection, commit ? "COMMIT" : "ROLLBACK", call);
 }
 
-/* What is planned already and of one row is quicker done than handed over. */
-static bool is_quick(const struct connection *connection, const char *text, size_t size)
-{
-    struct span span = {.data = (const uint8_t *)text, .size = size};
-    struct parameter_list none = {0};
-    const struct plan_entry *plan = plan_cache_peek(&connection->session->plans, span, &none);
-    return (plan != NULL && plan->point.kind != POINT_NONE) || is_control(text, size);
-}
-
 void query_simple(struct connection *connection, const char *text, const struct call *call)
 {
     size_t size = strlen(text);
-    if (!is_quick(connection, text, size)) {
-        query_leave_loop(connection);
-    }
+    query_leave_loop(connection, size);
     tdbplus_status status = run_all(connection, text, size, call);
     if (status == TDBPLUS_OK) {
         status = end_implicit(connection, true, call);

@@ -221,8 +221,9 @@ TDBPLUS_CHECKED tdbplus_status query_rows(struct connection *connection, tdbplus
                                           struct row_formats formats, uint64_t limit,
                                           uint64_t *count_out, const struct call *call);
 
-/* Gives the thread to others before work that may take long. [waits] */
-void query_leave_loop(const struct connection *connection);
+/* Gives the loop's thread back before a text of `size` bytes is parsed, if that may take long; what
+ * turns out long later leaves by itself (fiber_breathe()). [waits] */
+void query_leave_loop(const struct connection *connection, size_t size);
 
 /* ---- extended.c ---- */
 

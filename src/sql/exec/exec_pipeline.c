@@ -1,3 +1,4 @@
+#include "os/fiber.h"
 #include "sql/exec/exec_internal.h"
 
 tdbplus_status exec_no_memory(struct exec *exec)
@@ -94,10 +95,11 @@ static tdbplus_status step_once(struct stage *stage, struct exec *exec, struct b
     return status == TDBPLUS_END ? TDBPLUS_OK : status;
 }
 
-/* With PostgreSQL's words. */
+/* With PostgreSQL's words. Also the place where a long statement lets others have the thread. */
 tdbplus_status exec_check(struct exec *exec)
 {
     const struct call *call = exec->call;
+    fiber_breathe();
     if (call_cancelled(call)) {
         return err_set(call->err, TDBPLUS_E_CANCELLED, "canceling statement due to user request");
     }
