@@ -22,6 +22,9 @@ static const char usage_text[] =
     "  --socket-directory DIR    where the unix socket is made (none)\n"
     "  --max-connections N       (1000)\n"
     "  --loops N                 threads for sockets (one per core)\n"
+    "  --tls-certificate FILE    PEM; with --tls-key FILE: encryption (TLS 1.3)\n"
+    "  --tls-client-ca FILE      PEM; clients must show a certificate signed by it\n"
+    "  --tls-required            no unencrypted connections over TCP\n"
     "  --trust                   no passwords; only with a unix socket or a loopback address\n\n"
     "The first start makes the role \"admin\". Its password is that of the variable\n"
     "TDB_ADMIN_PASSWORD, or the first line of the file TDB_ADMIN_PASSWORD_FILE names, or a\n"
@@ -56,6 +59,18 @@ static bool set_option(struct serve_options *options, const char *name, const ch
         options->server.socket_directory = value;
         return true;
     }
+    if (strcmp(name, "--tls-certificate") == 0) {
+        options->server.tls_certificate = value;
+        return true;
+    }
+    if (strcmp(name, "--tls-key") == 0) {
+        options->server.tls_key = value;
+        return true;
+    }
+    if (strcmp(name, "--tls-client-ca") == 0) {
+        options->server.tls_client_ca = value;
+        return true;
+    }
     if (strcmp(name, "--port") == 0 && read_number(value, 0, 65535, &number)) {
         options->server.port = (int)number;
         return true;
@@ -73,8 +88,14 @@ static bool set_option(struct serve_options *options, const char *name, const ch
 
 static int read_arguments(int count, char **arguments, struct serve_options *options)
 {
-    static const char *const names[] = {"--host", "--port", "--socket-directory",
-                                        "--max-connections", "--loops"};
+    static const char *const names[] = {"--host",
+                                        "--port",
+                                        "--socket-directory",
+                                        "--max-connections",
+                                        "--loops",
+                                        "--tls-certificate",
+                                        "--tls-key",
+                                        "--tls-client-ca"};
     for (int i = 0; i < count; i++) {
         bool takes_value = false;
         for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
@@ -87,11 +108,19 @@ static int read_arguments(int count, char **arguments, struct serve_options *opt
             i++;
         } else if (strcmp(arguments[i], "--trust") == 0) {
             options->server.trust = true;
+        } else if (strcmp(arguments[i], "--tls-required") == 0) {
+            options->server.tls_required = true;
         } else if (arguments[i][0] == '-' || options->directory != NULL) {
             return fail_usage("what is this: ", arguments[i]);
         } else {
             options->directory = arguments[i];
         }
+    }
+    const struct server_options *server = &options->server;
+    if ((server->tls_certificate == NULL) != (server->tls_key == NULL) ||
+        (server->tls_certificate == NULL &&
+         (server->tls_required || server->tls_client_ca != NULL))) {
+        return fail_usage("--tls-certificate and --tls-key are needed", "");
     }
     const char *host = options->server.host;
     bool loopback = host == NULL || host[0] == '\0' || strncmp(host, "127.", 4) == 0 ||

@@ -12,30 +12,34 @@ static void serve(struct connection *connection);
 
 /* ---- from other threads ---- */
 
-/* Lets the loop look at the connection. Called with its latch held; frees it. */
-static void post_and_unlock(struct connection *connection)
+/*
+ * Lets the loop look at the connection, after `change` is made to it (NULL: none). The loop's latch
+ * is outermost: a connection that has `finished` may be freed by the loop at once, so it must be on
+ * the list before that can be seen (V2).
+ */
+static void post(struct connection *connection, bool *change)
 {
     struct server_loop *loop = connection->loop;
-    bool wake = !connection->posted;
-    connection->posted = true;
-    latch_unlock(&connection->latch);
-    if (!wake) {
-        return;
-    }
     latch_lock(&loop->latch);
-    connection->posted_next = loop->posted;
-    loop->posted = connection;
+    if (change != NULL) {
+        latch_lock(&connection->latch);
+        *change = true;
+        latch_unlock(&connection->latch);
+    }
+    if (!connection->posted) {
+        connection->posted = true;
+        connection->posted_next = loop->posted;
+        loop->posted = connection;
+        (void)uv_async_send(&loop->wake);
+    }
     latch_unlock(&loop->latch);
-    (void)uv_async_send(&loop->wake);
 }
 
 static void job_done(void *context, tdbplus_status status)
 {
     (void)status; // The job tells the client itself.
     struct connection *connection = context;
-    latch_lock(&connection->latch);
-    connection->finished = true;
-    post_and_unlock(connection);
+    post(connection, &connection->finished);
 }
 
 static bool swap_out(struct connection *connection)
@@ -58,12 +62,13 @@ bool connection_flush(struct connection *connection)
             buffer_clear(&connection->out);
             return false;
         }
-        if (swap_out(connection)) {
-            post_and_unlock(connection);
+        bool swapped = swap_out(connection);
+        connection->waits = !swapped;
+        latch_unlock(&connection->latch);
+        if (swapped) {
+            post(connection, NULL);
             return true;
         }
-        connection->waits = true;
-        latch_unlock(&connection->latch);
         (void)env_event_wait(connection->server->env, &connection->event, ENV_DEADLINE_NONE);
     }
     return true;
@@ -97,7 +102,8 @@ bool connection_wait_for_input(struct connection *connection)
         latch_lock(&connection->latch);
         if (connection->incoming.size > 0) {
             bool good = take_input(connection);
-            post_and_unlock(connection); // There is room to read again.
+            latch_unlock(&connection->latch);
+            post(connection, NULL); // There is room to read again.
             return good;
         }
         if (connection->gone) {
@@ -137,6 +143,7 @@ static void connection_free(uv_handle_t *handle)
     buffer_deinit(&connection->incoming);
     buffer_deinit(&connection->handed);
     buffer_deinit(&connection->sending);
+    tls_destroy(connection->tls);
     alloc_free(server->alloc, connection, 1, sizeof *connection);
     atomic_fetch_sub(&server->connection_count, 1);
 }
@@ -216,6 +223,17 @@ static void send_bytes(struct connection *connection)
     connection->writing = true;
 }
 
+/* Makes `sending` what goes over the wire. */
+static bool encrypt(struct connection *connection)
+{
+    struct buffer bytes;
+    buffer_init(&bytes, connection->server->alloc);
+    bool good = tls_send(connection->tls, buffer_span(&connection->sending), &bytes);
+    buffer_deinit(&connection->sending);
+    connection->sending = bytes;
+    return good;
+}
+
 /* Takes over what the job handed, or left behind when it ended. */
 static void send_next(struct connection *connection)
 {
@@ -233,7 +251,10 @@ static void send_next(struct connection *connection)
         if (wake) {
             env_event_set(connection->server->env, &connection->event);
         }
-        if (connection->sending.size == 0) {
+        if (connection->tls != NULL && !encrypt(connection)) {
+            lose(connection);
+        }
+        if (connection->sending.size == 0 || connection->ended) {
             return;
         }
         send_bytes(connection);
@@ -323,7 +344,6 @@ static void set_reading(struct connection *connection)
 static void serve(struct connection *connection)
 {
     latch_lock(&connection->latch);
-    connection->posted = false;
     if (connection->finished) {
         connection->finished = false;
         connection->running = false;
@@ -334,10 +354,17 @@ static void serve(struct connection *connection)
         // An answer that the client does not take keeps its next question waiting.
     } while (!connection->running && !connection->ended && !connection->writing &&
              run_job(connection));
+    if (connection->wants_tls && !connection->running && !connection->writing) {
+        connection->wants_tls = false;
+        connection->tls = tls_create(connection->server->tls);
+        if (connection->tls == NULL) {
+            lose(connection);
+        }
+    }
     set_reading(connection);
-    latch_lock(&connection->latch);
+    latch_lock(&connection->loop->latch);
     bool posted = connection->posted;
-    latch_unlock(&connection->latch);
+    latch_unlock(&connection->loop->latch);
     if (connection->running || posted) {
         return; // Who posted it will have it served again.
     }
@@ -363,15 +390,24 @@ static void read_some(uv_stream_t *stream, ssize_t size, const uv_buf_t *bytes)
         serve(connection);
         return;
     }
+    struct span span = {.data = (const uint8_t *)bytes->base, .size = (size_t)size};
+    struct buffer *plain = &connection->loop->plain;
+    bool good = true;
+    if (connection->tls != NULL) {
+        good = tls_receive(connection->tls, span, plain);
+        span = buffer_span(plain);
+    }
     latch_lock(&connection->latch);
-    buffer_put(&connection->incoming, bytes->base, (size_t)size);
-    bool failed = connection->incoming.failed;
+    buffer_put_span(&connection->incoming, span);
+    good = good && !connection->incoming.failed;
     bool wake = wake_job(connection);
     latch_unlock(&connection->latch);
     if (wake) {
         env_event_set(connection->server->env, &connection->event);
     }
-    if (failed) {
+    buffer_clear(plain);
+    if (!good) {
+        send_next(connection); // An alert, perhaps.
         lose(connection);
     }
     serve(connection);
@@ -421,17 +457,24 @@ void server_cancel(struct server *server, int32_t id, int32_t secret)
 
 /* ---- the loop ---- */
 
+/* Takes one off the list, so that it can be posted again while it is served. */
+static struct connection *take_posted(struct server_loop *loop)
+{
+    latch_lock(&loop->latch);
+    struct connection *connection = loop->posted;
+    if (connection != NULL) {
+        loop->posted = connection->posted_next;
+        connection->posted = false;
+    }
+    latch_unlock(&loop->latch);
+    return connection;
+}
+
 void loop_serve_posted(uv_async_t *async)
 {
     struct server_loop *loop = async->data;
-    latch_lock(&loop->latch);
-    struct connection *posted = loop->posted;
-    loop->posted = NULL;
-    latch_unlock(&loop->latch);
-    while (posted != NULL) {
-        struct connection *next = posted->posted_next;
-        serve(posted);
-        posted = next;
+    for (struct connection *at = take_posted(loop); at != NULL; at = take_posted(loop)) {
+        serve(at);
     }
 }
 

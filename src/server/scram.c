@@ -183,6 +183,47 @@ static bool is_printable(struct span text)
     return text.size > 0;
 }
 
+/*
+ * Takes the header off the first message: "n,," (no binding), "y,," (the client could, and thinks
+ * we cannot) or "p=tls-server-end-point,,". No other identity may be asked for.
+ */
+static tdbplus_status read_binding(struct scram_exchange *exchange, struct span *message,
+                                   struct err *err)
+{
+    const char *expected = exchange->is_bound ? "p=tls-server-end-point,," : "n,,";
+    size_t size = strlen(expected);
+    bool offered = exchange->end_point.size > 0;
+    if (message->size > 2 && memcmp(message->data, "y,,", 3) == 0 && !exchange->is_bound) {
+        if (offered) {
+            // We do offer it, so somebody in between took the offer away.
+            return malformed("channel binding was offered, but the client did not see it", err);
+        }
+        expected = "y,,";
+    }
+    if (message->size < size || memcmp(message->data, expected, size) != 0) {
+        return malformed("this channel binding or authorization identity is not supported", err);
+    }
+    memcpy(exchange->gs2, expected, size + 1);
+    message->data += size;
+    message->size -= size;
+    return TDBPLUS_OK;
+}
+
+/* Whether "c=" says what the first message and the certificate do. */
+static bool check_binding(const struct scram_exchange *exchange, struct span text)
+{
+    uint8_t input[sizeof exchange->gs2 + 64];
+    char encoded[sizeof input * 2];
+    size_t size = strlen(exchange->gs2);
+    memcpy(input, exchange->gs2, size);
+    if (exchange->is_bound && exchange->end_point.size <= 64) {
+        memcpy(input + size, exchange->end_point.data, exchange->end_point.size);
+        size += exchange->end_point.size;
+    }
+    base64_print((struct span){input, size}, encoded);
+    return span_compare(text, span_from_text(encoded)) == 0;
+}
+
 tdbplus_status scram_first(struct scram_exchange *exchange, struct span message,
                            const char nonce[SCRAM_NONCE_SIZE + 1], struct buffer *answer,
                            struct err *err)
@@ -192,12 +233,8 @@ tdbplus_status scram_first(struct scram_exchange *exchange, struct span message,
     if (message.size > SCRAM_MESSAGE_SIZE_MAX - SCRAM_NONCE_SIZE - 1) {
         return malformed("it is too long", err);
     }
-    // No channel binding ("n") or, as we offered none, "y"; no other identity.
-    if (message.size < 3 || (message.data[0] != 'n' && message.data[0] != 'y') ||
-        message.data[1] != ',' || message.data[2] != ',') {
-        return malformed("channel binding and authorization identities are not supported", err);
-    }
-    struct span bare = {.data = message.data + 3, .size = message.size - 3};
+    struct span bare = message;
+    TRY(read_binding(exchange, &bare, err));
     struct span rest = bare;
     if (!take_attribute(&rest, 'n', &name) || !take_attribute(&rest, 'r', &client_nonce) ||
         !is_printable(client_nonce)) {
@@ -266,9 +303,7 @@ tdbplus_status scram_final(struct scram_exchange *exchange, struct span message,
         !base64_parse(proof_text, proof, SCRAM_KEY_SIZE)) {
         return malformed("channel binding, nonce and proof are expected", err);
     }
-    // "n,," and "y,," in base64.
-    if (span_compare(binding, span_from_text("biws")) != 0 &&
-        span_compare(binding, span_from_text("eSws")) != 0) {
+    if (!check_binding(exchange, binding)) {
         return malformed("channel binding does not match the first message", err);
     }
     if (span_compare(nonce, span_from_text(exchange->nonce)) != 0) {

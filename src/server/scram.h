@@ -42,10 +42,16 @@ void scram_verifier_print(const struct scram_verifier *verifier,
 /* False when the text is none of that form. */
 bool scram_verifier_parse(const char *text, struct scram_verifier *verifier_out);
 
-/* One login. Zeroed is ready. */
+/*
+ * One login. Zeroed is ready. With an end point (RFC 5929, tls-server-end-point; borrowed) the
+ * client may bind its login to the connection's certificate, as SCRAM-SHA-256-PLUS does.
+ */
 struct scram_exchange {
     struct scram_verifier verifier;
-    bool is_mock; /* There is no such role: goes on as usual, and fails at the end. */
+    struct span end_point; /* Empty: binding is not offered. */
+    bool is_bound;         /* The client chose SCRAM-SHA-256-PLUS. */
+    char gs2[32];          /* How the client's first message began. */
+    bool is_mock;          /* There is no such role: goes on as usual, and fails at the end. */
     char nonce[SCRAM_MESSAGE_SIZE_MAX]; /* The client's and ours. */
     char first_bare[SCRAM_MESSAGE_SIZE_MAX];
     char server_first[SCRAM_MESSAGE_SIZE_MAX + 128];

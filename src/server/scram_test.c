@@ -131,6 +131,32 @@ TEST(every_changed_byte_of_the_final_message_is_refused)
     }
 }
 
+/* RFC 5802, section 6: a client that says "y" did not see an offer that we made. */
+TEST(a_binding_that_was_hidden_from_the_client_is_noticed)
+{
+    static const uint8_t hash[32] = {1, 2, 3};
+    struct scram_exchange exchange;
+    struct buffer answer;
+    struct span hidden = span_from_text("y,,n=user,r=" CLIENT_NONCE);
+    begin(&exchange, &answer);
+    CHECK(scram_first(&exchange, hidden, SERVER_NONCE, &answer, NULL) == TDBPLUS_OK);
+    begin(&exchange, &answer);
+    exchange.end_point = (struct span){hash, sizeof hash};
+    CHECK(scram_first(&exchange, hidden, SERVER_NONCE, &answer, NULL) == TDBPLUS_E_INVALID);
+    // "n" says that the client cannot bind, which is its right.
+    CHECK(scram_first(&exchange, span_from_text(CLIENT_FIRST), SERVER_NONCE, &answer, NULL) ==
+          TDBPLUS_OK);
+    exchange.is_bound = true;
+    CHECK(scram_first(&exchange, span_from_text(CLIENT_FIRST), SERVER_NONCE, &answer, NULL) ==
+          TDBPLUS_E_INVALID);
+    CHECK(scram_first(&exchange, span_from_text("p=tls-server-end-point,,n=user,r=x"), SERVER_NONCE,
+                      &answer, NULL) == TDBPLUS_OK);
+    // The right proof under another certificate.
+    CHECK(scram_final(&exchange, span_from_text("c=biws,r=x" SERVER_NONCE ",p=" PROOF), "user",
+                      &answer, NULL) == TDBPLUS_E_INVALID);
+    buffer_deinit(&answer);
+}
+
 TEST(first_messages_that_are_none_are_refused)
 {
     static const char *const messages[] = {

@@ -87,6 +87,9 @@ static void wake(uv_async_t *async)
     }
     loop_tick(loop);
     if (loop->connections == NULL) {
+        // Whoever posted the last one may still be about to wake us.
+        latch_lock(&loop->latch);
+        latch_unlock(&loop->latch);
         close_handle((uv_handle_t *)&loop->tick);
         close_handle((uv_handle_t *)&loop->wake);
     }
@@ -101,6 +104,7 @@ static void run_loop(void *arg)
 static tdbplus_status init_loop(struct server *server, struct server_loop *loop, struct err *err)
 {
     loop->server = server;
+    buffer_init(&loop->plain, server->alloc);
     int code = uv_loop_init(&loop->uv);
     if (code < 0) {
         return uv_failed(err, "an event loop", code);
@@ -259,6 +263,11 @@ static uint32_t core_count(void)
 static tdbplus_status start(struct server *server, const struct server_options *options,
                             struct err *err)
 {
+    if (options->tls_certificate != NULL) {
+        struct tls_files files = {options->tls_certificate, options->tls_key,
+                                  options->tls_client_ca};
+        TRY(tls_context_create(&files, &server->tls, err));
+    }
     for (uint32_t i = 0; i < server->loop_count; i++) {
         TRY(init_loop(server, &server->loops[i], err));
     }
@@ -291,6 +300,7 @@ tdbplus_status server_create(tdbplus_db *db, const struct server_options *option
     server->message_size_max =
         options->message_size_max == 0 ? SERVER_MESSAGE_SIZE_DEFAULT : options->message_size_max;
     server->trust = options->trust;
+    server->tls_required = options->tls_required;
     server->loop_count = options->loop_count == 0 ? core_count() : options->loop_count;
     map_init(&server->by_id, alloc);
     env_entropy(server->env, server->mock_key, sizeof server->mock_key);
@@ -364,10 +374,12 @@ void server_destroy(struct server *server)
         if (server->loops[i].is_open) {
             (void)uv_loop_close(&server->loops[i].uv);
         }
+        buffer_deinit(&server->loops[i].plain);
     }
     if (server->socket_path[0] != '\0') {
         unlink_quietly(server->env, server->socket_path);
     }
+    tls_context_destroy(server->tls);
     map_deinit(&server->by_id);
     alloc_free(server->alloc, server->loops, server->loop_count, sizeof *server->loops);
     alloc_free(server->alloc, server, 1, sizeof *server);

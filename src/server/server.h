@@ -22,8 +22,13 @@ struct server_options {
     const char *socket_directory; /* Of the unix socket ".s.PGSQL.PORT"; NULL: none. */
     uint32_t loop_count;          /* 0: one per core. */
     uint32_t connection_count_max;
-    size_t message_size_max; /* Bytes of one message of a client who has logged in. */
-    bool trust;              /* No passwords: for sockets that only their owner can reach. */
+    size_t message_size_max;     /* Bytes of one message of a client who has logged in. */
+    const char *tls_certificate; /* PEM file, with `tls_key`; NULL: no encryption. */
+    const char *tls_key;
+    const char *tls_client_ca; /* Clients must show a certificate signed by it; NULL: they need
+                                  none. */
+    bool tls_required;         /* Over TCP; a unix socket needs none. */
+    bool trust;                /* No passwords: for sockets that only their owner can reach. */
 };
 
 /*

@@ -12,6 +12,7 @@
 #include "os/latch.h"
 #include "server/scram.h"
 #include "server/server.h"
+#include "server/tls.h"
 #include "server/wire.h"
 
 #define SERVER_SCRATCH_SIZE       ((size_t)64 << 10)  /* Bytes of one read. */
@@ -52,6 +53,7 @@ struct server_loop {
     struct connection *posted;
     struct connection *connections;
     uint64_t now_s;
+    struct buffer plain; /* What was decrypted of one read. */
     char scratch[SERVER_SCRATCH_SIZE];
 };
 
@@ -62,6 +64,8 @@ struct server {
     uint32_t connection_count_max;
     size_t message_size_max;
     bool trust;
+    bool tls_required;
+    struct tls_context *tls; /* NULL: none. */
     int port;
     char socket_path[108];
     uint8_t mock_key[SCRAM_KEY_SIZE]; /* Salts of roles that do not exist. */
@@ -128,10 +132,11 @@ struct connection {
     bool writing;  /* `sending` is with the socket. */
     size_t needed; /* Bytes of input without which a job would do nothing. */
     struct buffer sending;
+    struct tls *tls; /* NULL: not encrypted. */
 
     /* Shared, under the latch. */
     struct latch latch;
-    struct connection *posted_next;
+    struct connection *posted_next; /* Both under the loop's latch. */
     bool posted;
     bool finished; /* The job has ended. */
     bool gone;     /* Nobody will send or read any more. */
@@ -145,6 +150,7 @@ struct connection {
     size_t in_at;
     struct buffer out;
     enum connection_phase phase;
+    bool wants_tls;   /* The client was told that encryption begins. */
     tdbplus_call api; /* `cancel` may be set by anybody. */
     struct scram_exchange *exchange;
     char user[64];

@@ -112,6 +112,10 @@ static void ask_password(struct connection *connection)
     }
     size_t at = wire_begin(out, 'R');
     wire_put_i32(out, AUTH_SASL);
+    if (connection->tls != NULL) {
+        wire_put_text(out, "SCRAM-SHA-256-PLUS");
+        connection->exchange->end_point = tls_end_point(connection->server->tls);
+    }
     wire_put_text(out, "SCRAM-SHA-256");
     wire_put_text(out, "");
     wire_end(out, at);
@@ -187,12 +191,29 @@ static void begin_session(struct connection *connection, struct wire_reader *rea
         refuse(connection, "53300", "sorry, too many clients already");
         return;
     }
+    if (server->tls_required && connection->tls == NULL && !connection->is_local) {
+        refuse(connection, "28000",
+               "this server takes encrypted connections only: sslmode=require");
+        return;
+    }
     negotiate(connection, again, minor);
     if (server->trust) {
         welcome(connection);
     } else {
         ask_password(connection);
     }
+}
+
+/* The loop encrypts from here on. Bytes that came before are somebody else's in between. */
+static bool begin_tls(struct connection *connection)
+{
+    if (connection->in_at != connection->in.size) {
+        refuse(connection, "08P01", "received unencrypted data after SSL request");
+        return false;
+    }
+    buffer_put_u8(&connection->out, 'S');
+    connection->wants_tls = true;
+    return false;
 }
 
 /* Takes the first packet; false when it is not there as a whole. */
@@ -221,6 +242,8 @@ static bool read_startup(struct connection *connection)
         int32_t secret = wire_i32(&reader);
         server_cancel(connection->server, id, secret);
         connection->phase = PHASE_CLOSING;
+    } else if (code == CODE_TLS && connection->server->tls != NULL && connection->tls == NULL) {
+        return begin_tls(connection);
     } else if (code == CODE_TLS || code == CODE_GSS) {
         buffer_put_u8(&connection->out, 'N');
     } else if (code >> 16 != 3) {
@@ -255,7 +278,8 @@ static tdbplus_status first_answer(struct connection *connection, struct wire_re
     int32_t size = wire_i32(reader);
     struct span message = size < 0 ? (struct span){0} : wire_bytes(reader, (size_t)size);
     TRY(wire_finish(reader, "SASLInitialResponse", call->err));
-    if (strcmp(mechanism, "SCRAM-SHA-256") != 0) {
+    bool plus = strcmp(mechanism, "SCRAM-SHA-256-PLUS") == 0 && connection->tls != NULL;
+    if (!plus && strcmp(mechanism, "SCRAM-SHA-256") != 0) {
         return err_set_state(call->err, TDBPLUS_E_INVALID, "08P01",
                              "client selected an invalid SASL authentication mechanism");
     }
@@ -263,6 +287,7 @@ static tdbplus_status first_answer(struct connection *connection, struct wire_re
     for (size_t i = 0; i < SCRAM_NONCE_SIZE; i++) {
         nonce[i] = letters[(uint8_t)nonce[i] % 64u];
     }
+    connection->exchange->is_bound = plus;
     TRY(find_verifier(connection, connection->exchange, call));
     struct buffer answer;
     buffer_init(&answer, call->alloc);

@@ -447,6 +447,44 @@ def test_passwords(server):
         assert run.returncode == 2 and "password authentication failed" in run.stderr, run.stderr
 
 
+def test_encryption(folder):
+    folder = pathlib.Path(folder)
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost", "-days", "2",
+                    "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")],
+                   check=True, capture_output=True, timeout=60)
+    server = Server(folder, "--tls-certificate", str(folder / "cert.pem"), "--tls-key",
+                    str(folder / "key.pem"), "--tls-required").start()
+    text = "select repeat('x', 300000), g from generate_series(1, 20) g"
+
+    def psql(options):
+        return subprocess.run(["psql", "-XAtq", f"{server.url}?{options}", "-c", text],
+                              capture_output=True, text=True, timeout=60)
+
+    # The client's side binds the password to the certificate, and checks the certificate itself.
+    bound = psql(f"sslmode=verify-ca&sslrootcert={folder / 'cert.pem'}&channel_binding=require")
+    assert bound.stdout.count("x") == 6_000_000, bound.stderr
+    unbound = psql("sslmode=require&channel_binding=disable")
+    assert unbound.stdout.count("x") == 6_000_000, unbound.stderr
+    plain = psql("sslmode=disable")
+    assert "encrypted connections only" in plain.stderr, plain.stderr
+    old = psql("sslmode=require&ssl_max_protocol_version=TLSv1.2")
+    assert old.returncode == 2, old.stdout
+    # Bytes that follow the request unencrypted are refused.
+    wire = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+    wire.sendall(struct.pack("!ii", 8, 80877103) + b"\0\0\0\x08")
+    assert wire.recv(1) in (b"E", b""), "injected bytes were taken"
+    wire.close()
+    nonsense = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+    nonsense.sendall(struct.pack("!ii", 8, 80877103))
+    assert nonsense.recv(1) == b"S"
+    nonsense.sendall(b"\x16\x03\x01\x00\x05hello")
+    while nonsense.recv(4096):
+        pass
+    nonsense.close()
+    server.stop()
+
+
 def test_committed_rows_survive_a_kill(folder):
     server = Server(folder).start()
     psql = ["psql", "-XAtq", server.url, "-c"]
@@ -504,6 +542,9 @@ def main():
         import clients
         for name, function in clients.found():
             check(f"client: {name}", function, server.url)
+    if shutil.which("psql") and shutil.which("openssl"):
+        with tempfile.TemporaryDirectory() as folder:
+            check("encryption", test_encryption, folder)
     if shutil.which("psql"):
         with tempfile.TemporaryDirectory() as folder:
             check("kill -9 loses no commit", test_committed_rows_survive_a_kill, folder)
