@@ -71,7 +71,11 @@ class Server:
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(60)
+        try:
+            status = self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
         output = self.process.stdout.read()
         assert status == 0, f"status {status}: {output}"
 

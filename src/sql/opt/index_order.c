@@ -169,6 +169,7 @@ static tdbplus_status order_scan(struct optimizer *optimizer, struct plan_scan *
         if (index->id == 0) {
             // Bounds on the key are the scan's already.
             scan->order = against ? SCAN_DESCENDING : SCAN_ASCENDING;
+            scan->narrow = false;
             scan->access = NULL;
             return TDBPLUS_OK;
         }

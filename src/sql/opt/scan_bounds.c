@@ -5,6 +5,8 @@
 
 #include "sql/opt/opt_internal.h"
 
+#define NARROW_KEYS_MAX 10000u
+
 static int32_t stored_position(const struct plan *scan, const struct expr *expr)
 {
     if (expr->kind != EXPR_COLUMN) {
@@ -121,6 +123,37 @@ static void add_bound(struct plan_bound *bound, const struct plan_condition *con
     }
 }
 
+/* Values of the last key column between its bounds; false if they are not constants. */
+static bool width_of(const struct plan_bound *lower, const struct plan_bound *upper,
+                     uint64_t *width_out)
+{
+    const struct expr *from = lower->values[lower->value_count - 1];
+    const struct expr *to = upper->values[upper->value_count - 1];
+    bool integers = from->type.id == to->type.id &&
+                    (from->type.id == TYPE_INT2 || from->type.id == TYPE_INT4 ||
+                     from->type.id == TYPE_INT8);
+    if (from->kind != EXPR_CONSTANT || to->kind != EXPR_CONSTANT || !integers ||
+        from->constant.is_null || to->constant.is_null) {
+        return false;
+    }
+    *width_out = (uint64_t)to->constant.integer - (uint64_t)from->constant.integer;
+    return true;
+}
+
+/*
+ * A range of few keys is found by seeking each of its ends, which only a scan in the key's order
+ * does; one in the order of storage looks at every row that is not in a segment yet. Without
+ * constants the statement is one that is prepared, and those rarely ask for much.
+ */
+static bool is_narrow(const struct plan_scan *scan)
+{
+    uint64_t width = 0;
+    if (scan->lower.value_count == 0 || scan->lower.value_count != scan->upper.value_count) {
+        return false;
+    }
+    return !width_of(&scan->lower, &scan->upper, &width) || width <= NARROW_KEYS_MAX;
+}
+
 static tdbplus_status bound_key(struct optimizer *optimizer, struct plan_scan *scan)
 {
     const struct schema *schema = scan->object->schema;
@@ -142,6 +175,10 @@ static tdbplus_status bound_key(struct optimizer *optimizer, struct plan_scan *s
         add_bound(&scan->lower, find(scan, position, SCAN_GREATER, SCAN_GREATER_EQUAL));
         add_bound(&scan->upper, find(scan, position, SCAN_LESS, SCAN_LESS_EQUAL));
         break;
+    }
+    if (is_narrow(scan)) {
+        scan->order = SCAN_ASCENDING;
+        scan->narrow = true;
     }
     return TDBPLUS_OK;
 }

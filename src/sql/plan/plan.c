@@ -338,7 +338,7 @@ static void print_scan(const struct plan_scan *scan, struct buffer *buffer)
     if (scan->access == NULL && (scan->lower.value_count > 0 || scan->upper.value_count > 0)) {
         buffer_put_text(buffer, " [by key]");
     }
-    if (scan->order != SCAN_ANY) {
+    if (scan->order != SCAN_ANY && !scan->narrow) {
         buffer_put_text(buffer, scan->order == SCAN_ASCENDING ? " [in order of the key]"
                                                               : " [against the key's order]");
     }

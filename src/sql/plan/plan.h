@@ -215,6 +215,7 @@ struct plan_scan {
     struct plan_bound lower;
     struct plan_bound upper;
     uint8_t order; /* enum scan_order, by the key. */
+    bool narrow;   /* That order is how few keys are found, nobody asked for it. */
     struct plan_index *indexes;
     uint32_t index_count;
     struct plan_access *access; /* NULL: the table is read. */
