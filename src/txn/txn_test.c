@@ -476,7 +476,7 @@ static void check_reads(struct fixture *fixture, struct txn *txn, const struct m
         CHECK(!found[i] ||
               (values[i][1].is_null ? -1 : (int32_t)values[i][1].integer) == committed->values[i]);
         batch_deinit(&batches[i]);
-        check_glance(fixture, table(txn), &keys[i], committed->values[i]);
+        check_glance(fixture, fixture_table(txn, "t"), &keys[i], committed->values[i]);
     }
     buffer_deinit(&scratch);
 }
