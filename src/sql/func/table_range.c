@@ -577,14 +577,14 @@ const struct cast_line table_casts_range[] = {
     {TYPE_NONE, TYPE_NONE, 0, FUNC_END},
 };
 
-#define CONSTRUCTORS(RANGE, MULTIRANGE, ELEMENT, ID, MULTI_ID)                                      \
-    {RANGE, 2, {ELEMENT, ELEMENT}, ID, CN, make_range, "From the first up to the second."},         \
-        {RANGE, 3, {ELEMENT, ELEMENT, TYPE_TEXT}, ID, CN, make_range, "With bounds such as '[]'."}, \
-        {MULTIRANGE, 0, {0}, MULTI_ID, 0, make_multirange, "Empty."},                               \
-        {MULTIRANGE, 1, {ID}, MULTI_ID, FUNC_VARIADIC, make_multirange, "Of these ranges."},        \
-        {MULTIRANGE, 1, {FUNC_ARRAY_OF(ID)}, MULTI_ID, 0, make_multirange, "Of these ranges."},     \
-    {                                                                                               \
-        RANGE "_subdiff", 2, {ELEMENT, ELEMENT}, TYPE_FLOAT8, 0, distance, "Their difference."      \
+#define CONSTRUCTORS(RANGE, MULTIRANGE, ELEMENT, ID, MULTI_ID)                                  \
+    {RANGE, 2, {ELEMENT, ELEMENT}, ID, CN, make_range, "From the first up to the second."},     \
+        {RANGE, 3, {ELEMENT, ELEMENT, TYPE_TEXT}, ID, CN, make_range, "Bounds as in '[]'."},    \
+        {MULTIRANGE, 0, {0}, MULTI_ID, 0, make_multirange, "Empty."},                           \
+        {MULTIRANGE, 1, {ID}, MULTI_ID, FUNC_VARIADIC, make_multirange, "Of these ranges."},    \
+        {MULTIRANGE, 1, {FUNC_ARRAY_OF(ID)}, MULTI_ID, 0, make_multirange, "Of these ranges."}, \
+    {                                                                                           \
+        RANGE "_subdiff", 2, {ELEMENT, ELEMENT}, TYPE_FLOAT8, 0, distance, "Their difference."  \
     }
 
 /* For each pairing of ranges and multiranges. */
