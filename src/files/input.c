@@ -67,9 +67,12 @@ static tdbplus_status inflate_step(struct disk_input *disk, uint8_t *data, size_
     zlib->next_out = data;
     zlib->avail_out = (uInt)room;
     int result = inflate(zlib, Z_NO_FLUSH);
-    disk->block_begin = disk->block_size - zlib->avail_in;
+    size_t taken = disk->block_size - zlib->avail_in - disk->block_begin;
+    disk->block_begin += taken;
     *written_out = room - zlib->avail_out;
-    disk->midway = result != Z_STREAM_END;
+    if (taken > 0 || *written_out > 0) {
+        disk->midway = result != Z_STREAM_END;
+    }
     if (result == Z_STREAM_END) {
         (void)inflateReset(zlib); // Members may follow one another.
     } else if (result != Z_OK && result != Z_BUF_ERROR) {
@@ -87,7 +90,10 @@ static tdbplus_status zstd_step(struct disk_input *disk, uint8_t *data, size_t c
     if (ZSTD_isError(result)) {
         return damaged(err);
     }
-    disk->midway = result != 0;
+    // Asked for more at the end of a stream it only says that it would take another one.
+    if (in.pos > disk->block_begin || out.pos > 0) {
+        disk->midway = result != 0;
+    }
     disk->block_begin = in.pos;
     *written_out = out.pos;
     return TDBPLUS_OK;
@@ -157,6 +163,18 @@ static tdbplus_status open_packing(struct disk_input *disk, struct err *err)
     return ready ? TDBPLUS_OK : err_set(err, TDBPLUS_E_NOMEM, "no memory to decompress a file");
 }
 
+tdbplus_status file_open_read(const char *path, struct env_file **file_out, struct err *err)
+{
+    tdbplus_status status = env_open(env_real(), path, ENV_OPEN_READ, file_out, err);
+    if (status == TDBPLUS_E_NOT_FOUND) {
+        err_clear(err);
+        return err_set_state(err, TDBPLUS_E_NOT_FOUND, "58P01",
+                             "could not open file \"%s\" for reading: No such file or directory",
+                             path);
+    }
+    return status;
+}
+
 tdbplus_status file_input_open(const char *path, const struct alloc *alloc,
                                struct file_input **input_out, struct err *err)
 {
@@ -172,16 +190,7 @@ tdbplus_status file_input_open(const char *path, const struct alloc *alloc,
         status = err_set(err, TDBPLUS_E_NOMEM, "no memory to read a file");
         goto done;
     }
-    status = env_open(env_real(), path, ENV_OPEN_READ, &disk->file, err);
-    if (status == TDBPLUS_E_NOT_FOUND) {
-        err_clear(err);
-        status = err_set_state(err, TDBPLUS_E_NOT_FOUND, "58P01",
-                               "could not open file \"%s\" for reading: No such file or directory",
-                               path);
-    }
-    if (status != TDBPLUS_OK) {
-        goto done;
-    }
+    TRY_OR(done, file_open_read(path, &disk->file, err));
     TRY_OR(done, env_size(env_real(), disk->file, &disk->file_size, err));
     TRY_OR(done, open_packing(disk, err));
     *input_out = &disk->input;

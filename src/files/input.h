@@ -27,6 +27,10 @@ struct file_input {
 TDBPLUS_CHECKED tdbplus_status file_input_open(const char *path, const struct alloc *alloc,
                                                struct file_input **input_out, struct err *err);
 
+/* Opens a file for env_read(), with the same words. */
+TDBPLUS_CHECKED tdbplus_status file_open_read(const char *path, struct env_file **file_out,
+                                              struct err *err);
+
 /* NULL is fine. */
 void file_input_close(struct file_input *input);
 

@@ -7,9 +7,18 @@
  * Threads: a source has one user at a time.
  */
 
+#include <stdatomic.h>
+
 #include "files/csv.h"
 #include "files/format.h"
 #include "files/input.h"
+#include "files/parquet.h"
+
+/* A part of the work: a file, or a row group of one. */
+struct file_unit {
+    uint32_t file;
+    uint32_t group;
+};
 
 /* Everything is borrowed, and lives as long as what uses it. */
 struct file_spec {
@@ -19,7 +28,11 @@ struct file_spec {
     struct csv_options csv; /* FILE_TEXT, FILE_CSV. */
     const struct file_column *columns;
     uint32_t column_count;
-    const char *label; /* For CONTEXT: "COPY films"; NULL: "file" and its path. */
+    const char *label;             /* For CONTEXT: "COPY films"; NULL: "file" and its path. */
+    const struct file_unit *units; /* What can be read apart; with paths only. */
+    uint32_t unit_count;
+    uint64_t row_count;      /* 0: not known. */
+    const char *compression; /* To be written with; NULL: the format's own choice. */
 };
 
 /* What a reading wants of a spec. */
@@ -28,6 +41,9 @@ struct file_wanted {
     uint32_t position_count;
     struct file_queue *queue; /* Where rows come from that are handed over. */
     const struct text_style *style;
+    _Atomic uint32_t *next_unit; /* Shared by sources that share the work; NULL: there are none. */
+    const struct file_condition *conditions; /* Hints: what cannot fulfil them may be left out. */
+    uint32_t condition_count;
 };
 
 struct file_source;
@@ -50,6 +66,15 @@ void file_source_destroy(struct file_source *source);
  */
 TDBPLUS_CHECKED tdbplus_status file_source_next(struct file_source *source, struct batch *batch,
                                                 struct err *err);
+
+/* A whole file, with PostgreSQL's words where it is not there. */
+TDBPLUS_CHECKED tdbplus_status file_read_all(const char *path, const struct alloc *alloc,
+                                             struct bytes *bytes_out, struct err *err);
+
+/* TDBPLUS_E_SQL (22P04) unless a file's columns are those of the spec. */
+TDBPLUS_CHECKED tdbplus_status file_check_columns(const struct file_spec *spec, const char *path,
+                                                  const struct file_column *columns, uint32_t count,
+                                                  struct err *err);
 
 /* Adds to an error about a row of the last batch where the row stands. */
 void file_source_context(const struct file_source *source, uint32_t row, struct err *err);

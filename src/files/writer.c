@@ -3,10 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "files/ndjson.h"
+#include "files/parquet_writer.h"
+
 struct file_writer {
     const struct alloc *alloc;
     const struct file_spec *spec;
+    const struct text_style *style;
     struct csv_writer csv;
+    struct parquet_writer *parquet;
 };
 
 tdbplus_status file_writer_create(const struct file_spec *spec, const struct text_style *style,
@@ -21,6 +26,16 @@ tdbplus_status file_writer_create(const struct file_spec *spec, const struct tex
     writer->spec = spec;
     csv_writer_init(&writer->csv, &spec->csv, spec->columns, spec->column_count, alloc);
     writer->csv.style = style;
+    writer->style = style;
+    if (spec->format == FILE_PARQUET) {
+        tdbplus_status status =
+            parquet_writer_create(spec->columns, spec->column_count, spec->compression, style,
+                                  alloc, &writer->parquet, err);
+        if (status != TDBPLUS_OK) {
+            file_writer_destroy(writer);
+            return status;
+        }
+    }
     *writer_out = writer;
     return TDBPLUS_OK;
 }
@@ -29,6 +44,7 @@ void file_writer_destroy(struct file_writer *writer)
 {
     if (writer != NULL) {
         csv_writer_deinit(&writer->csv);
+        parquet_writer_destroy(writer->parquet);
         alloc_free(writer->alloc, writer, 1, sizeof *writer);
     }
 }
@@ -40,20 +56,34 @@ static tdbplus_status check_out(const struct buffer *out, struct err *err)
 
 tdbplus_status file_writer_begin(struct file_writer *writer, struct buffer *out, struct err *err)
 {
-    csv_write_header(&writer->csv, out);
+    if (writer->parquet != NULL) {
+        TRY(parquet_writer_begin(writer->parquet, out, err));
+    }
+    if (writer->spec->format == FILE_TEXT || writer->spec->format == FILE_CSV) {
+        csv_write_header(&writer->csv, out);
+    }
     return check_out(out, err);
 }
 
 tdbplus_status file_writer_put(struct file_writer *writer, const struct batch *batch,
                                struct buffer *out, struct err *err)
 {
-    csv_write_batch(&writer->csv, batch, out);
+    if (writer->parquet != NULL) {
+        TRY(parquet_writer_put(writer->parquet, batch, out, err));
+    } else if (writer->spec->format == FILE_NDJSON) {
+        ndjson_write_batch(writer->spec->columns, writer->spec->column_count, writer->style, batch,
+                           out);
+    } else {
+        csv_write_batch(&writer->csv, batch, out);
+    }
     return check_out(out, err);
 }
 
 tdbplus_status file_writer_end(struct file_writer *writer, struct buffer *out, struct err *err)
 {
-    (void)writer;
+    if (writer->parquet != NULL) {
+        TRY(parquet_writer_end(writer->parquet, out, err));
+    }
     return check_out(out, err);
 }
 

@@ -372,6 +372,22 @@ TDBPLUS_CHECKED tdbplus_status bind_table_function(struct binder *binder, struct
                                                    const struct ast_table_function *ast,
                                                    struct plan **plan_out);
 
+/* ---- files: file.c ---- */
+
+bool bind_is_file_function(const struct ast_table_function *ast);
+TDBPLUS_CHECKED tdbplus_status bind_file_function(struct binder *binder, struct bind_query *query,
+                                                  const struct ast_table_function *ast,
+                                                  struct plan **plan_out);
+
+/* A name that is no table's but a file's, by its ending; *done_out false: it is not. */
+TDBPLUS_CHECKED tdbplus_status bind_file_name(struct binder *binder, struct bind_query *query,
+                                              const struct ast_table_ref *table, bool *done_out,
+                                              struct plan **plan_out);
+
+/* Reads all columns of a spec, which stays the caller's. */
+TDBPLUS_CHECKED tdbplus_status bind_file_plan(struct binder *binder, const struct file_spec *spec,
+                                              struct plan **plan_out);
+
 /* A join whose right side may read the left one's columns: query->lateral says which. */
 TDBPLUS_CHECKED tdbplus_status bind_lateral_join(struct binder *binder,
                                                  const struct bind_query *query, struct plan *left,

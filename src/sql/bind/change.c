@@ -531,6 +531,9 @@ tdbplus_status bind_copy_rows(struct binder *binder, const struct bind_copy *cop
         } else {
             expr = expr_column(binder->arena, source->columns[map[c]].id,
                                source->columns[map[c]].type);
+            if (expr != NULL) {
+                TRY(assign(binder, &target->schema->columns[c], &expr));
+            }
         }
         if (expr == NULL || !pointers_push(binder->arena, &exprs, expr) ||
             !pointers_push(binder->arena, &names, NULL)) {

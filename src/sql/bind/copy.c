@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "files/describe.h"
 #include "sql/bind/bind_internal.h"
 
 /* What was said, before it is known whether it may be. */
@@ -213,7 +214,7 @@ static tdbplus_status check_text(struct binder *binder, const struct copy_option
         return wrong(binder, "22023",
                      "COPY null representation cannot use newline or carriage return");
     }
-    if (!csv->csv &&
+    if (!csv->csv && csv->delimiter != 0 &&
         strchr("\\.abcdefghijklmnopqrstuvwxyz0123456789", (char)csv->delimiter) != NULL) {
         return bind_fail(binder, TDBPLUS_E_SQL, "22023", 0, "COPY delimiter cannot be \"%c\"",
                          csv->delimiter);
@@ -366,8 +367,53 @@ static tdbplus_status make_spec(struct binder *binder, const struct ast_copy *as
         TRY(bind_copy_name(binder, ast->path, &paths[0]));
         spec->paths = paths;
         spec->path_count = 1;
+        spec->units = arena_array(binder->arena, 1, sizeof *spec->units);
+        spec->unit_count = 1;
+        if (spec->units == NULL) {
+            return bind_no_memory(binder);
+        }
     }
     *spec_out = spec;
+    return TDBPLUS_OK;
+}
+
+/* Files that say themselves what is in them: their columns are found by name. */
+static tdbplus_status bind_named_columns(struct binder *binder, const struct bind_copy *copy,
+                                         struct file_spec *spec, struct plan **plan_out)
+{
+    struct file_request request = file_request_default();
+    struct plan *all = NULL;
+    if (spec->path_count == 0) {
+        return bind_unsupported(binder, 0, "COPY FROM STDIN in this format");
+    }
+    request.format = spec->format;
+    request.patterns = spec->paths;
+    request.pattern_count = spec->path_count;
+    TRY(file_describe(&request, binder->arena, spec, binder->err));
+    TRY(bind_file_plan(binder, spec, &all));
+    struct plan *plan = plan_make(binder->arena, PLAN_FILE, copy->columns.count);
+    if (plan == NULL) {
+        return bind_no_memory(binder);
+    }
+    plan->file.spec = spec;
+    plan->file.positions = arena_array(binder->arena, copy->columns.count + 1u, sizeof(uint32_t));
+    if (plan->file.positions == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < copy->columns.count; i++) {
+        const char *name = copy->file_columns[i].name;
+        uint32_t at = 0;
+        while (at < spec->column_count && strcmp(spec->columns[at].name, name) != 0) {
+            at++;
+        }
+        if (at == spec->column_count) {
+            return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42703", 0,
+                             "the file has no column \"%s\"", name);
+        }
+        plan->file.positions[i] = at;
+        plan->columns[i] = all->columns[at];
+    }
+    *plan_out = plan;
     return TDBPLUS_OK;
 }
 
@@ -387,20 +433,11 @@ static tdbplus_status bind_copy_from(struct binder *binder, const struct ast_cop
     char label[256];
     (void)snprintf(label, sizeof label, "COPY %s", ast->table->name);
     TRY(bind_copy_name(binder, label, &spec->label));
-    struct plan *source = plan_make(binder->arena, PLAN_FILE, count);
-    if (source == NULL) {
-        return bind_no_memory(binder);
-    }
-    source->file.spec = spec;
-    source->file.positions = arena_array(binder->arena, count + 1u, sizeof(uint32_t));
-    if (source->file.positions == NULL) {
-        return bind_no_memory(binder);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        source->file.positions[i] = i;
-        source->columns[i] = (struct plan_column){.id = binder->next_id++,
-                                                  .type = copy.file_columns[i].type,
-                                                  .name = copy.file_columns[i].name};
+    struct plan *source = NULL;
+    if (spec->format == FILE_PARQUET || spec->format == FILE_ARROW) {
+        TRY(bind_named_columns(binder, &copy, spec, &source));
+    } else {
+        TRY(bind_file_plan(binder, spec, &source));
     }
     return bind_copy_rows(binder, &copy, source, ast->where, plan_out);
 }
@@ -514,9 +551,11 @@ tdbplus_status bind_copy_statement(struct binder *binder, const struct ast_copy 
     }
     TRY(make_spec(binder, ast, &said, &spec));
     TRY(settle(binder, &said, ast->from, &spec->csv));
-    if (spec->format != FILE_TEXT && spec->format != FILE_CSV) {
+    bool given = spec->format == FILE_TEXT || spec->format == FILE_CSV;
+    if (!given && (spec->format == FILE_BINARY || (!ast->from && spec->format == FILE_ARROW))) {
         return bind_unsupported(binder, 0, "COPY in this format");
     }
+    spec->compression = said.compression;
     if (ast->from) {
         bound->kind = BOUND_CHANGE;
         bound->copy = (struct bound_copy){.spec = spec, .from_caller = spec->path_count == 0};

@@ -371,6 +371,9 @@ static const char *item_name(const struct ast_table_function *ast)
 tdbplus_status bind_table_function(struct binder *binder, struct bind_query *query,
                                    const struct ast_table_function *ast, struct plan **plan_out)
 {
+    if (bind_is_file_function(ast)) {
+        return bind_file_function(binder, query, ast, plan_out);
+    }
     if (ast->definitions.count > 0) {
         return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", ast->definitions.items[0]->position,
                          "a column definition list is only allowed for functions returning "

@@ -83,6 +83,11 @@ static tdbplus_status bind_table(struct binder *binder, struct bind_query *query
         return bind_cte_reader(binder, query, cte, table, plan_out);
     }
     const struct object *object = NULL;
+    bool is_file = false;
+    TRY(bind_file_name(binder, query, table, &is_file, plan_out));
+    if (is_file) {
+        return TDBPLUS_OK;
+    }
     TRY(bind_find_table(binder, table, &object));
     uint32_t before = query->columns.count;
     const char *alias = alias_name(table->alias, table->name);

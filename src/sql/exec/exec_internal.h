@@ -111,6 +111,10 @@ TDBPLUS_CHECKED tdbplus_status pipeline_next(struct stage *last, struct exec *ex
 
 TDBPLUS_CHECKED tdbplus_status exec_no_memory(struct exec *exec);
 
+/* Of files; and into how many parts their reading can be cut. */
+bool stage_is_file(const struct stage *stage);
+uint32_t file_stage_units(const struct stage *stage);
+
 /* If the source of a pipeline reads files: adds to an error where the row of its last batch stands.
  */
 void file_stage_context(const struct stage *last, uint32_t row, struct err *err);

@@ -25,6 +25,8 @@ static bool can_share(const struct plan *plan)
         switch (plan->kind) {
         case PLAN_SCAN:
             return plan->scan.access == NULL && plan->scan.order == SCAN_ANY;
+        case PLAN_FILE:
+            return plan->file.spec->path_count > 0;
         case PLAN_FILTER:
         case PLAN_PROJECT:
         case PLAN_JOIN:
@@ -53,7 +55,9 @@ static uint32_t team_size(const struct exec *leader, const struct plan *plan,
         }
         source = source->before;
     }
-    uint32_t size = stage_is_scan(source) ? scan_stage_morsels(source) : 1;
+    uint32_t size = stage_is_scan(source)   ? scan_stage_morsels(source)
+                    : stage_is_file(source) ? file_stage_units(source)
+                                            : 1;
     size = size < leader->thread_count ? size : leader->thread_count;
     return size == 0 ? 1 : size < TEAM_SIZE_MAX ? size : TEAM_SIZE_MAX;
 }

@@ -136,7 +136,7 @@ static double rows_at_depth(struct optimizer *optimizer, const struct plan *plan
     case PLAN_SERIES:
         return 1000;
     case PLAN_FILE:
-        return 100000;
+        return plan->file.spec->row_count > 0 ? (double)plan->file.spec->row_count : 100000;
     case PLAN_FILTER:
         return filter_rows(optimizer, plan, depth - 1);
     case PLAN_AGGREGATE:

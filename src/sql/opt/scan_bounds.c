@@ -14,7 +14,8 @@ static int32_t stored_position(const struct plan *scan, const struct expr *expr)
     }
     for (uint32_t i = 0; i < scan->column_count; i++) {
         if (scan->columns[i].id == expr->number) {
-            return (int32_t)scan->scan.positions[i];
+            return (int32_t)(scan->kind == PLAN_FILE ? scan->file.positions[i]
+                                                     : scan->scan.positions[i]);
         }
     }
     return -1;
@@ -70,7 +71,9 @@ static bool match_comparison(struct optimizer *optimizer, const struct plan *sca
         if (position < 0 || compare < 0 || !opt_known_before(scan, value)) {
             continue;
         }
-        struct type stored = scan->scan.object->schema->columns[position].type;
+        struct type stored = scan->kind == PLAN_FILE
+                                 ? scan->file.spec->columns[position].type
+                                 : scan->scan.object->schema->columns[position].type;
         uint8_t exact = (uint8_t)compare;
         if (column != expr->arguments[side]) {
             if (!opt_scan_constant(optimizer, stored, value, &exact, &value)) {
@@ -209,6 +212,25 @@ static tdbplus_status take_conditions(struct optimizer *optimizer, struct plan *
     return bound_key(optimizer, &scan->scan);
 }
 
+/* Files are told the conditions, and may ignore them. */
+static tdbplus_status note_conditions(struct optimizer *optimizer, struct plan *filter)
+{
+    struct plan *file = filter->left;
+    file->file.conditions =
+        arena_array(optimizer->arena, filter->expr_count + 1u, sizeof *file->file.conditions);
+    if (file->file.conditions == NULL) {
+        return opt_no_memory(optimizer);
+    }
+    file->file.condition_count = 0;
+    for (uint32_t i = 0; i < filter->expr_count; i++) {
+        struct plan_condition condition;
+        if (match(optimizer, file, filter->exprs[i], &condition)) {
+            file->file.conditions[file->file.condition_count++] = condition;
+        }
+    }
+    return TDBPLUS_OK;
+}
+
 tdbplus_status opt_scan_bounds(struct optimizer *optimizer, struct plan **plan)
 {
     if (*plan == NULL) {
@@ -216,6 +238,9 @@ tdbplus_status opt_scan_bounds(struct optimizer *optimizer, struct plan **plan)
     }
     if ((*plan)->kind == PLAN_FILTER && (*plan)->left->kind == PLAN_SCAN) {
         return take_conditions(optimizer, plan);
+    }
+    if ((*plan)->kind == PLAN_FILTER && (*plan)->left->kind == PLAN_FILE) {
+        return note_conditions(optimizer, *plan);
     }
     TRY(opt_scan_bounds(optimizer, &(*plan)->left));
     return opt_scan_bounds(optimizer, &(*plan)->right);

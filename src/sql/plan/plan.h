@@ -284,6 +284,9 @@ struct plan_lock {
 struct plan_file {
     const struct file_spec *spec;
     uint32_t *positions; /* Of each output column in the spec. */
+    /* Hints, by which parts of files are left out; what is above checks every row. */
+    struct plan_condition *conditions;
+    uint32_t condition_count;
 };
 
 struct plan {
