@@ -1,6 +1,7 @@
 #pragma once
 
 #include "sql/bind/bind.h"
+#include "sql/parse/friendly.h"
 
 #define BIND_DEPTH_MAX 1200u /* Of nested binding; the syntax tree is at most PARSE_DEPTH_MAX. */
 
@@ -435,6 +436,42 @@ struct bind_targets {
 TDBPLUS_CHECKED tdbplus_status bind_target_list(struct binder *binder, struct bind_query *query,
                                                 const struct ast_list *targets,
                                                 struct bind_targets *targets_out);
+
+TDBPLUS_CHECKED tdbplus_status bind_add_target(struct binder *binder, struct bind_targets *targets,
+                                               struct expr *expr, const char *name,
+                                               const struct ast *ast);
+
+/* ---- beyond PostgreSQL's grammar: friendly.c ---- */
+
+/* A call of that name, which only sql/parse/friendly.h makes. */
+bool bind_is_marker(const struct ast *ast, const char *name);
+
+/* * EXCLUDE (...) REPLACE (...) */
+TDBPLUS_CHECKED tdbplus_status bind_changed_star(struct binder *binder, struct bind_query *query,
+                                                 const struct ast_function *ast,
+                                                 struct bind_targets *targets);
+
+/* ORDER BY ALL as the numbers of all columns. */
+TDBPLUS_CHECKED tdbplus_status bind_order_all(struct binder *binder, const struct ast_select *ast,
+                                              uint32_t column_count,
+                                              struct ast_select *spelled_out);
+
+/* GROUP BY ALL; and the targets that it means: those without aggregates and windows. */
+bool bind_groups_all(const struct ast_select *ast);
+bool bind_is_group_key(const struct bind_query *query, struct expr *expr);
+
+/* A query without its mark of BY NAME; NULL: it has none. */
+TDBPLUS_CHECKED tdbplus_status bind_unmark(struct binder *binder, const struct ast *query,
+                                           const struct ast_select **unmarked_out);
+
+/* Both sides of a set operation with all columns of either, by name. */
+TDBPLUS_CHECKED tdbplus_status bind_align(struct binder *binder, struct plan **left,
+                                          struct plan **right);
+
+/* DESCRIBE and SUMMARIZE: *done_out false when the subquery is neither. */
+TDBPLUS_CHECKED tdbplus_status bind_about(struct binder *binder, struct bind_query *query,
+                                          const struct ast_table_subquery *ast, bool *done_out,
+                                          struct plan **plan_out);
 
 /* Puts a projection on top; ids are new. */
 TDBPLUS_CHECKED tdbplus_status bind_project(struct binder *binder, struct plan *input,

@@ -303,15 +303,45 @@ static tdbplus_status bind_insert_values(struct binder *binder, struct bind_quer
     return TDBPLUS_OK;
 }
 
+/* INSERT ... BY NAME: the list of columns is what the source's are called. */
+static tdbplus_status name_targets(struct binder *binder, const struct plan *source,
+                                   struct ast_insert *insert)
+{
+    struct ast_target *targets =
+        arena_array(binder->arena, source->column_count + 1u, sizeof *targets);
+    insert->columns.items =
+        arena_array(binder->arena, source->column_count + 1u, sizeof *insert->columns.items);
+    if (targets == NULL || insert->columns.items == NULL) {
+        return bind_no_memory(binder);
+    }
+    insert->columns.count = source->column_count;
+    for (uint32_t i = 0; i < source->column_count; i++) {
+        const char *name = source->columns[i].name;
+        targets[i] = (struct ast_target){.ast = {.kind = AST_TARGET},
+                                         .name = name != NULL ? name : "?column?"};
+        insert->columns.items[i] = &targets[i].ast;
+    }
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status bind_insert_select(struct binder *binder, struct bind_query *query,
                                          const struct target *target, const struct ast_insert *ast,
                                          struct plan **plan_out)
 {
     uint32_t *map = NULL;
     uint32_t listed = 0;
-    TRY(map_columns(binder, target, ast, &map, &listed));
     struct plan *source = NULL;
-    TRY(bind_select(binder, query, (const struct ast_select *)ast->source, true, &source));
+    const struct ast_select *by_name = NULL;
+    struct ast_insert named = *ast;
+    TRY(bind_unmark(binder, ast->source, &by_name));
+    TRY(bind_select(binder, query,
+                    by_name != NULL ? by_name : (const struct ast_select *)ast->source, true,
+                    &source));
+    if (by_name != NULL) {
+        TRY(name_targets(binder, source, &named));
+        ast = &named;
+    }
+    TRY(map_columns(binder, target, ast, &map, &listed));
     TRY(check_width(binder, ast, source->column_count, listed, 0));
     struct pointers exprs = {0};
     struct pointers names = {0};

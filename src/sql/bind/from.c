@@ -120,6 +120,11 @@ static tdbplus_status bind_table_subquery(struct binder *binder, struct bind_que
                                           const struct ast_table_subquery *ast,
                                           struct plan **plan_out)
 {
+    bool done = false;
+    TRY(bind_about(binder, query, ast, &done, plan_out));
+    if (done) {
+        return TDBPLUS_OK;
+    }
     if (ast->alias == NULL) {
         bool values = ((const struct ast_select *)ast->query)->values.count > 0;
         tdbplus_status status = bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", ast->ast.position,

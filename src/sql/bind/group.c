@@ -308,10 +308,18 @@ tdbplus_status bind_group_keys(struct binder *binder, struct bind_query *query,
         sets = sets || ast->groups.items[i]->kind == AST_GROUPING_SET;
     }
     struct group_binder group = {binder, query, targets, grouping};
+    bool all = bind_groups_all(ast);
+    for (uint32_t i = 0; all && i < targets->exprs.count; i++) {
+        struct expr *expr = targets->exprs.items[i];
+        if (bind_is_group_key(query, expr) &&
+            !pointers_push(binder->arena, &grouping->keys, expr)) {
+            return bind_no_memory(binder);
+        }
+    }
     if (sets) {
         TRY(bind_sets(&group, ast));
     }
-    for (uint32_t i = 0; !sets && i < ast->groups.count; i++) {
+    for (uint32_t i = 0; !sets && !all && i < ast->groups.count; i++) {
         struct group_set set = {0};
         TRY(simple_set(&group, ast->groups.items[i], &set));
     }

@@ -94,15 +94,19 @@ tdbplus_status bind_limit(struct binder *binder, struct bind_query *query, const
 
 /* ---- the select list ---- */
 
-static tdbplus_status add_target(struct binder *binder, struct bind_targets *targets,
-                                 struct expr *expr, const char *name, struct ast *ast)
+tdbplus_status bind_add_target(struct binder *binder, struct bind_targets *targets,
+                               struct expr *expr, const char *name, const struct ast *ast)
 {
+    union {
+        const struct ast *read;
+        void *plain;
+    } item = {.read = ast};
     // The name is not written through; the list holds plain pointers.
     void *name_pointer = NULL;
     memcpy(&name_pointer, &name, sizeof name_pointer);
     if (!pointers_push(binder->arena, &targets->exprs, expr) ||
         !pointers_push(binder->arena, &targets->names, name_pointer) ||
-        !pointers_push(binder->arena, &targets->asts, ast)) {
+        !pointers_push(binder->arena, &targets->asts, item.plain)) {
         return bind_no_memory(binder);
     }
     return TDBPLUS_OK;
@@ -126,7 +130,7 @@ static tdbplus_status expand_star(struct binder *binder, struct bind_query *quer
             return bind_no_memory(binder);
         }
         expr->position = star->ast.position;
-        TRY(add_target(binder, targets, expr, column->name, NULL));
+        TRY(bind_add_target(binder, targets, expr, column->name, NULL));
     }
     if (found == 0 && table != NULL) {
         return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42P01", star->ast.position,
@@ -249,11 +253,16 @@ tdbplus_status bind_target_list(struct binder *binder, struct bind_query *query,
                             targets_out));
             continue;
         }
+        if (bind_is_marker(target->value, FRIENDLY_STAR)) {
+            TRY(bind_changed_star(binder, query, (const struct ast_function *)target->value,
+                                  targets_out));
+            continue;
+        }
         struct expr *expr = NULL;
         TRY(bind_stored(binder, query, target->value, &expr));
-        TRY(add_target(binder, targets_out, expr,
-                       target->name != NULL ? target->name : bind_default_name(target->value),
-                       target->value));
+        TRY(bind_add_target(binder, targets_out, expr,
+                            target->name != NULL ? target->name : bind_default_name(target->value),
+                            target->value));
     }
     return TDBPLUS_OK;
 }
@@ -539,7 +548,7 @@ static tdbplus_status add_lock_targets(struct binder *binder, struct bind_target
             if (expr == NULL) {
                 return bind_no_memory(binder);
             }
-            TRY(add_target(binder, targets, expr, NULL, NULL));
+            TRY(bind_add_target(binder, targets, expr, NULL, NULL));
         }
     }
     return TDBPLUS_OK;
@@ -595,7 +604,7 @@ static tdbplus_status finish_select(struct binder *binder, struct bind_query *qu
                              "list");
         }
         columns[i] = targets->exprs.count;
-        TRY(add_target(binder, targets, ordering->exprs.items[i], NULL, NULL));
+        TRY(bind_add_target(binder, targets, ordering->exprs.items[i], NULL, NULL));
     }
     struct plan *lock = NULL;
     if (ast->locking.count > 0) {
@@ -710,6 +719,9 @@ static tdbplus_status bind_plain_select(struct binder *binder, struct bind_query
     if (!keep_unknown || !plain) {
         TRY(settle_targets(binder, &targets));
     }
+    struct ast_select spelled;
+    TRY(bind_order_all(binder, ast, targets.exprs.count, &spelled));
+    ast = &spelled;
     struct bind_grouping grouping = {0};
     TRY(bind_group_keys(binder, query, ast, &targets, &grouping));
     struct expr *having = NULL;
@@ -744,6 +756,9 @@ static tdbplus_status bind_plain_select(struct binder *binder, struct bind_query
 static tdbplus_status order_output(struct binder *binder, struct bind_query *query,
                                    const struct ast_select *ast, struct plan **plan)
 {
+    struct ast_select spelled;
+    TRY(bind_order_all(binder, ast, (*plan)->column_count, &spelled));
+    ast = &spelled;
     uint32_t *columns = arena_array(binder->arena, ast->order.count + 1u, sizeof *columns);
     if (columns == NULL) {
         return bind_no_memory(binder);
@@ -755,7 +770,7 @@ static tdbplus_status order_output(struct binder *binder, struct bind_query *que
         if (expr == NULL) {
             return bind_no_memory(binder);
         }
-        TRY(add_target(binder, &targets, expr, column->name, NULL));
+        TRY(bind_add_target(binder, &targets, expr, column->name, NULL));
     }
     for (uint32_t i = 0; i < ast->order.count; i++) {
         const struct ast_sort_key *key = (const struct ast_sort_key *)ast->order.items[i];

@@ -177,7 +177,14 @@ tdbplus_status bind_set_operation(struct binder *binder, struct bind_query *quer
     uint8_t recursion = binder->recursion;
     binder->recursion = ast->set_kind == AST_UNION ? recursion : RECURSION_SET;
     TRY(bind_select(binder, query, (const struct ast_select *)ast->left, true, &left));
-    TRY(bind_select(binder, query, (const struct ast_select *)ast->right, true, &right));
+    const struct ast_select *by_name = NULL;
+    TRY(bind_unmark(binder, ast->right, &by_name));
+    TRY(bind_select(binder, query,
+                    by_name != NULL ? by_name : (const struct ast_select *)ast->right, true,
+                    &right));
+    if (by_name != NULL) {
+        TRY(bind_align(binder, &left, &right));
+    }
     binder->recursion = recursion;
     return bind_set_plan(binder, ast, left, right, plan_out);
 }

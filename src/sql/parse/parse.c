@@ -61,6 +61,20 @@ uint32_t parse_character(struct span text, uint32_t position)
     return characters;
 }
 
+/* The character of the old text for one of the rewritten text. */
+static uint32_t character_of(struct span text, const struct friendly *friendly, uint32_t character)
+{
+    uint32_t byte = 0;
+    uint32_t count = 0;
+    for (; character > 0 && friendly->text[byte] != '\0'; byte++) {
+        count += ((uint8_t)friendly->text[byte] & 0xC0) != 0x80;
+        if (count == character) {
+            break;
+        }
+    }
+    return character == 0 ? 0 : parse_character(text, friendly_source(friendly, byte) + 1);
+}
+
 tdbplus_status parse_text(struct span text, struct arena *arena, struct parse_result *result_out,
                           struct err *err)
 {
@@ -71,7 +85,15 @@ tdbplus_status parse_text(struct span text, struct arena *arena, struct parse_re
         return err_set(err, TDBPLUS_E_NOMEM, "out of memory while parsing");
     }
     struct parse_result result = {0};
-    tdbplus_status status = pg_parse(copy, arena, &result, err);
+    struct friendly friendly = {0};
+    tdbplus_status status = pg_parse(copy, NULL, arena, &result, err);
+    if (status == TDBPLUS_E_SYNTAX && friendly_rewrite(text, arena, &friendly)) {
+        err_clear(err);
+        status = pg_parse(friendly.text, &friendly, arena, &result, err);
+        if (status == TDBPLUS_E_SYNTAX && err != NULL) {
+            err->position = character_of(text, &friendly, err->position);
+        }
+    }
     if (status == TDBPLUS_OK) {
         *result_out = result;
     } else if (status == TDBPLUS_E_UNSUPPORTED && err != NULL) {

@@ -19,8 +19,11 @@
 #include <nodes/parsenodes.h>
 #include <nodes/pg_list.h>
 
+struct friendly;
+
 struct copier {
     struct arena *arena;
+    const struct friendly *friendly;
     struct list stack; /* Of struct copy_item. */
     uint32_t node_count;
     uint32_t depth; /* Of the node being copied. */

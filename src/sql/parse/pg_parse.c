@@ -21,7 +21,7 @@ void *copy_make(struct copier *copier, size_t size, enum ast_kind kind, int loca
         return NULL;
     }
     ast->kind = (uint8_t)kind;
-    ast->position = location < 0 ? 0 : (uint32_t)location + 1;
+    ast->position = location < 0 ? 0 : friendly_source(copier->friendly, (uint32_t)location) + 1;
     return ast;
 }
 
@@ -199,8 +199,12 @@ static tdbplus_status copy_statements(struct copier *copier, const List *tree,
     }
     for (uint32_t i = 0; i < count; i++) {
         const RawStmt *raw = tree->elements[i].ptr_value;
-        statements[i].begin_byte = raw->stmt_location < 0 ? 0 : (uint32_t)raw->stmt_location;
-        statements[i].size_bytes = (uint32_t)raw->stmt_len;
+        uint32_t begin = raw->stmt_location < 0 ? 0 : (uint32_t)raw->stmt_location;
+        uint32_t size = (uint32_t)raw->stmt_len;
+        statements[i].begin_byte = friendly_source(copier->friendly, begin);
+        statements[i].size_bytes =
+            size == 0 ? 0
+                      : friendly_source(copier->friendly, begin + size) - statements[i].begin_byte;
         copy_run(copier, raw->stmt, &statements[i].root);
         if (copier->status != TDBPLUS_OK) {
             return report_copy(copier, err);
@@ -210,8 +214,8 @@ static tdbplus_status copy_statements(struct copier *copier, const List *tree,
     return TDBPLUS_OK;
 }
 
-tdbplus_status pg_parse(const char *text, struct arena *arena, struct parse_result *result_out,
-                        struct err *err)
+tdbplus_status pg_parse(const char *text, const struct friendly *friendly, struct arena *arena,
+                        struct parse_result *result_out, struct err *err)
 {
     MemoryContext context = pg_query_enter_memory_context();
     PgQueryInternalParsetreeAndError parsed = pg_query_raw_parse(text);
@@ -220,7 +224,7 @@ tdbplus_status pg_parse(const char *text, struct arena *arena, struct parse_resu
         status = report_grammar(parsed.error, text, err);
         pg_query_free_error(parsed.error);
     } else {
-        struct copier copier = {.arena = arena, .status = TDBPLUS_OK};
+        struct copier copier = {.arena = arena, .friendly = friendly, .status = TDBPLUS_OK};
         list_init(&copier.stack, arena->alloc, sizeof(struct copy_item));
         status = copy_statements(&copier, parsed.tree, result_out, err);
         list_deinit(&copier.stack);
