@@ -27,7 +27,8 @@ enum catalog_kind {
     CATALOG_SEQUENCE = 18,
     CATALOG_TYPE = 19, /* Enums and the like. */
     CATALOG_COMMENT = 20,
-    CATALOG_KIND_LAST = 20,
+    CATALOG_STATISTICS = 21, /* Of a table's columns; named by the table's id. */
+    CATALOG_KIND_LAST = 21,
 };
 
 #define CATALOG_SCHEMA_DEFAULT "public"

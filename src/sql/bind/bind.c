@@ -126,6 +126,9 @@ static tdbplus_status bind_definition(struct binder *binder, const struct ast *r
         bound->drop.cascade = drop->cascade;
         return bind_check_references(binder, &bound->drop, false);
     }
+    case AST_ANALYZE:
+        bound->kind = BOUND_ANALYZE;
+        return bind_drop(binder, &((const struct ast_analyze *)root)->tables, false, &bound->drop);
     case AST_TRUNCATE: {
         const struct ast_truncate *truncate = (const struct ast_truncate *)root;
         bound->kind = BOUND_TRUNCATE;

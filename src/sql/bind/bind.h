@@ -21,6 +21,7 @@ enum bound_kind {
     BOUND_CREATE_TABLE, /* `create`. */
     BOUND_DROP_TABLE,   /* `drop`. */
     BOUND_TRUNCATE,     /* `drop`: the tables. */
+    BOUND_ANALYZE,      /* `drop`: the tables; none: all. */
     BOUND_EXPLAIN,      /* `plan` is what is explained. */
     BOUND_CREATE_INDEX, /* `index`. */
     BOUND_DROP_INDEX,   /* `drop`: the indexes. */

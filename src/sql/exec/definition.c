@@ -4,6 +4,7 @@
 
 #include "catalog/catalog_foreign.h"
 #include "catalog/catalog_index.h"
+#include "sql/exec/analyze.h"
 
 /* The rows of the query, and a null for the hidden key, which INSERT fills in. */
 static tdbplus_status fill_plan(struct exec *exec, const struct bound_create *create,
@@ -276,6 +277,21 @@ static tdbplus_status set_constraints(const struct bound_constraints *constraint
     return TDBPLUS_OK;
 }
 
+static tdbplus_status analyze_tables(const struct bound_drop *tables, struct exec *exec)
+{
+    for (uint32_t i = 0; i < tables->count; i++) {
+        TRY(analyze_table(exec, tables->objects[i]));
+    }
+    const struct object *table = NULL;
+    while (tables->count == 0 &&
+           (table = txn_object_next(exec->txn, OBJECT_COLLECTION, table)) != NULL) {
+        if (!catalog_hidden(table)) {
+            TRY(analyze_table(exec, table));
+        }
+    }
+    return TDBPLUS_OK;
+}
+
 tdbplus_status definition_run(const struct bound *bound, struct exec *exec, struct plan **fill_out)
 {
     switch (bound->kind) {
@@ -288,6 +304,8 @@ tdbplus_status definition_run(const struct bound *bound, struct exec *exec, stru
             TRY(catalog_entry_drop(exec->txn, bound->drop.objects[i]->id, exec->call->err));
         }
         return TDBPLUS_OK;
+    case BOUND_ANALYZE:
+        return analyze_tables(&bound->drop, exec);
     case BOUND_CONSTRAINTS:
         return set_constraints(&bound->constraints, exec);
     case BOUND_CREATE_INDEX:

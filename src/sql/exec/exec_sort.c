@@ -205,6 +205,9 @@ static tdbplus_status sort_all(struct sort_stage *stage, struct exec *exec)
         TRY_OR(done, sort_spill_begin(&stage->spill));
     }
     TRY_OR(done, order_sort(exec, stage->entries.items, stage->entries.count));
+    if (stage->entries.count > stage->wanted) {
+        stage->entries.count = (size_t)stage->wanted;
+    }
     stage->done = true;
 done:
     arena_deinit(&arena);

@@ -1,5 +1,7 @@
 #include "sql/exec/exec_trial.h"
 
+#include "sql/exec/analyze.h"
+
 #define SAMPLE_COUNT     6u    /* Places of a table that are looked at. */
 #define SAMPLE_ROW_COUNT 2048u /* Of each. */
 
@@ -142,5 +144,25 @@ bool trial_share(void *context, const struct plan *filter, double *share_out)
         return false;
     }
     *share_out = ((double)sample.kept + 0.25) / ((double)sample.seen + 1);
+    return true;
+}
+
+/* Of so many rows each a value: more rows have more values, where they seemed to be no fixed set.
+ */
+#define DISTINCT_GROWS 0.1
+
+bool trial_distinct(void *context, const struct object *table, uint32_t position,
+                    double *distinct_out)
+{
+    const struct trial_context *from = context;
+    struct column_statistics known;
+    struct txn_statistics now;
+    if (!analyze_find(from->txn, table, position, &known)) {
+        return false;
+    }
+    txn_statistics(table, UINT32_MAX, &now);
+    double rows = (double)known.row_count;
+    bool grows = rows > 0 && known.distinct > rows * DISTINCT_GROWS;
+    *distinct_out = grows ? known.distinct * (double)now.row_count / rows : known.distinct;
     return true;
 }

@@ -12,3 +12,5 @@ struct trial_context {
 
 /* As opt_sampler's function, whose context is a struct trial_context. */
 bool trial_share(void *context, const struct plan *filter, double *share_out);
+bool trial_distinct(void *context, const struct object *table, uint32_t position,
+                    double *distinct_out);

@@ -219,8 +219,11 @@ static tdbplus_status prepare(const struct sql_script *script, uint32_t number, 
     struct plan **plan = bound->kind == BOUND_CREATE_TABLE ? &bound->create.source : &bound->plan;
     if (*plan != NULL) {
         struct trial_context context = {.txn = txn, .call = call};
-        struct opt_sampler sampler = {.context = &context, .share = trial_share};
-        struct opt_options rules = {.rules_off = script->settings.rules_off, .sampler = &sampler};
+        struct opt_sampler sampler = {
+            .context = &context, .share = trial_share, .distinct = trial_distinct};
+        struct opt_options rules = {.rules_off = script->settings.rules_off,
+                                    .sampler = &sampler,
+                                    .notes_rows = bound->kind == BOUND_EXPLAIN};
         TRY(optimize(plan, &prepared->arena, &bound->next_id, &rules, call->err));
     }
     if (!visit_plans(prepared, *plan)) {

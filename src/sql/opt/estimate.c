@@ -59,6 +59,12 @@ double opt_estimate_distinct(struct optimizer *optimizer, const struct plan *pla
     if (schema->key_count == 1 && schema->key_columns[0] == position) {
         return rows;
     }
+    double known = 0;
+    if (optimizer->sampler != NULL && optimizer->sampler->distinct != NULL &&
+        optimizer->sampler->distinct(optimizer->sampler->context, scan->scan.object, position,
+                                     &known)) {
+        return known < 1 ? 1 : known < rows ? known : rows;
+    }
     if (statistics.has_range) {
         double range = (double)statistics.max - (double)statistics.min + 1;
         return range < rows ? range : rows;
@@ -76,6 +82,77 @@ static double sampled_share(struct optimizer *optimizer, const struct plan *filt
     return share;
 }
 
+static bool is_equality(const struct expr *expr)
+{
+    return expr->kind == EXPR_CALL && expr->argument_count == 2 &&
+           (expr->func->flags & FUNC_OPERATOR) != 0 && strcmp(expr->func->name, "=") == 0;
+}
+
+/* True when the join's equalities read all key columns of a scan: others' rows meet one of its. */
+static bool covers_key(const struct plan *join, const struct plan *scan)
+{
+    const struct schema *schema = scan->scan.object->schema;
+    uint32_t covered = 0;
+    for (uint32_t k = 0; k < schema->key_count; k++) {
+        bool found = false;
+        for (uint32_t i = 0; i < 2 * join->expr_count && !found; i++) {
+            const struct expr *condition = join->exprs[i / 2];
+            uint32_t position = UINT32_MAX;
+            found = is_equality(condition) && condition->arguments[i % 2]->kind == EXPR_COLUMN &&
+                    column_source(join, condition->arguments[i % 2]->number, &position,
+                                  ESTIMATE_DEPTH) == scan &&
+                    position == schema->key_columns[k];
+        }
+        covered += found;
+    }
+    return covered == schema->key_count && covered > 1;
+}
+
+/* Rows of the table whose key one side of an equality is a part of, if all of it is equated; else
+ * 0.
+ */
+static double key_rows(const struct plan *join, const struct expr *side)
+{
+    uint32_t position = 0;
+    struct txn_statistics statistics = {0};
+    const struct plan *scan = side->kind == EXPR_COLUMN
+                                  ? column_source(join, side->number, &position, ESTIMATE_DEPTH)
+                                  : NULL;
+    if (scan == NULL || !covers_key(join, scan)) {
+        return 0;
+    }
+    txn_statistics(scan->scan.object, UINT32_MAX, &statistics);
+    return (double)statistics.row_count + 1;
+}
+
+/* Several equalities that make up a key leave more than independent columns would: each row meets
+ * one of that table's. */
+static double conditions_share(struct optimizer *optimizer, const struct plan *join)
+{
+    double equal = 1;
+    double others = 1;
+    double least = 0;
+    uint32_t equalities = 0;
+    for (uint32_t i = 0; i < join->expr_count; i++) {
+        const struct expr *condition = join->exprs[i];
+        double share = opt_condition_share(optimizer, condition, join->left, join->right);
+        if (!is_equality(condition)) {
+            others *= share;
+            continue;
+        }
+        equal *= share;
+        equalities++;
+        for (uint32_t s = 0; s < 2; s++) {
+            double rows = key_rows(join, condition->arguments[s]);
+            least = rows > 0 && (least == 0 || rows < least) ? rows : least;
+        }
+    }
+    if (equalities > 1 && least > 0 && equal < 1 / least) {
+        equal = 1 / least;
+    }
+    return equal * others;
+}
+
 static double join_rows(struct optimizer *optimizer, const struct plan *plan, uint32_t depth)
 {
     double left = rows_at_depth(optimizer, plan->left, depth);
@@ -86,10 +163,7 @@ static double join_rows(struct optimizer *optimizer, const struct plan *plan, ui
     if (plan->join_kind == JOIN_RIGHT_SEMI || plan->join_kind == JOIN_RIGHT_ANTI) {
         return right * SEMI_SHARE;
     }
-    double rows = left * right;
-    for (uint32_t i = 0; i < plan->expr_count; i++) {
-        rows *= opt_condition_share(optimizer, plan->exprs[i], plan->left, plan->right);
-    }
+    double rows = left * right * conditions_share(optimizer, plan);
     bool keeps_left = plan->join_kind == JOIN_LEFT || plan->join_kind == JOIN_FULL;
     bool keeps_right = plan->join_kind == JOIN_RIGHT || plan->join_kind == JOIN_FULL;
     rows = keeps_left && rows < left ? left : rows;
@@ -102,9 +176,11 @@ static double group_rows(struct optimizer *optimizer, const struct plan *plan, u
     double groups = 1;
     for (uint32_t i = 0; i < plan->expr_count; i++) {
         const struct expr *key = plan->exprs[i];
-        groups *= key->kind == EXPR_COLUMN
-                      ? opt_estimate_distinct(optimizer, plan->left, key->number)
-                      : sqrt(rows) + 1;
+        uint32_t position = 0;
+        bool stored = key->kind == EXPR_COLUMN &&
+                      column_source(plan->left, key->number, &position, ESTIMATE_DEPTH) != NULL;
+        groups *=
+            stored ? opt_estimate_distinct(optimizer, plan->left, key->number) : sqrt(rows) + 1;
     }
     return groups < rows ? groups : rows;
 }
@@ -121,10 +197,22 @@ static double filter_rows(struct optimizer *optimizer, const struct plan *plan, 
     return rows * FILTER_SHARE;
 }
 
+static double limit_rows(struct optimizer *optimizer, const struct plan *plan,
+                         const struct expr *count, uint32_t depth)
+{
+    double rows = rows_at_depth(optimizer, plan->left, depth);
+    bool known = count != NULL && count->kind == EXPR_CONSTANT && !count->constant.is_null &&
+                 count->constant.integer >= 0;
+    return known && (double)count->constant.integer < rows ? (double)count->constant.integer : rows;
+}
+
 static double rows_at_depth(struct optimizer *optimizer, const struct plan *plan, uint32_t depth)
 {
     if (plan == NULL || depth == 0) {
         return 1;
+    }
+    if (plan->rows > 0) {
+        return plan->rows;
     }
     struct txn_statistics statistics = {0};
     switch (plan->kind) {
@@ -143,6 +231,10 @@ static double rows_at_depth(struct optimizer *optimizer, const struct plan *plan
         return group_rows(optimizer, plan, depth - 1);
     case PLAN_JOIN:
         return join_rows(optimizer, plan, depth - 1);
+    case PLAN_LIMIT:
+        return limit_rows(optimizer, plan, plan->expr_count > 0 ? plan->exprs[0] : NULL, depth - 1);
+    case PLAN_SORT:
+        return limit_rows(optimizer, plan, plan->top_count, depth - 1);
     case PLAN_CTE:
         return rows_at_depth(optimizer, plan->cte->plan, depth - 1);
     case PLAN_SET:
@@ -154,16 +246,19 @@ static double rows_at_depth(struct optimizer *optimizer, const struct plan *plan
     return rows_at_depth(optimizer, plan->left, depth - 1);
 }
 
+void opt_note_rows(struct optimizer *optimizer, struct plan *plan)
+{
+    if (plan != NULL && plan->rows == 0) {
+        opt_note_rows(optimizer, plan->left);
+        opt_note_rows(optimizer, plan->right);
+        plan->rows = opt_estimate_rows(optimizer, plan);
+    }
+}
+
 double opt_estimate_rows(struct optimizer *optimizer, const struct plan *plan)
 {
     double rows = rows_at_depth(optimizer, plan, ESTIMATE_DEPTH);
     return rows < 1 ? 1 : rows;
-}
-
-static bool is_equality(const struct expr *expr)
-{
-    return expr->kind == EXPR_CALL && expr->argument_count == 2 &&
-           (expr->func->flags & FUNC_OPERATOR) != 0 && strcmp(expr->func->name, "=") == 0;
 }
 
 double opt_condition_share(struct optimizer *optimizer, const struct expr *condition,

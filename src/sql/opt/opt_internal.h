@@ -8,6 +8,7 @@ struct optimizer {
     uint32_t *next_id;
     const struct opt_sampler *sampler; /* May be NULL. */
     uint32_t rules_off;
+    bool notes_rows;
 };
 
 static inline bool opt_uses(const struct optimizer *optimizer, enum opt_rule rule)
@@ -41,6 +42,8 @@ bool opt_scan_constant(struct optimizer *optimizer, struct type stored, const st
 /* ---- estimate.c: guesses, never below what they can be ---- */
 
 double opt_estimate_rows(struct optimizer *optimizer, const struct plan *plan);
+/* Writes the estimates of a plan and all below it into it, from the bottom up. */
+void opt_note_rows(struct optimizer *optimizer, struct plan *plan);
 double opt_estimate_distinct(struct optimizer *optimizer, const struct plan *plan, uint32_t id);
 
 /* The share of pairs of rows that meet a condition over both plans. */

@@ -97,6 +97,9 @@ static tdbplus_status optimize_tree(struct optimizer *optimizer, struct plan **p
     if (opt_uses(optimizer, OPT_JOIN_ORDER)) {
         TRY(opt_join_order(optimizer, plan));
     }
+    if (optimizer->notes_rows) {
+        opt_note_rows(optimizer, *plan);
+    }
     if (opt_uses(optimizer, OPT_INDEX_PATH)) {
         TRY(opt_index_path(optimizer, *plan));
     }
@@ -145,6 +148,7 @@ tdbplus_status optimize(struct plan **plan, struct arena *arena, uint32_t *next_
                                   .err = err,
                                   .next_id = next_id,
                                   .sampler = options->sampler,
+                                  .notes_rows = options->notes_rows,
                                   .rules_off = options->rules_off};
     return optimize_tree(&optimizer, plan);
 }

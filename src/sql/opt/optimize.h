@@ -36,14 +36,19 @@ struct opt_sampler {
     void *context;
     /* The share of rows of a filter over a scan that pass; false when it cannot be told. */
     bool (*share)(void *context, const struct plan *filter, double *share_out);
+    /* How many different values a table's column has; false when nobody has looked. */
+    bool (*distinct)(void *context, const struct object *table, uint32_t position,
+                     double *distinct_out);
 };
 
 struct opt_options {
     uint32_t rules_off;                /* Bit r: without rule r. */
     const struct opt_sampler *sampler; /* May be NULL. */
+    bool notes_rows;                   /* For EXPLAIN: guesses are kept in the plan. */
 };
 
-/* How many rows a planned operator gives: a guess. */
+/* How many rows a planned operator gives: a guess. With `notes_rows` the one that the plan was
+ * chosen by. */
 double optimize_rows(const struct plan *plan);
 
 /* Replaces *plan by a plan that gives the same rows, except for their order where none is asked

@@ -205,6 +205,7 @@ static tdbplus_status take_conditions(struct optimizer *optimizer, struct plan *
         }
     }
     scan->scan.conditions = conditions;
+    scan->rows = filter->rows; // What a scan drops by itself was counted above it.
     filter->expr_count = kept;
     if (kept == 0) {
         *plan = scan;

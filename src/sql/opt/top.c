@@ -15,6 +15,7 @@ tdbplus_status opt_top(struct optimizer *optimizer, struct plan *plan)
     if (plan->kind == PLAN_LIMIT && below->kind == PLAN_SORT && plan->exprs[0] != NULL &&
         plan->expr_count == 2 && below->top_count == NULL) {
         below->top_count = plan->exprs[0];
+        below->rows = plan->rows;
         below->top_offset = plan->exprs[1];
     }
     TRY(opt_top(optimizer, plan->left));

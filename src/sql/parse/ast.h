@@ -74,6 +74,7 @@ enum ast_kind {
     AST_RENAME,
     AST_DROP,
     AST_TRUNCATE,
+    AST_ANALYZE,
     AST_COPY,
     AST_TRANSACTION,
     AST_SET,
@@ -708,6 +709,11 @@ struct ast_truncate {
     struct ast_list tables;
     bool restart;
     bool cascade;
+};
+
+struct ast_analyze {
+    struct ast ast;
+    struct ast_list tables; /* None: all. Columns that are named are not told apart. */
 };
 
 enum ast_transaction_kind {

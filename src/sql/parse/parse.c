@@ -150,6 +150,7 @@ const char *parse_statement_name(const struct ast *root)
         [AST_ALTER_TABLE] = "ALTER TABLE",
         [AST_RENAME] = "ALTER TABLE",
         [AST_TRUNCATE] = "TRUNCATE TABLE",
+        [AST_ANALYZE] = "ANALYZE",
         [AST_COPY] = "COPY",
         [AST_SHOW] = "SHOW",
         [AST_SET_CONSTRAINTS] = "SET CONSTRAINTS",

@@ -156,6 +156,8 @@ TEST(many_statements_have_trees)
         {"ALTER TABLE t RENAME COLUMN a TO b", AST_RENAME},
         {"DROP TABLE IF EXISTS a, s.b CASCADE", AST_DROP},
         {"TRUNCATE a, b", AST_TRUNCATE},
+        {"ANALYZE", AST_ANALYZE},
+        {"ANALYZE VERBOSE a, b (x)", AST_ANALYZE},
         {"BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", AST_TRANSACTION},
         {"ROLLBACK TO SAVEPOINT s", AST_TRANSACTION},
         {"SET LOCAL x.y = 'z', 3", AST_SET},

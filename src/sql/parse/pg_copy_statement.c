@@ -248,6 +248,28 @@ static struct ast *copy_truncate(struct copier *copier, const TruncateStmt *sour
     return &node->ast;
 }
 
+/* ANALYZE; VACUUM comes as the same node and is not implemented. */
+static struct ast *copy_analyze(struct copier *copier, const VacuumStmt *source)
+{
+    COPY_MAKE(ast_analyze, AST_ANALYZE, -1)
+    uint32_t count = source->rels == NULL ? 0 : (uint32_t)source->rels->length;
+    node->tables.items = arena_array(copier->arena, count + 1u, sizeof *node->tables.items);
+    if (node->tables.items == NULL) {
+        copier->status = TDBPLUS_E_NOMEM;
+        return NULL;
+    }
+    node->tables.count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        const VacuumRelation *relation = source->rels->elements[i].ptr_value;
+        struct ast_table_ref *table = copy_table_ref(copier, relation->relation);
+        if (table == NULL) {
+            return NULL;
+        }
+        node->tables.items[i] = &table->ast;
+    }
+    return &node->ast;
+}
+
 static struct ast *copy_copy(struct copier *copier, const CopyStmt *source)
 {
     COPY_MAKE(ast_copy, AST_COPY, -1)
@@ -455,6 +477,10 @@ struct ast *copy_statement(struct copier *copier, const Node *source)
         return copy_drop(copier, (const DropStmt *)source);
     case T_CopyStmt:
         return copy_copy(copier, (const CopyStmt *)source);
+    case T_VacuumStmt:
+        return ((const VacuumStmt *)source)->is_vacuumcmd
+                   ? copy_session_statement(copier, source)
+                   : copy_analyze(copier, (const VacuumStmt *)source);
     case T_TruncateStmt:
         return copy_truncate(copier, (const TruncateStmt *)source);
     default:

@@ -291,6 +291,7 @@ struct plan_file {
 
 struct plan {
     uint8_t kind; /* enum plan_kind. */
+    double rows;  /* That it gives, about; 0: nobody has guessed. */
     struct plan *left;
     struct plan *right;
     struct plan_column *columns; /* Of the output. */
