@@ -313,7 +313,9 @@ static bool take_field(struct scan *scan)
     if (peek(scan) == '-' && quantity.fraction == 0) {
         struct quantity months;
         (void)take(scan);
-        if (!take_quantity(scan, is_negative, &months) || months.fraction != 0) {
+        // A third number would make it a date.
+        if (!take_quantity(scan, is_negative, &months) || months.fraction != 0 ||
+            peek(scan) == '-') {
             return false;
         }
         scan->overflow |= months.whole >= MONTHS_PER_YEAR || months.whole <= -MONTHS_PER_YEAR;

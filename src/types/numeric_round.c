@@ -9,8 +9,8 @@
 #include "types/numeric_work.h"
 
 #define LIMB_DIGITS     4
-#define ROUND_SCALE_MAX 2000 /* As PostgreSQL. */
-#define ROOT_DIGITS_MIN 16   /* Significant digits of a root, as PostgreSQL. */
+#define ROUND_SCALE_MAX NUMERIC_SCALE_MAX /* As PostgreSQL. */
+#define ROOT_DIGITS_MIN 16                /* Significant digits of a root, as PostgreSQL. */
 #define ROOT_SCALE_MAX  1000
 #define ROOT_STEPS_MAX  200
 

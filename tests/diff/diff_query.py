@@ -136,7 +136,13 @@ class Queries(Expressions):
                 else:
                     parts.append(opt(f" {kind} " if kind != ", " else ", ", item))
             if kind not in ("CROSS JOIN", ", "):
-                condition, equal = self.join_condition(columns, more, kind)
+                if (big or is_big) and not (any(c.key for c in columns) and any(c.key for c in more)):
+                    continue
+                columns_of, more_of = columns, more
+                if big or is_big:
+                    # Thousands of rows meet by their keys only.
+                    columns_of, more_of = [c for c in columns if c.key], [c for c in more if c.key]
+                condition, equal = self.join_condition(columns_of, more_of, kind)
                 if condition is None or ((big or is_big) and not equal):
                     continue
                 parts.append(opt(f" {kind} ", item, " ON ", condition))

@@ -344,13 +344,80 @@ static tdbplus_status bind_ordered_set(struct binder *binder, struct bind_query 
     return good ? TDBPLUS_OK : ordered_missing(binder, aggregate, name, ast->ast.position);
 }
 
+/* ---- levels ---- */
+
+static bool aggregate_reads(const struct plan_aggregate *aggregate, const struct bind_query *level)
+{
+    bool reads = aggregate->filter != NULL && bind_reads_level(level, aggregate->filter);
+    for (uint32_t i = 0; i < aggregate->argument_count; i++) {
+        reads = reads || bind_reads_level(level, aggregate->arguments[i]);
+    }
+    for (uint32_t i = 0; i < aggregate->order_count; i++) {
+        reads = reads || bind_reads_level(level, aggregate->order[i].value);
+    }
+    for (uint32_t i = 0; i < aggregate->direct_count; i++) {
+        reads = reads || bind_reads_level(level, aggregate->direct[i]);
+    }
+    return reads;
+}
+
+/* The query whose rows it aggregates: the innermost one of which it reads a column, as the standard
+ * has it; one that reads none belongs to where it stands. */
+static struct bind_query *find_level(struct bind_query *query,
+                                     const struct plan_aggregate *aggregate)
+{
+    for (struct bind_query *level = query; level != NULL; level = level->outer) {
+        if (aggregate_reads(aggregate, level)) {
+            return level;
+        }
+    }
+    return query;
+}
+
+/* How many ids each level has noted as read from outside of it, from the innermost on. */
+static tdbplus_status count_outer_ids(struct binder *binder, const struct bind_query *query,
+                                      uint32_t **counts_out)
+{
+    uint32_t levels = 0;
+    for (const struct bind_query *level = query; level != NULL; level = level->outer) {
+        levels++;
+    }
+    uint32_t *counts = arena_array(binder->arena, levels, sizeof *counts);
+    if (counts == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < levels; i++, query = query->outer) {
+        counts[i] = query->outer_ids != NULL ? query->outer_ids->count : 0;
+    }
+    *counts_out = counts;
+    return TDBPLUS_OK;
+}
+
+/* The aggregate as a column of the level that it belongs to. Levels between that and where it
+ * stands read the column, and no more what the aggregate reads. */
+static tdbplus_status place_aggregate(struct binder *binder, struct bind_query *query,
+                                      const struct plan_aggregate *aggregate, struct type type,
+                                      const uint32_t *counts, struct expr **expr_out)
+{
+    struct bind_query *level = find_level(query, aggregate);
+    uint32_t number = 0;
+    for (struct bind_query *inner = query; inner != level; inner = inner->outer, number++) {
+        if (inner->outer_ids != NULL) {
+            inner->outer_ids->count = counts[number];
+        }
+    }
+    TRY(add_aggregate(binder, level, aggregate, type, expr_out));
+    return bind_mark_outer(binder, query, level, (*expr_out)->number);
+}
+
 tdbplus_status bind_aggregate(struct binder *binder, struct bind_query *query,
                               const struct ast_function *ast, const char *name,
                               struct expr **expr_out)
 {
-    TRY(check_aggregate(binder, query, ast));
     struct plan_aggregate aggregate = {.distinct = ast->distinct};
     struct type result = {0};
+    uint32_t *counts = NULL;
+    TRY(count_outer_ids(binder, query, &counts));
     if (!ast->within_group && bind_is_ordered_set(name)) {
         uint32_t total = ordered_set_of(name) == ORDERED_MODE ? 1 : 2;
         TRY(bind_direct(binder, query, &ast->arguments, &aggregate));
@@ -360,6 +427,7 @@ tdbplus_status bind_aggregate(struct binder *binder, struct bind_query *query,
         return bind_fail(binder, TDBPLUS_E_SQL, "42809", ast->ast.position,
                          "WITHIN GROUP is required for ordered-set aggregate %s", name);
     }
+    bool nested = query->in_aggregate;
     query->in_aggregate = true;
     if (ast->within_group) {
         TRY(bind_ordered_set(binder, query, ast, name, &aggregate, &result));
@@ -370,6 +438,7 @@ tdbplus_status bind_aggregate(struct binder *binder, struct bind_query *query,
     if (aggregate.distinct) {
         TRY(order_distinct(binder, &aggregate, ast->ast.position));
     }
-    query->in_aggregate = false;
-    return add_aggregate(binder, query, &aggregate, result, expr_out);
+    query->in_aggregate = nested;
+    TRY(check_aggregate(binder, find_level(query, &aggregate), ast));
+    return place_aggregate(binder, query, &aggregate, result, counts, expr_out);
 }

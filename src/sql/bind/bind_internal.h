@@ -180,6 +180,11 @@ TDBPLUS_CHECKED tdbplus_status bind_find_column(struct binder *binder, struct bi
 const struct bind_column *bind_peek_column(const struct bind_query *query, const char *table,
                                            const char *name, bool *ambiguous_out);
 
+/* Tells the subqueries between the level of a column (or aggregate) and the reader's that they read
+ * it. */
+TDBPLUS_CHECKED tdbplus_status bind_mark_outer(struct binder *binder, struct bind_query *reader,
+                                               const struct bind_query *owner, uint32_t id);
+
 /* True when the expression reads a column, aggregate or window function of this level. */
 bool bind_reads_level(const struct bind_query *query, const struct expr *expr);
 

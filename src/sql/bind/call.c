@@ -159,6 +159,38 @@ static tdbplus_status negate(struct binder *binder, struct expr **expr)
     return bind_call(binder, "not", true, expr, 1, (*expr)->position, expr);
 }
 
+static bool have_common_type(struct expr *const *exprs, uint32_t count)
+{
+    for (uint32_t i = 1; i < count; i++) {
+        struct type pair[2] = {exprs[0]->type, exprs[i]->type};
+        struct type common = {0};
+        uint32_t conflict = 0;
+        if (!func_common_type(pair, 2, &common, &conflict)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Without a type for all of the list, each item is compared by an operator of its own. */
+static tdbplus_status bind_in_one_by_one(struct binder *binder, const struct ast_operator *ast,
+                                         struct expr *list, struct expr **expr_out)
+{
+    bool negated = strcmp(ast->name, "<>") == 0;
+    uint32_t count = list->argument_count - 1;
+    struct expr *expr =
+        expr_make(binder->arena, negated ? EXPR_AND : EXPR_OR, type_of(TYPE_BOOL), count);
+    if (expr == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct expr *sides[2] = {list->arguments[0], list->arguments[i + 1]};
+        TRY(bind_call(binder, ast->name, true, sides, 2, ast->ast.position, &expr->arguments[i]));
+    }
+    *expr_out = expr;
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status bind_in(struct binder *binder, struct bind_query *query,
                               const struct ast_operator *ast, struct expr **expr_out)
 {
@@ -177,6 +209,9 @@ static tdbplus_status bind_in(struct binder *binder, struct bind_query *query,
     }
     for (uint32_t i = 0; i <= list->count; i++) {
         slots[i] = &expr->arguments[i];
+    }
+    if (!have_common_type(expr->arguments, list->count + 1)) {
+        return bind_in_one_by_one(binder, ast, expr, expr_out);
     }
     struct type common = {0};
     TRY(bind_unify(binder, slots, list->count + 1, "IN", &common));

@@ -119,6 +119,19 @@ tdbplus_status bind_coerce(struct binder *binder, struct expr **expr, struct typ
     return TDBPLUS_OK;
 }
 
+/* Types of one category have a common type, of which one is not to be had. */
+static tdbplus_status not_converted(struct binder *binder, const struct expr *expr,
+                                    const char *what, bool first, struct type common)
+{
+    char from[64];
+    char to[64];
+    const char *part = strcmp(what, "CASE") != 0 ? "" : first ? "/ELSE" : "/WHEN";
+    func_type_name(expr->type, from);
+    func_type_name(common, to);
+    return bind_fail(binder, TDBPLUS_E_TYPE, "42846", expr->position,
+                     "%s%s could not convert type %s to %s", what, part, from, to);
+}
+
 tdbplus_status bind_unify(struct binder *binder, struct expr ***exprs, uint32_t count,
                           const char *what, struct type *type_out)
 {
@@ -132,6 +145,9 @@ tdbplus_status bind_unify(struct binder *binder, struct expr ***exprs, uint32_t 
     struct type common = {0};
     uint32_t conflict = 0;
     if (!func_common_type(types, count, &common, &conflict)) {
+        if (common.id != TYPE_NONE) {
+            return not_converted(binder, *exprs[conflict], what, conflict == 0, common);
+        }
         char first[64];
         char second[64];
         uint32_t known = 0;

@@ -201,12 +201,13 @@ static tdbplus_status unify_arguments(struct binder *binder, struct expr *expr, 
         return bind_no_memory(binder);
     }
     uint32_t count = 0;
-    for (uint32_t i = first; i < expr->argument_count; i += step) {
-        slots[count++] = &expr->arguments[i];
-    }
-    // CASE: the last argument is the ELSE, which stands where a condition would.
+    // CASE: the last argument is the ELSE, which stands where a condition would; its type counts
+    // first.
     if (step == 2) {
         slots[count++] = &expr->arguments[expr->argument_count - 1];
+    }
+    for (uint32_t i = first; i < expr->argument_count; i += step) {
+        slots[count++] = &expr->arguments[i];
     }
     return bind_unify(binder, slots, count, what, &expr->type);
 }

@@ -112,7 +112,10 @@ static tdbplus_status bind_lateral(struct binder *binder, struct bind_query *que
 {
     struct pointers ids = {0};
     struct bind_query border = {.outer = query, .ctes = query->ctes, .outer_ids = &ids};
+    uint8_t clause = query->clause;
+    query->clause = CLAUSE_FROM_FUNCTION; // No place for aggregates of this level.
     TRY(bind_select(binder, &border, ast, false, plan_out));
+    query->clause = clause;
     return bind_note_lateral(binder, query, &ids);
 }
 

@@ -624,7 +624,9 @@ tdbplus_status bind_over_groups(struct binder *binder, struct bind_query *query,
     }
     for (uint32_t i = 0; i < grouping->keys.count; i++) {
         const struct expr *key = grouping->keys.items[i];
-        if (expr_equal(key, *expr)) {
+        bool column = key->kind == EXPR_COLUMN && (*expr)->kind == EXPR_COLUMN &&
+                      key->number == (*expr)->number; // Perhaps with another length.
+        if (column || expr_equal(key, *expr)) {
             uint32_t position = (*expr)->position;
             *expr = expr_column(binder->arena, grouping->ids[i], key->type);
             if (*expr == NULL) {

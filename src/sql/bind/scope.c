@@ -43,9 +43,8 @@ const struct bind_column *bind_peek_column(const struct bind_query *query, const
     return found;
 }
 
-/* Tells the subqueries between the column's level and the reader's that they read it. */
-static tdbplus_status mark_outer(struct binder *binder, struct bind_query *reader,
-                                 const struct bind_query *owner, uint32_t id)
+tdbplus_status bind_mark_outer(struct binder *binder, struct bind_query *reader,
+                               const struct bind_query *owner, uint32_t id)
 {
     for (struct bind_query *query = reader; query != owner; query = query->outer) {
         bool known = query->outer_ids == NULL;
@@ -121,7 +120,7 @@ static tdbplus_status read_column(struct binder *binder, struct bind_query *read
         return bind_no_memory(binder);
     }
     expr->position = position;
-    TRY(mark_outer(binder, reader, owner, column->id));
+    TRY(bind_mark_outer(binder, reader, owner, column->id));
     *expr_out = expr;
     return TDBPLUS_OK;
 }

@@ -648,9 +648,9 @@ static void read_integers(const struct column *column, const struct func_rows *r
 /* Makes room for values in [min, max]; false when that is too much. */
 static bool direct_cover(struct group_table *table, int64_t min, int64_t max, bool *no_memory)
 {
-    uint64_t end = (uint64_t)table->direct_base + table->direct_count;
-    if (table->direct_used && min >= table->direct_base && (uint64_t)max < end &&
-        max >= table->direct_base) {
+    // As distances from the base, which may be negative.
+    if (table->direct_used && min >= table->direct_base &&
+        (uint64_t)max - (uint64_t)table->direct_base < table->direct_count) {
         return true;
     }
     if (table->direct_used && table->count == 0 &&

@@ -61,6 +61,11 @@ static tdbplus_status scan_conditions(struct scan_stage *scan, struct exec *exec
         if (plan->conditions[i].value != NULL) {
             TRY(eval_once(exec, plan->conditions[i].value, &exec->arena, &conditions[i].value));
             scan->nothing = scan->nothing || conditions[i].value.is_null;
+            if (conditions[i].value.type.id == TYPE_TEXT) {
+                // varchar(n) and text are compared alike; storage asks for the column's own type.
+                conditions[i].value.type =
+                    plan->object->schema->columns[conditions[i].position].type;
+            }
         }
     }
     *conditions_out = conditions;

@@ -96,11 +96,13 @@ static tdbplus_status quantify(const struct eval *eval, const struct expr *expr,
     bool all = expr->subquery->kind == EXPR_ALL;
     struct datum result = {.type = type_of(TYPE_BOOL), .boolean = all};
     for (size_t i = 0; i < answer->values.count; i++) {
+        struct arena_mark mark = arena_mark(eval->arena);
         struct datum pair[2] = {*tested, *(const struct datum *)list_at(&answer->values, i)};
         struct datum equal = {.is_null = true};
         if (!pair[0].is_null && !pair[1].is_null) {
             TRY(func_apply_once(expr->func, type_of(TYPE_BOOL), pair, 2, eval->arena,
                                 eval->exec->context, &equal, eval->exec->call->err));
+            arena_rollback(eval->arena, mark); // There may be very many of them.
         }
         if (equal.is_null) {
             result.is_null = true;

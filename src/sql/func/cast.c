@@ -279,6 +279,7 @@ bool func_common_type(const struct type *types, uint32_t count, struct type *com
         if (types[i].id != TYPE_NONE && types[i].id != common.id &&
             !cast_find(types[i], common, FUNC_CAST_IMPLICIT, &func)) {
             *conflict_out = i;
+            *common_out = common;
             return false;
         }
     }

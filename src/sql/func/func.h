@@ -180,7 +180,8 @@ char func_type_category(struct type type);
 bool func_type_preferred(struct type type);
 
 /* The type that UNION, CASE, VALUES and the like give to values of these types; false when there is
- * none, then *conflict_out is the number of the type that does not fit. */
+ * none, then *conflict_out is the number of the type that does not fit, and *common_out, if all are
+ * of one category, the type that it does not become. */
 bool func_common_type(const struct type *types, uint32_t count, struct type *common_out,
                       uint32_t *conflict_out);
 

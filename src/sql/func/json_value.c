@@ -45,7 +45,8 @@ static tdbplus_status put_time(struct json_builder *builder, const struct datum 
     size_t size = text.size;
     memcpy(bytes, text.data, size);
     uint8_t *blank = memchr(bytes, ' ', size);
-    if (blank != NULL && blank > bytes && blank[-1] >= '0' && blank[-1] <= '9') {
+    if (blank != NULL && value->type.id != TYPE_DATE && blank > bytes && blank[-1] >= '0' &&
+        blank[-1] <= '9') {
         *blank = 'T';
     }
     if (value->type.id == TYPE_TIMESTAMPTZ && size > 3 &&

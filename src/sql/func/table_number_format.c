@@ -1,6 +1,7 @@
 /* Numbers printed and read by templates: PostgreSQL's manual, 9.8, "Template patterns for numeric
  * formatting". */
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -534,8 +535,36 @@ static tdbplus_status put_exponent(struct func_call *call, struct span number, u
 
 /* ---- to_char ---- */
 
+/* Floats have as many digits as their type is good for, rounded as C prints them. */
+static tdbplus_status put_float(struct func_call *call, const struct datum *value,
+                                struct span format, struct shape *shape, struct buffer *out)
+{
+    double real = value->real;
+    for (uint32_t i = 0; i < shape->shift; i++) {
+        real *= 10;
+    }
+    shape->before += shape->shift;
+    uint32_t limit = value->type.id == TYPE_FLOAT4 ? FLT_DIG : DBL_DIG;
+    uint32_t before = (uint32_t)snprintf(NULL, 0, "%.0f", fabs(real));
+    if (before >= limit) {
+        shape->after = 0;
+    } else if (before + shape->after > limit) {
+        shape->after = limit - before;
+    }
+    struct buffer text;
+    buffer_init(&text, call->arena->alloc);
+    buffer_printf(&text, "%.*f", (int)shape->after, fabs(real));
+    buffer_put_u8(&text, 0);
+    tdbplus_status status = text.failed ? kernel_no_memory(call) : TDBPLUS_OK;
+    if (status == TDBPLUS_OK) {
+        print_by(format, shape, (const char *)text.data, signbit(real) ? '-' : '+', out);
+    }
+    buffer_deinit(&text);
+    return status;
+}
+
 static tdbplus_status print_numeric(struct func_call *call, struct span value, struct span format,
-                                    struct buffer *out)
+                                    const struct datum *real, struct buffer *out)
 {
     struct shape shape;
     tdbplus_status status = TDBPLUS_OK;
@@ -557,6 +586,10 @@ static tdbplus_status print_numeric(struct func_call *call, struct span value, s
     }
     if (shape.exponent && !special) {
         TRY_OR(done, put_exponent(call, value, shape.after, out));
+        goto done;
+    }
+    if (real != NULL && isfinite(real->real)) {
+        TRY_OR(done, put_float(call, real, format, &shape, out));
         goto done;
     }
     if (shape.shifted) {
@@ -598,7 +631,8 @@ static tdbplus_status to_char_row(struct func_call *call, uint32_t row, struct d
     struct buffer out;
     buffer_init(&number, call->arena->alloc);
     buffer_init(&out, call->arena->alloc);
-    if (value.type.id == TYPE_FLOAT8 || value.type.id == TYPE_FLOAT4) {
+    bool real = value.type.id == TYPE_FLOAT8 || value.type.id == TYPE_FLOAT4;
+    if (real) {
         TRY_OR(done, numeric_of_float8(value.real, &number, call->err));
     } else if (value.type.id == TYPE_NUMERIC) {
         buffer_put_span(&number, value.bytes);
@@ -609,7 +643,8 @@ static tdbplus_status to_char_row(struct func_call *call, uint32_t row, struct d
         status = kernel_no_memory(call);
         goto done;
     }
-    TRY_OR(done, print_numeric(call, buffer_span(&number), text_argument(call, 1, row), &out));
+    TRY_OR(done, print_numeric(call, buffer_span(&number), text_argument(call, 1, row),
+                               real ? &value : NULL, &out));
     TRY_OR(done, kernel_keep(call, &out, result));
 done:
     buffer_deinit(&out);

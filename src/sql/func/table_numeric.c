@@ -98,7 +98,6 @@ static tdbplus_status round_to(struct func_call *call, bool cut)
         uint32_t row = kernel_row(call, i);
         int32_t scale = call->argument_count > 1 ? int4_argument(call, 1, row) : 0;
         struct span value = text_argument(call, 0, row);
-        scale = scale > 2000 ? 2000 : scale < -2000 ? -2000 : scale;
         buffer_clear(&buffer);
         TRY_OR(done, cut ? numeric_truncate(value, scale, &buffer, call->err)
                          : numeric_round(value, scale, &buffer, call->err));

@@ -258,14 +258,22 @@ static double cosine_degrees(double angle)
     return sign * (sin((90 - turn) * RADIANS) / sin(30 * RADIANS)) / 2;
 }
 
+/* Zero without a sign, as in PostgreSQL. */
+static double plain_zero(double value)
+{
+    return value == 0 ? 0 : value;
+}
+
 static double tangent_degrees(double angle)
 {
-    return sine_degrees(angle) / cosine_degrees(angle) / (sine_degrees(45) / cosine_degrees(45));
+    return plain_zero(sine_degrees(angle) / cosine_degrees(angle) /
+                      (sine_degrees(45) / cosine_degrees(45)));
 }
 
 static double cotangent_degrees(double angle)
 {
-    return cosine_degrees(angle) / sine_degrees(angle) / (cosine_degrees(45) / sine_degrees(45));
+    return plain_zero(cosine_degrees(angle) / sine_degrees(angle) /
+                      (cosine_degrees(45) / sine_degrees(45)));
 }
 
 static double arc_sine_degrees(double value)

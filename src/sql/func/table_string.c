@@ -92,6 +92,18 @@ static tdbplus_status quote_literal_text(struct func_call *call, uint32_t row, s
     return TDBPLUS_OK;
 }
 
+/* The texts that a cast gives, unlike what is printed. */
+static tdbplus_status quote_truth_text(struct func_call *call, uint32_t row, struct buffer *out)
+{
+    if (kernel_is_null(call, 0, row)) {
+        buffer_put_text(out, "NULL");
+    } else {
+        buffer_put_text(out, kernel_argument(call, 0, row).boolean ? "'true'" : "'false'");
+    }
+    return TDBPLUS_OK;
+}
+
+WRITER_KERNEL(quote_truth, quote_truth_text)
 WRITER_KERNEL(quote_ident, quote_ident_text)
 WRITER_KERNEL(quote_literal, quote_literal_text)
 
@@ -560,8 +572,10 @@ ROW_KERNEL(parse_ident)
 const struct func table_string[] = {
     {"quote_ident", 1, {TX}, TX, 0, quote_ident, "As a name in SQL."},
     {"quote_literal", 1, {TX}, TX, 0, quote_literal, "As a literal in SQL."},
+    {"quote_literal", 1, {TYPE_BOOL}, TX, 0, quote_truth, "'true' or 'false'."},
     {"quote_literal", 1, {PR}, TX, 0, quote_literal, "Printed, as a literal in SQL."},
     {"quote_nullable", 1, {TX}, TX, CN, quote_literal, "As a literal; null is NULL."},
+    {"quote_nullable", 1, {TYPE_BOOL}, TX, CN, quote_truth, "'true', 'false' or NULL."},
     {"quote_nullable", 1, {PR}, TX, CN, quote_literal, "Printed, as a literal; null is NULL."},
     {"format", 1, {TX}, TX, CN | FUNC_NULLABLE, format, "The text; %% is a percent sign."},
     {"format",

@@ -182,6 +182,10 @@ static tdbplus_status truncate_row(struct func_call *call, uint32_t row, int64_t
     enum datetime_field field;
     struct datum moment = argument(call, 1, row);
     char type[64];
+    *timestamp_out = moment.integer;
+    if (!timestamp_is_finite(moment.integer)) {
+        return TDBPLUS_OK; // Whatever the unit, also none.
+    }
     func_type_name(moment.type, type);
     TRY(find_field(call, text_argument(call, 0, row), type, &field));
     if (call->argument_count < 3) {
@@ -190,7 +194,7 @@ static tdbplus_status truncate_row(struct func_call *call, uint32_t row, int64_t
     }
     struct zone zone = {0};
     TRY(zone_find(call, text_argument(call, 2, row), &zone));
-    if (zone.tz != NULL || !timestamp_is_finite(moment.integer)) {
+    if (zone.tz != NULL) {
         return timestamp_truncate(moment.integer, field, zone.tz, timestamp_out, call->err);
     }
     int64_t local = moment.integer + zone.offset * US_PER_SECOND;
@@ -431,6 +435,10 @@ static tdbplus_status to_timestamp(struct func_call *call)
         double seconds = argument(call, 0, row).real;
         double microseconds = __builtin_rint(seconds * 1e6);
         int64_t timestamp = 0;
+        if (isinf(seconds)) {
+            ((int64_t *)call->result->data)[row] = seconds > 0 ? INT64_MAX : INT64_MIN;
+            continue;
+        }
         bool fits = microseconds > -9e18 && microseconds < 9e18;
         timestamp = fits ? (int64_t)microseconds : 0;
         if (!fits || !timestamp_in_range(timestamp)) {

@@ -477,7 +477,9 @@ static tdbplus_status move_zone(struct func_call *call, uint32_t row, const stru
 static tdbplus_status zone_row(struct func_call *call, uint32_t row, struct datum *result)
 {
     struct zone zone = {0};
-    TRY(zone_find(call, text_argument(call, 0, row), &zone));
+    if (timestamp_is_finite(kernel_argument(call, 1, row).integer)) {
+        TRY(zone_find(call, text_argument(call, 0, row), &zone));
+    }
     return move_zone(call, row, &zone, result);
 }
 
@@ -485,7 +487,9 @@ static tdbplus_status zone_interval_row(struct func_call *call, uint32_t row, st
 {
     struct zone zone = {0};
     struct interval interval = kernel_argument(call, 0, row).interval;
-    TRY(zone_of_interval(call, &interval, &zone));
+    if (timestamp_is_finite(kernel_argument(call, 1, row).integer)) {
+        TRY(zone_of_interval(call, &interval, &zone));
+    }
     return move_zone(call, row, &zone, result);
 }
 
