@@ -1,236 +1,37 @@
 #!/usr/bin/env python3
 """Random statements on PostgreSQL 15 and on ours, with the answers compared.
 
-usage: diff.py [--seconds N] [--seed S] [--statements N] [--case N] [--show N]
+usage: diff.py [--seconds N] [--seed S] [--statements N] [--case N] [--ways] [--show N]
 
 A case is a database: tables, rows and indexes, and then some hundred statements. A difference is cut
 down to what is needed to show it and printed with the number of its case; `--seed S --case N` runs
-that one again. Exit status 1 when a difference is left unexplained.
+that one again. With --ways the statements run on ours alone, in every way that there is, and are
+compared with themselves. Exit status 1 when a difference is left unexplained.
 """
 import argparse
 import collections
 import os
 import pathlib
-import random
 import re
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from diff_change import Changes  # noqa: E402
-from diff_compare import Difference, allowed, compare, show  # noqa: E402
-from diff_connect import ROOT, Crash, Ours, Postgres, have_postgres, start_server  # noqa: E402
-from diff_query import Statement  # noqa: E402
-from diff_reduce import reduce_list, reduce_tree  # noqa: E402
+from diff_case import Case  # noqa: E402
+from diff_connect import ROOT, Ours, Postgres, have_postgres, start_server  # noqa: E402
 from diff_signatures import learn  # noqa: E402
-from diff_tree import seq  # noqa: E402
-
-STATEMENTS_A_CASE = 150
-
-
-class Flush:
-    """Between statements: rows go from memory to a segment."""
-
+from diff_ways import WaysCase, find_ways  # noqa: E402
 
 class Counters:
     def __init__(self):
-        self.statements = self.succeeded = self.with_rows = self.errors = 0
+        self.runs = self.statements = self.succeeded = self.with_rows = self.errors = 0
         self.positions = self.positions_same = self.messages_same = self.hints = self.hints_same = 0
         self.features = collections.Counter()
         self.states = collections.Counter()
         self.allowed = collections.Counter()
         self.words = collections.Counter()
         self.differences = []
-
-
-def script(text):
-    """Statements as text, one a line."""
-    return Statement(seq(text), set())
-
-
-class Case:
-    """One database and what is said to it."""
-
-    def __init__(self, tester, number):
-        self.tester, self.number = tester, number
-        self.rng = random.Random(f"{tester.seed}/{number}")
-        self.makes = Changes(self.rng, tester.signatures)
-        self.log = []        # Changes so far that took effect, and Flush.
-        self.failed = False  # The open transaction.
-
-    # ---- running ----
-
-    def ask(self, sql):
-        """Both answers; Crash when ours is gone."""
-        self.tester.postgres.post(sql)
-        try:
-            self.tester.ours.post(sql)
-            ours = self.tester.ours.receive()
-        except Crash:
-            self.tester.postgres.receive()
-            raise
-        return self.tester.postgres.receive(), ours
-
-    def rebuild(self, log):
-        self.tester.postgres.reset()
-        self.tester.ours.reset()
-        for entry in log:
-            if isinstance(entry, Flush):
-                self.tester.ours.command(b"F")
-            else:
-                self.ask(entry)
-
-    def shows(self, statement, kind):
-        """True when the statement still has a difference of the kind."""
-        sql = str(statement)
-        change = statement.changes and statement.kind != "transaction"
-        try:
-            if change:
-                self.ask("BEGIN")
-            theirs, ours = self.ask(sql)
-            if change:
-                self.ask("ROLLBACK")
-        except Crash:
-            self.tester.ours.restart()
-            self.rebuild(self.log)
-            return kind == "crash"
-        difference = compare(theirs, ours, statement)
-        return difference is not None and difference.kind == kind and \
-            (self.tester.strict or allowed(difference, theirs, ours, statement) is None)
-
-    def setup(self):
-        rng, makes = self.rng, self.makes
-        for number in range(rng.randint(2, 4)):
-            yield makes.table(number)
-            table = makes.tables[-1]
-            yield from makes.fill(table)
-            if rng.random() < 0.12 and not table.unique:
-                yield makes.fill_big(table)
-        for _ in range(rng.choice((0, 1, 2, 3))):
-            yield makes.index()
-
-    def statements(self):
-        yield from self.setup()
-        for _ in range(STATEMENTS_A_CASE):
-            if self.failed and self.rng.random() < 0.8:
-                self.makes.fresh()
-                yield self.end_failure()
-            else:
-                yield self.makes.next()
-        if self.makes.in_transaction:
-            self.makes.fresh()
-            yield self.makes.say("COMMIT", kind="transaction")
-        for table in self.makes.tables:
-            yield self.makes.look(table)
-
-    def end_failure(self):
-        self.makes.feature("after a failure")
-        if self.makes.savepoints and self.rng.random() < 0.6:
-            return self.makes.say(f"ROLLBACK TO s{self.rng.randint(1, self.makes.savepoints)}", kind="transaction")
-        self.makes.in_transaction = False
-        return self.makes.say("ROLLBACK", kind="transaction")
-
-    def run(self):
-        tester = self.tester
-        tester.postgres.reset()
-        tester.ours.reset()
-        for statement in self.statements():
-            if self.rng.random() < 0.01 and not self.makes.in_transaction:
-                tester.ours.command(b"F")
-                self.log.append(Flush())
-            if not self.one(statement):
-                return
-            if tester.over():
-                return
-
-    def one(self, statement):
-        """False when the two databases have parted."""
-        tester, sql = self.tester, str(statement)
-        if tester.verbose:
-            print(sql, flush=True)
-        try:
-            theirs, ours = self.ask(sql)
-        except Crash:
-            ended = tester.ours.restart()
-            self.report(statement, Difference("crash", ended), None, None)
-            return False
-        tester.count(statement, theirs, ours)
-        if self.makes.in_transaction:
-            if statement.kind == "transaction":
-                self.failed = self.failed and "ROLLBACK" not in sql
-            self.failed = self.failed or theirs.error is not None
-        else:
-            self.failed = False
-        difference = compare(theirs, ours, statement)
-        if difference is not None:
-            reason = None if tester.strict else allowed(difference, theirs, ours, statement)
-            if reason:
-                tester.counters.allowed[reason] += 1
-            else:
-                self.report(statement, difference, theirs, ours)
-                return not statement.changes and not self.makes.in_transaction
-            if statement.changes or (self.makes.in_transaction and bool(theirs.error) != bool(ours.error)):
-                return False
-        if statement.changes and (theirs.error is None or self.makes.in_transaction):
-            self.log.append(sql)
-        return True
-
-    # ---- differences ----
-
-    def report(self, statement, difference, theirs, ours):
-        tester = self.tester
-        before = str(statement)
-        log = list(self.log)
-        reduced = len(tester.counters.differences) < tester.reduce_max
-        if reduced:
-            try:
-                log = self.reduce(statement, difference, log)
-            except Crash as crash:
-                print(f"while reducing: {crash}")
-                tester.ours.restart()
-        shape = difference.kind + " " + re.sub(r"'[^']*'|\d+", "?", str(statement))
-        tester.counters.differences.append(shape)
-        print(f"\n--- difference {len(tester.counters.differences)}: {difference.kind} "
-              f"(--seed {tester.seed} --case {self.number}) {difference.detail}")
-        for entry in log if reduced else ():
-            print("   ", "-- flush" if isinstance(entry, Flush) else entry + ";")
-        print("   ", str(statement) + ";")
-        if str(statement) != before and tester.verbose:
-            print("    was:", before)
-        if self.answers is not None:
-            theirs, ours = self.answers
-        if theirs is not None:
-            print("    PostgreSQL:", show(theirs, tester.show))
-            print("    ours:      ", show(ours, tester.show), flush=True)
-
-    answers = None
-
-    def reduce(self, statement, difference, log):
-        """Cuts the statement in place; returns what is needed of the log."""
-        kind = difference.kind
-        saved = self.log
-        self.answers = None
-        self.rebuild(log)
-        if not self.shows(statement, kind):
-            self.rebuild(log)
-            return log
-        reduce_tree(statement.tree, lambda: self.shows(statement, kind))
-
-        def still(fewer):
-            self.log = fewer
-            self.rebuild(fewer)
-            return self.shows(statement, kind)
-
-        log = reduce_list(log, still)
-        self.log = log
-        self.rebuild(log)
-        reduce_tree(statement.tree, lambda: self.shows(statement, kind))
-        if kind != "crash":
-            self.answers = self.ask(str(statement))
-        self.log = saved
-        self.rebuild(saved)
-        return log
 
 
 class Tester:
@@ -247,6 +48,9 @@ class Tester:
             self.postgres = Postgres(self.server, "diff")
             self.ours = Ours(self.build)
             self.signatures, self.lacking = learn(self.postgres, self.ours)
+            self.case = Case
+            if arguments.ways:
+                self.case, self.ways = WaysCase, find_ways(self.ours)
         except BaseException:
             self.server.stop()
             raise
@@ -306,6 +110,8 @@ class Tester:
                 print(f"  {count:5d}  {name}")
         for name, count in c.allowed.most_common():
             print(f"meant ({count}): {name}")
+        if c.runs:
+            print(f"{c.runs} runs in {len(self.ways)} other ways: {', '.join(w.name for w in self.ways)}")
         print(f"signatures: {len(self.signatures)} of both, {len(self.lacking)} of PostgreSQL alone")
         print(f"{c.statements} statements in {seconds:.0f} s ({c.statements / seconds:.0f}/s), "
               f"{100 * c.succeeded / n:.1f} % succeeded, {100 * c.with_rows / n:.1f} % gave rows, "
@@ -318,7 +124,7 @@ class Tester:
         number = first
         try:
             while not self.over() and (last is None or number <= last):
-                Case(self, number).run()
+                self.case(self, number).run()
                 number += 1
                 if time.monotonic() - told > 10:
                     told = time.monotonic()
@@ -337,6 +143,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--statements", type=int, default=0, help="stop after so many")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--ways", action="store_true", help="ours alone, in every way")
     parser.add_argument("--case", type=int, help="only this one")
     parser.add_argument("--show", type=int, default=6, help="rows of an answer to show")
     parser.add_argument("--reduce", type=int, default=60, help="how many differences to cut down")

@@ -18,6 +18,9 @@ def plain(type):
 class Changes(Queries):
     """Everything that the tester says; one object a case."""
 
+    big_rows = (2000, 3000)  # Of a table with many.
+    big_share = 0.12         # How many tables have so many.
+
     def __init__(self, rng, signatures):
         super().__init__(rng, signatures)
         self.in_transaction = False

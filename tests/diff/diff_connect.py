@@ -115,7 +115,7 @@ class Postgres(Side):
         by_oid = {int(oid): name for oid, name, _, _ in rows}
         for oid, name, element, category in rows:
             self.type_names[int(oid)] = by_oid[int(element)] + "[]" if category == "A" else name
-        for line in ("SET client_min_messages = error", "SET statement_timeout = '20s'"):
+        for line in ("SET client_min_messages = error", "SET statement_timeout = '4s'"):
             self.ask(line)
 
     def columns(self, body):

@@ -193,6 +193,6 @@ def learn(postgres, ours):
     both = [s for s, a in zip(everything, mine) if a.state not in ("42883", "0A000", "42704", "42725")]
     for signature, answer in zip(both, ask_many(postgres, [trial(s) for s in both])):
         signature.safe = answer.error is None
-    postgres.ask("SET statement_timeout = '20s'")
+    postgres.ask("SET statement_timeout = '4s'")
     lacking = [s for s, a in zip(everything, mine) if a.state in ("42883", "0A000", "42704", "42725")]
     return both, lacking

@@ -8,6 +8,7 @@
  *   Q text\0    runs a statement: T (columns), D (a row), C (tag) or E (error), and Z
  *   O           a new empty database: Z
  *   F           flushes it, so that rows lie in segments: Z
+ *   T number    a limit of so many milliseconds for each statement from now on: Z
  *   K number    takes a table of kernels (0: scalar): Z with its name, empty when there is none
  */
 
@@ -29,6 +30,7 @@ struct worker {
     tdbplus_session *session;
     tdbplus_call call;
     struct buffer out;
+    int64_t timeout_us;
     size_t message_at; /* Where the length of the message being written stands. */
 };
 
@@ -170,7 +172,7 @@ static void run_statement(struct worker *worker, const char *sql, size_t size)
 {
     tdbplus_result *result = NULL;
     worker->call = TDBPLUS_CALL_INIT;
-    worker->call.timeout_us = TIMEOUT_US;
+    worker->call.timeout_us = worker->timeout_us;
     tdbplus_status status = run(worker, sql, size, &result);
     if (status == TDBPLUS_OK) {
         message_begin(worker, 'C');
@@ -225,6 +227,9 @@ static void handle(struct worker *worker, char kind, const char *body, uint32_t 
             give_up(worker->call.error.message);
         }
         break;
+    case 'T':
+        worker->timeout_us = (int64_t)atoi(body) * 1000;
+        break;
     case 'K':
         answer = take_kernels((uint32_t)atoi(body));
         break;
@@ -241,7 +246,7 @@ static bool read_fully(void *data, size_t size)
 
 int main(void)
 {
-    struct worker worker = {.call = TDBPLUS_CALL_INIT};
+    struct worker worker = {.call = TDBPLUS_CALL_INIT, .timeout_us = TIMEOUT_US};
     buffer_init(&worker.out, &alloc_system);
     open_database(&worker);
     char *body = NULL;

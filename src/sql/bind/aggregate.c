@@ -104,6 +104,18 @@ static tdbplus_status check_aggregate(struct binder *binder, const struct bind_q
     return TDBPLUS_OK;
 }
 
+/* Of these PostgreSQL does not say which one is meant by an unknown literal. */
+static bool is_ambiguous(const char *name)
+{
+    static const char *const names[] = {"sum", "avg", "array_agg", "bit_and", "bit_or", "bit_xor"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(name, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Arguments and FILTER of a call, which become what the aggregate wants. */
 tdbplus_status bind_aggregate_call(struct binder *binder, struct bind_query *query,
                                    const struct ast_function *ast, const char *name,
@@ -131,6 +143,10 @@ tdbplus_status bind_aggregate_call(struct binder *binder, struct bind_query *que
     if (!ast->star && ast->arguments.count == 0 && strcmp(name, "count") == 0) {
         return bind_fail(binder, TDBPLUS_E_SQL, "42809", ast->ast.position,
                          "%s(*) must be used to call a parameterless aggregate function", name);
+    }
+    if (ast->arguments.count == 1 && types[0].id == TYPE_NONE && is_ambiguous(name)) {
+        return bind_function_missing(binder, name, aggregate->arguments, 1, ast->ast.position,
+                                     FUNC_AMBIGUOUS);
     }
     enum func_found found = FUNC_NOT_FOUND;
     if (ast->arguments.count <= 2) {

@@ -402,6 +402,10 @@ TDBPLUS_CHECKED tdbplus_status bind_lateral_join(struct binder *binder,
 
 /* The name that PostgreSQL gives to an expression without an alias. */
 const char *bind_default_name(const struct ast *ast);
+
+/* 42601 when what should be a column's number or an expression is another constant. */
+TDBPLUS_CHECKED tdbplus_status bind_reject_constant(struct binder *binder, const struct ast *ast,
+                                                    const char *clause);
 /* Adds to what the current item of FROM reads of the items before it. */
 TDBPLUS_CHECKED tdbplus_status bind_note_lateral(struct binder *binder, struct bind_query *query,
                                                  const struct pointers *ids);

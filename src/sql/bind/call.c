@@ -165,7 +165,10 @@ static bool have_common_type(struct expr *const *exprs, uint32_t count)
         struct type pair[2] = {exprs[0]->type, exprs[i]->type};
         struct type common = {0};
         uint32_t conflict = 0;
-        if (!func_common_type(pair, 2, &common, &conflict)) {
+        struct func_cast_step steps[FUNC_CAST_STEPS_MAX];
+        if (!func_common_type(pair, 2, &common, &conflict) ||
+            func_cast_path(pair[0], common, FUNC_CAST_IMPLICIT, steps) < 0 ||
+            func_cast_path(pair[1], common, FUNC_CAST_IMPLICIT, steps) < 0) {
             return false;
         }
     }
@@ -257,6 +260,17 @@ static tdbplus_status bind_between(struct binder *binder, struct bind_query *que
     return negated ? negate(binder, expr_out) : TDBPLUS_OK;
 }
 
+/* True when PostgreSQL compares the two types without a cast, so that NULLIF gives the first. */
+static bool keeps_type(struct type own, struct type compared)
+{
+    bool integers = own.id >= TYPE_INT2 && own.id < TYPE_INT8 && compared.id >= TYPE_INT4 &&
+                    compared.id <= TYPE_INT8;
+    bool floats = own.id == TYPE_FLOAT4 && compared.id == TYPE_FLOAT8;
+    bool times = (own.id == TYPE_DATE || own.id == TYPE_TIMESTAMP) &&
+                 (compared.id == TYPE_TIMESTAMP || compared.id == TYPE_TIMESTAMPTZ);
+    return own.id != compared.id && (integers || floats || times);
+}
+
 /* IS [NOT] DISTINCT FROM and NULLIF: a pair and its equality. */
 static tdbplus_status bind_pair(struct binder *binder, struct bind_query *query,
                                 const struct ast_operator *ast, enum expr_kind kind,
@@ -271,14 +285,17 @@ static tdbplus_status bind_pair(struct binder *binder, struct bind_query *query,
     }
     TRY(bind_expression(binder, query, ast->left, &expr->arguments[0]));
     TRY(bind_expression(binder, query, ast->right, &expr->arguments[1]));
+    struct type own = expr->arguments[0]->type;
     TRY(bind_comparison(binder, "=", &expr->arguments[0], &expr->arguments[1], ast->ast.position,
                         &expr->func));
     expr->negated = ast->operator_kind == AST_OP_NOT_DISTINCT;
-    if (kind == EXPR_NULLIF) {
-        expr->type = expr->arguments[0]->type;
-    }
     expr->position = ast->ast.position;
     *expr_out = expr;
+    if (kind == EXPR_NULLIF) {
+        expr->type = expr->arguments[0]->type;
+        return keeps_type(own, expr->type) ? bind_coerce(binder, expr_out, own, FUNC_CAST_EXPLICIT)
+                                           : TDBPLUS_OK;
+    }
     return TDBPLUS_OK;
 }
 

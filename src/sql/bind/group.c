@@ -20,6 +20,18 @@ static tdbplus_status add_key(struct binder *binder, struct bind_grouping *group
     return pointers_push(binder->arena, &grouping->keys, key) ? TDBPLUS_OK : bind_no_memory(binder);
 }
 
+tdbplus_status bind_reject_constant(struct binder *binder, const struct ast *ast,
+                                    const char *clause)
+{
+    uint8_t kind =
+        ast->kind == AST_CONSTANT ? ((const struct ast_constant *)ast)->constant : AST_NULL;
+    if (kind != AST_STRING && kind != AST_NUMBER) {
+        return TDBPLUS_OK;
+    }
+    return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", ast->position, "non-integer constant in %s",
+                     clause);
+}
+
 /* An integer is the number of a select item, a name may be an alias; PostgreSQL prefers the input's
  * column to the alias here. */
 static tdbplus_status bind_key(struct binder *binder, struct bind_query *query,
@@ -35,6 +47,7 @@ static tdbplus_status bind_key(struct binder *binder, struct bind_query *query,
         *key_out = targets->exprs.items[number - 1];
         return TDBPLUS_OK;
     }
+    TRY(bind_reject_constant(binder, ast, "GROUP BY"));
     if (ast->kind == AST_COLUMN_REF && ((const struct ast_column_ref *)ast)->names.count == 1) {
         const char *name = ((const struct ast_column_ref *)ast)->names.items[0];
         bool ambiguous = false;

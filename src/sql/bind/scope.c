@@ -131,6 +131,10 @@ tdbplus_status bind_find_column(struct binder *binder, struct bind_query *query,
     if (ref->names.count > 2) {
         return bind_unsupported(binder, ref->ast.position, "a column with a schema's name");
     }
+    if (query->clause == CLAUSE_DEFAULT && query->columns.count == 0 && query->outer == NULL) {
+        return bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", ref->ast.position,
+                         "cannot use column reference in DEFAULT expression");
+    }
     const char *table = ref->names.count == 2 ? ref->names.items[0] : NULL;
     const char *name = ref->names.items[ref->names.count - 1];
     for (struct bind_query *level = query; level != NULL; level = level->outer) {

@@ -289,6 +289,7 @@ static tdbplus_status find_output(struct binder *binder, const struct ast *ast,
         *number_out = (uint32_t)number - 1;
         return TDBPLUS_OK;
     }
+    TRY(bind_reject_constant(binder, ast, "ORDER BY"));
     if (ast->kind != AST_COLUMN_REF || ((const struct ast_column_ref *)ast)->names.count != 1) {
         return TDBPLUS_OK;
     }

@@ -661,6 +661,7 @@ struct reader {
     struct buffer *digits;
     bool negative;
     bool point;
+    bool has_point; /* The template has one. */
 };
 
 static void skip(struct reader *reader, size_t count)
@@ -694,7 +695,9 @@ static void read_piece(struct reader *reader, uint8_t pattern, struct span text)
     case NUMBER_ZERO:
         take_sign(reader);
         byte = peek(reader);
-        if (byte == '.' && !reader->point) {
+        if (byte == '.' && !reader->has_point) {
+            skip(reader, 1); // It takes a digit's place.
+        } else if (byte == '.' && !reader->point) {
             reader->point = true;
             buffer_put_u8(reader->digits, '.');
             skip(reader, 1);
@@ -756,7 +759,8 @@ static tdbplus_status to_number_row(struct func_call *call, uint32_t row, struct
     buffer_init(&digits, call->arena->alloc);
     buffer_init(&number, call->arena->alloc);
     buffer_init(&signed_text, call->arena->alloc);
-    struct reader reader = {.rest = text_argument(call, 0, row), .digits = &digits};
+    struct reader reader = {
+        .rest = text_argument(call, 0, row), .digits = &digits, .has_point = shape.point};
     result->is_null = format.size == 0;
     while (next_piece(&format, &pattern, &text) && reader.rest.size > 0) {
         read_piece(&reader, pattern, text);

@@ -205,7 +205,7 @@ static tdbplus_status escape_one(struct func_call *call, uint32_t row)
     struct span escape = text_argument(call, 1, row);
     if (escape.size > 0 && text_character_size(escape.data[0]) != escape.size) {
         tdbplus_status status =
-            err_set_state(call->err, TDBPLUS_E_SQL, "22019", "invalid escape string");
+            err_set_state(call->err, TDBPLUS_E_SQL, "22025", "invalid escape string");
         err_hint(call->err, "Escape string must be empty or one character.");
         return status;
     }

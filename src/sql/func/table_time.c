@@ -151,15 +151,13 @@ TIME_KERNEL(interval_divided, if (b.real == 0) return kernel_division_by_zero(ca
 TIME_KERNEL(date_to_timestamp,
             TRY(timestamp_of_date((int32_t)a.integer, &result.integer, call->err)))
 TIME_KERNEL(timestamp_to_date, result.integer = date_of_timestamp(a.integer))
-TIME_KERNEL(timestamp_to_time, if (!timestamp_is_finite(a.integer)) return err_set_state(
-                                   call->err, TDBPLUS_E_RANGE, "22008", "timestamp out of range");
-            result.integer = within_day(a.integer))
+TIME_KERNEL(timestamp_to_time, result.is_null = !timestamp_is_finite(a.integer);
+            result.integer = result.is_null ? 0 : within_day(a.integer))
 TIME_KERNEL(date_to_moment, TRY(timestamp_of_date((int32_t)a.integer, &result.integer, call->err));
             result.integer = from_local(call, result.integer))
 TIME_KERNEL(moment_to_date, result.integer = date_of_timestamp(to_local(call, a.integer)))
-TIME_KERNEL(moment_to_time, if (!timestamp_is_finite(a.integer)) return err_set_state(
-                                call->err, TDBPLUS_E_RANGE, "22008", "timestamp out of range");
-            result.integer = within_day(to_local(call, a.integer)))
+TIME_KERNEL(moment_to_time, result.is_null = !timestamp_is_finite(a.integer);
+            result.integer = result.is_null ? 0 : within_day(to_local(call, a.integer)))
 TIME_KERNEL(timestamp_to_moment, result.integer = from_local(call, a.integer))
 TIME_KERNEL(moment_to_timestamp, result.integer = to_local(call, a.integer))
 TIME_KERNEL(time_to_interval, result.interval.microseconds = a.integer)
@@ -466,10 +464,10 @@ const struct cast_line table_casts_time[] = {
     CAST(DA, TS, I, "timestamp", date_to_timestamp),
     CAST(DA, TZ, I, "timestamptz", date_to_moment),
     CAST(TS, DA, A, "date", timestamp_to_date),
-    CAST(TS, TI, A, "time", timestamp_to_time),
+    {TS, TI, A, {"time", 1, {TS}, TI, FUNC_NULLABLE, timestamp_to_time, "Converted to time."}},
     CAST(TS, TZ, I, "timestamptz", timestamp_to_moment),
     CAST(TZ, DA, A, "date", moment_to_date),
-    CAST(TZ, TI, A, "time", moment_to_time),
+    {TZ, TI, A, {"time", 1, {TZ}, TI, FUNC_NULLABLE, moment_to_time, "Converted to time."}},
     CAST(TZ, TS, A, "timestamp", moment_to_timestamp),
     CAST(TI, IV, I, "interval", time_to_interval),
     CAST(IV, TI, A, "time", interval_to_time),
