@@ -122,8 +122,8 @@ def allowed(difference, theirs, ours, statement):
     """The name of the rule that explains a difference, or None."""
     sql = str(statement)
     a, b = theirs.state, ours.state
-    if a == "57014" and not ours.error:
-        return "slow in PostgreSQL"
+    if "57014" in (a, b):
+        return "over four seconds here or there"
     if a == "0A000" and "FULL JOIN is only supported" in theirs.error["M"]:
         return "FULL JOIN on any condition"
     if a == "42725" and "unknown" in theirs.error["M"]:

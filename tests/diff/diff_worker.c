@@ -23,7 +23,7 @@
 
 #define STATEMENT_SIZE_MAX ((uint32_t)64 << 20)
 #define ANSWER_SIZE_MAX    ((size_t)64 << 20)
-#define TIMEOUT_US         20000000
+#define TIMEOUT_US         4000000
 
 struct worker {
     tdbplus_db *db;
