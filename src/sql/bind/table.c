@@ -109,9 +109,6 @@ static tdbplus_status add_default(struct binder *binder, struct table_builder *b
                          "column \"%s\" is of type %s but default expression is of type %s",
                          column->name, want, have);
     }
-    if (expr_contains(expr, EXPR_SUBQUERY)) {
-        return bind_unsupported(binder, expr->position, "a subquery in DEFAULT");
-    }
     struct span text = bind_slice_default(binder->text, constraint->ast.position - 1);
     return add_text(binder, &builder->defaults, column->id, NULL, text);
 }
@@ -252,34 +249,6 @@ static tdbplus_status add_column(struct binder *binder, struct table_builder *bu
     return TDBPLUS_OK;
 }
 
-/* NULL beside NOT NULL, and two defaults. */
-static tdbplus_status check_contradictions(struct binder *binder, const char *table,
-                                           const struct ast_column_definition *definition)
-{
-    bool seen[AST_CONSTRAINT_DEFAULT + 1] = {false};
-    for (uint32_t i = 0; i < definition->constraints.count; i++) {
-        const struct ast_constraint *constraint =
-            (const struct ast_constraint *)definition->constraints.items[i];
-        uint8_t kind = constraint->constraint_kind;
-        if (kind > AST_CONSTRAINT_DEFAULT) {
-            continue;
-        }
-        if (kind == AST_CONSTRAINT_DEFAULT && seen[kind]) {
-            return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", constraint->ast.position,
-                             "multiple default values specified for column \"%s\" of table \"%s\"",
-                             definition->name, table);
-        }
-        seen[kind] = true;
-        if (seen[AST_CONSTRAINT_NULL] && seen[AST_CONSTRAINT_NOT_NULL]) {
-            return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", constraint->ast.position,
-                             "conflicting NULL/NOT NULL declarations for column \"%s\" of table "
-                             "\"%s\"",
-                             definition->name, table);
-        }
-    }
-    return TDBPLUS_OK;
-}
-
 static tdbplus_status add_definition(struct binder *binder, struct table_builder *builder,
                                      const struct ast_column_definition *definition)
 {
@@ -288,7 +257,6 @@ static tdbplus_status add_definition(struct binder *binder, struct table_builder
     if (definition->type == NULL) {
         return bind_unsupported(binder, definition->ast.position, "a column without a type");
     }
-    TRY(check_contradictions(binder, builder->table, definition));
     TRY(bind_type(binder, definition->type, &type));
     TRY(add_column(binder, builder, definition->name, type, definition->ast.position, &column));
     builder->last = NULL;
@@ -369,14 +337,7 @@ static tdbplus_status verify_checks(struct binder *binder, const struct table_bu
         struct expr *expr = NULL;
         TRY(bind_stored_text(binder, &query,
                              ((const struct table_text *)builder->checks.items[i])->text, &expr));
-        bool done = false;
-        TRY(bind_try_coerce(binder, &expr, type_of(TYPE_BOOL), FUNC_CAST_IMPLICIT, &done));
-        if (!done) {
-            char have[64];
-            func_type_name(expr->type, have);
-            return bind_fail(binder, TDBPLUS_E_TYPE, "42804", 0,
-                             "argument of CHECK must be type boolean, not type %s", have);
-        }
+        TRY(bind_coerce(binder, &expr, type_of(TYPE_BOOL), FUNC_CAST_IMPLICIT));
         if (expr_contains(expr, EXPR_SUBQUERY)) {
             return bind_unsupported(binder, 0, "a subquery in a check constraint");
         }
