@@ -48,7 +48,7 @@ CHOICES = {
     ("date_trunc", 0): UNITS, ("date_part", 0): FIELDS, ("extract", 0): FIELDS,
     ("to_char", 1): None, ("to_number", 1): NUMBER_TEMPLATES, ("to_date", 1): ["YYYY-MM-DD", "DD Mon YYYY"],
     ("to_timestamp", 1): ["YYYY-MM-DD HH24:MI:SS"],
-    ("to_number", 0): ["12", "-1.5", "1,234.5", "007"], ("to_date", 0): ["2024-02-03", "03 Feb 2024"],
+    ("to_number", 0): ["12", "-1.5", "007"], ("to_date", 0): ["2024-02-03", "03 Feb 2024"],
     ("encode", 1): ["hex", "base64", "escape"], ("decode", 1): ["hex", "escape"],
     ("decode", 0): ["616263", "00ff", ""], ("convert_from", 1): ["UTF8"], ("convert_to", 1): ["UTF8", "LATIN1"],
     ("timezone", 0): ["UTC", "+02", "-05:30"], ("regexp_replace", 3): ["g", "i", "gi", ""],

@@ -4,6 +4,8 @@
 
 #include "sql/bind/bind_internal.h"
 
+#define TARGET_COUNT_MAX 1664u /* As PostgreSQL, which adds what it sorts and groups by. */
+
 static tdbplus_status add_key(struct binder *binder, struct bind_grouping *grouping,
                               struct expr *key, uint32_t *number_out)
 {
@@ -18,6 +20,14 @@ static tdbplus_status add_key(struct binder *binder, struct bind_grouping *group
     }
     *number_out = grouping->keys.count;
     return pointers_push(binder->arena, &grouping->keys, key) ? TDBPLUS_OK : bind_no_memory(binder);
+}
+
+tdbplus_status bind_limit_entries(struct binder *binder, uint32_t count)
+{
+    return count <= TARGET_COUNT_MAX
+               ? TDBPLUS_OK
+               : bind_fail(binder, TDBPLUS_E_LIMIT, "54011", 0,
+                           "target lists can have at most %u entries", TARGET_COUNT_MAX);
 }
 
 tdbplus_status bind_reject_constant(struct binder *binder, const struct ast *ast,
@@ -315,6 +325,7 @@ tdbplus_status bind_group_keys(struct binder *binder, struct bind_query *query,
                                struct bind_grouping *grouping)
 {
     uint8_t clause = query->clause;
+    TRY(bind_limit_entries(binder, ast->groups.count));
     query->clause = CLAUSE_GROUP;
     bool sets = false;
     for (uint32_t i = 0; i < ast->groups.count; i++) {

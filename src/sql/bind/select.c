@@ -335,6 +335,7 @@ static tdbplus_status bind_ordering(struct binder *binder, struct bind_query *qu
                                     const struct bind_targets *targets, struct ordering *ordering)
 {
     uint32_t total = ast->order.count + ast->distinct_on.count;
+    TRY(bind_limit_entries(binder, total));
     ordering->targets = arena_array(binder->arena, total + 1u, sizeof(uint32_t));
     if (ordering->targets == NULL) {
         return bind_no_memory(binder);
