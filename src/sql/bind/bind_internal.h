@@ -403,7 +403,7 @@ TDBPLUS_CHECKED tdbplus_status bind_lateral_join(struct binder *binder,
 /* The name that PostgreSQL gives to an expression without an alias. */
 const char *bind_default_name(const struct ast *ast);
 
-/* 54011 when a clause has more expressions than there may be; comparing each with each takes time. */
+/* 54011 when a clause has more expressions than there may be: each is compared with each. */
 TDBPLUS_CHECKED tdbplus_status bind_limit_entries(struct binder *binder, uint32_t count);
 
 /* 42601 when what should be a column's number or an expression is another constant. */
