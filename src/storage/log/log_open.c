@@ -168,8 +168,13 @@ static tdbplus_status sync_tail(struct log *log, const struct log_scan_result *r
         if (!file->damaged && unproven) {
             uint64_t from = result->proven > file->first_lsn ? result->proven : file->first_lsn;
             uint64_t to = result->end < file->end_lsn ? result->end : file->end_lsn;
-            TRY(env_rewrite(log->env, file->file, log_file_offset(file, from),
-                            log_file_offset(file, to), log->alloc, err));
+            uint64_t begin = log_file_offset(file, from);
+            uint64_t end = log_file_offset(file, to);
+            // What lies below the position that is needed may be cut off: nobody reads it.
+            end = end < file->size ? end : file->size;
+            if (begin < end) {
+                TRY(env_rewrite(log->env, file->file, begin, end, log->alloc, err));
+            }
             TRY(env_sync(log->env, file->file, err));
         }
         if (file->file != NULL && !ahead) {
