@@ -87,7 +87,7 @@ struct bench_worker {
     double cpu; /* Seconds of processor time. */
     char kind;
     pthread_barrier_t *start;
-    uint32_t *samples; /* Nanoseconds of some operations. */
+    uint64_t *samples; /* Nanoseconds of some operations. */
     size_t sample_count;
 };
 

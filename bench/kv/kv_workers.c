@@ -204,20 +204,20 @@ void bench_end_sample(struct bench_worker *worker, double begin)
 {
     if (begin > 0 && worker->sample_count < SAMPLE_COUNT) {
         double ns = (bench_now() - begin) * 1e9;
-        worker->samples[worker->sample_count++] = ns > 4e9 ? UINT32_MAX : (uint32_t)ns;
+        worker->samples[worker->sample_count++] = (uint64_t)ns;
     }
 }
 
 static int compare_samples(const void *left, const void *right)
 {
-    uint32_t a = *(const uint32_t *)left;
-    uint32_t b = *(const uint32_t *)right;
+    uint64_t a = *(const uint64_t *)left;
+    uint64_t b = *(const uint64_t *)right;
     return a < b ? -1 : a > b ? 1 : 0;
 }
 
 static double percentile_us(const struct bench_worker *workers, uint32_t count)
 {
-    uint32_t *all = kv_memory(SAMPLE_COUNT * count, sizeof *all);
+    uint64_t *all = kv_memory(SAMPLE_COUNT * count, sizeof *all);
     size_t total = 0;
     for (uint32_t i = 0; i < count; i++) {
         memcpy(all + total, workers[i].samples, workers[i].sample_count * sizeof *all);
@@ -225,7 +225,7 @@ static double percentile_us(const struct bench_worker *workers, uint32_t count)
     }
     qsort(all, total, sizeof *all, compare_samples);
     // Of fewer than a hundred it is the longest.
-    double result = total == 0 ? 0 : all[total - total / 100 - 1] / 1000.0;
+    double result = total == 0 ? 0 : (double)all[total - total / 100 - 1] / 1000.0;
     free(all);
     return result;
 }
@@ -258,7 +258,7 @@ struct bench_result *bench_run_case(void *db, const char *name, const char *suff
         workers[i].operations = pattern->operations / count;
         workers[i].random = pattern->random + i * 1000003;
         workers[i].start = &start;
-        workers[i].samples = kv_memory(SAMPLE_COUNT, sizeof(uint32_t));
+        workers[i].samples = kv_memory(SAMPLE_COUNT, sizeof(uint64_t));
         if (pthread_create(&threads[i], NULL, worker_main, &workers[i]) != 0) {
             kv_fail("threads", name, strerror(errno));
         }
