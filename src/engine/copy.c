@@ -57,18 +57,16 @@ static tdbplus_status check_open(const tdbplus_result *result, struct err *err)
     return TDBPLUS_OK;
 }
 
-static tdbplus_status put_work(void *arg, const struct call *call)
+tdbplus_status result_copy_put(tdbplus_result *result, struct span bytes, const struct call *call)
 {
-    const struct copy_args *args = arg;
-    tdbplus_result *result = args->result;
     TRY(check_open(result, call->err));
     if (result->at == UINT32_MAX) {
         return TDBPLUS_OK; // Past the end marker.
     }
-    if (args->data == NULL && args->size > 0) {
-        return err_set(call->err, TDBPLUS_E_INVALID, "copy: %zu bytes at NULL", args->size);
+    if (bytes.data == NULL && bytes.size > 0) {
+        return err_set(call->err, TDBPLUS_E_INVALID, "copy: %zu bytes at NULL", bytes.size);
     }
-    if (!sql_cursor_put(result->cursor, args->data, args->size)) {
+    if (!sql_cursor_put(result->cursor, bytes.data, bytes.size)) {
         return give_up(result, err_set(call->err, TDBPLUS_E_NOMEM,
                                        "the rows handed over do not fit the memory limit"));
     }
@@ -78,6 +76,13 @@ static tdbplus_status put_work(void *arg, const struct call *call)
         return TDBPLUS_OK;
     }
     return status == TDBPLUS_PENDING ? TDBPLUS_OK : give_up(result, status);
+}
+
+static tdbplus_status put_work(void *arg, const struct call *call)
+{
+    const struct copy_args *args = arg;
+    struct span bytes = {.data = args->data, .size = args->size};
+    return result_copy_put(args->result, bytes, call);
 }
 
 tdbplus_status tdbplus_copy_put(tdbplus_result *result, const void *data, size_t size,
@@ -102,18 +107,22 @@ static tdbplus_status finish(tdbplus_result *result, const struct call *call)
     return own == NULL ? TDBPLUS_OK : txn_commit(own, call);
 }
 
-static tdbplus_status end_work(void *arg, const struct call *call)
+tdbplus_status result_copy_end(tdbplus_result *result, const char *failure, const struct call *call)
 {
-    const struct copy_args *args = arg;
-    tdbplus_result *result = args->result;
     TRY(check_open(result, call->err));
-    if (args->failure != NULL) {
+    if (failure != NULL) {
         return give_up(result, err_set_state(call->err, TDBPLUS_E_CANCELLED, "57014",
-                                             "COPY from stdin failed: %s", args->failure));
+                                             "COPY from stdin failed: %s", failure));
     }
     sql_cursor_put_end(result->cursor);
     tdbplus_status status = result->at == UINT32_MAX ? TDBPLUS_END : run_on(result, call);
     return status == TDBPLUS_END ? finish(result, call) : give_up(result, status);
+}
+
+static tdbplus_status end_work(void *arg, const struct call *call)
+{
+    const struct copy_args *args = arg;
+    return result_copy_end(args->result, args->failure, call);
 }
 
 tdbplus_status tdbplus_copy_end(tdbplus_result *result, const char *failure, tdbplus_call *call)

@@ -103,6 +103,9 @@ tdbplus_status session_describe(tdbplus_session *session, const struct describe_
         memcpy(tag, description.tag, sizeof tag);
         TRY_OR(done, describe_prepared(session, script, args, &description, call));
         memcpy(description.tag, tag, sizeof tag);
+        if (strcmp(tag, "COPY") == 0) {
+            description.column_count = 0; // What it gives is no rows.
+        }
     }
     *description_out = description;
 done:

@@ -131,6 +131,12 @@ void result_abandon_copy(tdbplus_result *result);
 /* TDBPLUS_E_STATE while a COPY FROM STDIN of the session's transaction is open. */
 TDBPLUS_CHECKED tdbplus_status session_check_copy(const tdbplus_session *session, struct err *err);
 
+/* tdbplus_copy_put() and tdbplus_copy_end() as parts of a call that runs already. [waits] */
+TDBPLUS_CHECKED tdbplus_status result_copy_put(tdbplus_result *result, struct span bytes,
+                                               const struct call *call);
+TDBPLUS_CHECKED tdbplus_status result_copy_end(tdbplus_result *result, const char *failure,
+                                               const struct call *call);
+
 /* ---- parameters.c ---- */
 
 /* Whether the value is one of those with bytes. */

@@ -434,7 +434,9 @@ static tdbplus_status run_portal(struct connection *connection, struct wire_port
         TRY(start_portal(connection, portal, limit, call));
     }
     tdbplus_status status = TDBPLUS_END;
-    if (portal->result != NULL && portal->result->column_count > 0) {
+    if (portal->result != NULL && copy_wanted(portal->result)) {
+        TRY(copy_run(connection, portal->result, call));
+    } else if (portal->result != NULL && portal->result->column_count > 0) {
         status = query_rows(connection, portal->result, portal->formats, limit, &count, call);
     }
     if (status == TDBPLUS_OK) {

@@ -26,6 +26,7 @@ void protocol_error(struct connection *connection, const struct err *err, bool f
     put_field(out, 'M', known ? err->text : tdbplus_status_text(TDBPLUS_E_INTERNAL));
     put_field(out, 'D', err->detail);
     put_field(out, 'H', err->hint);
+    put_field(out, 'W', err->context);
     if (err->position > 0) {
         char number[16];
         (void)snprintf(number, sizeof number, "%u", err->position);

@@ -178,7 +178,9 @@ static tdbplus_status answer(struct connection *connection, tdbplus_result *resu
 {
     struct buffer *out = &connection->out;
     uint64_t count = 0;
-    if (result->column_count > 0) {
+    if (copy_wanted(result)) {
+        TRY(copy_run(connection, result, call));
+    } else if (result->column_count > 0) {
         struct sql_column columns[8];
         struct sql_column *all = columns;
         struct arena arena;
@@ -267,7 +269,16 @@ void query_simple(struct connection *connection, const char *text, const struct 
 {
     size_t size = strlen(text);
     query_leave_loop(connection, size);
-    tdbplus_status status = run_all(connection, text, size, call);
+    // COPY reads messages while the string is still at work.
+    char *copy = alloc_raw(call->alloc, size + 1);
+    tdbplus_status status = TDBPLUS_OK;
+    if (copy == NULL) {
+        status = err_set(call->err, TDBPLUS_E_NOMEM, "a statement does not fit in memory");
+    } else {
+        memcpy(copy, text, size + 1);
+        status = run_all(connection, copy, size, call);
+        alloc_free(call->alloc, copy, size + 1, 1);
+    }
     if (status == TDBPLUS_OK) {
         status = end_implicit(connection, true, call);
     }

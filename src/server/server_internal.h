@@ -231,6 +231,16 @@ TDBPLUS_CHECKED tdbplus_status query_rows(struct connection *connection, tdbplus
  * turns out long later leaves by itself (fiber_breathe()). [waits] */
 void query_leave_loop(const struct connection *connection, size_t size);
 
+/* ---- copy.c ---- */
+
+/* Whether the result is a COPY whose bytes the client sends or gets. */
+bool copy_wanted(const tdbplus_result *result);
+
+/* Carries the bytes of one, up to and without CommandComplete; the message at hand is gone then.
+ * [waits] */
+TDBPLUS_CHECKED tdbplus_status copy_run(struct connection *connection, tdbplus_result *result,
+                                        const struct call *call);
+
 /* ---- extended.c ---- */
 
 void extended_parse(struct connection *connection, struct wire_reader *reader,

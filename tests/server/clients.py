@@ -74,6 +74,24 @@ def psycopg_transactions(url):
         connection.execute("drop table psycopg_t")
 
 
+def psycopg_copy(url):
+    import psycopg
+    with psycopg.connect(url) as connection:
+        connection.execute("create table psycopg_copy (a int primary key, b text, c float8)")
+        cursor = connection.cursor()
+        with cursor.copy("copy psycopg_copy from stdin") as copy:
+            for number in range(20000):
+                copy.write_row((number, f"text {number}" if number % 7 else None, number / 4))
+        assert cursor.rowcount == 20000, cursor.rowcount
+        with cursor.copy("copy (select * from psycopg_copy where a < 3 order by a) to stdout") as copy:
+            assert [row for row in copy.rows()] == [("0", None, "0"), ("1", "text 1", "0.25"),
+                                                    ("2", "text 2", "0.5")]
+        text = "copy (select 'a\nb', 'c\"d') to stdout (format csv)"
+        with cursor.copy(text) as copy:
+            assert [bytes(row) for row in copy] == [b'"a\nb","c""d"\n']
+        connection.execute("drop table psycopg_copy")
+
+
 def psycopg_cancel(url):
     import psycopg
     with psycopg.connect(url) as connection:
@@ -135,6 +153,7 @@ def pg8000_basics(url):
 SCENARIOS = [
     ("psycopg", "values of every type", psycopg_values),
     ("psycopg", "transactions, pipelines, streams", psycopg_transactions),
+    ("psycopg", "COPY", psycopg_copy),
     ("psycopg", "cancel", psycopg_cancel),
     ("psycopg2", "basics", psycopg2_basics),
     ("asyncpg", "basics", asyncpg_basics),

@@ -377,6 +377,42 @@ def test_locks_are_waited_for(server):
     two.close()
 
 
+def test_copy(server):
+    wire = Wire(server)
+    wire.query("drop table if exists copied; create table copied (a int primary key, b text)")
+    wire.send(("Q", b"copy copied from stdin; select 1\0"))
+    messages = wire.until("G")
+    assert messages[-1][1] == struct.pack("!bhhh", 0, 2, 0, 0), messages
+    wire.send(("d", b"1\tone\n2\t"), ("d", b"two\n"), ("c", b""))
+    messages = wire.until("Z")
+    assert letters(messages) == "CTDCZ" and messages[0][1] == b"COPY 2\0", messages
+    messages = wire.query("copy copied to stdout")
+    assert letters(messages)[0] == "H" and letters(messages)[-3:] == "cCZ", letters(messages)
+    assert [body for letter, body in messages if letter == "d"] == [b"1\tone\n", b"2\ttwo\n"]
+    wire.send(("Q", b"copy copied from stdin\0"))
+    wire.until("G")
+    wire.send(("d", b"3\tthree\nfour\tx\n"), ("d", b"5\tfive\n"), ("c", b""))
+    messages = wire.until("Z")
+    assert letters(messages) == "EZ" and "line 2" in field(messages[0], "W"), messages
+    wire.send(("Q", b"copy copied from stdin\0"))
+    wire.until("G")
+    wire.send(("d", b"3\tthree\n"), ("f", b"no more\0"))
+    messages = wire.until("Z")
+    assert field(messages[0], "C") == "57014" and "no more" in field(messages[0], "M"), messages
+    assert rows(wire.query("select count(*) from copied")) == [["2"]]
+    wire.send(parse("", "copy copied from stdin (format csv)"), bind("", ""), describe("P", ""),
+              execute(), SYNC)
+    assert letters(wire.until("G")) == "12nG"
+    wire.send(("d", b"7,seven\n"), ("c", b""), SYNC)
+    assert letters(wire.until("Z"))[-2:] == "CZ"
+    wire.send(("Q", b"copy copied from stdin\0"))
+    wire.until("G")
+    wire.close()  # In the middle of it.
+    other = Wire(server)
+    assert rows(other.query("select count(*) from copied")) == [["3"]]
+    other.close()
+
+
 def test_nonsense_hangs_up(server):
     for data in (b"\0\0\0\0", b"\xff" * 8, b"GET / HTTP/1.1\r\n\r\n", struct.pack("!ii", 8, 1)):
         wire = Wire(server, login=False)

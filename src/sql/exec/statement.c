@@ -358,6 +358,12 @@ void sql_prepared_copied(const struct sql_prepared *prepared, bool *binary_out,
     }
 }
 
+char sql_prepared_copy_quote(const struct sql_prepared *prepared)
+{
+    const struct file_spec *spec = prepared->bound.copy.spec;
+    return spec != NULL && spec->format == FILE_CSV ? (char)spec->csv.quote : '\0';
+}
+
 /* ---- running ---- */
 
 /* Looking tables up again as the transaction at hand sees them: pointers of another transaction
