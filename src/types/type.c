@@ -8,6 +8,7 @@
 
 #define PRECISION_MAX      1000
 #define VARCHAR_LENGTH_MAX 10485760u /* As PostgreSQL. */
+#define SECOND_DIGITS_MAX  6u
 #define BIT_LENGTH_MAX     83886080u /* As PostgreSQL. */
 #define TYPE_NAME_SIZE     64u
 
@@ -117,6 +118,12 @@ size_t type_width(struct type type)
     return physical == PHYSICAL_FIXED ? (size_t)type.parameter * sizeof(float) : width_of[physical];
 }
 
+bool type_has_seconds(struct type type)
+{
+    return type.id == TYPE_TIME || type.id == TYPE_TIMETZ || type.id == TYPE_TIMESTAMP ||
+           type.id == TYPE_TIMESTAMPTZ || type.id == TYPE_INTERVAL;
+}
+
 bool type_equal(struct type left, struct type right)
 {
     return left.id == right.id && left.element == right.element &&
@@ -157,6 +164,9 @@ static bool scalar_valid(struct type type)
     }
     if (type.id == TYPE_BIT || type.id == TYPE_VARBIT) {
         return type.parameter <= BIT_LENGTH_MAX;
+    }
+    if (type_has_seconds(type)) {
+        return type.parameter <= SECOND_DIGITS_MAX;
     }
     return type.id == TYPE_ENUM || type.parameter == 0;
 }
@@ -202,6 +212,8 @@ void type_name(struct type type, char text[64])
     } else if (type.parameter > 0 &&
                (type.id == TYPE_BPCHAR || type.id == TYPE_BIT || type.id == TYPE_VARBIT)) {
         (void)snprintf(text, TYPE_NAME_SIZE, "%s(%u)%s", name, type.parameter, suffix);
+    } else if (type.parameter > 0 && type_has_seconds(type)) {
+        (void)snprintf(text, TYPE_NAME_SIZE, "%s(%u)%s", name, type.parameter - 1, suffix);
     } else {
         (void)snprintf(text, TYPE_NAME_SIZE, "%s%s", name, suffix);
     }

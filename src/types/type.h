@@ -77,7 +77,8 @@ struct type {
     int16_t precision;  /* TYPE_NUMERIC: digits in all, 1..1000; 0: unconstrained. */
     int16_t scale;      /* TYPE_NUMERIC: digits after the point, 0..precision. */
     uint16_t reserved;  /* 0. */
-    uint32_t parameter; /* Dimension of a vector, label list of an enum, length of varchar(n). */
+    uint32_t parameter; /* Dimension of a vector, label list of an enum, length of varchar(n); of
+                           times and intervals 1 + digits of a second that are kept, 0: all six. */
 };
 
 /* numeric(p) up to 18 digits is PHYSICAL_8 (value * 10^scale), up to 38 PHYSICAL_16, beyond that or
@@ -91,6 +92,9 @@ enum physical type_physical(struct type type);
 
 /* Bytes per value in a flat column. */
 size_t type_width(struct type type);
+/* Times, timestamps and intervals, whose seconds may have fewer digits. */
+bool type_has_seconds(struct type type);
+
 bool type_equal(struct type left, struct type right);
 
 /* The type of an array's elements; `precision`, `scale` and `parameter` of an array are theirs. */

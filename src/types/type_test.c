@@ -50,6 +50,8 @@ TEST(widths_are_those_of_the_physical_form)
         {{.id = TYPE_BPCHAR, .parameter = 7}, PHYSICAL_VIEW, 16, "bpchar(7)"},
         {{.id = TYPE_BIT, .parameter = 7}, PHYSICAL_VIEW, 16, "bit(7)"},
         {{.id = TYPE_MONEY}, PHYSICAL_8, 8, "money"},
+        {{.id = TYPE_TIMESTAMP, .parameter = 4}, PHYSICAL_8, 8, "timestamp(3)"},
+        {{.id = TYPE_INTERVAL, .parameter = 1}, PHYSICAL_16, 16, "interval(0)"},
         {{.id = TYPE_ARRAY, .element = TYPE_INET}, PHYSICAL_VIEW, 16, "inet[]"},
         {{.id = TYPE_DATEMULTIRANGE}, PHYSICAL_VIEW, 16, "datemultirange"},
     };
@@ -72,6 +74,7 @@ TEST(nonsense_types_are_not_valid)
         {.id = TYPE_DATEMULTIRANGE + 1},
         {.id = TYPE_BPCHAR, .parameter = 10485761},
         {.id = TYPE_INET, .parameter = 1},
+        {.id = TYPE_TIME, .parameter = 7},
         {.id = UINT8_MAX},
         {.id = TYPE_INT4, .element = TYPE_INT4},
         {.id = TYPE_INT4, .precision = 1},

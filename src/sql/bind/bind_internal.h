@@ -195,6 +195,11 @@ TDBPLUS_CHECKED tdbplus_status bind_find_table(struct binder *binder,
 
 /* ---- expressions: expression.c, call.c, coerce.c, subquery.c ---- */
 
+/* What f(VARIADIC array) calls, variadic.c: changes the arguments, and perhaps the name. */
+TDBPLUS_CHECKED tdbplus_status bind_variadic(struct binder *binder, const char *name,
+                                             struct expr ***arguments, uint32_t *count,
+                                             const char **name_out);
+
 TDBPLUS_CHECKED tdbplus_status bind_expression(struct binder *binder, struct bind_query *query,
                                                const struct ast *ast, struct expr **expr_out);
 /* The same, but a column stays in its stored form: for places that hand it on as it is. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sql/bind/bind_internal.h"
+#include "sql/func/json_record.h"
 
 static void print_types(struct expr **arguments, uint32_t count, char *text, size_t size)
 {
@@ -433,9 +434,12 @@ static tdbplus_status bind_plain_function(struct binder *binder, struct bind_que
             TRY(bind_expression(binder, query, ast->arguments.items[i], &arguments[i]));
         }
     }
+    if (ast->variadic && count > 0) {
+        TRY(bind_variadic(binder, name, &arguments, &count, &name));
+    }
     // int4(x) is a cast when no function takes the arguments.
     struct type type = {0};
-    if (count == 1 && func_type_find(name, NULL, 0, &type, NULL) == TDBPLUS_OK) {
+    if (count == 1 && !ast->variadic && func_type_find(name, NULL, 0, &type, NULL) == TDBPLUS_OK) {
         *expr_out = arguments[0];
         return bind_coerce(binder, expr_out, type, FUNC_CAST_EXPLICIT);
     }
@@ -450,8 +454,12 @@ tdbplus_status bind_function(struct binder *binder, struct bind_query *query,
     if (ast->name.count > 1 && strcmp(ast->name.items[0], "pg_catalog") != 0) {
         return bind_unsupported(binder, position, "a function with a schema's name");
     }
-    if (ast->variadic) {
-        return bind_unsupported(binder, position, "VARIADIC");
+    if (func_record_column(name) != NULL) {
+        tdbplus_status status = bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", position,
+                                          "could not determine row type for result of %s", name);
+        err_hint(binder->err, "Call the function in the FROM clause using a column definition "
+                              "list.");
+        return status;
     }
     bool ordered_set = ast->within_group || bind_is_ordered_set(name);
     if (ast->over == NULL && ordered_set) {

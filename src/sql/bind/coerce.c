@@ -189,7 +189,7 @@ tdbplus_status bind_type(struct binder *binder, const struct ast *ast, struct ty
     if (name->set_of || name->names.count != 1) {
         return bind_unsupported(binder, ast->position, "this type");
     }
-    if (strcmp(name->names.items[0], "interval") == 0 && name->modifiers.count > 0) {
+    if (strcmp(name->names.items[0], "interval") == 0 && name->modifiers.count == 1) {
         return bind_unsupported(binder, ast->position, "an interval with fields");
     }
     int32_t modifiers[4] = {0};

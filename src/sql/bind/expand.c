@@ -5,6 +5,7 @@
 
 #include "sql/bind/bind_internal.h"
 #include "sql/func/array_func.h"
+#include "sql/func/json_record.h"
 
 /* ---- in the select list ---- */
 
@@ -367,6 +368,67 @@ static const char *item_name(const struct ast_table_function *ast)
     return names->items[names->count - 1];
 }
 
+/* The function that gives records, which a list of columns must stand beside, or NULL. */
+static tdbplus_status find_records(struct binder *binder, const struct ast_table_function *ast,
+                                   const struct ast_function **records_out)
+{
+    const struct ast *first = ast->functions.items[0];
+    const struct ast_function *function = (const struct ast_function *)first;
+    bool gives_records = first->kind == AST_FUNCTION &&
+                         func_record_column(function->name.items[function->name.count - 1]) != NULL;
+    if (ast->definitions.count > 0 && (!gives_records || ast->functions.count > 1)) {
+        return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", ast->definitions.items[0]->position,
+                         "a column definition list is only allowed for functions returning "
+                         "\"record\"");
+    }
+    if (gives_records && ast->definitions.count == 0) {
+        return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", first->position,
+                         "a column definition list is required for functions returning "
+                         "\"record\"");
+    }
+    *records_out = gives_records ? function : NULL;
+    return TDBPLUS_OK;
+}
+
+/* json_to_recordset(document) AS x(a int, b text): a call for each column. */
+static tdbplus_status bind_records(struct binder *binder, struct bind_query *query,
+                                   const struct ast_function *call,
+                                   const struct ast_list *definitions, struct row_source *source)
+{
+    uint32_t position = call->ast.position;
+    const char *name = call->name.items[call->name.count - 1];
+    if (call->arguments.count != 1) {
+        return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42883", position,
+                         "function %s takes one document", name);
+    }
+    for (uint32_t i = 0; i < definitions->count; i++) {
+        const struct ast_column_definition *column =
+            (const struct ast_column_definition *)definitions->items[i];
+        struct type type = {0};
+        struct expr **arguments = NULL;
+        TRY(bind_type(binder, column->type, &type));
+        if (type.id == TYPE_ARRAY) {
+            return bind_unsupported(binder, column->type->position, "an array in a record");
+        }
+        TRY(bind_arguments(binder, query, call, &arguments));
+        TRY(bind_coerce(binder, &arguments[0], type_of(TYPE_JSON), FUNC_CAST_IMPLICIT));
+        struct datum key = {.type = type_of(TYPE_TEXT), .bytes = span_from_text(column->name)};
+        struct expr *array =
+            expr_call(binder->arena, func_record_column(name), func_array_of(type), 2);
+        if (array == NULL) {
+            return bind_no_memory(binder);
+        }
+        array->arguments[0] = arguments[0];
+        array->arguments[1] = expr_constant(binder->arena, &key);
+        array->position = position;
+        if (array->arguments[1] == NULL) {
+            return bind_no_memory(binder);
+        }
+        TRY(add_array(binder, source, array, column->name));
+    }
+    return TDBPLUS_OK;
+}
+
 /* Functions of FROM see the items before them, said LATERAL or not. */
 tdbplus_status bind_table_function(struct binder *binder, struct bind_query *query,
                                    const struct ast_table_function *ast, struct plan **plan_out)
@@ -374,16 +436,17 @@ tdbplus_status bind_table_function(struct binder *binder, struct bind_query *que
     if (bind_is_file_function(ast)) {
         return bind_file_function(binder, query, ast, plan_out);
     }
-    if (ast->definitions.count > 0) {
-        return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", ast->definitions.items[0]->position,
-                         "a column definition list is only allowed for functions returning "
-                         "\"record\"");
-    }
+    const struct ast_function *records = NULL;
+    TRY(find_records(binder, ast, &records));
     struct pointers ids = {0};
     struct bind_query border = {
         .outer = query, .ctes = query->ctes, .outer_ids = &ids, .clause = CLAUSE_FROM_FUNCTION};
     struct row_source source = {0};
-    TRY(bind_sources(binder, &border, &ast->functions, &source));
+    if (records != NULL) {
+        TRY(bind_records(binder, &border, records, &ast->definitions, &source));
+    } else {
+        TRY(bind_sources(binder, &border, &ast->functions, &source));
+    }
     TRY(bind_note_lateral(binder, query, &ids));
     TRY(source_plan(binder, &source, &ids, ast->ordinality, plan_out));
     // The only column of an only function that does not name it is called as the item is.

@@ -272,7 +272,7 @@ static tdbplus_status bind_keyword(struct binder *binder, const struct ast_keywo
         uint8_t type;
     } meanings[] = {
         [AST_CURRENT_DATE] = {"now", TYPE_DATE},
-        [AST_CURRENT_TIME] = {NULL, TYPE_NONE},
+        [AST_CURRENT_TIME] = {"now", TYPE_TIMETZ},
         [AST_CURRENT_TIMESTAMP] = {"now", TYPE_TIMESTAMPTZ},
         [AST_LOCALTIME] = {"now", TYPE_TIME},
         [AST_LOCALTIMESTAMP] = {"now", TYPE_TIMESTAMP},
@@ -280,13 +280,15 @@ static tdbplus_status bind_keyword(struct binder *binder, const struct ast_keywo
         [AST_CURRENT_CATALOG] = {"current_database", TYPE_TEXT},
         [AST_CURRENT_SCHEMA] = {"current_schema", TYPE_TEXT},
     };
-    if (meanings[ast->keyword_kind].func == NULL || ast->precision >= 0) {
-        return bind_unsupported(binder, ast->ast.position, "this form of the current time");
-    }
     TRY(bind_call(binder, meanings[ast->keyword_kind].func, false, NULL, 0, ast->ast.position,
                   expr_out));
-    return bind_coerce(binder, expr_out, type_of((enum type_id)meanings[ast->keyword_kind].type),
-                       FUNC_CAST_EXPLICIT);
+    struct type type = type_of((enum type_id)meanings[ast->keyword_kind].type);
+    TRY(bind_coerce(binder, expr_out, type, FUNC_CAST_EXPLICIT));
+    if (ast->precision < 0 || ast->precision > 5) {
+        return TDBPLUS_OK; // All six digits of a second.
+    }
+    type.parameter = (uint32_t)ast->precision + 1;
+    return bind_coerce(binder, expr_out, type, FUNC_CAST_EXPLICIT);
 }
 
 static tdbplus_status bind_column_ref(struct binder *binder, struct bind_query *query,

@@ -5,6 +5,9 @@
 #include "types/packed.h"
 #include "types/range.h"
 
+#define INTERVAL_ALL_FIELDS 0x7FFF /* What the grammar gives for an interval without fields. */
+#define SECOND_DIGITS       6
+
 char func_type_category(struct type type)
 {
     switch (type.id) {
@@ -59,7 +62,7 @@ struct type func_type_base(struct type type)
     struct type base = type;
     uint8_t item = type.id == TYPE_ARRAY ? type.element : type.id;
     if (item == TYPE_NUMERIC || item == TYPE_TEXT || item == TYPE_BPCHAR || item == TYPE_BIT ||
-        item == TYPE_VARBIT) {
+        item == TYPE_VARBIT || type_has_seconds(type_of((enum type_id)item))) {
         base = type_of((enum type_id)type.id);
         base.element = type.element;
     }
@@ -106,8 +109,9 @@ bool cast_find(struct type from, struct type to, enum func_cast_context context,
                                                     : &cast_array_assigned;
         return found;
     }
-    static const struct cast_line *const tables[] = {
-        table_casts, table_casts_numeric, table_casts_time, table_casts_packed, table_casts_range};
+    static const struct cast_line *const tables[] = {table_casts,       table_casts_numeric,
+                                                     table_casts_time,  table_casts_packed,
+                                                     table_casts_range, table_casts_json};
     for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
         for (const struct cast_line *line = tables[t]; line->func.name != NULL; line++) {
             if (line->from == from.id && line->to == to.id && line->context <= context) {
@@ -207,6 +211,13 @@ void func_type_name(struct type type, char text[64])
         {TYPE_TIMETZ, "time with time zone"},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (names[i].id == type.id && type.parameter > 0 && type_has_seconds(type)) {
+            // "timestamp(3) without time zone"
+            size_t word = strcspn(names[i].name, " ");
+            (void)snprintf(text, 64, "%.*s(%u)%s", (int)word, names[i].name, type.parameter - 1,
+                           names[i].name + word);
+            return;
+        }
         if (names[i].id == type.id) {
             (void)snprintf(text, 64, "%s", names[i].name);
             return;
@@ -326,6 +337,23 @@ static tdbplus_status modify_length(struct type *type, const char *name, int32_t
     return TDBPLUS_OK;
 }
 
+/* timestamp(3): digits of a second; of intervals behind the fields, which must be all. */
+static tdbplus_status modify_seconds(struct type *type, const char *name, const int32_t *modifiers,
+                                     uint32_t count, struct err *err)
+{
+    bool fields = type->id == TYPE_INTERVAL && count == 2;
+    if (count > (fields ? 2u : 1u) || (fields && modifiers[0] != INTERVAL_ALL_FIELDS)) {
+        return err_set(err, TDBPLUS_E_UNSUPPORTED, "a precision of type %s is not supported", name);
+    }
+    int32_t digits = modifiers[count - 1];
+    if (digits < 0) {
+        return err_set_state(err, TDBPLUS_E_INVALID, "22023",
+                             "%s(%d) precision must not be negative", name, digits);
+    }
+    type->parameter = digits >= SECOND_DIGITS ? 0 : (uint32_t)digits + 1;
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status modify_type(struct type *type, const char *name, const int32_t *modifiers,
                                   uint32_t count, struct err *err)
 {
@@ -367,14 +395,8 @@ static tdbplus_status modify_type(struct type *type, const char *name, const int
         type->parameter = (uint32_t)modifiers[0];
         return TDBPLUS_OK;
     }
-    bool timed = type->id == TYPE_TIME || type->id == TYPE_TIMESTAMP ||
-                 type->id == TYPE_TIMESTAMPTZ || type->id == TYPE_INTERVAL ||
-                 type->id == TYPE_TIMETZ;
-    if (timed && count == 1 && modifiers[0] == 6) {
-        return TDBPLUS_OK;
-    }
-    if (timed) {
-        return err_set(err, TDBPLUS_E_UNSUPPORTED, "a precision of type %s is not supported", name);
+    if (type_has_seconds(*type)) {
+        return modify_seconds(type, name, modifiers, count, err);
     }
     return err_set_state(err, TDBPLUS_E_SYNTAX, "42601",
                          "type modifier is not allowed for type \"%s\"", name);

@@ -26,6 +26,7 @@ extern const struct cast_line table_casts_numeric[];
 extern const struct cast_line table_casts_time[];
 extern const struct cast_line table_casts_packed[];
 extern const struct cast_line table_casts_range[];
+extern const struct cast_line table_casts_json[];
 
 /* Reading and printing text: from and to any type. */
 extern const struct func cast_from_text;
@@ -52,6 +53,9 @@ const struct func *cast_fit_find(struct type to, enum func_cast_context context)
 
 /* The same for packed types, in table_packed.c. */
 const struct func *cast_fit_packed(struct type to, enum func_cast_context context);
+
+/* Rounds seconds to the digits of the type, in table_precision.c. */
+const struct func *cast_fit_seconds(struct type to);
 
 /* From a number straight to bit(n): its lowest n bits. */
 extern const struct func cast_integer_to_bits;

@@ -57,6 +57,7 @@ extern const struct func table_bits[];
 extern const struct func table_money[];
 extern const struct func table_timetz[];
 extern const struct func table_alias[];
+extern const struct func table_precision[];
 
 /* What a name of the catalogue is called here; most are their own. */
 const char *func_alias(const char *name);

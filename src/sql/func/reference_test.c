@@ -126,6 +126,10 @@ static bool is_syntax(const char *name)
         "percentile_cont",
         "percentile_disc",
         "mode",
+        "json_to_record",
+        "json_to_recordset",
+        "jsonb_to_record",
+        "jsonb_to_recordset",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (strcmp(names[i], name) == 0) {

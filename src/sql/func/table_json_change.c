@@ -625,6 +625,10 @@ ROW_KERNEL(delete_item)
 const struct func table_json_change[] = {
     {"#>", 2, {JS, TXA}, JS, ON, at_path, "What a path leads to."},
     {"#>>", 2, {JS, TXA}, TX, ON, at_path, "What a path leads to, as text."},
+    {"jsonb_extract_path", 2, {JS, TXA}, JS, FUNC_NULLABLE, at_path, "What a path leads to."},
+    {"json_extract_path", 2, {JS, TXA}, JS, FUNC_NULLABLE, at_path, "What a path leads to."},
+    {"jsonb_extract_path_text", 2, {JS, TXA}, TX, FUNC_NULLABLE, at_path, "The same as text."},
+    {"json_extract_path_text", 2, {JS, TXA}, TX, FUNC_NULLABLE, at_path, "The same as text."},
     {"jsonb_extract_path", 2, {JS, TX}, JS, VN, extract, "What the steps lead to."},
     {"json_extract_path", 2, {JS, TX}, JS, VN, extract, "What the steps lead to."},
     {"jsonb_extract_path_text", 2, {JS, TX}, TX, VN, extract, "The same as text."},

@@ -146,6 +146,9 @@ const struct func *cast_fit_packed(struct type to, enum func_cast_context contex
     if (to.parameter == 0) {
         return NULL;
     }
+    if (type_has_seconds(to)) {
+        return cast_fit_seconds(to);
+    }
     switch (to.id) {
     case TYPE_BPCHAR:
         return explicit ? &char_cut : &char_assigned;
