@@ -162,10 +162,16 @@ static void feed_file(struct shell *shell, FILE *file)
 {
     static const char mark[] = "\xEF\xBB\xBF"; // Editors put this before UTF-8.
     static char line[LINE_SIZE];
-    while (!shell->quit && fgets(line, sizeof line, file) != NULL) {
+    // Newlines behind what is read tell where it ends, also when there are zero bytes in it.
+    while (!shell->quit && memset(line, '\n', sizeof line) != NULL &&
+           fgets(line, sizeof line, file) != NULL) {
+        size_t size = sizeof line;
+        while (size > 1 && line[size - 1] == '\n') {
+            size--;
+        }
         const bool marked = shell->line == 0 && strncmp(line, mark, strlen(mark)) == 0;
-        const char *text = marked ? line + strlen(mark) : line;
-        shell_feed(shell, text, strlen(text));
+        const size_t skipped = marked ? strlen(mark) : 0;
+        shell_feed(shell, line + skipped, size - 1 - skipped);
     }
     if (ferror(file) != 0) {
         (void)fprintf(stderr, "tdb: %s: %s\n", shell->source != NULL ? shell->source : "input",

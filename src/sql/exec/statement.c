@@ -484,6 +484,9 @@ tdbplus_status sql_cursor_open(struct sql_prepared *prepared, const struct sql_r
                                const struct call *call, struct sql_cursor **cursor_out)
 {
     if (options->parameter_count < prepared->bound.parameter_count) {
+        if (options->parameter_count == 0) {
+            return err_set_state(call->err, TDBPLUS_E_SQL, "42P02", "there is no parameter $1");
+        }
         return err_set_state(call->err, TDBPLUS_E_SQL, "08P01",
                              "the statement has %u parameters, but %u values were given",
                              prepared->bound.parameter_count, options->parameter_count);

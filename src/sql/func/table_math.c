@@ -12,6 +12,13 @@ static tdbplus_status domain_error(struct func_call *call, const char *sqlstate,
 #define POWER_STATE "2201F"
 #define LOG_STATE   "2201E"
 
+/* A result that is infinite or zero and should not be. */
+static tdbplus_status flow(struct func_call *call, double result)
+{
+    return err_set(call->err, TDBPLUS_E_RANGE, "value out of range: %s",
+                   isinf(result) ? "overflow" : "underflow");
+}
+
 KERNEL_CHECKED_UNARY(square_root, double, double, bad |= a < 0;
                      result[row] = sqrt(a),
                      domain_error(call, POWER_STATE,
@@ -23,8 +30,9 @@ KERNEL_UNARY(round_float8, double, double, rint(a))
 KERNEL_UNARY(truncate_float8, double, double, trunc(a))
 KERNEL_UNARY(sign_float8, double, double, a > 0 ? 1.0 : a < 0 ? -1.0 : 0.0)
 KERNEL_CHECKED_UNARY(exponential, double, double, result[row] = exp(a);
-                     bad |= (isinf(result[row]) && !isinf(a)) || (result[row] == 0 && !isinf(a)),
-                     kernel_out_of_range(call, "value"))
+                     if (!isinf(a) &&
+                         (isinf(result[row]) || result[row] == 0)) return flow(call, result[row]),
+                     TDBPLUS_OK)
 
 static tdbplus_status log_failed(struct func_call *call, bool zero)
 {
@@ -50,9 +58,10 @@ KERNEL_CHECKED(power_float8, double, double, double,
                if ((a == 0 && b < 0) ||
                    (a < 0 && floor(b) != b && !isnan(b))) return power_failed(call, a);
                result[row] = pow(a, b);
-               bad |= (isinf(result[row]) && !isinf(a) && !isinf(b)) ||
-                      (result[row] == 0 && a != 0 && !isinf(a) && !isinf(b)),
-               kernel_out_of_range(call, "value"))
+               if (!isinf(a) && !isinf(b) &&
+                   (isinf(result[row]) || (result[row] == 0 && a != 0))) return flow(call,
+                                                                                     result[row]),
+               TDBPLUS_OK)
 
 #define TRIGONOMETRIC(NAME, EXPRESSION, INVALID)                 \
     KERNEL_CHECKED_UNARY(NAME, double, double, bad |= (INVALID); \

@@ -198,6 +198,19 @@ static tdbplus_status to_int8(struct func_call *call)
     return to_integer(call, INT64_MIN, INT64_MAX);
 }
 
+static tdbplus_status does_not_fit(struct func_call *call, struct span number, const char *type)
+{
+    struct buffer text = {.alloc = call->arena->alloc};
+    numeric_print(number, &text);
+    buffer_put_u8(&text, 0);
+    tdbplus_status status = text.failed ? kernel_no_memory(call)
+                                        : err_set_state(call->err, TDBPLUS_E_RANGE, "22003",
+                                                        "\"%.400s\" is out of range for type %s",
+                                                        (const char *)text.data, type);
+    buffer_deinit(&text);
+    return status;
+}
+
 static tdbplus_status to_float(struct func_call *call)
 {
     bool narrow = call->result->type.id == TYPE_FLOAT4;
@@ -206,8 +219,9 @@ static tdbplus_status to_float(struct func_call *call)
         struct span number = text_argument(call, 0, row);
         struct datum value = {.type = call->result->type, .real = numeric_to_float8(number)};
         value.real = narrow ? (double)(float)value.real : value.real;
-        if (isinf(value.real) && number.data[0] <= NUMERIC_NEGATIVE) {
-            return kernel_out_of_range(call, narrow ? "real" : "double precision");
+        bool lost = isinf(value.real) || (value.real == 0 && numeric_sign(number) != 0);
+        if (lost && number.data[0] <= NUMERIC_NEGATIVE) {
+            return does_not_fit(call, number, narrow ? "real" : "double precision");
         }
         column_set(call->result, row, &value);
     }

@@ -6,6 +6,7 @@
 
 #include "sql/func/cast_internal.h"
 #include "sql/func/value_kernel.h"
+#include "sql/func/zone.h"
 #include "types/datetime.h"
 #include "types/numeric.h"
 
@@ -334,7 +335,9 @@ static tdbplus_status put_timetz(struct func_call *call, int64_t time, int32_t o
 
 static tdbplus_status time_to_timetz_row(struct func_call *call, uint32_t row, struct datum *result)
 {
-    return put_timetz(call, kernel_argument(call, 0, row).integer, 0, result);
+    int64_t now = call->context == NULL ? 0 : call->context->transaction_time_us;
+    return put_timetz(call, kernel_argument(call, 0, row).integer,
+                      tz_offset_at(zone_session(call), now), result);
 }
 
 ROW_KERNEL(time_to_timetz)
@@ -347,8 +350,9 @@ static tdbplus_status timestamptz_to_timetz_row(struct func_call *call, uint32_t
         result->is_null = true;
         return TDBPLUS_OK;
     }
-    int64_t time = timestamp % US_PER_DAY;
-    return put_timetz(call, time < 0 ? time + US_PER_DAY : time, 0, result);
+    int32_t offset = tz_offset_at(zone_session(call), timestamp);
+    int64_t time = (timestamp + offset * US_PER_SECOND) % US_PER_DAY;
+    return put_timetz(call, time < 0 ? time + US_PER_DAY : time, offset, result);
 }
 
 ROW_KERNEL(timestamptz_to_timetz)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "sql/func/value_kernel.h"
+#include "sql/func/zone.h"
 #include "types/datetime.h"
 #include "types/numeric.h"
 
@@ -97,6 +98,7 @@ static tdbplus_status moments_row(struct func_call *call, uint32_t row, struct d
     struct datum at = kernel_argument(call, 0, row);
     int64_t stop = kernel_argument(call, 1, row).integer;
     struct interval step = kernel_argument(call, 2, row).interval;
+    const struct tz *zone = at.type.id == TYPE_TIMESTAMPTZ ? zone_session(call) : NULL;
     int sign = interval_sign(&step);
     if (sign == 0) {
         return zero_step(call);
@@ -106,7 +108,7 @@ static tdbplus_status moments_row(struct func_call *call, uint32_t row, struct d
         if (!timestamp_is_finite(at.integer)) {
             break;
         }
-        TRY(timestamp_add(at.integer, &step, NULL, &at.integer, call->err));
+        TRY(timestamp_add(at.integer, &step, zone, &at.integer, call->err));
     }
     return kernel_list_result(call, items.items, items.count, result);
 }

@@ -66,14 +66,14 @@ static tdbplus_status format_interval_row(struct func_call *call, uint32_t row,
 
 static tdbplus_status read_moment_row(struct func_call *call, uint32_t row, struct datum *result)
 {
-    return time_unformat(text_argument(call, 0, row), text_argument(call, 1, row), &result->integer,
-                         call->err);
+    return time_unformat(text_argument(call, 0, row), text_argument(call, 1, row),
+                         zone_session(call), &result->integer, call->err);
 }
 
 static tdbplus_status read_date_row(struct func_call *call, uint32_t row, struct datum *result)
 {
     int64_t moment = 0;
-    TRY(time_unformat(text_argument(call, 0, row), text_argument(call, 1, row), &moment,
+    TRY(time_unformat(text_argument(call, 0, row), text_argument(call, 1, row), NULL, &moment,
                       call->err));
     result->integer = date_of_timestamp(moment);
     return TDBPLUS_OK;

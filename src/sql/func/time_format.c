@@ -1,4 +1,5 @@
 #include "sql/func/time_format.h"
+#include "types/tz.h"
 
 #include <string.h>
 #include <strings.h>
@@ -497,6 +498,7 @@ struct found {
     bool before_noon;
     bool before_christ;
     bool zone_negative;
+    bool zone_seen;
 };
 
 static tdbplus_status bad_value(struct found *found, const char *what)
@@ -660,6 +662,7 @@ static tdbplus_status take_zone(struct found *found, const struct time_piece *pi
                              "formatting field \"%s\" is only supported in to_char",
                              piece->pattern == PATTERN_ZONE ? "TZ" : "OF");
     }
+    found->zone_seen = true;
     if (piece->pattern == PATTERN_ZONE_HOUR) {
         found->zone_negative = found->rest.size > 0 && found->rest.data[0] == '-';
         int64_t hours = take_digits(found, 2, &count);
@@ -889,8 +892,8 @@ static tdbplus_status find_time(struct found *found, struct span text, int64_t *
     return good ? TDBPLUS_OK : out_of_range(found->err, text);
 }
 
-tdbplus_status time_unformat(struct span text, struct span format, int64_t *timestamp_out,
-                             struct err *err)
+tdbplus_status time_unformat(struct span text, struct span format, const struct tz *tz,
+                             int64_t *timestamp_out, struct err *err)
 {
     struct found found = {.rest = text, .err = err};
     struct time_piece piece;
@@ -915,7 +918,9 @@ tdbplus_status time_unformat(struct span text, struct span format, int64_t *time
         return out_of_range(err, text);
     }
     int64_t zone = found.zone_negative ? -found.zone_seconds : found.zone_seconds;
-    int64_t timestamp = day * US_PER_DAY + time - zone * US_PER_SECOND;
+    int64_t local = day * US_PER_DAY + time;
+    zone = found.zone_seen ? zone : tz_offset_of_local(tz, local);
+    int64_t timestamp = local - zone * US_PER_SECOND;
     if (!timestamp_in_range(timestamp)) {
         return out_of_range(err, text);
     }

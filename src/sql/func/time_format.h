@@ -74,10 +74,11 @@ TDBPLUS_CHECKED tdbplus_status time_format(const struct time_parts *parts, struc
                                            struct buffer *out, struct err *err);
 
 /*
- * Reads a text by a template into a timestamp (microseconds since 1970, UTC if the template has no
- * zone).
+ * Reads a text by a template into a timestamp (microseconds since 1970, in the
+ * zone `tz`, or UTC if that is NULL, when the template has none).
  *
  *   TDBPLUS_E_SQL    22007 the text does not fit, 22008 a field is out of range
  */
 TDBPLUS_CHECKED tdbplus_status time_unformat(struct span text, struct span format,
-                                             int64_t *timestamp_out, struct err *err);
+                                             const struct tz *tz, int64_t *timestamp_out,
+                                             struct err *err);

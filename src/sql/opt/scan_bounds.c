@@ -132,9 +132,9 @@ static bool width_of(const struct plan_bound *lower, const struct plan_bound *up
 {
     const struct expr *from = lower->values[lower->value_count - 1];
     const struct expr *to = upper->values[upper->value_count - 1];
-    bool integers = from->type.id == to->type.id &&
-                    (from->type.id == TYPE_INT2 || from->type.id == TYPE_INT4 ||
-                     from->type.id == TYPE_INT8);
+    bool integers =
+        from->type.id == to->type.id &&
+        (from->type.id == TYPE_INT2 || from->type.id == TYPE_INT4 || from->type.id == TYPE_INT8);
     if (from->kind != EXPR_CONSTANT || to->kind != EXPR_CONSTANT || !integers ||
         from->constant.is_null || to->constant.is_null) {
         return false;
