@@ -51,7 +51,7 @@ CHOICES = {
     ("to_number", 0): ["12", "-1.5", "007"], ("to_date", 0): ["2024-02-03", "03 Feb 2024"],
     ("encode", 1): ["hex", "base64", "escape"], ("decode", 1): ["hex", "escape"],
     ("decode", 0): ["616263", "00ff", ""], ("convert_from", 1): ["UTF8"], ("convert_to", 1): ["UTF8", "LATIN1"],
-    ("timezone", 0): ["UTC", "+02", "-05:30"], ("regexp_replace", 3): ["g", "i", "gi", ""],
+    ("date_trunc", 2): ["UTC"], ("timezone", 0): ["UTC", "+02", "-05:30"], ("regexp_replace", 3): ["g", "i", "gi", ""],
     ("regexp_matches", 2): ["g", "i"], ("regexp_match", 2): ["i", ""],
     ("normalize", 1): ["NFC", "NFD"], ("is_normalized", 1): ["NFC"], ("format", 0): ["%s", "x%%", "%1$s-%1$s", "[%5s]"],
     ("chr", 0): ["65", "97", "228", "8364"], ("to_hex", 0): None,

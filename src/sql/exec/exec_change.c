@@ -306,7 +306,7 @@ static tdbplus_status update_one(struct change_stage *stage, struct exec *exec,
 
 static tdbplus_status update_existing(struct change_stage *stage, struct exec *exec,
                                       const struct batch *pair, const struct datum *old,
-                                      struct arena *arena)
+                                      struct arena *arena, bool *updated_out)
 {
     const struct schema *schema = stage->schema;
     struct datum old_key[SCHEMA_KEY_COUNT_MAX];
@@ -340,8 +340,44 @@ static tdbplus_status update_existing(struct change_stage *stage, struct exec *e
     TRY(check_checks(stage, exec, &row, arena));
     read_row(row.columns, count, 0, values);
     TRY(update_one(stage, exec, old_key, values));
+    *updated_out = true;
     count_changed(stage, exec, 1);
     return keep_returned(stage, exec, row.columns, &rows);
+}
+
+/* DO UPDATE of the row `old`, or, if that is NULL, a note of the row that was inserted. A row that
+ * WHERE left alone may come again. */
+static tdbplus_status update_once(struct change_stage *stage, struct exec *exec,
+                                  const struct batch *pair, const struct datum *old,
+                                  struct arena *arena)
+{
+    const struct schema *schema = stage->schema;
+    struct column *keys = arena_array(arena, schema->key_count, sizeof *keys);
+    uint16_t number = 0;
+    struct func_rows one = {&number, 1, 1};
+    struct row_keys bytes = {0};
+    bool again = false;
+    bool updated = old == NULL;
+    if (keys == NULL) {
+        return exec_no_memory(exec);
+    }
+    for (uint32_t k = 0; k < schema->key_count; k++) {
+        keys[k] = pair->columns[schema->key_columns[k]];
+    }
+    TRY(row_keys_make(exec, keys, schema->key_count, &one, arena, &bytes));
+    if (old != NULL && key_table_find(&stage->touched, bytes.keys[0]) != KEY_NONE) {
+        tdbplus_status status =
+            err_set_state(exec->call->err, TDBPLUS_E_SQL, "21000",
+                          "ON CONFLICT DO UPDATE command cannot affect row a second time");
+        err_hint(exec->call->err,
+                 "Ensure that no rows proposed for insertion within the same command have "
+                 "duplicate constrained values.");
+        return status;
+    }
+    if (old != NULL) {
+        TRY(update_existing(stage, exec, pair, old, arena, &updated));
+    }
+    return updated ? touch(stage, exec, keys, schema->key_count, 0, arena, &again) : TDBPLUS_OK;
 }
 
 static tdbplus_status insert_one(struct change_stage *stage, struct exec *exec,
@@ -352,7 +388,6 @@ static tdbplus_status insert_one(struct change_stage *stage, struct exec *exec,
     struct batch pair = {0};
     struct batch found_row;
     bool found = false;
-    bool again = false;
     bool inserted = false;
     tdbplus_status status = TDBPLUS_OK;
     if (values == NULL) {
@@ -373,26 +408,7 @@ static tdbplus_status insert_one(struct change_stage *stage, struct exec *exec,
     }
     if (stage->plan->change.conflict == CONFLICT_UPDATE) {
         TRY_OR(done, side_by_side(stage, exec, found ? old : values, values, arena, &pair));
-        struct column *keys = arena_array(arena, schema->key_count, sizeof *keys);
-        if (keys == NULL) {
-            status = exec_no_memory(exec);
-            goto done;
-        }
-        for (uint32_t k = 0; k < schema->key_count; k++) {
-            keys[k] = pair.columns[schema->key_columns[k]];
-        }
-        TRY_OR(done, touch(stage, exec, keys, schema->key_count, 0, arena, &again));
-        if (found && again) {
-            status = err_set_state(exec->call->err, TDBPLUS_E_SQL, "21000",
-                                   "ON CONFLICT DO UPDATE command cannot affect row a second time");
-            err_hint(exec->call->err,
-                     "Ensure that no rows proposed for insertion within the same command have "
-                     "duplicate constrained values.");
-            goto done;
-        }
-        if (found) {
-            TRY_OR(done, update_existing(stage, exec, &pair, old, arena));
-        }
+        TRY_OR(done, update_once(stage, exec, &pair, found ? old : NULL, arena));
     }
 done:
     batch_deinit(&found_row);
