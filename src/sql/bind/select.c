@@ -705,16 +705,18 @@ static tdbplus_status bind_plain_select(struct binder *binder, struct bind_query
     struct plan *plan = NULL;
     query->locking = ast->locking.count > 0;
     TRY(bind_from(binder, query, &ast->from, &plan));
-    if (ast->where != NULL) {
-        struct expr *where = NULL;
-        query->clause = CLAUSE_WHERE;
-        TRY(bind_condition(binder, query, ast->where, "WHERE", &where));
-        TRY(bind_filter(binder, plan, where, &plan));
-    }
     query->clause = CLAUSE_SELECT;
     TRY(bind_window_clause(binder, query, &ast->windows));
     struct bind_targets targets = {0};
     TRY(bind_target_list(binder, query, &ast->targets, &targets));
+    if (ast->where != NULL) {
+        // After the select list, as PostgreSQL does: its mistakes are told first.
+        struct expr *where = NULL;
+        query->clause = CLAUSE_WHERE;
+        TRY(bind_condition(binder, query, ast->where, "WHERE", &where));
+        TRY(bind_filter(binder, plan, where, &plan));
+        query->clause = CLAUSE_SELECT;
+    }
     // Above a projection, nobody could give the literal another type.
     bool plain =
         ast->order.count == 0 && !ast->distinct && ast->limit == NULL && ast->offset == NULL;
