@@ -163,6 +163,7 @@ static const struct {
     {true, "1,,1\n2,\n", "22P04", "COPY t, line 2: \"2,\"", 1},
     {true, "1,,1\n\"2,,3\n", "22P04", "COPY t, line 2: \"\"2,,3\"", 1},
     {true, "1,,1\r\n2,,1\n", "22P04", "COPY t, line 2: \"2,,1\"", 1},
+    {true, "1,,1\n\"2\",,3\n\"\"\"\",,\n", "22P02", "COPY t, line 3, column a: \"\"\"", 2},
     {false, "1\t\\N\t1\n99999999999\t\\N\t1\n", "22003",
      "COPY t, line 2, column a: \"99999999999\"", 1},
     {false, "1\t\\N\t1\n2\t\\N\r\t1\n", "22P04", "COPY t, line 2: \"2\t\\N\"", 1},
@@ -259,6 +260,33 @@ TEST(values_are_those_of_the_long_way)
             check_form((struct span){.data = (const uint8_t *)form, .size = size}, types[t]);
             form += size + (form[size] == '|');
         }
+    }
+}
+
+TEST(a_zero_byte_is_no_text_wherever_it_stands)
+{
+    simd_init();
+    static const char *const cases[] = {"a@b,c,d\n", "\"a@b\",c,d\n", "a,\"x\"\"@\",d\n", "a,b,@"};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char bytes[32];
+        struct csv_layout layout = {.options = csv_options_default(FILE_CSV),
+                                    .columns = texts,
+                                    .column_count = COLUMNS,
+                                    .source = "COPY t"};
+        struct file_span source;
+        struct csv_reader *reader = NULL;
+        struct batch rows;
+        struct err err = {0};
+        size_t size = strlen(cases[i]);
+        memcpy(bytes, cases[i], size);
+        *(char *)memchr(bytes, '@', size) = '\0';
+        file_span_init(&source, (struct span){(const uint8_t *)bytes, size});
+        batch_init(&rows, &alloc_system);
+        CHECK(csv_reader_open(&source.input, &layout, &alloc_system, &reader, &err) == TDBPLUS_OK);
+        CHECK(csv_reader_next(reader, &rows, &err) == TDBPLUS_E_SYNTAX);
+        CHECK(strcmp(err.sqlstate, "22021") == 0);
+        batch_deinit(&rows);
+        csv_reader_close(reader);
     }
 }
 

@@ -535,7 +535,9 @@ static tdbplus_status loop_text(const struct column_read *read, uint32_t *row)
             read->column->validity[*row / 64] &= ~((uint64_t)1 << (*row % 64));
             continue;
         }
-        if (plain && !field->special) {
+        // Between quotes a zero byte is no mark.
+        bool zero = !unquoted && text.size > 0 && memchr(text.data, 0, text.size) != NULL;
+        if (plain && !field->special && !zero) {
             values[*row] = window_view(text);
             continue;
         }
