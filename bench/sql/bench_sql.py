@@ -1,6 +1,6 @@
 """Queries in memory, against DuckDB, SQLite and PostgreSQL 15, the answers compared.
 
-    ./dev bench sql [--rows 10M] [--scale 1] [--threads 1|2] [--cases tpch,micro,q01,top10,...]
+    ./dev bench sql [--rows 10M] [--scale 1] [--threads 1|2] [--cases tpch,micro,files,q01,...]
                     [--peers duckdb,sqlite,postgres] [--repeat 3] [--json FILE] [--keep DIR]
 
 A case's figure is the best of --repeat runs after one that warms up, until the last row is in the
@@ -21,6 +21,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+import files
 import tdb
 from peers import Postgres, Sqlite
 
@@ -318,6 +319,14 @@ def main():
         for engine in engines:
             if hasattr(engine, "close"):
                 engine.close()
+    chosen = [n for n in files.FILES if "files" in wanted or n in wanted]
+    if chosen:
+        print(f"files: threads {options.threads}", flush=True)
+        rows = min(options.rows, 2000000)
+        texts = files.make(BUILD, micro_table(rows)["facts"], rows)
+        engines = [files.Statements(Tdb(options.threads)), files.Statements(Duckdb(options.threads))]
+        run_cases(engines, {name: texts[name] for name in chosen}, options, rows, out)
+        engines[0].engine.close()
 
 
 if __name__ == "__main__":
