@@ -396,6 +396,7 @@ static tdbplus_status end_of(struct func_call *call, uint32_t row, uint32_t firs
     struct datum begin = kernel_argument(call, first, row);
     *end = kernel_argument(call, first + 1, row);
     if (end->type.id != TYPE_INTERVAL || end->is_null || begin.is_null) {
+        end->is_null = end->is_null || (end->type.id == TYPE_INTERVAL && begin.is_null);
         return TDBPLUS_OK;
     }
     struct interval distance = end->interval;

@@ -118,6 +118,9 @@ static void take_prefixes(struct span *rest, struct time_piece *piece, bool *exa
             piece->fill = false;
         } else if (begins(*rest, "FX", true)) {
             *exact_out = true;
+        } else if (begins(*rest, "TMmon", true) || begins(*rest, "TMday", true) ||
+                   begins(*rest, "TMdy", true)) {
+            piece->fill = false; // Names in a language of their own are never padded.
         } else if (!begins(*rest, "TM", true)) {
             return;
         }
