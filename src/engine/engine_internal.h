@@ -25,6 +25,8 @@ struct tdbplus_db {
 struct engine_savepoint {
     char name[64];
     struct txn_savepoint mark;
+    size_t settings_mark; /* Of a session's. */
+    uint64_t cursor_serial;
 };
 
 struct tdbplus_txn {

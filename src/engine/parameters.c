@@ -50,12 +50,14 @@ bool engine_value_has_bytes(const tdbplus_value *value)
     }
 }
 
-static tdbplus_status convert(const tdbplus_value *value, struct type type, struct arena *arena,
-                              struct datum *datum_out, struct err *err)
+static tdbplus_status convert(const struct parameter_list *parameters, uint32_t number,
+                              struct type type, struct arena *arena, struct datum *datum_out,
+                              struct err *err)
 {
+    const tdbplus_value *value = &parameters->values[number];
     if (value->type == TDBPLUS_TYPE_TEXT && !value->is_null) {
         struct span text = {.data = value->as.bytes.data, .size = value->as.bytes.size};
-        return text_parse(text, type, NULL, arena, datum_out, err);
+        return text_parse(text, type, parameters->style, arena, datum_out, err);
     }
     return engine_datum(value, type, "parameter", arena, datum_out, err);
 }
@@ -66,7 +68,7 @@ static tdbplus_status read_parameter(const struct parameter_list *parameters, ui
                                      struct err *err)
 {
     if (parameters->datums == NULL) {
-        return convert(&parameters->values[number], type, arena, datum_out, err);
+        return convert(parameters, number, type, arena, datum_out, err);
     }
     const struct datum *datum = &parameters->datums[number];
     if (!datum->is_null && (datum->type.id != type.id || datum->type.element != type.element)) {

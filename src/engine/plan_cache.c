@@ -26,6 +26,31 @@ void plan_cache_deinit(struct plan_cache *cache)
     }
 }
 
+struct plan_entry *plan_entry_make(struct sql_script *script, struct sql_prepared *prepared,
+                                   const struct alloc *alloc)
+{
+    struct plan_entry *entry = alloc_array(alloc, sizeof *entry, 1);
+    if (entry != NULL) {
+        entry->alloc = alloc;
+        entry->script = script;
+        entry->prepared = prepared;
+        atomic_init(&entry->busy, true);
+        atomic_init(&entry->refs, 1);
+    }
+    return entry;
+}
+
+struct plan_entry *plan_entry_share(struct plan_entry *entry)
+{
+    atomic_fetch_add_explicit(&entry->refs, 1, memory_order_relaxed);
+    return entry;
+}
+
+void plan_entry_release(struct plan_entry *entry)
+{
+    let_go(entry);
+}
+
 void plan_release(struct plan_entry *entry)
 {
     if (entry != NULL) {

@@ -29,6 +29,7 @@ struct parameter_list {
     const tdbplus_value *values;
     const struct datum *datums; /* If set, instead of `values`. */
     uint32_t count;
+    const struct text_style *style; /* How texts are read; NULL: defaults. */
 };
 
 struct plan_entry {
@@ -71,6 +72,14 @@ struct plan_entry *plan_cache_add(struct plan_cache *cache, struct span text,
                                   const struct parameter_list *parameters,
                                   struct sql_script *script, struct sql_prepared *prepared,
                                   const struct alloc *alloc);
+
+/* An entry of no cache that owns both, in use; NULL: memory is out, and they are the caller's. */
+struct plan_entry *plan_entry_make(struct sql_script *script, struct sql_prepared *prepared,
+                                   const struct alloc *alloc);
+
+/* Holds on to an entry, and lets go of it. NULL is fine for the latter. */
+struct plan_entry *plan_entry_share(struct plan_entry *entry);
+void plan_entry_release(struct plan_entry *entry);
 
 /* The newest use of the statement without asking whether it is valid, not marked; NULL as above. */
 struct plan_entry *plan_cache_peek(const struct plan_cache *cache, struct span text,

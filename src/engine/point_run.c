@@ -143,9 +143,9 @@ static bool change_row(struct point_job *job, tdbplus_status *status_out)
         }
         *status_out = txn_end_statement(txn, call);
     } else {
-        static const struct txn_options options = {.durability = -1};
         struct store *store = job->session->db->store;
-        if (txn_begin(store, &options, call->alloc, &txn, call->err) != TDBPLUS_OK) {
+        if (txn_begin(store, &job->session->state->txn, call->alloc, &txn, call->err) !=
+            TDBPLUS_OK) {
             return false;
         }
         bool good = txn_object_by_id(txn, job->object->id) == job->object &&
@@ -192,9 +192,10 @@ bool point_run(const struct execute_args *args, const struct call *call, tdbplus
     struct span text = {.data = (const uint8_t *)args->sql, .size = args->size};
     struct point_job job = {
         .session = session,
-        .plan = session->failed || session->result_open != NULL
-                    ? NULL
-                    : plan_cache_peek(&session->plans, text, &args->parameters),
+        .plan =
+            session->failed || session->result_open != NULL || session->state->idle_timeout_us != 0
+                ? NULL
+                : plan_cache_peek(&session->plans, text, &args->parameters),
         .call = call,
     };
     if (job.plan == NULL || job.plan->point.kind == POINT_NONE) {
@@ -206,6 +207,7 @@ bool point_run(const struct execute_args *args, const struct call *call, tdbplus
         catalog = catalog_acquire(store);
         job.object = catalog_by_id(catalog, job.plan->point.object_id);
     } else if (txn_statement(session->txn, call->err) == TDBPLUS_OK) {
+        session->used = true;
         job.object = txn_object_by_id(session->txn, job.plan->point.object_id);
     }
     bool done = job.object != NULL && job.object->revision == job.plan->point.revision &&

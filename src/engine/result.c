@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/assert.h"
 #include "engine/session.h"
 #include "types/text.h"
 
@@ -20,6 +21,7 @@ tdbplus_status result_create(tdbplus_session *session, const char *tag, tdbplus_
         return no_memory(err);
     }
     result->db = db;
+    result->state = session_state_share(session->state);
     result->status = TDBPLUS_END;
     (void)memccpy(result->tag, tag, 0, sizeof result->tag - 1);
     arena_init(&result->arena, alloc, 1024);
@@ -111,6 +113,9 @@ void tdbplus_result_close(tdbplus_result *result)
 
 void result_destroy(tdbplus_result *result)
 {
+    if (result == NULL) {
+        return;
+    }
     if (result->is_point && result->plan == NULL) {
         result->script = NULL; // The plan's, as what is prepared.
         result->prepared = NULL;
@@ -121,6 +126,7 @@ void result_destroy(tdbplus_result *result)
     list_deinit(&result->held);
     arena_deinit(&result->row_arena);
     arena_deinit(&result->arena);
+    session_state_release(result->state);
     alloc_free(store_alloc(result->db->store), result, 1, sizeof *result);
 }
 
@@ -131,6 +137,10 @@ static void lend_limits(tdbplus_result *result, const struct call *call)
 {
     result->call.cancel = call->cancel;
     result->call.deadline_us = call->deadline_us;
+    if (result->deadline_us != 0 &&
+        (call->deadline_us == 0 || result->deadline_us < call->deadline_us)) {
+        result->call.deadline_us = result->deadline_us;
+    }
     result->call.progress = call->progress;
     result->call.progress_ctx = call->progress_ctx;
 }
@@ -169,15 +179,15 @@ static bool copy_bytes(struct column *column, struct arena *arena)
     return true;
 }
 
-/* Adds a copy of the batch's live rows, which depends on nothing, to the held ones. */
-static tdbplus_status hold_batch(tdbplus_result *result, const struct batch *batch, struct err *err)
+tdbplus_status result_keep_batch(struct list *batches, const struct batch *batch,
+                                 const struct call *call)
 {
     uint32_t count = batch_live_count(batch);
     if (count == 0 || batch->column_count == 0) {
         return TDBPLUS_OK;
     }
     struct batch copy;
-    batch_init(&copy, result->call.alloc);
+    batch_init(&copy, call->alloc);
     copy.columns = arena_array(&copy.arena, batch->column_count, sizeof *copy.columns);
     bool good = copy.columns != NULL;
     for (uint32_t i = 0; good && i < batch->column_count; i++) {
@@ -187,11 +197,17 @@ static tdbplus_status hold_batch(tdbplus_result *result, const struct batch *bat
     }
     copy.column_count = batch->column_count;
     copy.row_count = count;
-    if (!good || list_push(&result->held, &copy) == NULL) {
+    if (!good || list_push(batches, &copy) == NULL) {
         batch_deinit(&copy);
-        return no_memory(err);
+        return no_memory(call->err);
     }
     return TDBPLUS_OK;
+}
+
+static tdbplus_status hold_batch(tdbplus_result *result, const struct batch *batch, struct err *err)
+{
+    struct call call = {.alloc = result->call.alloc, .err = err};
+    return result_keep_batch(&result->held, batch, &call);
 }
 
 static tdbplus_status hold_rest(tdbplus_result *result, const struct call *call)
@@ -245,6 +261,78 @@ static tdbplus_copy describe_copy(const struct sql_prepared *prepared)
     return copy;
 }
 
+tdbplus_status result_describe_as(tdbplus_result *result, const tdbplus_result *other,
+                                  struct err *err)
+{
+    uint32_t count = other->column_count;
+    struct arena *arena = &result->arena;
+    result->columns = arena_array(arena, (size_t)count + 1, sizeof *result->columns);
+    result->types = arena_array(arena, (size_t)count + 1, sizeof *result->types);
+    result->values = arena_array(arena, (size_t)count + 1, sizeof *result->values);
+    if (result->columns == NULL || result->types == NULL || result->values == NULL) {
+        return no_memory(err);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        result->types[i] = other->types[i];
+        result->columns[i] = other->columns[i];
+        result->columns[i].name = arena_text(arena, span_from_text(other->columns[i].name));
+        if (result->columns[i].name == NULL) {
+            return no_memory(err);
+        }
+    }
+    result->column_count = count;
+    return TDBPLUS_OK;
+}
+
+/* One batch of texts, kept with the held ones. */
+static bool fill_batch(tdbplus_result *result, const struct text_cell *cells, uint32_t count)
+{
+    uint32_t columns = result->column_count;
+    struct batch batch;
+    batch_init(&batch, result->call.alloc);
+    batch.columns = arena_array(&batch.arena, columns, sizeof *batch.columns);
+    bool good = batch.columns != NULL;
+    for (uint32_t c = 0; good && c < columns; c++) {
+        good = column_make(&batch.columns[c], type_of(TYPE_TEXT), count, true, &batch.arena);
+        for (uint32_t r = 0; good && r < count; r++) {
+            const char *text = cells[(size_t)r * columns + c].text;
+            struct datum value = {.type = type_of(TYPE_TEXT), .is_null = text == NULL};
+            value.bytes = text == NULL ? (struct span){0} : span_from_text(text);
+            column_set(&batch.columns[c], r, &value);
+        }
+    }
+    batch.column_count = columns;
+    batch.row_count = count;
+    good = good && list_push(&result->held, &batch) != NULL;
+    if (!good) {
+        batch_deinit(&batch);
+    }
+    return good;
+}
+
+tdbplus_status result_fill_text(tdbplus_result *result, const char *const *names,
+                                uint32_t column_count, const struct text_cell *cells,
+                                uint32_t row_count, struct err *err)
+{
+    tdbplus_column columns[8];
+    struct type types[8];
+    ASSERT(column_count <= 8);
+    for (uint32_t i = 0; i < column_count; i++) {
+        types[i] = type_of(TYPE_TEXT);
+        columns[i] = (tdbplus_column){.name = names[i], .type = TDBPLUS_TYPE_TEXT};
+    }
+    tdbplus_result shape = {.columns = columns, .types = types, .column_count = column_count};
+    TRY(result_describe_as(result, &shape, err));
+    for (uint32_t at = 0; at < row_count; at += BATCH_ROW_COUNT_MAX) {
+        uint32_t count =
+            row_count - at < BATCH_ROW_COUNT_MAX ? row_count - at : BATCH_ROW_COUNT_MAX;
+        if (!fill_batch(result, cells + (size_t)at * column_count, count)) {
+            return no_memory(err);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
 tdbplus_status result_start(tdbplus_result *result, struct txn *txn, bool retry_conflicts,
                             int64_t time_us, const struct call *call)
 {
@@ -268,7 +356,12 @@ tdbplus_status result_start(tdbplus_result *result, struct txn *txn, bool retry_
     if (result->copy.direction == TDBPLUS_COPY_IN) {
         return TDBPLUS_OK;
     }
-    if (sql_statement_kind(result->script, 0) == SQL_QUERY) {
+    bool query = sql_statement_kind(result->script, 0) == SQL_QUERY;
+    if (query && result->lazy) {
+        result->status = TDBPLUS_OK;
+        return TDBPLUS_OK;
+    }
+    if (query) {
         // The first rows are made at once, so that what is wrong is known early.
         status = next_of_cursor(result, &result->batch, call);
         result->batch_ready = status == TDBPLUS_OK;
@@ -443,7 +536,7 @@ static tdbplus_status text_work(void *arg, const struct call *call)
     }
     struct buffer text;
     buffer_init(&text, result->call.alloc);
-    text_print(&datum, NULL, &text);
+    text_print(&datum, &result->state->style, &text);
     char *copy = text.failed ? NULL : arena_text(&result->row_arena, buffer_span(&text));
     size_t size = text.size;
     buffer_deinit(&text);

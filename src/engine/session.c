@@ -4,10 +4,18 @@
 
 #include <string.h>
 
-/* ---- transactions ---- */
+void session_refresh(tdbplus_session *session)
+{
+    if (session_state_apply(session->state)) {
+        plan_cache_deinit(&session->plans);
+    }
+    if (session->txn != NULL) {
+        txn_set_lock_timeout(session->txn, session->state->txn.lock_timeout_us);
+        txn_set_durability(session->txn, session->state->txn.durability);
+    }
+}
 
-static const struct txn_options options_default = {.isolation = TXN_READ_COMMITTED,
-                                                   .durability = -1};
+/* ---- transactions ---- */
 
 static tdbplus_status begin(tdbplus_session *session, const struct txn_options *options,
                             const struct call *call)
@@ -16,6 +24,8 @@ static tdbplus_status begin(tdbplus_session *session, const struct txn_options *
     TRY(txn_begin(session->db->store, options, call->alloc, &session->txn, call->err));
     session->options = *options;
     session->failed = false;
+    session->used = false;
+    session->deferrable = false;
     session->begin_time_us = (int64_t)env_clock_wall_us(store_env(store));
     session->savepoints.count = 0;
     return TDBPLUS_OK;
@@ -26,10 +36,13 @@ static void roll_back(tdbplus_session *session)
     if (session->result_open != NULL) {
         result_abandon(session->result_open);
     }
+    session_close_cursors(session, false);
     txn_abort(session->txn);
     session->txn = NULL;
     session->failed = false;
     session->savepoints.count = 0;
+    settings_rollback(&session->state->settings, 0);
+    session_refresh(session);
 }
 
 /* Isolation and access, as BEGIN has them. */
@@ -69,11 +82,45 @@ static tdbplus_status begin_block(tdbplus_session *session, const struct ast_tra
     if (session->txn != NULL) {
         return TDBPLUS_OK; // PostgreSQL warns and goes on.
     }
-    struct txn_options options = options_default;
+    struct txn_options options = session->state->txn;
+    bool deferrable = session->state->deferrable;
     for (uint32_t i = 0; i < ast->options.count; i++) {
+        const struct ast_option *option = (const struct ast_option *)ast->options.items[i];
+        const struct ast_constant *value = (const struct ast_constant *)option->value;
+        if (option->ast.kind == AST_OPTION && value != NULL && value->ast.kind == AST_CONSTANT &&
+            strcmp(option->name, "transaction_deferrable") == 0) {
+            deferrable = value->integer != 0;
+            continue;
+        }
         TRY(read_option(ast->options.items[i], &options, call->err));
     }
-    return begin(session, &options, call);
+    TRY(begin(session, &options, call));
+    session->deferrable = deferrable;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status commit_block(tdbplus_session *session, const struct call *call)
+{
+    tdbplus_status status = session_hold_cursors(session, call);
+    if (status != TDBPLUS_OK) {
+        roll_back(session);
+        return status;
+    }
+    session_close_cursors(session, false);
+    if (session->result_open != NULL) {
+        result_hold(session->result_open, call);
+    }
+    struct txn *txn = session->txn;
+    session->txn = NULL;
+    session->savepoints.count = 0;
+    status = txn_commit(txn, call);
+    if (status == TDBPLUS_OK) {
+        settings_commit(&session->state->settings);
+    } else {
+        settings_rollback(&session->state->settings, 0);
+    }
+    session_refresh(session);
+    return status;
 }
 
 /* COMMIT and ROLLBACK; the tag tells what came of it. */
@@ -91,13 +138,7 @@ static tdbplus_status end_block(tdbplus_session *session, const struct ast_trans
     }
     tdbplus_status status = TDBPLUS_OK;
     if (commit) {
-        if (session->result_open != NULL) {
-            result_hold(session->result_open, call);
-        }
-        struct txn *txn = session->txn;
-        session->txn = NULL;
-        session->savepoints.count = 0;
-        status = txn_commit(txn, call);
+        status = commit_block(session, call);
     } else {
         roll_back(session);
     }
@@ -122,7 +163,9 @@ static size_t find_savepoint(const tdbplus_session *session, const char *name)
 
 static tdbplus_status set_savepoint(tdbplus_session *session, const char *name, struct err *err)
 {
-    struct engine_savepoint savepoint = {.mark = txn_savepoint_set(session->txn)};
+    struct engine_savepoint savepoint = {.mark = txn_savepoint_set(session->txn),
+                                         .settings_mark = settings_mark(&session->state->settings),
+                                         .cursor_serial = session->cursor_serial};
     (void)memccpy(savepoint.name, name, 0, sizeof savepoint.name - 1);
     if (list_push(&session->savepoints, &savepoint) == NULL) {
         return err_set(err, TDBPLUS_E_NOMEM, "a savepoint does not fit in memory");
@@ -159,7 +202,10 @@ static tdbplus_status use_savepoint(tdbplus_session *session, const struct ast_t
         result_hold(session->result_open, call);
     }
     const struct engine_savepoint *savepoint = list_at(&session->savepoints, count - 1);
+    session_close_cursors_since(session, savepoint->cursor_serial);
     txn_savepoint_rollback(session->txn, savepoint->mark);
+    settings_rollback(&session->state->settings, savepoint->settings_mark);
+    session_refresh(session);
     session->savepoints.count = count;
     session->failed = false;
     return TDBPLUS_OK;
@@ -201,7 +247,15 @@ static tdbplus_status prepare(const struct execute_args *args, tdbplus_result *r
             return TDBPLUS_OK;
         }
         TRY(sql_script_create(text, call->alloc, &result->script, call->err));
-        sql_script_use(result->script, &args->session->settings);
+        sql_script_use(result->script, &args->session->state->sql);
+    }
+    if (sql_statement_ast(result->script, 0)->kind == AST_EXECUTE) {
+        struct execute_room room = {.session = args->session,
+                                    .txn = txn,
+                                    .arena = &result->arena,
+                                    .time_us = args->session->begin_time_us,
+                                    .call = call};
+        return session_run_named(&room, result);
     }
     TRY(result_prepare(result, txn, &args->parameters, call));
     result_keep_plan(result, plans, text, &args->parameters);
@@ -213,8 +267,8 @@ static tdbplus_status run_alone(const struct execute_args *args, tdbplus_result 
                                 uint8_t kind, const struct call *call)
 {
     struct store *store = args->session->db->store;
-    struct txn_options options = options_default;
-    options.read_only = kind == SQL_QUERY || kind == SQL_EXPLAIN;
+    struct txn_options options = args->session->state->txn;
+    options.read_only = options.read_only || kind == SQL_QUERY || kind == SQL_EXPLAIN;
     tdbplus_status status = TDBPLUS_E_CONFLICT;
     for (uint32_t i = 0; status == TDBPLUS_E_CONFLICT && i < ENGINE_RETRY_COUNT_MAX; i++) {
         err_clear(call->err);
@@ -236,9 +290,19 @@ static tdbplus_status run_alone(const struct execute_args *args, tdbplus_result 
             status = txn_commit(txn, call);
             txn = NULL;
         }
+        if (status == TDBPLUS_OK) {
+            settings_commit(&args->session->state->settings);
+        }
         if (status != TDBPLUS_OK) {
+            settings_rollback(&args->session->state->settings, 0);
             result_stop(result);
             txn_abort(txn);
+        }
+        if (status == TDBPLUS_E_READ_ONLY && options.read_only &&
+            !args->session->state->txn.read_only) {
+            // A subquery locks rows, or a function writes.
+            options.read_only = false;
+            status = TDBPLUS_E_CONFLICT;
         }
     }
     return status;
@@ -257,6 +321,7 @@ static tdbplus_status run_in_block(const struct execute_args *args, tdbplus_resu
     if (session->result_open != NULL) {
         result_hold(session->result_open, call);
     }
+    session->used = true;
     TRY(txn_statement(session->txn, call->err));
     TRY(prepare(args, result, session->txn, call));
     bool retry = session->options.isolation == TXN_READ_COMMITTED;
@@ -266,6 +331,31 @@ static tdbplus_status run_in_block(const struct execute_args *args, tdbplus_resu
         session->result_open = result;
     }
     return TDBPLUS_OK;
+}
+
+static tdbplus_status run_about_session(tdbplus_session *session, const struct ast *ast,
+                                        tdbplus_result *result, const struct call *call)
+{
+    switch ((int)ast->kind) {
+    case AST_SET:
+        return session_set(session, ast, call->err);
+    case AST_SHOW:
+        return session_show(session, ast, result, call->err);
+    case AST_DISCARD:
+        return session_discard(session, ast, call->err);
+    case AST_PREPARE:
+        return session_prepare(session, result, call);
+    case AST_DEALLOCATE:
+        return session_deallocate(session, ast, call->err);
+    case AST_DECLARE_CURSOR:
+        return session_declare(session, result, call);
+    case AST_FETCH:
+        return session_fetch(session, result, call);
+    case AST_CLOSE_CURSOR:
+        return session_close(session, ast, call->err);
+    default:
+        return err_set(call->err, TDBPLUS_E_UNSUPPORTED, "%s is not supported", result->tag);
+    }
 }
 
 static tdbplus_status run_script(const struct execute_args *args, tdbplus_result *result,
@@ -279,7 +369,7 @@ static tdbplus_status run_script(const struct execute_args *args, tdbplus_result
                                     : run_in_block(args, result, call);
     }
     TRY(sql_script_create(text, call->alloc, &result->script, call->err));
-    sql_script_use(result->script, &session->settings);
+    sql_script_use(result->script, &session->state->sql);
     uint32_t count = sql_script_count(result->script);
     if (count == 0) {
         return TDBPLUS_OK;
@@ -304,12 +394,11 @@ static tdbplus_status run_script(const struct execute_args *args, tdbplus_result
         (void)memccpy(result->tag, tag, 0, sizeof result->tag - 1);
         return TDBPLUS_OK;
     }
-    if (kind == SQL_SESSION && ast->kind == AST_SET && !session->failed) {
+    if (kind == SQL_SESSION && ast->kind == AST_EXECUTE) {
+        kind = session_statement_kind(session, ast);
+    } else if (kind == SQL_SESSION && !session->failed) {
         (void)memccpy(result->tag, tag, 0, sizeof result->tag - 1);
-        return session_set(session, ast, call->err);
-    }
-    if (kind == SQL_SESSION && !session->failed) {
-        return err_set(call->err, TDBPLUS_E_UNSUPPORTED, "%s is not supported", tag);
+        return run_about_session(session, ast, result, call);
     }
     return session->txn == NULL ? run_alone(args, result, kind, call)
                                 : run_in_block(args, result, call);
@@ -354,6 +443,57 @@ static tdbplus_status keep_parameters(struct execute_args *args, struct arena *a
     return TDBPLUS_OK;
 }
 
+/* The statement's deadline is the caller's or that of statement_timeout. */
+static uint64_t deadline_of(const tdbplus_session *session, const struct call *call)
+{
+    uint64_t timeout = session->state->statement_timeout_us;
+    if (timeout == 0) {
+        return 0;
+    }
+    uint64_t deadline = env_clock_mono_us(store_env(session->db->store)) + timeout;
+    return call->deadline_us != 0 && call->deadline_us < deadline ? 0 : deadline;
+}
+
+/* idle_in_transaction_session_timeout: a transaction that was left alone for too long is gone. */
+static tdbplus_status check_idle(tdbplus_session *session, struct err *err)
+{
+    const struct env *env = store_env(session->db->store);
+    if (session->txn == NULL || session->state->idle_timeout_us == 0 ||
+        env_clock_mono_us(env) - session->idle_since_us <= session->state->idle_timeout_us) {
+        return TDBPLUS_OK;
+    }
+    roll_back(session);
+    return err_set_state(err, TDBPLUS_E_STATE, "25P03",
+                         "the transaction was rolled back by idle_in_transaction_session_timeout");
+}
+
+static void note_idle(tdbplus_session *session)
+{
+    if (session->txn != NULL && session->state->idle_timeout_us != 0) {
+        session->idle_since_us = env_clock_mono_us(store_env(session->db->store));
+    }
+}
+
+/* Runs what is not of one row. */
+static tdbplus_status run(struct execute_args *args, tdbplus_result *result,
+                          const struct call *call)
+{
+    struct call limited = *call;
+    result->deadline_us = deadline_of(args->session, call);
+    if (result->deadline_us != 0) {
+        limited.deadline_us = result->deadline_us;
+    }
+    TRY(check_idle(args->session, call->err));
+    TRY(keep_parameters(args, &result->arena, call->err));
+    tdbplus_status status = run_script(args, result, &limited);
+    if (status == TDBPLUS_E_TIMEOUT && result->deadline_us != 0) {
+        err_clear(call->err);
+        status = err_set_state(call->err, status, "57014",
+                               "canceling statement due to statement timeout");
+    }
+    return status;
+}
+
 tdbplus_status session_execute(const struct execute_args *given, const struct call *call)
 {
     struct execute_args args = *given;
@@ -361,6 +501,7 @@ tdbplus_status session_execute(const struct execute_args *given, const struct ca
     if (args.result_out == NULL || (args.sql == NULL && args.size > 0)) {
         return err_set(call->err, TDBPLUS_E_INVALID, "execute: no text, or no place for a result");
     }
+    args.parameters.style = &session->state->style;
     args.size = split_statement(args.sql, args.size);
     if (args.consumed_out != NULL) {
         *args.consumed_out = args.size;
@@ -372,11 +513,9 @@ tdbplus_status session_execute(const struct execute_args *given, const struct ca
     }
     status = result_create(session, "", &result, call->err);
     if (status == TDBPLUS_OK) {
-        status = keep_parameters(&args, &result->arena, call->err);
+        status = run(&args, result, call);
     }
-    if (status == TDBPLUS_OK) {
-        status = run_script(&args, result, call);
-    }
+    note_idle(session);
     if (status != TDBPLUS_OK) {
         tdbplus_result_close(result);
         session->failed = session->txn != NULL;
@@ -420,10 +559,18 @@ static tdbplus_status open_work(void *arg, const struct call *call)
         return err_set(call->err, TDBPLUS_E_NOMEM, "a session does not fit in memory");
     }
     session->db = args->db;
-    session->settings.thread_count = args->db->thread_count;
-    session->options = options_default;
+    tdbplus_status status =
+        session_state_create(store_env(args->db->store), &args->db->host, args->db->thread_count,
+                             &session->state, call->err);
+    if (status != TDBPLUS_OK) {
+        alloc_free(&args->db->host, session, 1, sizeof *session);
+        return status;
+    }
+    session->state->session = session;
+    session->options = session->state->txn;
     buffer_init(&session->key, store_alloc(args->db->store));
     list_init(&session->savepoints, &args->db->host, sizeof(struct engine_savepoint));
+    session_init_statements(session);
     *args->session_out = session;
     return TDBPLUS_OK;
 }
@@ -441,9 +588,15 @@ void tdbplus_session_close(tdbplus_session *session)
         return;
     }
     roll_back(session);
+    session_close_cursors(session, true);
+    session_forget_statements(session);
+    list_deinit(&session->cursors);
+    list_deinit(&session->statements);
     plan_cache_deinit(&session->plans);
     buffer_deinit(&session->key);
     list_deinit(&session->savepoints);
+    session->state->session = NULL;
+    session_state_release(session->state);
     alloc_free(&session->db->host, session, 1, sizeof *session);
 }
 

@@ -4,6 +4,7 @@
 
 #include "engine/engine_internal.h"
 #include "engine/plan_cache.h"
+#include "engine/session_state.h"
 #include "sql/exec/statement.h"
 
 #define SESSION_PARAMETER_COUNT_MAX 65535u
@@ -13,8 +14,14 @@ struct tdbplus_session {
     struct txn *txn; /* NULL: none open. */
     struct txn_options options;
     bool failed; /* The open transaction can only be rolled back. */
+    bool used;   /* A statement was run in it. */
+    bool deferrable;
     int64_t begin_time_us;
-    struct sql_settings settings;
+    uint64_t idle_since_us; /* On the monotonic clock, within a transaction. */
+    struct session_state *state;
+    struct list statements; /* Of PREPARE. */
+    struct list cursors;    /* Of DECLARE. */
+    uint64_t cursor_serial;
     struct list savepoints; /* struct engine_savepoint. */
     struct plan_cache plans;
     struct buffer key;           /* Scratch of point_run(). */
@@ -28,13 +35,16 @@ struct tdbplus_session {
  */
 struct tdbplus_result {
     tdbplus_db *db;
-    tdbplus_session *session; /* NULL: needs it no more. */
-    struct txn *own_txn;      /* Of a query outside of a transaction. */
-    struct arena arena;       /* Columns, parameters. */
+    struct session_state *state; /* How values are printed; what functions ask. */
+    tdbplus_session *session;    /* NULL: needs it no more. */
+    uint64_t deadline_us;        /* Of the statement, by statement_timeout; 0: none. */
+    struct txn *own_txn;         /* Of a query outside of a transaction. */
+    struct arena arena;          /* Columns, parameters. */
     struct sql_script *script;
     struct sql_prepared *prepared;
     bool is_point;             /* Made by point_run(). */
     bool loose;                /* See result_prepare(). */
+    bool lazy;                 /* Of a cursor: no row is made before one is asked for. */
     struct plan_entry *plan;   /* Owns script and prepared, if set. */
     struct sql_cursor *cursor; /* NULL once everything is held or read. */
     struct call call;          /* The cursor's; limits are those of the call in progress. */
@@ -59,6 +69,9 @@ struct tdbplus_result {
 struct execute_args; /* Below. */
 
 /* ---- session.c ---- */
+
+/* Lets what follows from settings follow. */
+void session_refresh(tdbplus_session *session);
 
 /* tdbplus_execute() as a part of a call that runs already; point_run() is tried first. [waits] */
 TDBPLUS_CHECKED tdbplus_status session_execute(const struct execute_args *given,
@@ -91,13 +104,98 @@ TDBPLUS_CHECKED tdbplus_status session_describe(tdbplus_session *session,
 
 /* ---- settings.c ---- */
 
-/* SET of something that the SQL engine listens to. */
+/* SET and RESET. */
 TDBPLUS_CHECKED tdbplus_status session_set(tdbplus_session *session, const struct ast *ast,
                                            struct err *err);
+TDBPLUS_CHECKED tdbplus_status session_show(tdbplus_session *session, const struct ast *ast,
+                                            tdbplus_result *result, struct err *err);
+TDBPLUS_CHECKED tdbplus_status session_discard(tdbplus_session *session, const struct ast *ast,
+                                               struct err *err);
+
+/* SETTING_TRANSACTION_...: what the transaction at hand is, or the next one will be. */
+const char *session_mode(const tdbplus_session *session, uint32_t number);
+
+/* Changes it, where that is still possible (25001). No transaction: nothing happens. */
+TDBPLUS_CHECKED tdbplus_status session_set_mode(tdbplus_session *session, uint32_t number,
+                                                struct span text, struct err *err);
+
+/* ---- session_prepare.c ---- */
+
+/* What EXECUTE runs with. */
+struct execute_room {
+    tdbplus_session *session;
+    struct txn *txn;
+    struct arena *arena;
+    int64_t time_us;
+    const struct call *call;
+};
+
+/* PREPARE; takes the result's script. */
+TDBPLUS_CHECKED tdbplus_status session_prepare(tdbplus_session *session, tdbplus_result *result,
+                                               const struct call *call);
+TDBPLUS_CHECKED tdbplus_status session_deallocate(tdbplus_session *session, const struct ast *ast,
+                                                  struct err *err);
+void session_forget_statements(tdbplus_session *session);
+
+void session_init_statements(tdbplus_session *session); /* And cursors. */
+void session_init_cursors(tdbplus_session *session);
+
+/* Makes a result with EXECUTE as its script one of the statement that it names. */
+TDBPLUS_CHECKED tdbplus_status session_run_named(struct execute_room *room, tdbplus_result *result);
+
+/* The statement that EXECUTE names, and the types of its parameters as they were given; NULL: there
+ * is none. */
+const struct sql_script *session_named_script(const tdbplus_session *session, const struct ast *ast,
+                                              struct describe_args *args);
+
+/* What kind of statement (enum sql_kind) EXECUTE runs. */
+uint8_t session_statement_kind(const tdbplus_session *session, const struct ast *ast);
+
+/* ---- session_cursor.c ---- */
+
+/* DECLARE; takes the result's script. [waits] */
+TDBPLUS_CHECKED tdbplus_status session_declare(tdbplus_session *session, tdbplus_result *result,
+                                               const struct call *call);
+/* FETCH and MOVE. [waits] */
+TDBPLUS_CHECKED tdbplus_status session_fetch(tdbplus_session *session, tdbplus_result *result,
+                                             const struct call *call);
+TDBPLUS_CHECKED tdbplus_status session_close(tdbplus_session *session, const struct ast *ast,
+                                             struct err *err);
+
+/* The query of a cursor; NULL: there is no such cursor. */
+const tdbplus_result *session_cursor_source(const tdbplus_session *session, const char *name);
+
+/* Reads cursors WITH HOLD to their ends: their transaction is about to commit. [waits] */
+TDBPLUS_CHECKED tdbplus_status session_hold_cursors(tdbplus_session *session,
+                                                    const struct call *call);
+/* Closes those of the transaction, or also those that are held. */
+void session_close_cursors(tdbplus_session *session, bool held_too);
+/* Those of the transaction that were declared after that one. */
+void session_close_cursors_since(tdbplus_session *session, uint64_t serial);
 
 /* ---- result.c ---- */
 
 void result_destroy(tdbplus_result *result);
+
+/* A row of texts for results that no plan makes; NULL: null. */
+struct text_cell {
+    const char *text;
+};
+
+/* Gives a result columns of text and rows, cells row after row. Names are copied, texts borrowed:
+ * they must be in the result's arena or live longer. */
+TDBPLUS_CHECKED tdbplus_status result_fill_text(tdbplus_result *result, const char *const *names,
+                                                uint32_t column_count,
+                                                const struct text_cell *cells, uint32_t row_count,
+                                                struct err *err);
+
+/* The columns of another result. */
+TDBPLUS_CHECKED tdbplus_status result_describe_as(tdbplus_result *result,
+                                                  const tdbplus_result *other, struct err *err);
+
+/* Adds a copy of the batch's live rows, which depends on nothing, to a list of struct batch. */
+TDBPLUS_CHECKED tdbplus_status result_keep_batch(struct list *batches, const struct batch *batch,
+                                                 const struct call *call);
 
 /* Columns and places for values, by what is prepared. */
 TDBPLUS_CHECKED tdbplus_status result_describe(tdbplus_result *result, struct err *err);

@@ -191,9 +191,16 @@ static tdbplus_status read_formats(struct wire_reader *reader, struct arena *are
     return TDBPLUS_OK;
 }
 
-static tdbplus_status read_value(struct span bytes, uint16_t format, struct arena *arena,
+/* What a portal's values are read into, and how. */
+struct value_room {
+    struct arena *arena;
+    const struct text_style *style;
+};
+
+static tdbplus_status read_value(struct span bytes, uint16_t format, const struct value_room *room,
                                  struct datum *datum, struct err *err)
 {
+    struct arena *arena = room->arena;
     // The message is gone when the portal runs.
     uint8_t *copy = arena_bytes(arena, bytes.size + 1);
     if (copy == NULL) {
@@ -203,12 +210,13 @@ static tdbplus_status read_value(struct span bytes, uint16_t format, struct aren
     bytes.data = copy;
     struct type type = datum->type;
     return format == WIRE_BINARY ? wire_parse_binary(bytes, type, arena, datum, err)
-                                 : text_parse(bytes, type, NULL, arena, datum, err);
+                                 : text_parse(bytes, type, room->style, arena, datum, err);
 }
 
 static tdbplus_status read_values(struct wire_reader *reader, struct wire_portal *portal,
-                                  struct err *err)
+                                  const struct text_style *style, struct err *err)
 {
+    struct value_room room = {.arena = &portal->arena, .style = style};
     const struct description *description = &portal->statement->description;
     struct row_formats formats = {0};
     TRY(read_formats(reader, &portal->arena, &formats, err));
@@ -238,7 +246,7 @@ static tdbplus_status read_values(struct wire_reader *reader, struct wire_portal
                                                    : formats.formats[i];
             portal->values[i].is_null = false;
             if (!reader->overrun) {
-                TRY(read_value(bytes, format, &portal->arena, &portal->values[i], err));
+                TRY(read_value(bytes, format, &room, &portal->values[i], err));
             }
         }
     }
@@ -267,7 +275,7 @@ static tdbplus_status make_portal(struct connection *connection, struct wire_rea
         return err_set(call->err, TDBPLUS_E_LIMIT, "a connection has at most %u portals",
                        PORTAL_COUNT_MAX);
     }
-    TRY(read_values(reader, portal, call->err));
+    TRY(read_values(reader, portal, &connection->session->state->style, call->err));
     TRY(read_formats(reader, &portal->arena, &portal->formats, call->err));
     TRY(wire_finish(reader, "Bind", call->err));
     uint32_t columns = portal->statement->description.column_count;

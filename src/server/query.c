@@ -46,14 +46,15 @@ void query_describe(struct buffer *out, const struct sql_column *columns, uint32
     wire_end(out, at);
 }
 
-static void put_text_value(struct buffer *out, const struct datum *datum)
+static void put_text_value(struct buffer *out, const struct datum *datum,
+                           const struct text_style *style)
 {
     size_t begin = out->size;
     wire_put_i32(out, 0);
     if (datum->type.id == TYPE_BOOL) {
         buffer_put_u8(out, datum->boolean ? 't' : 'f');
     } else {
-        text_print(datum, NULL, out);
+        text_print(datum, style, out);
     }
     wire_set_i32(out, begin, (int32_t)(out->size - begin - 4));
 }
@@ -71,7 +72,7 @@ static void put_row(struct buffer *out, const tdbplus_result *result, uint32_t r
         } else if (format_of(formats, i) == WIRE_BINARY) {
             wire_put_binary(out, &datum);
         } else {
-            put_text_value(out, &datum);
+            put_text_value(out, &datum, &result->state->style);
         }
     }
     wire_end(out, at);

@@ -46,6 +46,21 @@ tdbplus_status txn_begin(struct store *store, const struct txn_options *options,
     return TDBPLUS_OK;
 }
 
+void txn_set_read_only(struct txn *txn, bool read_only)
+{
+    txn->options.read_only = read_only || store_read_only(txn->store);
+}
+
+void txn_set_lock_timeout(struct txn *txn, uint64_t timeout_us)
+{
+    txn->options.lock_timeout_us = timeout_us;
+}
+
+void txn_set_durability(struct txn *txn, int16_t durability)
+{
+    txn->options.durability = durability;
+}
+
 static void release_objects(struct txn *txn, uint64_t count)
 {
     while (txn->objects.count > count) {

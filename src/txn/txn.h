@@ -68,6 +68,11 @@ struct txn_savepoint txn_savepoint_set(struct txn *txn);
 void txn_savepoint_release(struct txn *txn, struct txn_savepoint savepoint);
 void txn_savepoint_rollback(struct txn *txn, struct txn_savepoint savepoint);
 
+/* For what is left of the transaction; as the options of txn_begin(). */
+void txn_set_read_only(struct txn *txn, bool read_only);
+void txn_set_lock_timeout(struct txn *txn, uint64_t timeout_us);
+void txn_set_durability(struct txn *txn, int16_t durability);
+
 uint64_t txn_snapshot_timestamp(const struct txn *txn);
 struct store *txn_store(const struct txn *txn);
 bool txn_has_changes(const struct txn *txn);

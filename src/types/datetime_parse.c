@@ -26,6 +26,7 @@ struct scan {
 
 /* What was found. */
 struct fields {
+    enum datetime_order order; /* Of parts that are numbers. */
     bool has_date;
     bool has_time;
     bool has_offset;
@@ -288,17 +289,17 @@ static bool take_part(struct scan *scan, struct part *part)
     return part->month > 0;
 }
 
-/* Year, month and day of three parts: year first when it is long, else month, day, year. */
+/* Year, month and day of three parts: year first when it is long or the order says so. */
 static bool order_parts(const struct part parts[3], struct fields *fields)
 {
     const struct part *year = &parts[2];
     const struct part *month = &parts[0];
     const struct part *day = &parts[1];
-    if (parts[0].digits >= 3) {
+    if (parts[0].digits >= 3 || (fields->order == ORDER_YMD && parts[1].month == 0)) {
         year = &parts[0];
         month = &parts[1];
         day = &parts[2];
-    } else if (parts[1].month > 0) {
+    } else if (parts[1].month > 0 || (fields->order == ORDER_DMY && parts[0].month == 0)) {
         month = &parts[1];
         day = &parts[0];
     }
@@ -596,8 +597,14 @@ static struct scan scan_of(struct span text, const char *type)
 
 tdbplus_status date_parse(struct span text, int32_t *date_out, struct err *err)
 {
+    return date_parse_ordered(text, ORDER_MDY, date_out, err);
+}
+
+tdbplus_status date_parse_ordered(struct span text, enum datetime_order order, int32_t *date_out,
+                                  struct err *err)
+{
     struct scan scan = scan_of(text, "date");
-    struct fields fields = {0};
+    struct fields fields = {.order = order};
     TRY(read_fields(&scan, &fields, err));
     TRY(check_zone(&scan, &fields, err));
     if (fields.infinity != 0 || fields.is_epoch) {
@@ -681,8 +688,14 @@ static bool special_timestamp(const struct fields *fields, int64_t *timestamp_ou
 
 tdbplus_status timestamp_parse(struct span text, int64_t *timestamp_out, struct err *err)
 {
+    return timestamp_parse_ordered(text, ORDER_MDY, timestamp_out, err);
+}
+
+tdbplus_status timestamp_parse_ordered(struct span text, enum datetime_order order,
+                                       int64_t *timestamp_out, struct err *err)
+{
     struct scan scan = scan_of(text, "timestamp");
-    struct fields fields = {0};
+    struct fields fields = {.order = order};
     TRY(read_fields(&scan, &fields, err));
     TRY(check_zone(&scan, &fields, err));
     if (special_timestamp(&fields, timestamp_out)) {
@@ -695,8 +708,17 @@ tdbplus_status timestamptz_parse(struct span text, const struct tz *zone,
                                  const struct tz_finder *finder, int64_t *timestamp_out,
                                  struct err *err)
 {
+    struct datetime_reading reading = {.zone = zone, .finder = finder};
+    return timestamptz_parse_as(text, &reading, timestamp_out, err);
+}
+
+tdbplus_status timestamptz_parse_as(struct span text, const struct datetime_reading *reading,
+                                    int64_t *timestamp_out, struct err *err)
+{
+    const struct tz *zone = reading->zone;
+    const struct tz_finder *finder = reading->finder;
     struct scan scan = scan_of(text, "timestamp with time zone");
-    struct fields fields = {0};
+    struct fields fields = {.order = reading->order};
     TRY(read_fields(&scan, &fields, err));
     if (special_timestamp(&fields, timestamp_out)) {
         return TDBPLUS_OK;

@@ -37,6 +37,25 @@ TDBPLUS_CHECKED tdbplus_status timestamptz_parse(struct span text, const struct 
 TDBPLUS_CHECKED tdbplus_status timetz_parse(struct span text, const struct tz *zone,
                                             const struct tz_finder *finder, int64_t *time_out,
                                             int32_t *offset_out, struct err *err);
+
+/* In which order the parts of a date stand when they are numbers. */
+enum datetime_order { ORDER_MDY = 0, ORDER_DMY, ORDER_YMD };
+
+struct datetime_reading {
+    const struct tz *zone;
+    const struct tz_finder *finder;
+    enum datetime_order order;
+};
+
+/* The same with an order said; those above have ORDER_MDY. */
+TDBPLUS_CHECKED tdbplus_status date_parse_ordered(struct span text, enum datetime_order order,
+                                                  int32_t *date_out, struct err *err);
+TDBPLUS_CHECKED tdbplus_status timestamp_parse_ordered(struct span text, enum datetime_order order,
+                                                       int64_t *timestamp_out, struct err *err);
+TDBPLUS_CHECKED tdbplus_status timestamptz_parse_as(struct span text,
+                                                    const struct datetime_reading *reading,
+                                                    int64_t *timestamp_out, struct err *err);
+
 TDBPLUS_CHECKED tdbplus_status interval_parse(struct span text, struct interval *interval_out,
                                               struct err *err);
 
@@ -46,3 +65,26 @@ void timetz_print(int64_t time, int32_t offset, struct buffer *text);
 void timestamp_print(int64_t timestamp, struct buffer *text);
 void timestamptz_print(int64_t timestamp, const struct tz *zone, struct buffer *text);
 void interval_print(const struct interval *interval, struct buffer *text);
+
+/* DateStyle: how dates and timestamps are printed. */
+enum date_style { DATE_STYLE_ISO = 0, DATE_STYLE_SQL, DATE_STYLE_POSTGRES, DATE_STYLE_GERMAN };
+
+void date_print_styled(int32_t date, enum date_style style, enum datetime_order order,
+                       struct buffer *text);
+void timestamp_print_styled(int64_t timestamp, enum date_style style, enum datetime_order order,
+                            struct buffer *text);
+
+/* With the zone's abbreviation behind it. */
+void timestamptz_print_styled(int64_t timestamp, const struct tz *zone, enum date_style style,
+                              enum datetime_order order, struct buffer *text);
+
+/* IntervalStyle. */
+enum interval_style {
+    INTERVAL_STYLE_POSTGRES = 0,
+    INTERVAL_STYLE_VERBOSE,
+    INTERVAL_STYLE_SQL,
+    INTERVAL_STYLE_ISO
+};
+
+void interval_print_styled(const struct interval *interval, enum interval_style style,
+                           struct buffer *text);

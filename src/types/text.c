@@ -1,5 +1,6 @@
 #include "types/text.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -283,6 +284,21 @@ void text_print_float4(float value, struct buffer *text)
     }
 }
 
+/* With a fixed number of digits, as extra_float_digits asks for. */
+static void print_float(const struct datum *datum, const struct text_style *style,
+                        struct buffer *text)
+{
+    bool narrow = datum->type.id == TYPE_FLOAT4;
+    if (style != NULL && style->float_digits_less > 0 && isfinite(datum->real)) {
+        int digits = (narrow ? FLT_DIG : DBL_DIG) + 1 - style->float_digits_less;
+        buffer_printf(text, "%.*g", digits < 1 ? 1 : digits, datum->real);
+    } else if (narrow) {
+        text_print_float4((float)datum->real, text);
+    } else {
+        text_print_float8(datum->real, text);
+    }
+}
+
 /* ---- bytes ---- */
 
 static int hex_digit(uint8_t byte)
@@ -364,6 +380,25 @@ static void print_hex(struct span bytes, struct buffer *text)
     for (size_t i = 0; at != NULL && i < bytes.size; i++) {
         *at++ = (uint8_t)digits[bytes.data[i] >> 4];
         *at++ = (uint8_t)digits[bytes.data[i] & 0x0F];
+    }
+}
+
+static void print_bytea(struct span bytes, bool escaped, struct buffer *text)
+{
+    if (!escaped) {
+        buffer_put_text(text, "\\x");
+        print_hex(bytes, text);
+        return;
+    }
+    for (size_t i = 0; i < bytes.size; i++) {
+        uint8_t byte = bytes.data[i];
+        if (byte == '\\') {
+            buffer_put_text(text, "\\\\");
+        } else if (byte < 0x20 || byte > 0x7E) {
+            buffer_printf(text, "\\%03o", byte);
+        } else {
+            buffer_put_u8(text, byte);
+        }
     }
 }
 
@@ -523,18 +558,23 @@ static tdbplus_status parse_datetime(struct span text, const struct text_style *
                                      struct datum *datum, struct err *err)
 {
     int32_t date = 0;
+    struct datetime_reading reading = {0};
+    if (style != NULL) {
+        reading = (struct datetime_reading){.zone = style->zone,
+                                            .finder = style->finder,
+                                            .order = (enum datetime_order)style->date_order};
+    }
     switch (datum->type.id) {
     case TYPE_DATE:
-        TRY(date_parse(text, &date, err));
+        TRY(date_parse_ordered(text, reading.order, &date, err));
         datum->integer = date;
         return TDBPLUS_OK;
     case TYPE_TIME:
         return time_parse(text, &datum->integer, err);
     case TYPE_TIMESTAMP:
-        return timestamp_parse(text, &datum->integer, err);
+        return timestamp_parse_ordered(text, reading.order, &datum->integer, err);
     case TYPE_TIMESTAMPTZ:
-        return timestamptz_parse(text, style == NULL ? NULL : style->zone,
-                                 style == NULL ? NULL : style->finder, &datum->integer, err);
+        return timestamptz_parse_as(text, &reading, &datum->integer, err);
     default:
         return interval_parse(text, &datum->interval, err);
     }
@@ -615,9 +655,35 @@ static void print_enum(const struct datum *datum, const struct text_style *style
     }
 }
 
+static void print_styled(const struct datum *datum, const struct text_style *style,
+                         struct buffer *text)
+{
+    enum date_style dates = (enum date_style)style->date_style;
+    enum datetime_order order = (enum datetime_order)style->date_order;
+    switch (datum->type.id) {
+    case TYPE_DATE:
+        date_print_styled((int32_t)datum->integer, dates, order, text);
+        break;
+    case TYPE_TIMESTAMP:
+        timestamp_print_styled(datum->integer, dates, order, text);
+        break;
+    case TYPE_TIMESTAMPTZ:
+        timestamptz_print_styled(datum->integer, style->zone, dates, order, text);
+        break;
+    default:
+        interval_print_styled(&datum->interval, (enum interval_style)style->interval_style, text);
+    }
+}
+
 static void print_datetime(const struct datum *datum, const struct text_style *style,
                            struct buffer *text)
 {
+    bool dates = style != NULL && style->date_style != DATE_STYLE_ISO;
+    bool intervals = style != NULL && style->interval_style != INTERVAL_STYLE_POSTGRES;
+    if (datum->type.id == TYPE_INTERVAL ? intervals : dates && datum->type.id != TYPE_TIME) {
+        print_styled(datum, style, text);
+        return;
+    }
     switch (datum->type.id) {
     case TYPE_DATE:
         date_print((int32_t)datum->integer, text);
@@ -649,10 +715,8 @@ void text_print(const struct datum *datum, const struct text_style *style, struc
         numeric_print_scaled(datum->integer, 0, text);
         break;
     case TYPE_FLOAT4:
-        text_print_float4((float)datum->real, text);
-        break;
     case TYPE_FLOAT8:
-        text_print_float8(datum->real, text);
+        print_float(datum, style, text);
         break;
     case TYPE_NUMERIC:
         print_numeric(datum, text);
@@ -661,8 +725,7 @@ void text_print(const struct datum *datum, const struct text_style *style, struc
         buffer_put_span(text, datum->bytes);
         break;
     case TYPE_BYTEA:
-        buffer_put_text(text, "\\x");
-        print_hex(datum->bytes, text);
+        print_bytea(datum->bytes, style != NULL && style->bytea_escaped, text);
         break;
     case TYPE_UUID:
         print_uuid(datum->uuid, text);

@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * Values as text, read and printed as PostgreSQL 15's input and output functions do with default
- * settings: DateStyle ISO, IntervalStyle postgres, bytea_output hex, extra_float_digits 1.
+ * Values as text, read and printed as PostgreSQL 15's input and output functions do, by default
+ * with its default settings: DateStyle ISO, IntervalStyle postgres, bytea_output hex,
+ * extra_float_digits 1.
  *
  * Threads: functions keep nothing; a style is read only.
  */
@@ -22,6 +23,14 @@ struct text_style {
     bool (*label_of)(void *ctx, uint32_t list, int64_t ordinal, struct span *label_out);
     bool (*ordinal_of)(void *ctx, uint32_t list, struct span label, int64_t *ordinal_out);
     void *ctx;
+
+    uint8_t date_style;     /* enum date_style. */
+    uint8_t date_order;     /* enum datetime_order. */
+    uint8_t interval_style; /* enum interval_style. */
+    bool bytea_escaped;     /* bytea_output = escape. */
+    /* Floats print with that many digits less than they hold for sure; 0: the shortest that read
+     * back as the same. extra_float_digits = 0 is 1 here, -1 is 2. */
+    uint8_t float_digits_less;
 };
 
 /*

@@ -14,200 +14,51 @@
 #include <stdlib.h>
 
 #include "base/buffer.h"
-#include "os/env.h"
-#include "simd/simd.h"
-#include "sql/exec/statement.h"
-#include "sql/func/func.h"
+#include "tdbplus/tdbplus.h"
 #include "test.h"
-
-#define FILE_SIZE_MAX ((size_t)8 << 20)
-
-struct session {
-    struct env *env;
-    struct store *store;
-    struct txn *txn; /* Of BEGIN; NULL: each statement is one. */
-    bool failed;     /* Until ROLLBACK. */
-    struct txn_savepoint savepoints[16];
-    char savepoint_names[16][64];
-    uint32_t savepoint_count;
-    struct err err;
-};
-
-struct result {
-    struct buffer rows; /* Lines. */
-    uint32_t columns;
-    char tag[64];
-};
 
 /* ---- running one statement ---- */
 
-static tdbplus_status print_batch(const struct batch *batch, struct buffer *rows, struct err *err)
+struct fixture {
+    tdbplus_db *db;
+    tdbplus_session *session;
+    tdbplus_call call;
+};
+
+static tdbplus_status print_row(struct fixture *fixture, tdbplus_result *result,
+                                struct buffer *rows)
 {
-    for (uint32_t i = 0; i < batch_live_count(batch); i++) {
-        uint32_t row = batch->selection != NULL ? batch->selection[i] : i;
-        for (uint32_t c = 0; c < batch->column_count; c++) {
-            struct datum value;
-            column_get(&batch->columns[c], row, &value);
-            buffer_put_text(rows, c == 0 ? "" : "\t");
-            size_t before = rows->size;
-            if (value.is_null) {
-                buffer_put_text(rows, "NULL");
-            } else {
-                TRY(func_print(&value, rows, err));
-                buffer_put_text(rows, rows->size == before ? "(empty)" : "");
-            }
+    for (uint32_t i = 0; i < tdbplus_result_column_count(result); i++) {
+        const char *text = NULL;
+        size_t size = 0;
+        TRY(tdbplus_result_text(result, i, &text, &size, &fixture->call));
+        buffer_put_text(rows, i == 0 ? "" : "\t");
+        if (text == NULL) {
+            buffer_put_text(rows, "NULL");
+        } else {
+            buffer_put(rows, text, size);
+            buffer_put_text(rows, size == 0 ? "(empty)" : "");
         }
-        buffer_put_text(rows, "\n");
     }
+    buffer_put_text(rows, "\n");
     return TDBPLUS_OK;
 }
 
-static tdbplus_status run_prepared(struct session *session, struct sql_prepared *prepared,
-                                   struct txn *txn, const struct call *call, struct result *result)
+/* Appends the statement's rows as lines. */
+static tdbplus_status run(struct fixture *fixture, const char *text, struct buffer *rows)
 {
-    struct sql_run_options options = {
-        .txn = txn, .transaction_time_us = 1700000000000000, .retry_conflicts = true};
-    struct sql_cursor *cursor = NULL;
-    TRY(sql_cursor_open(prepared, &options, call, &cursor));
-    struct batch batch;
-    batch_init(&batch, &alloc_system);
-    tdbplus_status status;
-    while ((status = sql_cursor_next(cursor, &batch)) == TDBPLUS_OK) {
-        status = print_batch(&batch, &result->rows, &session->err);
-        if (status != TDBPLUS_OK) {
-            break;
+    tdbplus_result *result = NULL;
+    TRY(tdbplus_execute(fixture->session, text, strlen(text), NULL, 0, NULL, &result,
+                        &fixture->call));
+    tdbplus_status status = TDBPLUS_OK;
+    while (tdbplus_result_column_count(result) > 0 && status == TDBPLUS_OK) {
+        status = tdbplus_result_next(result, NULL, &fixture->call);
+        if (status == TDBPLUS_OK) {
+            status = print_row(fixture, result, rows);
         }
     }
-    sql_cursor_tag(cursor, result->tag);
-    result->columns = sql_column_count(prepared);
-    batch_deinit(&batch);
-    sql_cursor_close(cursor);
+    tdbplus_result_close(result);
     return status == TDBPLUS_END ? TDBPLUS_OK : status;
-}
-
-static tdbplus_status run_in(struct session *session, struct txn *txn, struct sql_script *script,
-                             struct result *result)
-{
-    struct call call = {.alloc = &alloc_system, .err = &session->err};
-    struct sql_prepared *prepared = NULL;
-    TRY(txn_statement(txn, &session->err));
-    TRY(sql_prepare(script, 0, txn, NULL, 0, &call, &prepared));
-    tdbplus_status status = run_prepared(session, prepared, txn, &call, result);
-    sql_prepared_destroy(prepared);
-    return status;
-}
-
-static tdbplus_status begin(struct session *session, struct txn **txn)
-{
-    struct txn_options options = {.isolation = TXN_READ_COMMITTED, .durability = -1};
-    return txn_begin(session->store, &options, &alloc_system, txn, &session->err);
-}
-
-static int32_t find_savepoint(const struct session *session, const char *name)
-{
-    for (int32_t i = (int32_t)session->savepoint_count - 1; i >= 0; i--) {
-        if (strcmp(session->savepoint_names[i], name) == 0) {
-            return i;
-        }
-    }
-    return -1;
-}
-
-static tdbplus_status run_transaction(struct session *session, const struct ast_transaction *ast)
-{
-    struct call call = {.alloc = &alloc_system, .err = &session->err};
-    struct txn *txn = session->txn;
-    int32_t number = -1;
-    switch (ast->transaction_kind) {
-    case AST_BEGIN:
-    case AST_START:
-        session->savepoint_count = 0;
-        return begin(session, &session->txn);
-    case AST_COMMIT:
-    case AST_ROLLBACK:
-        session->txn = NULL;
-        if (txn == NULL || ast->transaction_kind == AST_ROLLBACK || session->failed) {
-            txn_abort(txn);
-            session->failed = false;
-            return TDBPLUS_OK;
-        }
-        return txn_commit(txn, &call);
-    case AST_SAVEPOINT:
-        CHECK(session->savepoint_count < 16);
-        (void)snprintf(session->savepoint_names[session->savepoint_count], 64, "%s",
-                       ast->savepoint);
-        session->savepoints[session->savepoint_count++] = txn_savepoint_set(txn);
-        return TDBPLUS_OK;
-    case AST_RELEASE:
-    case AST_ROLLBACK_TO:
-        number = find_savepoint(session, ast->savepoint);
-        if (number < 0) {
-            return err_set_state(&session->err, TDBPLUS_E_SQL, "3B001", "no such savepoint");
-        }
-        if (ast->transaction_kind == AST_ROLLBACK_TO) {
-            txn_savepoint_rollback(txn, session->savepoints[number]);
-            session->failed = false;
-            number++;
-        }
-        session->savepoint_count = (uint32_t)number;
-        return TDBPLUS_OK;
-    default:
-        return err_set(&session->err, TDBPLUS_E_UNSUPPORTED, "not in this test");
-    }
-}
-
-static bool ends_failure(const struct ast *ast)
-{
-    uint8_t kind = ast->kind == AST_TRANSACTION
-                       ? ((const struct ast_transaction *)ast)->transaction_kind
-                       : AST_BEGIN;
-    return kind == AST_ROLLBACK || kind == AST_COMMIT || kind == AST_ROLLBACK_TO;
-}
-
-static tdbplus_status run_script(struct session *session, struct sql_script *script,
-                                 struct result *result)
-{
-    CHECK(sql_script_count(script) == 1);
-    if (session->failed && !ends_failure(sql_statement_ast(script, 0))) {
-        return err_set(&session->err, TDBPLUS_E_ABORTED, "the transaction failed before");
-    }
-    if (sql_statement_kind(script, 0) == SQL_TRANSACTION) {
-        return run_transaction(session,
-                               (const struct ast_transaction *)sql_statement_ast(script, 0));
-    }
-    if (session->txn != NULL) {
-        struct txn_savepoint savepoint = txn_savepoint_set(session->txn);
-        tdbplus_status status = run_in(session, session->txn, script, result);
-        if (status != TDBPLUS_OK) {
-            txn_savepoint_rollback(session->txn, savepoint);
-        }
-        return status;
-    }
-    struct txn *txn = NULL;
-    TRY(begin(session, &txn));
-    tdbplus_status status = run_in(session, txn, script, result);
-    if (status != TDBPLUS_OK) {
-        txn_abort(txn);
-        return status;
-    }
-    struct call call = {.alloc = &alloc_system, .err = &session->err};
-    return txn_commit(txn, &call);
-}
-
-static tdbplus_status run(struct session *session, const char *text, struct result *result)
-{
-    err_clear(&session->err);
-    struct sql_script *script = NULL;
-    tdbplus_status status =
-        sql_script_create(span_from_text(text), &alloc_system, &script, &session->err);
-    if (status == TDBPLUS_OK) {
-        status = run_script(session, script, result);
-    }
-    sql_script_destroy(script);
-    if (status != TDBPLUS_OK && session->txn != NULL) {
-        session->failed = true;
-    }
-    return status;
 }
 
 /* ---- records ---- */
@@ -254,21 +105,21 @@ static void fail(const struct record *record, const char *what, const char *deta
     failures++;
 }
 
-static void check_record(struct session *session, struct record *record)
+static void check_record(struct fixture *fixture, struct record *record)
 {
-    struct result result = {0};
-    buffer_init(&result.rows, &alloc_system);
-    tdbplus_status status = run(session, record->text, &result);
-    const char *state = status == TDBPLUS_OK ? "00000" : session->err.sqlstate;
+    struct buffer got;
+    buffer_init(&got, &alloc_system);
+    tdbplus_status status = run(fixture, record->text, &got);
+    const char *state = status == TDBPLUS_OK ? "00000" : fixture->call.error.sqlstate;
     if (strcmp(state, record->sqlstate) != 0) {
         char text[1024];
         (void)snprintf(text, sizeof text, "expected %s, got %s %s", record->sqlstate, state,
-                       session->err.text);
+                       fixture->call.error.message);
         fail(record, "SQLSTATE", text);
     } else if (record->is_query && status == TDBPLUS_OK) {
         static char rows[262144];
-        (void)snprintf(rows, sizeof rows, "%.*s", (int)result.rows.size,
-                       result.rows.size > 0 ? (const char *)result.rows.data : "");
+        (void)snprintf(rows, sizeof rows, "%.*s", (int)got.size,
+                       got.size > 0 ? (const char *)got.data : "");
         if (record->sorted) {
             sort_lines(rows);
             sort_lines(record->expected);
@@ -279,7 +130,7 @@ static void check_record(struct session *session, struct record *record)
             fail(record, "rows", text);
         }
     }
-    buffer_deinit(&result.rows);
+    buffer_deinit(&got);
 }
 
 /* Reads the header's words; false when the line is none. */
@@ -312,15 +163,9 @@ static void append(char *text, size_t size, const char *line)
 
 static void run_file(const char *path)
 {
-    struct session session = {0};
-    simd_init();
-    CHECK(env_ram_create(&alloc_system, &session.env, &session.err) == TDBPLUS_OK);
-    struct store_options options = {.env = session.env,
-                                    .alloc = &alloc_system,
-                                    .directory = "db",
-                                    .no_background = true,
-                                    .log_file_size = 1 << 20};
-    CHECK(store_open(&options, &session.store, &session.err) == TDBPLUS_OK);
+    struct fixture fixture = {.call = TDBPLUS_CALL_INIT};
+    CHECK(tdbplus_open(NULL, NULL, &fixture.db, &fixture.call) == TDBPLUS_OK);
+    CHECK(tdbplus_session_open(fixture.db, &fixture.session, &fixture.call) == TDBPLUS_OK);
     FILE *file = fopen(path, "r");
     CHECK(file != NULL);
     static struct record record;
@@ -335,7 +180,7 @@ static void run_file(const char *path)
             record.text[0] = record.expected[0] = 0;
             part = TEXT;
         } else if (part != OUTSIDE && line[0] == '\n') {
-            check_record(&session, &record);
+            check_record(&fixture, &record);
             part = OUTSIDE;
         } else if (part == TEXT && strcmp(line, "----\n") == 0) {
             part = EXPECTED;
@@ -345,12 +190,11 @@ static void run_file(const char *path)
         }
     }
     if (part != OUTSIDE) {
-        check_record(&session, &record);
+        check_record(&fixture, &record);
     }
     (void)fclose(file);
-    txn_abort(session.txn);
-    store_close(session.store);
-    env_ram_destroy(session.env);
+    tdbplus_session_close(fixture.session);
+    tdbplus_close(fixture.db);
 }
 
 TEST(statements_give_what_postgresql_gives)

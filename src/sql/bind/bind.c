@@ -162,11 +162,31 @@ static tdbplus_status bind_root(struct binder *binder, const struct ast *root, s
     case AST_PREPARE:
     case AST_EXECUTE:
     case AST_DEALLOCATE:
+    case AST_DECLARE_CURSOR:
+    case AST_FETCH:
+    case AST_CLOSE_CURSOR:
+    case AST_DISCARD:
+    case AST_LISTEN:
+    case AST_NOTIFY:
+    case AST_LOCK_TABLE:
+    case AST_MAINTAIN:
         bound->kind = BOUND_SESSION;
         return TDBPLUS_OK;
     default:
         return bind_definition(binder, root, bound);
     }
+}
+
+tdbplus_status bind_type_name(const struct ast *name, const struct bind_options *options,
+                              struct arena *arena, struct type *type_out, struct err *err)
+{
+    struct binder binder = {.arena = arena,
+                            .err = err,
+                            .text = options->text,
+                            .txn = options->txn,
+                            .session = options->session,
+                            .next_id = 1};
+    return bind_type(&binder, name, type_out);
 }
 
 tdbplus_status bind_statement(const struct parse_statement *statement,
@@ -178,6 +198,7 @@ tdbplus_status bind_statement(const struct parse_statement *statement,
         .err = err,
         .text = options->text,
         .txn = options->txn,
+        .session = options->session,
         .next_id = 1,
     };
     if (options->parameter_count > BIND_PARAMETER_COUNT_MAX) {

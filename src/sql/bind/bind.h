@@ -109,7 +109,7 @@ struct bind_options {
     struct txn *txn;
     const struct type *parameters; /* Types the caller says; TYPE_NONE: to be found out. */
     uint32_t parameter_count;
-    uint32_t reserved;
+    const struct func_session *session; /* NULL: defaults. */
 };
 
 /*
@@ -123,6 +123,12 @@ struct bind_options {
 TDBPLUS_CHECKED tdbplus_status bind_statement(const struct parse_statement *statement,
                                               const struct bind_options *options,
                                               struct arena *arena, struct bound *bound_out,
+                                              struct err *err);
+
+/* What the name of a type means; errors as bind_statement(). */
+TDBPLUS_CHECKED tdbplus_status bind_type_name(const struct ast *name,
+                                              const struct bind_options *options,
+                                              struct arena *arena, struct type *type_out,
                                               struct err *err);
 
 /* An expression kept as text in a part of a table (an index, a check), over the table's columns,

@@ -19,6 +19,7 @@ struct binder {
     struct err *err;
     struct span text;
     struct txn *txn;
+    const struct func_session *session; /* NULL: defaults. */
     struct type *parameters; /* BIND_PARAMETER_COUNT_MAX at most; grown as they turn up. */
     uint32_t parameter_count;
     uint32_t parameter_capacity;

@@ -4,6 +4,11 @@
 
 #include "sql/bind/bind_internal.h"
 
+static const struct text_style *bind_style(const struct binder *binder)
+{
+    return binder->session == NULL ? NULL : binder->session->style;
+}
+
 /* Literals are read now, so that a wrong one is an error at its place in the text. */
 static tdbplus_status coerce_literal(struct binder *binder, struct expr **expr, struct type type)
 {
@@ -18,8 +23,8 @@ static tdbplus_status coerce_literal(struct binder *binder, struct expr **expr, 
     }
     if (!value.is_null) {
         struct type base = func_type_base(type);
-        tdbplus_status status =
-            func_read((*expr)->constant.bytes, base, binder->arena, &value, binder->err);
+        tdbplus_status status = func_read_as((*expr)->constant.bytes, base, bind_style(binder),
+                                             binder->arena, &value, binder->err);
         if (status != TDBPLUS_OK) {
             if (binder->err != NULL && binder->err->position == 0) {
                 binder->err->position = parse_character(binder->text, (*expr)->position);

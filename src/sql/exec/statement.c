@@ -1,6 +1,7 @@
 #include "sql/exec/statement.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,12 +14,14 @@
 #include "sql/exec/exec_trial.h"
 #include "sql/exec/index_texts.h"
 #include "sql/opt/optimize.h"
+#include "sql/parse/ast_session.h"
 #include "sql/parse/parse.h"
 #include "txn/pending.h"
 
 /* ---- texts ---- */
 
 struct sql_script {
+    _Atomic uint32_t refs;
     struct sql_settings settings;
     struct arena arena;
     struct span text;
@@ -32,6 +35,7 @@ tdbplus_status sql_script_create(struct span text, const struct alloc *alloc,
     if (script == NULL) {
         return err_set(err, TDBPLUS_E_NOMEM, "out of memory for a statement");
     }
+    atomic_init(&script->refs, 1);
     arena_init(&script->arena, alloc, 0);
     tdbplus_status status = TDBPLUS_OK;
     char *copy = arena_text(&script->arena, text);
@@ -50,16 +54,64 @@ done:
 
 void sql_script_destroy(struct sql_script *script)
 {
-    if (script != NULL) {
+    if (script != NULL && atomic_fetch_sub_explicit(&script->refs, 1, memory_order_acq_rel) == 1) {
         const struct alloc *alloc = script->arena.alloc;
         arena_deinit(&script->arena);
         alloc_free(alloc, script, 1, sizeof *script);
     }
 }
 
+struct sql_script *sql_script_share(struct sql_script *script)
+{
+    atomic_fetch_add_explicit(&script->refs, 1, memory_order_relaxed);
+    return script;
+}
+
 void sql_script_use(struct sql_script *script, const struct sql_settings *settings)
 {
     script->settings = *settings;
+}
+
+void sql_script_unwrap(struct sql_script *script)
+{
+    struct ast **root = &script->parsed.statements[0].root;
+    if ((*root)->kind == AST_PREPARE) {
+        *root = ((struct ast_prepare *)*root)->query;
+    } else if ((*root)->kind == AST_DECLARE_CURSOR) {
+        *root = ((struct ast_declare_cursor *)*root)->query;
+    }
+}
+
+tdbplus_status sql_script_unwrap_values(struct sql_script *script, struct err *err)
+{
+    struct ast **root = &script->parsed.statements[0].root;
+    const struct ast_list *values = &((struct ast_execute *)*root)->parameters;
+    struct ast_select *select = arena_array(&script->arena, 1, sizeof *select);
+    struct ast_target *targets = arena_array(&script->arena, values->count + 1u, sizeof *targets);
+    struct ast **items = arena_array(&script->arena, values->count + 1u, sizeof *items);
+    if (select == NULL || targets == NULL || items == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "out of memory for a statement");
+    }
+    for (uint32_t i = 0; i < values->count; i++) {
+        targets[i] = (struct ast_target){.ast = {.kind = AST_TARGET}, .value = values->items[i]};
+        items[i] = &targets[i].ast;
+    }
+    *select = (struct ast_select){.ast = {.kind = AST_SELECT},
+                                  .targets = {.count = values->count, .items = items}};
+    *root = &select->ast;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status sql_script_type(const struct sql_script *script, struct txn *txn,
+                               const struct ast *name, struct type *type_out, struct err *err)
+{
+    struct arena arena;
+    arena_init(&arena, script->arena.alloc, 0);
+    struct bind_options options = {
+        .text = script->text, .txn = txn, .session = script->settings.session};
+    tdbplus_status status = bind_type_name(name, &options, &arena, type_out, err);
+    arena_deinit(&arena);
+    return status;
 }
 
 uint32_t sql_script_count(const struct sql_script *script)
@@ -137,6 +189,14 @@ uint8_t sql_statement_kind(const struct sql_script *script, uint32_t number)
     case AST_PREPARE:
     case AST_EXECUTE:
     case AST_DEALLOCATE:
+    case AST_DECLARE_CURSOR:
+    case AST_FETCH:
+    case AST_CLOSE_CURSOR:
+    case AST_DISCARD:
+    case AST_LISTEN:
+    case AST_NOTIFY:
+    case AST_LOCK_TABLE:
+    case AST_MAINTAIN:
         return SQL_SESSION;
     default:
         return SQL_DEFINITION;
@@ -206,8 +266,11 @@ static tdbplus_status prepare(const struct sql_script *script, uint32_t number, 
                               const struct call *call, struct sql_prepared *prepared)
 {
     txn_set_hooks(txn_store(txn), sql_txn_hooks());
-    struct bind_options options = {
-        .text = script->text, .txn = txn, .parameters = types, .parameter_count = type_count};
+    struct bind_options options = {.text = script->text,
+                                   .txn = txn,
+                                   .parameters = types,
+                                   .parameter_count = type_count,
+                                   .session = script->settings.session};
     TRY(bind_statement(&script->parsed.statements[number], &options, &prepared->arena,
                        &prepared->bound, call->err));
     struct bound *bound = &prepared->bound;
@@ -223,7 +286,8 @@ static tdbplus_status prepare(const struct sql_script *script, uint32_t number, 
             .context = &context, .share = trial_share, .distinct = trial_distinct};
         struct opt_options rules = {.rules_off = script->settings.rules_off,
                                     .sampler = &sampler,
-                                    .notes_rows = bound->kind == BOUND_EXPLAIN};
+                                    .notes_rows = bound->kind == BOUND_EXPLAIN,
+                                    .session = script->settings.session};
         TRY(optimize(plan, &prepared->arena, &bound->next_id, &rules, call->err));
     }
     if (!visit_plans(prepared, *plan)) {
@@ -504,7 +568,8 @@ tdbplus_status sql_cursor_open(struct sql_prepared *prepared, const struct sql_r
     file_queue_init(&cursor->queue, call->alloc);
     cursor->prepared = prepared;
     cursor->options = *options;
-    cursor->context = (struct func_context){.transaction_time_us = options->transaction_time_us,
+    cursor->context = (struct func_context){.session = prepared->settings.session,
+                                            .transaction_time_us = options->transaction_time_us,
                                             .user = options->user,
                                             .database = options->database};
     if (prepared->draws) {

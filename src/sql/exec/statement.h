@@ -23,12 +23,17 @@ struct sql_script;
 struct sql_prepared;
 struct sql_cursor;
 
+struct func_session;
+
 /* ---- texts ---- */
 
 /* Parses a text of any number of statements; errors as parse_text(). The text is copied. */
 TDBPLUS_CHECKED tdbplus_status sql_script_create(struct span text, const struct alloc *alloc,
                                                  struct sql_script **script_out, struct err *err);
 void sql_script_destroy(struct sql_script *script);
+
+/* One more holder, who destroys it as well: the last one does. */
+struct sql_script *sql_script_share(struct sql_script *script);
 
 uint32_t sql_script_count(const struct sql_script *script);
 
@@ -54,17 +59,25 @@ struct sql_settings {
     uint32_t rules_off;    /* Bits of enum opt_rule. */
     size_t memory_bytes;   /* What a statement may keep; 0: what the database may. */
     size_t spill_bytes;    /* What an operator keeps before it spills; 0: a share of that. */
+    /* What functions ask; outlives scripts, prepared statements and cursors. NULL: defaults. */
+    const struct func_session *session;
 };
 
-/*
- * SET name = text: "threads", "disabled_rules" with names of optimiser rules between commas,
- * "memory_limit" and "work_mem" with an amount of memory (64MB; a bare number counts kB).
- *
- *   TDBPLUS_E_SQL          22023: not such a value
- *   TDBPLUS_E_UNSUPPORTED  no such setting here
- */
-TDBPLUS_CHECKED tdbplus_status sql_settings_set(struct sql_settings *settings, const char *name,
-                                                struct span text, struct err *err);
+/* Names of optimiser rules between commas as bits for `rules_off`; TDBPLUS_E_SQL (22023). */
+TDBPLUS_CHECKED tdbplus_status sql_read_rules(struct span text, uint32_t *rules_out,
+                                              struct err *err);
+
+/* Makes the script one of the statement inside of its only one: the query of PREPARE and DECLARE
+ * CURSOR. Its positions stay those of the whole text. */
+void sql_script_unwrap(struct sql_script *script);
+
+/* Makes a script of EXECUTE name (values) one of SELECT values. */
+TDBPLUS_CHECKED tdbplus_status sql_script_unwrap_values(struct sql_script *script, struct err *err);
+
+/* The type that a name in the script's text means in this transaction; errors have positions. */
+TDBPLUS_CHECKED tdbplus_status sql_script_type(const struct sql_script *script, struct txn *txn,
+                                               const struct ast *name, struct type *type_out,
+                                               struct err *err);
 
 /* What statements of the script are prepared and run with from now on; copied. */
 void sql_script_use(struct sql_script *script, const struct sql_settings *settings);

@@ -48,9 +48,25 @@ enum func_flag {
     FUNC_SET = 64,
 };
 
+struct text_style;
+
+/* What functions ask about the session, and change in it. */
+struct func_session {
+    const struct text_style *style; /* How values are read and printed. */
+    const char *search_path;        /* As it is set: '"$user", public'. */
+    void *ctx;
+    /* current_setting(): appends the value; TDBPLUS_E_NOT_FOUND when there is no such setting. */
+    tdbplus_status (*setting_get)(void *ctx, const char *name, struct buffer *text,
+                                  struct err *err);
+    /* set_config(); no text at all: as it is initially. */
+    tdbplus_status (*setting_set)(void *ctx, const char *name, struct span text, bool local,
+                                  struct err *err);
+};
+
 /* What stable functions ask about the statement. */
 struct func_context {
-    int64_t transaction_time_us; /* Since 1970, UTC. */
+    const struct func_session *session; /* NULL: defaults, and no settings. */
+    int64_t transaction_time_us;        /* Since 1970, UTC. */
     const char *user;
     const char *database;
     uint64_t random_state[2]; /* Of random(); seeded by whoever begins the statement. */
@@ -78,7 +94,7 @@ struct func_call {
     uint32_t count;
     struct column *result;        /* Flat, of enough rows; `validity` set with FUNC_NULLABLE. */
     struct arena *arena;          /* For the result's bytes. */
-    struct func_context *context; /* NULL while folding. */
+    struct func_context *context; /* While folding only `session` of it is set; may be NULL. */
     struct err *err;
 };
 
@@ -190,10 +206,26 @@ TDBPLUS_CHECKED tdbplus_status func_type_find(const char *name, const int32_t *m
                                               uint32_t modifier_count, struct type *type_out,
                                               struct err *err);
 
-/* Prints a value as PostgreSQL's text output. */
+/* The style of the call's session; NULL: defaults. */
+static inline const struct text_style *func_style(const struct func_call *call)
+{
+    const struct func_context *context = call->context;
+    return context == NULL || context->session == NULL ? NULL : context->session->style;
+}
+
+/* Prints a value as PostgreSQL's text output; `style` may be NULL. */
+TDBPLUS_CHECKED tdbplus_status func_print_as(const struct datum *value,
+                                             const struct text_style *style, struct buffer *buffer,
+                                             struct err *err);
+
+/* Reads text as PostgreSQL's input of that type; bytes of the result are in `arena`. */
+TDBPLUS_CHECKED tdbplus_status func_read_as(struct span text, struct type type,
+                                            const struct text_style *style, struct arena *arena,
+                                            struct datum *value_out, struct err *err);
+
+/* The same with defaults. */
 TDBPLUS_CHECKED tdbplus_status func_print(const struct datum *value, struct buffer *buffer,
                                           struct err *err);
 
-/* Reads text as PostgreSQL's input of that type; bytes of the result are in `arena`. */
 TDBPLUS_CHECKED tdbplus_status func_read(struct span text, struct type type, struct arena *arena,
                                          struct datum *value_out, struct err *err);

@@ -58,6 +58,7 @@ extern const struct func table_money[];
 extern const struct func table_timetz[];
 extern const struct func table_alias[];
 extern const struct func table_precision[];
+extern const struct func table_session[];
 
 /* What a name of the catalogue is called here; most are their own. */
 const char *func_alias(const char *name);

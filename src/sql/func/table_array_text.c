@@ -94,7 +94,7 @@ static tdbplus_status print_items(struct func_call *call, uint32_t row, const st
         if (item.is_null) {
             buffer_put_span(buffer, text_argument(call, 2, row));
         } else {
-            TRY(func_print(&item, buffer, call->err));
+            TRY(func_print_as(&item, func_style(call), buffer, call->err));
         }
     }
     return TDBPLUS_OK;

@@ -71,7 +71,7 @@ static tdbplus_status to_text_as(struct func_call *call, bool output)
             // The cast says true and false, the output function t and f.
             buffer_put_text(&buffer, value.boolean ? "true" : "false");
         } else {
-            TRY_OR(done, func_print(&value, &buffer, call->err));
+            TRY_OR(done, func_print_as(&value, func_style(call), &buffer, call->err));
         }
         uint8_t *bytes = text_make(call, buffer.size, &status);
         if (bytes == NULL || buffer.failed) {
@@ -108,8 +108,8 @@ static tdbplus_status from_text(struct func_call *call)
     for (uint32_t i = 0; i < call->count; i++) {
         uint32_t row = kernel_row(call, i);
         struct datum value = {0};
-        TRY(func_read(text_argument(call, 0, row), call->result->type, call->arena, &value,
-                      call->err));
+        TRY(func_read_as(text_argument(call, 0, row), call->result->type, func_style(call),
+                         call->arena, &value, call->err));
         column_set(call->result, row, &value);
     }
     return TDBPLUS_OK;

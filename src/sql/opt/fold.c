@@ -27,8 +27,9 @@ static tdbplus_status fold_call(struct optimizer *optimizer, struct expr **expr)
         values[i] = call->arguments[i]->constant;
     }
     struct datum result = {0};
+    struct func_context context = {.session = optimizer->session};
     if (func_apply_once(call->func, call->type, values, call->argument_count, optimizer->arena,
-                        NULL, &result, NULL) != TDBPLUS_OK) {
+                        &context, &result, NULL) != TDBPLUS_OK) {
         return TDBPLUS_OK;
     }
     result.type = call->type;

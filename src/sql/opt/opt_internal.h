@@ -9,6 +9,7 @@ struct optimizer {
     const struct opt_sampler *sampler; /* May be NULL. */
     uint32_t rules_off;
     bool notes_rows;
+    const struct func_session *session; /* May be NULL. */
 };
 
 static inline bool opt_uses(const struct optimizer *optimizer, enum opt_rule rule)

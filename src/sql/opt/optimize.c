@@ -149,7 +149,8 @@ tdbplus_status optimize(struct plan **plan, struct arena *arena, uint32_t *next_
                                   .next_id = next_id,
                                   .sampler = options->sampler,
                                   .notes_rows = options->notes_rows,
-                                  .rules_off = options->rules_off};
+                                  .rules_off = options->rules_off,
+                                  .session = options->session};
     return optimize_tree(&optimizer, plan);
 }
 

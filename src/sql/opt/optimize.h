@@ -45,6 +45,7 @@ struct opt_options {
     uint32_t rules_off;                /* Bit r: without rule r. */
     const struct opt_sampler *sampler; /* May be NULL. */
     bool notes_rows;                   /* For EXPLAIN: guesses are kept in the plan. */
+    const struct func_session *session; /* May be NULL. */
 };
 
 /* How many rows a planned operator gives: a guess. With `notes_rows` the one that the plan was

@@ -84,6 +84,15 @@ enum ast_kind {
     AST_PREPARE,
     AST_EXECUTE,
     AST_DEALLOCATE,
+    /* ast_session.h has the trees of these. */
+    AST_DECLARE_CURSOR,
+    AST_FETCH,
+    AST_CLOSE_CURSOR,
+    AST_DISCARD,
+    AST_LISTEN,
+    AST_NOTIFY,
+    AST_LOCK_TABLE,
+    AST_MAINTAIN,
     AST_UNKNOWN_STATEMENT,
 };
 

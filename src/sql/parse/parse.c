@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "sql/parse/ast_session.h"
 #include "sql/parse/pg_parse.h"
 
 /* Length of the UTF-8 character at `at`, 0 if it is not one (RFC 3629: shortest form, no
@@ -130,6 +131,48 @@ static const char *transaction_name(uint8_t kind)
     return names[kind];
 }
 
+static const char *maintain_name(uint8_t kind)
+{
+    static const char *const names[] = {
+        [AST_MAINTAIN_VACUUM] = "VACUUM",         [AST_MAINTAIN_ANALYZE] = "ANALYZE",
+        [AST_MAINTAIN_CHECKPOINT] = "CHECKPOINT", [AST_MAINTAIN_REINDEX] = "REINDEX",
+        [AST_MAINTAIN_CLUSTER] = "CLUSTER",
+    };
+    return names[kind];
+}
+
+static const char *discard_name(uint8_t kind)
+{
+    static const char *const names[] = {
+        [AST_DISCARD_ALL] = "DISCARD ALL",
+        [AST_DISCARD_PLANS] = "DISCARD PLANS",
+        [AST_DISCARD_SEQUENCES] = "DISCARD SEQUENCES",
+        [AST_DISCARD_TEMP] = "DISCARD TEMP",
+    };
+    return names[kind];
+}
+
+/* Statements whose name depends on what they say. */
+static const char *session_name(const struct ast *root)
+{
+    switch ((int)root->kind) {
+    case AST_FETCH:
+        return ((const struct ast_fetch *)root)->move ? "MOVE" : "FETCH";
+    case AST_CLOSE_CURSOR:
+        return ((const struct ast_close_cursor *)root)->name == NULL ? "CLOSE CURSOR ALL"
+                                                                     : "CLOSE CURSOR";
+    case AST_DEALLOCATE:
+        return ((const struct ast_deallocate *)root)->name == NULL ? "DEALLOCATE ALL"
+                                                                   : "DEALLOCATE";
+    case AST_DISCARD:
+        return discard_name(((const struct ast_discard *)root)->discard_kind);
+    case AST_LISTEN:
+        return ((const struct ast_listen *)root)->stop ? "UNLISTEN" : "LISTEN";
+    default:
+        return maintain_name(((const struct ast_maintain *)root)->maintain_kind);
+    }
+}
+
 static const char *set_name(uint8_t kind)
 {
     return kind == AST_RESET || kind == AST_RESET_ALL ? "RESET" : "SET";
@@ -157,7 +200,9 @@ const char *parse_statement_name(const struct ast *root)
         [AST_EXPLAIN] = "EXPLAIN",
         [AST_PREPARE] = "PREPARE",
         [AST_EXECUTE] = "EXECUTE",
-        [AST_DEALLOCATE] = "DEALLOCATE",
+        [AST_DECLARE_CURSOR] = "DECLARE CURSOR",
+        [AST_NOTIFY] = "NOTIFY",
+        [AST_LOCK_TABLE] = "LOCK TABLE",
     };
     switch ((int)root->kind) {
     case AST_DROP:
@@ -166,6 +211,13 @@ const char *parse_statement_name(const struct ast *root)
         return transaction_name(((const struct ast_transaction *)root)->transaction_kind);
     case AST_SET:
         return set_name(((const struct ast_set *)root)->set_kind);
+    case AST_FETCH:
+    case AST_CLOSE_CURSOR:
+    case AST_DEALLOCATE:
+    case AST_DISCARD:
+    case AST_LISTEN:
+    case AST_MAINTAIN:
+        return session_name(root);
     case AST_UNKNOWN_STATEMENT:
         return ((const struct ast_unknown *)root)->name;
     default:

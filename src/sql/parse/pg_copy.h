@@ -62,6 +62,9 @@ struct ast *copy_expression(struct copier *copier, const Node *source);
 struct ast *copy_part(struct copier *copier, const Node *source);
 struct ast *copy_statement(struct copier *copier, const Node *source);
 
+/* Statements of ast_session.h; false: it is another one. */
+bool copy_about_session(struct copier *copier, const Node *source, struct ast **node_out);
+
 struct ast_table_ref *copy_table_ref(struct copier *copier, const RangeVar *source);
 struct ast_alias *copy_alias(struct copier *copier, const Alias *source);
 struct ast_with *copy_with(struct copier *copier, const WithClause *source);

@@ -385,20 +385,8 @@ static const struct {
     {T_CreateStatsStmt, "CREATE STATISTICS"},
     {T_GrantStmt, "GRANT"},
     {T_CommentStmt, "COMMENT"},
-    {T_VacuumStmt, "VACUUM"},
-    {T_LockStmt, "LOCK"},
-    {T_ListenStmt, "LISTEN"},
-    {T_NotifyStmt, "NOTIFY"},
-    {T_UnlistenStmt, "UNLISTEN"},
-    {T_DeclareCursorStmt, "DECLARE CURSOR"},
-    {T_FetchStmt, "FETCH"},
-    {T_ClosePortalStmt, "CLOSE"},
     {T_DoStmt, "DO"},
     {T_CallStmt, "CALL"},
-    {T_CheckPointStmt, "CHECKPOINT"},
-    {T_ReindexStmt, "REINDEX"},
-    {T_ClusterStmt, "CLUSTER"},
-    {T_DiscardStmt, "DISCARD"},
     {T_RefreshMatViewStmt, "REFRESH MATERIALIZED VIEW"},
     {T_DefineStmt, "CREATE of this kind of object"},
     {T_RuleStmt, "CREATE RULE"},
@@ -443,8 +431,10 @@ static struct ast *copy_session_statement(struct copier *copier, const Node *sou
         return copy_execute(copier, (const ExecuteStmt *)source);
     case T_DeallocateStmt:
         return copy_deallocate(copier, (const DeallocateStmt *)source);
-    default:
-        return copy_unknown(copier, source);
+    default: {
+        struct ast *node = NULL;
+        return copy_about_session(copier, source, &node) ? node : copy_unknown(copier, source);
+    }
     }
 }
 
