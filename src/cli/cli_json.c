@@ -19,6 +19,13 @@ const char *cli_type_name(tdbplus_type type)
         "interval", "uuid", "json",  "array", "enum", "vector",
     };
     const size_t number = (size_t)type;
+    static const char *const catalog[] = {
+        "oid",     "name",         "\"char\"", "regclass",     "regtype",
+        "regproc", "regnamespace", "regrole",  "regprocedure", "regoper",
+    };
+    if (type >= TDBPLUS_TYPE_OID && type <= TDBPLUS_TYPE_REGOPER) {
+        return catalog[type - TDBPLUS_TYPE_OID];
+    }
     return number < sizeof names / sizeof names[0] ? names[number] : "unknown";
 }
 

@@ -559,9 +559,8 @@ static tdbplus_status open_work(void *arg, const struct call *call)
         return err_set(call->err, TDBPLUS_E_NOMEM, "a session does not fit in memory");
     }
     session->db = args->db;
-    tdbplus_status status =
-        session_state_create(store_env(args->db->store), &args->db->host, args->db->thread_count,
-                             &session->state, call->err);
+    tdbplus_status status = session_state_create(
+        args->db->store, &args->db->host, args->db->thread_count, &session->state, call->err);
     if (status != TDBPLUS_OK) {
         alloc_free(&args->db->host, session, 1, sizeof *session);
         return status;

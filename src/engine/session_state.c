@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/hash.h"
+#include "sql/system/system.h"
 
 #define MS       1000u
 #define KB_SHIFT 10
@@ -216,6 +217,51 @@ void session_state_show(const struct session_state *state, uint32_t number, stru
     }
 }
 
+/* ---- the catalog ---- */
+
+/* The session's transaction, or one for the moment, which the caller ends. */
+static struct txn *look(const struct session_state *state, struct txn **own)
+{
+    if (state->session != NULL && state->session->txn != NULL) {
+        return state->session->txn;
+    }
+    struct txn_options options = {.read_only = true, .durability = -1};
+    return txn_begin(state->store, &options, state->alloc, own, NULL) == TDBPLUS_OK ? *own : NULL;
+}
+
+static bool print_reg(void *ctx, uint8_t type, int64_t oid, struct buffer *text)
+{
+    struct txn *own = NULL;
+    struct txn *txn = look(ctx, &own);
+    bool found = txn != NULL && system_reg_print(txn, type, oid, text);
+    txn_abort(own);
+    return found;
+}
+
+static tdbplus_status parse_reg(void *ctx, uint8_t type, struct span text, int64_t *oid_out,
+                                struct err *err)
+{
+    struct txn *own = NULL;
+    struct txn *txn = look(ctx, &own);
+    tdbplus_status status = txn == NULL
+                                ? err_set(err, TDBPLUS_E_NOMEM, "the catalog cannot be read")
+                                : system_reg_parse(txn, type, text, oid_out, err);
+    txn_abort(own);
+    return status;
+}
+
+static tdbplus_status call_catalog(void *ctx, const char *name, const struct datum *arguments,
+                                   uint32_t count, struct func_answer *answer, struct err *err)
+{
+    struct txn *own = NULL;
+    struct txn *txn = look(ctx, &own);
+    tdbplus_status status = txn == NULL
+                                ? err_set(err, TDBPLUS_E_NOMEM, "the catalog cannot be read")
+                                : system_call(txn, name, arguments, count, answer, err);
+    txn_abort(own);
+    return status;
+}
+
 /* ---- what follows from them ---- */
 
 static const struct tz *find_zone(void *ctx, struct span name)
@@ -274,8 +320,7 @@ static void apply_memory(struct session_state *state)
     const struct settings *settings = &state->settings;
     const struct setting_info *info = setting_at(SETTING_WORK_MEM);
     bool set = strcmp(settings_text(settings, SETTING_WORK_MEM), info->initial) != 0;
-    state->sql.memory_bytes =
-        (size_t)settings_integer(settings, SETTING_MEMORY_LIMIT) << KB_SHIFT;
+    state->sql.memory_bytes = (size_t)settings_integer(settings, SETTING_MEMORY_LIMIT) << KB_SHIFT;
     state->sql.spill_bytes =
         set ? (size_t)settings_integer(settings, SETTING_WORK_MEM) << KB_SHIFT : 0;
 }
@@ -286,8 +331,7 @@ bool session_state_apply(struct session_state *state)
                                              SETTING_DISABLED_RULES, SETTING_EXTRA_FLOAT_DIGITS,
                                              SETTING_INTERVAL_STYLE, SETTING_SEARCH_PATH,
                                              SETTING_THREADS,        SETTING_TIME_ZONE,
-                                             SETTING_WORK_MEM,
-        SETTING_MEMORY_LIMIT};
+                                             SETTING_WORK_MEM,       SETTING_MEMORY_LIMIT};
     const struct settings *settings = &state->settings;
     if (state->applied == settings_generation(settings)) {
         return false;
@@ -318,7 +362,7 @@ bool session_state_apply(struct session_state *state)
 
 /* ---- making and ending ---- */
 
-tdbplus_status session_state_create(const struct env *env, const struct alloc *alloc,
+tdbplus_status session_state_create(struct store *store, const struct alloc *alloc,
                                     uint32_t thread_count, struct session_state **state_out,
                                     struct err *err)
 {
@@ -333,11 +377,16 @@ tdbplus_status session_state_create(const struct env *env, const struct alloc *a
         session_state_release(state);
         return status;
     }
-    zones_init(&state->zones, env, alloc);
+    zones_init(&state->zones, store_env(store), alloc);
     state->finder = (struct tz_finder){.find = find_zone, .ctx = &state->zones};
     state->style.finder = &state->finder;
+    state->style.reg_print = print_reg;
+    state->style.reg_parse = parse_reg;
+    state->style.reg_ctx = state;
+    state->store = store;
     state->func = (struct func_session){.style = &state->style,
                                         .ctx = state,
+                                        .catalog_call = call_catalog,
                                         .setting_get = get_setting,
                                         .setting_set = set_setting};
     state->sql.session = &state->func;

@@ -19,6 +19,7 @@ struct tdbplus_session;
 struct session_state {
     _Atomic uint32_t refs;
     const struct alloc *alloc;
+    struct store *store;
     struct settings settings;
     struct zones zones;
     struct tz_finder finder;
@@ -35,8 +36,7 @@ struct session_state {
     struct tdbplus_session *session; /* NULL: closed. */
 };
 
-TDBPLUS_CHECKED tdbplus_status session_state_create(const struct env *env,
-                                                    const struct alloc *alloc,
+TDBPLUS_CHECKED tdbplus_status session_state_create(struct store *store, const struct alloc *alloc,
                                                     uint32_t thread_count,
                                                     struct session_state **state_out,
                                                     struct err *err);

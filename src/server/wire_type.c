@@ -4,6 +4,7 @@
 
 #include "server/wire.h"
 #include "types/array.h"
+#include "types/catalog_type.h"
 #include "types/datetime.h"
 #include "types/numeric.h"
 #include "types/text.h"
@@ -47,8 +48,19 @@ static const struct {
     {TYPE_VECTOR, -1, WIRE_OID_VECTOR, WIRE_OID_VECTOR_ARRAY},
     {TYPE_TEXT, -1, OID_VARCHAR, OID_VARCHARS},
     {TYPE_TEXT, -1, 1042, 1014}, // bpchar
-    {TYPE_TEXT, -1, 19, 1003},   // name
-    {TYPE_JSON, -1, 114, 199},   // json
+    {TYPE_NAME, 64, 19, 1003},
+    {TYPE_CHAR1, 1, 18, 1002},
+    {TYPE_OID, 4, 26, 1028},
+    {TYPE_XID, 4, 28, 1011},
+    {TYPE_REGCLASS, 4, 2205, 2210},
+    {TYPE_REGTYPE, 4, 2206, 2211},
+    {TYPE_REGPROC, 4, 24, 1008},
+    {TYPE_REGNAMESPACE, 4, 4089, 4090},
+    {TYPE_REGROLE, 4, 4096, 4097},
+    {TYPE_REGPROCEDURE, 4, 2202, 2207},
+    {TYPE_REGOPER, 4, 2203, 2208},
+    {TYPE_REGOPERATOR, 4, 2204, 2209},
+    {TYPE_JSON, -1, 114, 199}, // json
 };
 
 #define WIRE_TYPE_COUNT (sizeof wire_types / sizeof wire_types[0])
@@ -259,7 +271,11 @@ static void put_value(struct buffer *buffer, const struct datum *datum)
         put_vector(buffer, datum);
         break;
     default: // Known to the client as text.
-        text_print(datum, NULL, buffer);
+        if (catalog_number_type(datum->type)) {
+            wire_put_i32(buffer, (int32_t)(uint32_t)datum->integer);
+        } else {
+            text_print(datum, NULL, buffer);
+        }
         break;
     }
 }
@@ -491,6 +507,12 @@ static tdbplus_status parse_vector(struct wire_reader *reader, struct arena *are
     return TDBPLUS_OK;
 }
 
+static tdbplus_status parse_oid(struct wire_reader *reader, struct datum *datum, struct err *err)
+{
+    datum->integer = (int64_t)(uint32_t)wire_i32(reader);
+    return reader->overrun || reader->rest.size > 0 ? invalid(datum->type, err) : TDBPLUS_OK;
+}
+
 tdbplus_status wire_parse_binary(struct span bytes, struct type type, struct arena *arena,
                                  struct datum *datum_out, struct err *err)
 {
@@ -536,6 +558,17 @@ tdbplus_status wire_parse_binary(struct span bytes, struct type type, struct are
         }
         TRY(text_parse(reader.rest, type, NULL, arena, &datum, err));
         break;
+    case TYPE_OID:
+    case TYPE_XID:
+    case TYPE_REGCLASS:
+    case TYPE_REGTYPE:
+    case TYPE_REGPROC:
+    case TYPE_REGNAMESPACE:
+    case TYPE_REGROLE:
+        TRY(parse_oid(&reader, &datum, err));
+        break;
+    case TYPE_NAME:
+    case TYPE_CHAR1:
     case TYPE_TEXT:
         TRY(text_parse(bytes, type, NULL, arena, &datum, err));
         break;

@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "base/hash.h"
+#include "types/catalog_type.h"
 #include "types/numeric_internal.h"
 #include "types/packed.h"
 #include "types/schema.h"
@@ -62,6 +63,9 @@ static bool type_is_integer(struct type type)
     case TYPE_MONEY:
         return true;
     default:
+        if (catalog_number_type(type)) {
+            return true;
+        }
         return type.id == TYPE_NUMERIC && type_physical(type) == PHYSICAL_8;
     }
 }

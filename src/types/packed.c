@@ -1,4 +1,5 @@
 #include "types/packed.h"
+#include "types/catalog_type.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 
 bool packed_type(struct type type)
 {
-    return type.id >= TYPE_BPCHAR && type.id <= TYPE_DATEMULTIRANGE;
+    return (type.id >= TYPE_BPCHAR && type.id <= TYPE_DATEMULTIRANGE) || catalog_type(type);
 }
 
 struct span packed_significant(struct type type, struct span bytes)
@@ -241,6 +242,9 @@ static void print_money(int64_t value, struct buffer *text)
 tdbplus_status packed_parse(struct span text, const struct text_style *style, struct arena *arena,
                             struct datum *datum, struct err *err)
 {
+    if (catalog_type(datum->type)) {
+        return catalog_type_parse(text, style, arena, datum, err);
+    }
     switch (datum->type.id) {
     case TYPE_TIMETZ:
         return parse_timetz(text, style, arena, datum, err);
@@ -272,6 +276,10 @@ static void print_address(const struct datum *datum, struct buffer *text)
 
 void packed_print(const struct datum *datum, const struct text_style *style, struct buffer *text)
 {
+    if (catalog_type(datum->type)) {
+        catalog_type_print(datum, style, text);
+        return;
+    }
     switch (datum->type.id) {
     case TYPE_TIMETZ: {
         struct timetz value = timetz_unpack(datum->bytes);

@@ -55,6 +55,21 @@ const char *text_type_name(struct type type)
         [TYPE_CIDR] = "cidr",
         [TYPE_MACADDR] = "macaddr",
         [TYPE_MACADDR8] = "macaddr8",
+        [TYPE_OID] = "oid",
+        [TYPE_NAME] = "name",
+        [TYPE_CHAR1] = "\"char\"",
+        [TYPE_REGCLASS] = "regclass",
+        [TYPE_REGTYPE] = "regtype",
+        [TYPE_REGPROC] = "regproc",
+        [TYPE_REGNAMESPACE] = "regnamespace",
+        [TYPE_REGROLE] = "regrole",
+        [TYPE_REGPROCEDURE] = "regprocedure",
+        [TYPE_REGOPER] = "regoper",
+        [TYPE_REGOPERATOR] = "regoperator",
+        [TYPE_XID] = "xid",
+        [TYPE_REGCONFIG] = "regconfig",
+        [TYPE_REGDICTIONARY] = "regdictionary",
+        [TYPE_REGCOLLATION] = "regcollation",
     };
     const char *name = type.id < sizeof names / sizeof *names ? names[type.id] : NULL;
     return name == NULL ? "range" : name;

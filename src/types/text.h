@@ -24,6 +24,13 @@ struct text_style {
     bool (*ordinal_of)(void *ctx, uint32_t list, struct span label, int64_t *ordinal_out);
     void *ctx;
 
+    /* Names of what oids mean, and back, for regclass and its kin (types/catalog_type.h). The first
+     * gives false when there is no such thing. */
+    bool (*reg_print)(void *ctx, uint8_t type, int64_t oid, struct buffer *text);
+    tdbplus_status (*reg_parse)(void *ctx, uint8_t type, struct span text, int64_t *oid_out,
+                                struct err *err);
+    void *reg_ctx;
+
     uint8_t date_style;     /* enum date_style. */
     uint8_t date_order;     /* enum datetime_order. */
     uint8_t interval_style; /* enum interval_style. */

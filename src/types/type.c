@@ -55,6 +55,21 @@ const uint8_t types_physical[UINT8_MAX + 1] = {
     [TYPE_TSMULTIRANGE] = PHYSICAL_VIEW,
     [TYPE_TSTZMULTIRANGE] = PHYSICAL_VIEW,
     [TYPE_DATEMULTIRANGE] = PHYSICAL_VIEW,
+    [TYPE_OID] = PHYSICAL_8,
+    [TYPE_NAME] = PHYSICAL_VIEW,
+    [TYPE_CHAR1] = PHYSICAL_VIEW,
+    [TYPE_REGCLASS] = PHYSICAL_8,
+    [TYPE_REGTYPE] = PHYSICAL_8,
+    [TYPE_REGPROC] = PHYSICAL_8,
+    [TYPE_REGNAMESPACE] = PHYSICAL_8,
+    [TYPE_REGROLE] = PHYSICAL_8,
+    [TYPE_REGPROCEDURE] = PHYSICAL_8,
+    [TYPE_REGOPER] = PHYSICAL_8,
+    [TYPE_REGOPERATOR] = PHYSICAL_8,
+    [TYPE_XID] = PHYSICAL_8,
+    [TYPE_REGCONFIG] = PHYSICAL_8,
+    [TYPE_REGDICTIONARY] = PHYSICAL_8,
+    [TYPE_REGCOLLATION] = PHYSICAL_8,
 };
 
 static const uint8_t width_of[] = {
@@ -104,6 +119,21 @@ static const char *const name_of[TYPE_ID_MAX + 1] = {
     [TYPE_TSMULTIRANGE] = "tsmultirange",
     [TYPE_TSTZMULTIRANGE] = "tstzmultirange",
     [TYPE_DATEMULTIRANGE] = "datemultirange",
+    [TYPE_OID] = "oid",
+    [TYPE_NAME] = "name",
+    [TYPE_CHAR1] = "\"char\"",
+    [TYPE_REGCLASS] = "regclass",
+    [TYPE_REGTYPE] = "regtype",
+    [TYPE_REGPROC] = "regproc",
+    [TYPE_REGNAMESPACE] = "regnamespace",
+    [TYPE_REGROLE] = "regrole",
+    [TYPE_REGPROCEDURE] = "regprocedure",
+    [TYPE_REGOPER] = "regoper",
+    [TYPE_REGOPERATOR] = "regoperator",
+    [TYPE_XID] = "xid",
+    [TYPE_REGCONFIG] = "regconfig",
+    [TYPE_REGDICTIONARY] = "regdictionary",
+    [TYPE_REGCOLLATION] = "regcollation",
 };
 
 enum physical type_physical(struct type type)

@@ -53,8 +53,24 @@ enum type_id {
     TYPE_TSMULTIRANGE = 38,
     TYPE_TSTZMULTIRANGE = 39,
     TYPE_DATEMULTIRANGE = 40,
-    /* 41 to 47: point, lseg, box, line, path, polygon, circle. 48 and 49: tsvector, tsquery. 50 on:
-     * types of the catalog (oid, name, reg*). */
+    /* 41 to 47: point, lseg, box, line, path, polygon, circle. 48 and 49: tsvector, tsquery. */
+
+    /* Types of the catalog (types/catalog_type.h). All but name and "char" are int8. */
+    TYPE_OID = 50,
+    TYPE_NAME = 51,  /* At most 63 bytes. */
+    TYPE_CHAR1 = 52, /* "char": one byte or none. */
+    TYPE_REGCLASS = 53,
+    TYPE_REGTYPE = 54,
+    TYPE_REGPROC = 55,
+    TYPE_REGNAMESPACE = 56,
+    TYPE_REGROLE = 57,
+    TYPE_REGPROCEDURE = 58,
+    TYPE_REGOPER = 59,
+    TYPE_REGOPERATOR = 60,
+    TYPE_XID = 61,
+    TYPE_REGCONFIG = 62,
+    TYPE_REGDICTIONARY = 63,
+    TYPE_REGCOLLATION = 64,
 };
 
 #define TYPE_ID_MAX 71u /* Declarations of functions have no room for more (sql/func/func.h). */

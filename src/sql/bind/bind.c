@@ -185,6 +185,7 @@ tdbplus_status bind_type_name(const struct ast *name, const struct bind_options 
                             .text = options->text,
                             .txn = options->txn,
                             .session = options->session,
+                            .system = options->system,
                             .next_id = 1};
     return bind_type(&binder, name, type_out);
 }
@@ -199,6 +200,7 @@ tdbplus_status bind_statement(const struct parse_statement *statement,
         .text = options->text,
         .txn = options->txn,
         .session = options->session,
+        .system = options->system,
         .next_id = 1,
     };
     if (options->parameter_count > BIND_PARAMETER_COUNT_MAX) {

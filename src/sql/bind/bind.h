@@ -104,12 +104,21 @@ struct bound {
     struct bound_dependency *dependencies; /* Beside the tables that the plan names. */
 };
 
+/* Where the relations of pg_catalog and information_schema are found (sql/system). */
+struct bind_system {
+    const struct plan_system *(*find_table)(const char *schema, const char *name);
+    const char *(*find_view)(const char *schema, const char *name); /* Its query. */
+    uint32_t (*column_count)(const struct plan_system *table);
+    struct type (*column)(const struct plan_system *table, uint32_t number, struct span *name_out);
+};
+
 struct bind_options {
     struct span text; /* What was parsed: errors point into it. */
     struct txn *txn;
     const struct type *parameters; /* Types the caller says; TYPE_NONE: to be found out. */
     uint32_t parameter_count;
     const struct func_session *session; /* NULL: defaults. */
+    const struct bind_system *system;   /* NULL: there are none. */
 };
 
 /*

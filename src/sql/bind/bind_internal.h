@@ -20,6 +20,7 @@ struct binder {
     struct span text;
     struct txn *txn;
     const struct func_session *session; /* NULL: defaults. */
+    const struct bind_system *system;   /* NULL: there are none. */
     struct type *parameters; /* BIND_PARAMETER_COUNT_MAX at most; grown as they turn up. */
     uint32_t parameter_count;
     uint32_t parameter_capacity;
@@ -193,6 +194,13 @@ bool bind_reads_level(const struct bind_query *query, const struct expr *expr);
 TDBPLUS_CHECKED tdbplus_status bind_find_table(struct binder *binder,
                                                const struct ast_table_ref *table,
                                                const struct object **object_out);
+
+/* ---- bind_system.c ---- */
+
+/* A relation of the system catalog in FROM; *found_out is false when it is none. */
+TDBPLUS_CHECKED tdbplus_status bind_system_table(struct binder *binder, struct bind_query *query,
+                                                 const struct ast_table_ref *table,
+                                                 struct plan **plan_out, bool *found_out);
 
 /* ---- expressions: expression.c, call.c, coerce.c, subquery.c ---- */
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "sql/bind/bind_internal.h"
+#include "types/catalog_type.h"
 
 static const struct text_style *bind_style(const struct binder *binder)
 {
@@ -33,6 +34,29 @@ static tdbplus_status coerce_literal(struct binder *binder, struct expr **expr, 
         }
         value.type = base;
     }
+    struct expr *constant = expr_constant(binder->arena, &value);
+    if (constant == NULL) {
+        return bind_no_memory(binder);
+    }
+    constant->position = (*expr)->position;
+    *expr = constant;
+    return TDBPLUS_OK;
+}
+
+/* 'book'::regclass: what has that name is looked up when the statement runs, not now. */
+static bool is_reg_name(const struct expr *expr, struct type type)
+{
+    if (expr->type.id != TYPE_NONE || expr->kind != EXPR_CONSTANT || expr->constant.is_null ||
+        !catalog_reg_type(type)) {
+        return false;
+    }
+    struct span text = expr->constant.bytes;
+    return text.size > 0 && (text.data[0] < '0' || text.data[0] > '9');
+}
+
+static tdbplus_status name_literal(struct binder *binder, struct expr **expr)
+{
+    struct datum value = {.type = type_of(TYPE_TEXT), .bytes = (*expr)->constant.bytes};
     struct expr *constant = expr_constant(binder->arena, &value);
     if (constant == NULL) {
         return bind_no_memory(binder);
@@ -90,7 +114,10 @@ tdbplus_status bind_try_coerce(struct binder *binder, struct expr **expr, struct
                                enum func_cast_context context, bool *done_out)
 {
     *done_out = true;
-    if ((*expr)->type.id == TYPE_NONE && (*expr)->kind == EXPR_CONSTANT) {
+    if (is_reg_name(*expr, type)) {
+        TRY(name_literal(binder, expr));
+        context = FUNC_CAST_EXPLICIT;
+    } else if ((*expr)->type.id == TYPE_NONE && (*expr)->kind == EXPR_CONSTANT) {
         TRY(coerce_literal(binder, expr, type));
     } else if ((*expr)->type.id == TYPE_NONE && (*expr)->kind == EXPR_PARAMETER) {
         TRY(coerce_parameter(binder, expr, type));

@@ -82,6 +82,11 @@ static tdbplus_status bind_table(struct binder *binder, struct bind_query *query
     if (cte != NULL) {
         return bind_cte_reader(binder, query, cte, table, plan_out);
     }
+    bool found = false;
+    TRY(bind_system_table(binder, query, table, plan_out, &found));
+    if (found) {
+        return TDBPLUS_OK;
+    }
     const struct object *object = NULL;
     bool is_file = false;
     TRY(bind_file_name(binder, query, table, &is_file, plan_out));

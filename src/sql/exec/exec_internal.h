@@ -321,6 +321,8 @@ TDBPLUS_CHECKED tdbplus_status make_index_scan(struct exec *exec, const struct p
                                                struct pipeline *pipeline);
 TDBPLUS_CHECKED tdbplus_status make_values(struct exec *exec, const struct plan *plan,
                                            struct pipeline *pipeline);
+TDBPLUS_CHECKED tdbplus_status make_system(struct exec *exec, const struct plan *plan,
+                                           struct pipeline *pipeline);
 TDBPLUS_CHECKED tdbplus_status make_series(struct exec *exec, const struct plan *plan,
                                            struct pipeline *pipeline);
 TDBPLUS_CHECKED tdbplus_status make_file(struct exec *exec, const struct plan *plan,

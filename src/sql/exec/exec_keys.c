@@ -5,6 +5,7 @@
 #include "base/codec.h"
 #include "base/hash.h"
 #include "sql/exec/exec_internal.h"
+#include "types/catalog_type.h"
 #include "types/numeric.h"
 #include "types/packed.h"
 
@@ -355,7 +356,7 @@ bool order_value(const struct datum *value, struct buffer *buffer)
     case TYPE_NONE:
         return false;
     default:
-        if (value->type.id == TYPE_MONEY) {
+        if (value->type.id == TYPE_MONEY || catalog_number_type(value->type)) {
             order_integer((uint64_t)value->integer ^ (uint64_t)1 << 63, buffer);
         } else {
             order_bytes(packed_significant(value->type, value->bytes), buffer);

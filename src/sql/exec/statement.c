@@ -16,6 +16,7 @@
 #include "sql/opt/optimize.h"
 #include "sql/parse/ast_session.h"
 #include "sql/parse/parse.h"
+#include "sql/system/system.h"
 #include "txn/pending.h"
 
 /* ---- texts ---- */
@@ -203,6 +204,11 @@ uint8_t sql_statement_kind(const struct sql_script *script, uint32_t number)
     }
 }
 
+static const struct bind_system system_relations = {.find_table = system_find_table,
+                                                    .find_view = system_find_view,
+                                                    .column_count = system_column_count,
+                                                    .column = system_column};
+
 /* ---- prepared statements ---- */
 
 struct sql_prepared {
@@ -270,7 +276,8 @@ static tdbplus_status prepare(const struct sql_script *script, uint32_t number, 
                                    .txn = txn,
                                    .parameters = types,
                                    .parameter_count = type_count,
-                                   .session = script->settings.session};
+                                   .session = script->settings.session,
+                                   .system = &system_relations};
     TRY(bind_statement(&script->parsed.statements[number], &options, &prepared->arena,
                        &prepared->bound, call->err));
     struct bound *bound = &prepared->bound;

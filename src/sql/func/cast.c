@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "sql/func/cast_internal.h"
+#include "types/catalog_type.h"
 #include "types/packed.h"
 #include "types/range.h"
 
@@ -45,7 +46,14 @@ char func_type_category(struct type type)
         return 'I';
     case TYPE_MONEY:
         return 'N';
+    case TYPE_NAME:
+        return 'S';
+    case TYPE_CHAR1:
+        return 'Z';
     default:
+        if (type.id == TYPE_OID || catalog_reg_type(type)) {
+            return 'N';
+        }
         return range_type(type) || multirange_type(type) ? 'R' : 'U';
     }
 }
@@ -54,7 +62,7 @@ bool func_type_preferred(struct type type)
 {
     return type.id == TYPE_BOOL || type.id == TYPE_FLOAT8 || type.id == TYPE_TEXT ||
            type.id == TYPE_TIMESTAMPTZ || type.id == TYPE_INTERVAL || type.id == TYPE_VARBIT ||
-           type.id == TYPE_INET;
+           type.id == TYPE_INET || type.id == TYPE_OID;
 }
 
 struct type func_type_base(struct type type)
@@ -109,9 +117,9 @@ bool cast_find(struct type from, struct type to, enum func_cast_context context,
                                                     : &cast_array_assigned;
         return found;
     }
-    static const struct cast_line *const tables[] = {table_casts,       table_casts_numeric,
-                                                     table_casts_time,  table_casts_packed,
-                                                     table_casts_range, table_casts_json};
+    static const struct cast_line *const tables[] = {
+        table_casts,       table_casts_numeric, table_casts_time,   table_casts_packed,
+        table_casts_range, table_casts_json,    table_casts_catalog};
     for (size_t t = 0; t < sizeof tables / sizeof *tables; t++) {
         for (const struct cast_line *line = tables[t]; line->func.name != NULL; line++) {
             if (line->from == from.id && line->to == to.id && line->context <= context) {
@@ -121,11 +129,12 @@ bool cast_find(struct type from, struct type to, enum func_cast_context context,
         }
     }
     if ((to.id == TYPE_TEXT || to.id == TYPE_BPCHAR) && context >= FUNC_CAST_ASSIGNMENT) {
-        *func_out = &cast_to_text;
+        // What an oid is called may change.
+        *func_out = catalog_reg_type(from) ? &cast_reg_to_text : &cast_to_text;
         return true;
     }
     if ((from.id == TYPE_TEXT || from.id == TYPE_BPCHAR) && context == FUNC_CAST_EXPLICIT) {
-        *func_out = &cast_from_text;
+        *func_out = catalog_reg_type(to) ? &cast_reg_from_text : &cast_from_text;
         return true;
     }
     return false;
@@ -312,13 +321,13 @@ static const struct {
     {"real", TYPE_FLOAT4},         {"float8", TYPE_FLOAT8},
     {"numeric", TYPE_NUMERIC},     {"decimal", TYPE_NUMERIC},
     {"text", TYPE_TEXT},           {"varchar", TYPE_TEXT},
-    {"name", TYPE_TEXT},           {"bytea", TYPE_BYTEA},
+    {"name", TYPE_NAME},           {"bytea", TYPE_BYTEA},
     {"date", TYPE_DATE},           {"time", TYPE_TIME},
     {"timestamp", TYPE_TIMESTAMP}, {"timestamptz", TYPE_TIMESTAMPTZ},
     {"interval", TYPE_INTERVAL},   {"uuid", TYPE_UUID},
     {"json", TYPE_JSON},           {"jsonb", TYPE_JSON},
     {"vector", TYPE_VECTOR},       {"bpchar", TYPE_BPCHAR},
-    {"char", TYPE_BPCHAR},
+    {"char", TYPE_CHAR1},
 };
 
 /* char(n), bit(n), varbit(n). */

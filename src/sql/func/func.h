@@ -50,6 +50,13 @@ enum func_flag {
 
 struct text_style;
 
+/* What a function about the catalog gives: a number or truth in `integer`, or `text`. */
+struct func_answer {
+    bool is_null;
+    int64_t integer;
+    struct buffer text;
+};
+
 /* What functions ask about the session, and change in it. */
 struct func_session {
     const struct text_style *style; /* How values are read and printed. */
@@ -58,6 +65,9 @@ struct func_session {
     /* current_setting(): appends the value; TDBPLUS_E_NOT_FOUND when there is no such setting. */
     tdbplus_status (*setting_get)(void *ctx, const char *name, struct buffer *text,
                                   struct err *err);
+    /* A function about the catalog, by its name. */
+    tdbplus_status (*catalog_call)(void *ctx, const char *name, const struct datum *arguments,
+                                   uint32_t count, struct func_answer *answer, struct err *err);
     /* set_config(); no text at all: as it is initially. */
     tdbplus_status (*setting_set)(void *ctx, const char *name, struct span text, bool local,
                                   struct err *err);

@@ -10,6 +10,7 @@
 #include "simd/simd.h"
 #include "sql/func/aggregate.h"
 #include "test.h"
+#include "types/catalog_type.h"
 #include "types/packed.h"
 
 #define ROWS 70u /* More than a word of validity. */
@@ -113,6 +114,12 @@ static const char *sample(struct type type)
     case TYPE_BYTEA:
         return chance(2) == 0 ? "\\x" : "\\x00ff10";
     default:
+        if (catalog_number_type(type)) {
+            return chance(2) == 0 ? "0" : "4294967295";
+        }
+        if (type.id == TYPE_NAME || type.id == TYPE_CHAR1) {
+            return PICK(texts);
+        }
         return packed_type(type) && type.id != TYPE_BPCHAR ? packed_sample(type) : PICK(texts);
     }
 #undef PICK

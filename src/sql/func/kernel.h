@@ -59,6 +59,8 @@ extern const struct func table_timetz[];
 extern const struct func table_alias[];
 extern const struct func table_precision[];
 extern const struct func table_session[];
+extern const struct func table_catalog_types[];
+extern const struct func table_catalog[];
 
 /* What a name of the catalogue is called here; most are their own. */
 const char *func_alias(const char *name);

@@ -225,6 +225,8 @@ static double rows_at_depth(struct optimizer *optimizer, const struct plan *plan
         return 1000;
     case PLAN_FILE:
         return plan->file.spec->row_count > 0 ? (double)plan->file.spec->row_count : 100000;
+    case PLAN_SYSTEM:
+        return 500;
     case PLAN_FILTER:
         return filter_rows(optimizer, plan, depth - 1);
     case PLAN_AGGREGATE:

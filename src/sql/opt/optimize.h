@@ -42,9 +42,9 @@ struct opt_sampler {
 };
 
 struct opt_options {
-    uint32_t rules_off;                /* Bit r: without rule r. */
-    const struct opt_sampler *sampler; /* May be NULL. */
-    bool notes_rows;                   /* For EXPLAIN: guesses are kept in the plan. */
+    uint32_t rules_off;                 /* Bit r: without rule r. */
+    const struct opt_sampler *sampler;  /* May be NULL. */
+    bool notes_rows;                    /* For EXPLAIN: guesses are kept in the plan. */
     const struct func_session *session; /* May be NULL. */
 };
 

@@ -190,6 +190,7 @@ static bool use_node(struct map *used, struct plan *plan)
     case PLAN_CTE:
     case PLAN_WITH:
     case PLAN_WORK:
+    case PLAN_SYSTEM:
         break;
     }
     return true;

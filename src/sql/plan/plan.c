@@ -117,6 +117,7 @@ bool plan_each_slot(struct plan *plan, bool (*visit)(void *ctx, struct expr **sl
     case PLAN_SAMPLE:
     case PLAN_WITH:
     case PLAN_WORK:
+    case PLAN_SYSTEM:
         break;
     }
     return good;
@@ -280,18 +281,19 @@ static void print_access(const struct plan *plan, struct buffer *buffer)
 static void print_head(const struct plan *plan, struct buffer *buffer)
 {
     static const char *const names[] = {
-        [PLAN_VALUES] = "Values",     [PLAN_SCAN] = "Scan",
-        [PLAN_SERIES] = "Series",     [PLAN_FILTER] = "Filter",
-        [PLAN_PROJECT] = "Project",   [PLAN_AGGREGATE] = "Aggregate",
-        [PLAN_JOIN] = "Join",         [PLAN_SORT] = "Sort",
-        [PLAN_LIMIT] = "Limit",       [PLAN_DISTINCT] = "Unique",
-        [PLAN_SET] = "Set Operation", [PLAN_CTE] = "CTE Scan",
-        [PLAN_WINDOW] = "Window",     [PLAN_APPLY] = "Lateral Join",
-        [PLAN_EXPAND] = "Expand",     [PLAN_GROUPING] = "Grouping Sets",
-        [PLAN_LOCK] = "LockRows",     [PLAN_SAMPLE] = "Sample",
-        [PLAN_WITH] = "With",         [PLAN_WORK] = "WorkTable Scan",
-        [PLAN_INSERT] = "Insert",     [PLAN_UPDATE] = "Update",
-        [PLAN_DELETE] = "Delete",     [PLAN_FILE] = "File Scan",
+        [PLAN_VALUES] = "Values",      [PLAN_SCAN] = "Scan",
+        [PLAN_SERIES] = "Series",      [PLAN_FILTER] = "Filter",
+        [PLAN_PROJECT] = "Project",    [PLAN_AGGREGATE] = "Aggregate",
+        [PLAN_JOIN] = "Join",          [PLAN_SORT] = "Sort",
+        [PLAN_LIMIT] = "Limit",        [PLAN_DISTINCT] = "Unique",
+        [PLAN_SET] = "Set Operation",  [PLAN_CTE] = "CTE Scan",
+        [PLAN_WINDOW] = "Window",      [PLAN_APPLY] = "Lateral Join",
+        [PLAN_EXPAND] = "Expand",      [PLAN_GROUPING] = "Grouping Sets",
+        [PLAN_LOCK] = "LockRows",      [PLAN_SAMPLE] = "Sample",
+        [PLAN_WITH] = "With",          [PLAN_WORK] = "WorkTable Scan",
+        [PLAN_INSERT] = "Insert",      [PLAN_UPDATE] = "Update",
+        [PLAN_DELETE] = "Delete",      [PLAN_FILE] = "File Scan",
+        [PLAN_SYSTEM] = "System Scan",
     };
     if (plan->kind == PLAN_SCAN && plan->scan.access != NULL) {
         print_access(plan, buffer);
@@ -306,6 +308,9 @@ static void print_head(const struct plan *plan, struct buffer *buffer)
     case PLAN_FILE:
         buffer_printf(buffer, " on %s",
                       plan->file.spec->path_count == 0 ? "STDIN" : plan->file.spec->paths[0]);
+        break;
+    case PLAN_SYSTEM:
+        buffer_printf(buffer, " on %s", plan->system->name);
         break;
     case PLAN_CTE:
     case PLAN_WORK:

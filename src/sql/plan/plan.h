@@ -32,6 +32,7 @@ enum plan_kind {
     PLAN_LOCK,     /* Locks the rows of tables that its input was made from. */
     PLAN_SAMPLE,   /* Some of the rows. */
     PLAN_WORK,     /* Reads what the last round of a recursive WITH query has found. */
+    PLAN_SYSTEM,   /* Reads a relation of the system catalog. */
     PLAN_INSERT,
     PLAN_UPDATE,
     PLAN_DELETE,
@@ -289,6 +290,19 @@ struct plan_file {
     uint32_t condition_count;
 };
 
+/*
+ * A relation of the system catalog (sql/system gives them): its rows are made when it is read.
+ * `fill` puts all of them, in order of columns, into `rows`, whose shape only sql/system knows.
+ */
+struct system_rows;
+
+struct plan_system {
+    const char *name;
+    uint32_t oid;
+    tdbplus_status (*fill)(struct system_rows *rows); /* NULL: it has none. */
+    const char *columns; /* "oid:o relname:n": names, and letters for types. */
+};
+
 struct plan {
     uint8_t kind; /* enum plan_kind. */
     double rows;  /* That it gives, about; 0: nobody has guessed. */
@@ -347,6 +361,7 @@ struct plan {
         };
         struct plan_cte *cte;
         struct plan_window *window;
+        const struct plan_system *system;
         bool ordinality; /* EXPAND: the last column counts the rows of each input row. */
         struct plan_change change;
     };

@@ -1,0 +1,136 @@
+#pragma once
+
+#include "catalog/catalog.h"
+#include "index/am/index_def.h"
+#include "sql/bind/table_info.h"
+#include "sql/system/system.h"
+#include "txn/foreign_def.h"
+
+#define OID_PG_CATALOG  11
+#define OID_PUBLIC      2200
+#define OID_INFORMATION 13183
+#define OID_OWNER       10
+#define OID_DATABASE    5
+#define OID_TABLESPACE  1663
+#define OID_HEAP        2
+#define OID_BTREE       403
+#define OID_HASH        405
+#define OID_COLLATION   100
+#define OID_USER_FIRST  16384 /* Plus the number of the object. */
+
+/* What belongs to a table without being an object has the table's oid and a place above. */
+#define OID_KEY_INDEX 0x40000000
+#define OID_KEY       0x48000000
+#define OID_UNIQUE    0x50000000
+#define OID_ROW_TYPE  0x58000000
+#define OID_ROW_ARRAY 0x60000000
+#define OID_PART      0x68000000 /* Checks and defaults: 64 for each table. */
+#define OID_FUNCTION  0x01000000 /* Plus the number in the registry. */
+#define OID_AGGREGATE 0x01800000
+
+struct system_type {
+    uint32_t oid;
+    const char *name;
+    int16_t size;
+    bool by_value;
+    char kind;
+    char category;
+    bool preferred;
+    uint32_t element;
+    uint32_t array;
+    char align;
+    char storage;
+    uint32_t collation;
+};
+
+extern const struct system_type system_types[]; /* Ended by oid 0. */
+
+struct system_view {
+    const char *schema;
+    const char *name;
+    uint32_t oid;
+    const char *query;
+};
+
+extern const struct plan_system system_tables[]; /* Ended by a NULL name. */
+extern const struct system_view system_views[];
+
+const struct system_type *system_type_by_oid(int64_t oid);
+
+/* PostgreSQL's number of a type, and its modifier. */
+uint32_t system_type_oid(struct type type);
+int32_t system_type_modifier(struct type type);
+
+/* "integer", "character varying(5)". */
+void system_format_type(int64_t oid, int32_t modifier, struct buffer *text);
+
+static inline int64_t system_oid(uint64_t object)
+{
+    return OID_USER_FIRST + (int64_t)object;
+}
+
+int64_t system_schema_oid(struct txn *txn, const char *schema);
+
+/* ---- rows ---- */
+
+/* Begins a row of zeroes, empty texts and false; columns whose type has no such value are null. */
+void system_row(struct system_rows *rows);
+void system_put(struct system_rows *rows, const char *column, int64_t value);
+void system_put_text(struct system_rows *rows, const char *column, const char *text);
+void system_put_span(struct system_rows *rows, const char *column, struct span text);
+void system_put_null(struct system_rows *rows, const char *column);
+/* An array of numbers, from 1 on or, for vectors, from 0. */
+void system_put_array(struct system_rows *rows, const char *column, const int64_t *items,
+                      uint32_t count);
+void system_put_texts(struct system_rows *rows, const char *column, const struct span *items,
+                      uint32_t count);
+
+/* ---- texts of definitions ---- */
+
+void system_put_name(struct buffer *text, const char *name); /* Quoted where it must be. */
+
+struct system_index {
+    const struct object *table;
+    struct index_def def;
+    const char *schema;
+    const char *name;
+};
+
+/* The index of that oid, a table's key among them; false: there is none. */
+bool system_find_index(struct txn *txn, int64_t oid, struct arena *arena,
+                       struct system_index *index_out);
+/* Makes the index that stands for a table's key; false when it has none to show. */
+bool system_key_index(struct txn *txn, const struct object *table, struct arena *arena,
+                      struct system_index *index_out);
+void system_index_text(const struct system_index *index, bool with_schema, struct buffer *text);
+void system_index_column(const struct system_index *index, uint32_t number, bool with_order,
+                         struct buffer *text);
+/* False: no constraint has that oid. */
+bool system_constraint_text(struct txn *txn, int64_t oid, struct arena *arena, struct buffer *text);
+
+/* The schema and the name behind it of a collection. */
+void system_split_name(const struct object *object, char schema[CATALOG_NAME_SIZE_MAX + 1],
+                       char name[CATALOG_NAME_SIZE_MAX + 1]);
+
+/* True when the table's last column is there for the key only. */
+bool system_hides_last(const struct object *table, struct arena *arena);
+
+TDBPLUS_CHECKED tdbplus_status system_fill_class(struct system_rows *rows);
+TDBPLUS_CHECKED tdbplus_status system_fill_attribute(struct system_rows *rows);
+TDBPLUS_CHECKED tdbplus_status system_fill_type(struct system_rows *rows);
+TDBPLUS_CHECKED tdbplus_status system_fill_namespace(struct system_rows *rows);
+TDBPLUS_CHECKED tdbplus_status system_fill_index(struct system_rows *rows);
+TDBPLUS_CHECKED tdbplus_status system_fill_constraint(struct system_rows *rows);
+TDBPLUS_CHECKED tdbplus_status system_fill_attrdef(struct system_rows *rows);
+TDBPLUS_CHECKED tdbplus_status system_fill_proc(struct system_rows *rows);
+TDBPLUS_CHECKED tdbplus_status system_fill_operator(struct system_rows *rows);
+TDBPLUS_CHECKED tdbplus_status system_fill_am(struct system_rows *rows);
+TDBPLUS_CHECKED tdbplus_status system_fill_opclass(struct system_rows *rows);
+TDBPLUS_CHECKED tdbplus_status system_fill_collation(struct system_rows *rows);
+TDBPLUS_CHECKED tdbplus_status system_fill_database(struct system_rows *rows);
+TDBPLUS_CHECKED tdbplus_status system_fill_authid(struct system_rows *rows);
+TDBPLUS_CHECKED tdbplus_status system_fill_extension(struct system_rows *rows);
+TDBPLUS_CHECKED tdbplus_status system_fill_tablespace(struct system_rows *rows);
+TDBPLUS_CHECKED tdbplus_status system_fill_range(struct system_rows *rows);
+TDBPLUS_CHECKED tdbplus_status system_fill_cast(struct system_rows *rows);
+TDBPLUS_CHECKED tdbplus_status system_fill_language(struct system_rows *rows);
