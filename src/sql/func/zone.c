@@ -9,13 +9,6 @@
 
 #define NAME_SHOWN_MAX 200
 
-/* How the statement's session reads and prints; NULL: UTC, and no names of zones. */
-static const struct text_style *style_of(const struct func_call *call)
-{
-    (void)call;
-    return NULL;
-}
-
 static bool take_number(struct span *rest, int32_t *number_out)
 {
     size_t digits = 0;
@@ -59,7 +52,7 @@ static bool read_offset(struct span name, int32_t *offset_out)
 tdbplus_status zone_find(struct func_call *call, struct span name, struct zone *zone_out)
 {
     struct zone zone = {0};
-    const struct text_style *style = style_of(call);
+    const struct text_style *style = func_style(call);
     if (!datetime_abbreviation(name, &zone.offset) && !read_offset(name, &zone.offset)) {
         const struct tz_finder *finder = style == NULL ? NULL : style->finder;
         zone.tz = finder == NULL ? NULL : finder->find(finder->ctx, name);
@@ -110,6 +103,6 @@ int32_t zone_offset_of_local(const struct zone *zone, int64_t local)
 
 const struct tz *zone_session(const struct func_call *call)
 {
-    const struct text_style *style = style_of(call);
+    const struct text_style *style = func_style(call);
     return style == NULL ? NULL : style->zone;
 }
