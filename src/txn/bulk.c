@@ -220,7 +220,7 @@ static tdbplus_status check_batch(const struct bulk *bulk, const struct batch *b
     }
     for (uint32_t i = 0; i < batch->column_count; i++) {
         const struct schema_column *column = &bulk->schema->columns[i];
-        if (!type_equal(batch->columns[i].type, column->type)) {
+        if (!txn_type_fits(batch->columns[i].type, column->type)) {
             char have[64];
             char want[64];
             type_name(batch->columns[i].type, have);

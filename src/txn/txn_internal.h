@@ -5,6 +5,15 @@
 #include "txn/parts.h"
 #include "txn/stages.h"
 
+/* True when a value of the type may be written to a column: the same type, or a shorter text. */
+static inline bool txn_type_fits(struct type have, struct type column)
+{
+    bool shorter =
+        have.id == TYPE_TEXT && column.id == TYPE_TEXT &&
+        (column.parameter == 0 || (have.parameter > 0 && have.parameter <= column.parameter));
+    return shorter || type_equal(have, column);
+}
+
 /* What the transaction has done to one object. */
 struct object_change {
     uint64_t id;

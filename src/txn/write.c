@@ -44,7 +44,7 @@ static tdbplus_status check_key(const struct object *collection, const struct da
     const struct schema *schema = collection->schema;
     for (uint32_t i = 0; i < schema->key_count; i++) {
         const struct schema_column *column = &schema->columns[schema->key_columns[i]];
-        if (!key_values[i].is_null && !type_equal(key_values[i].type, column->type)) {
+        if (!key_values[i].is_null && !txn_type_fits(key_values[i].type, column->type)) {
             char have[64];
             char want[64];
             type_name(key_values[i].type, have);
@@ -88,7 +88,7 @@ static tdbplus_status check_values(const struct object *collection, const struct
             }
             continue;
         }
-        if (!type_equal(values[i].type, column->type)) {
+        if (!txn_type_fits(values[i].type, column->type)) {
             char have[64];
             char want[64];
             type_name(values[i].type, have);
