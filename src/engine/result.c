@@ -338,11 +338,14 @@ tdbplus_status result_start(tdbplus_result *result, struct txn *txn, bool retry_
 {
     TRY(result_describe(result, call->err));
     result->copy = describe_copy(result->prepared);
-    struct sql_run_options options = {.txn = txn,
-                                      .parameters = result->parameters,
-                                      .parameter_count = result->parameter_count,
-                                      .transaction_time_us = time_us,
-                                      .retry_conflicts = retry_conflicts};
+    struct sql_run_options options = {
+        .txn = txn,
+        .parameters = result->parameters,
+        .parameter_count = result->parameter_count,
+        .user = result->state->user[0] == 0 ? NULL : result->state->user,
+        .database = result->state->database[0] == 0 ? NULL : result->state->database,
+        .transaction_time_us = time_us,
+        .retry_conflicts = retry_conflicts};
     lend_limits(result, call);
     tdbplus_status status =
         sql_cursor_open(result->prepared, &options, &result->call, &result->cursor);

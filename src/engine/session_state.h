@@ -34,6 +34,8 @@ struct session_state {
     uint64_t statement_timeout_us;
     uint64_t idle_timeout_us;        /* Within a transaction. */
     struct tdbplus_session *session; /* NULL: closed. */
+    char user[64];                   /* "": whoever opened the database. */
+    char database[64];
 };
 
 TDBPLUS_CHECKED tdbplus_status session_state_create(struct store *store, const struct alloc *alloc,

@@ -143,6 +143,7 @@ static void connection_free(uv_handle_t *handle)
     buffer_deinit(&connection->incoming);
     buffer_deinit(&connection->handed);
     buffer_deinit(&connection->sending);
+    buffer_deinit(&connection->wishes);
     tls_destroy(connection->tls);
     alloc_free(server->alloc, connection, 1, sizeof *connection);
     atomic_fetch_sub(&server->connection_count, 1);
@@ -417,8 +418,8 @@ void connection_start(struct connection *connection)
 {
     struct server *server = connection->server;
     connection->socket.handle.data = connection;
-    struct buffer *buffers[] = {&connection->in, &connection->out, &connection->incoming,
-                                &connection->handed, &connection->sending};
+    struct buffer *buffers[] = {&connection->in,     &connection->out,     &connection->incoming,
+                                &connection->handed, &connection->sending, &connection->wishes};
     for (size_t i = 0; i < sizeof buffers / sizeof buffers[0]; i++) {
         buffer_init(buffers[i], server->alloc);
     }

@@ -42,6 +42,7 @@ void protocol_error(struct connection *connection, const struct err *err, bool f
 void protocol_ready(struct connection *connection)
 {
     const tdbplus_session *session = connection->session;
+    startup_report(connection);
     size_t at = wire_begin(&connection->out, 'Z');
     bool open = tdbplus_session_in_transaction(session);
     buffer_put_u8(&connection->out, !open ? 'I' : session->failed ? 'E' : 'T');
@@ -196,6 +197,7 @@ void protocol_run(struct connection *connection, const struct call *call)
 void protocol_end(struct connection *connection)
 {
     extended_drop(connection);
+    startup_forget(connection);
     tdbplus_session_close(connection->session);
     connection->session = NULL;
     alloc_free(connection->server->alloc, connection->exchange, 1, sizeof *connection->exchange);

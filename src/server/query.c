@@ -70,7 +70,7 @@ static void put_row(struct buffer *out, const tdbplus_result *result, uint32_t r
         if (datum.is_null) {
             wire_put_i32(out, -1);
         } else if (format_of(formats, i) == WIRE_BINARY) {
-            wire_put_binary(out, &datum);
+            wire_put_binary(out, &datum, &result->state->style);
         } else {
             put_text_value(out, &datum, &result->state->style);
         }

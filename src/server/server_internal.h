@@ -23,6 +23,7 @@
 #define LOGIN_SIZE_MAX            65536u
 #define LOGIN_SECONDS_MAX         60u
 #define STATEMENT_COUNT_MAX       10000u /* Prepared, of one connection. */
+#define REPORTED_COUNT_MAX        8u     /* Settings that clients are told of. */
 #define PORTAL_COUNT_MAX          1000u
 #define PARAMETER_COUNT_MAX       65535u
 
@@ -155,13 +156,15 @@ struct connection {
     struct scram_exchange *exchange;
     char user[64];
     char database[64];
-    char application_name[64];
+    struct buffer wishes; /* Settings of the startup packet. */
     tdbplus_session *session;
     struct wire_statement *statements;
     uint32_t statement_count;
     struct wire_portal *portals;
     uint32_t portal_count;
-    bool skipping; /* After an error, until Sync. */
+    uint64_t reported;               /* settings_generation() that the client knows. */
+    char *shown[REPORTED_COUNT_MAX]; /* Values that it was told. */
+    bool skipping;                   /* After an error, until Sync. */
     bool implicit; /* A transaction that nobody began: of one string, or up to Sync. */
 };
 
@@ -190,6 +193,10 @@ void server_cancel(struct server *server, int32_t id, int32_t secret);
 
 /* Takes one message of a connection that is not ready; false when there is none whole. */
 bool startup_message(struct connection *connection, const struct call *call);
+
+/* Tells the client the settings that have changed since it was told last. */
+void startup_report(struct connection *connection);
+void startup_forget(struct connection *connection);
 
 /* ---- protocol.c ---- */
 

@@ -16,19 +16,22 @@
 #define AUTH_CONTINUE 11
 #define AUTH_FINAL    12
 
+/* What never changes, */
 static const char *const parameters[][2] = {
     {"server_version", "15.0 (TDB+ " TDBPLUS_VERSION ")"},
     {"server_encoding", "UTF8"},
-    {"client_encoding", "UTF8"},
-    {"DateStyle", "ISO, MDY"},
-    {"IntervalStyle", "postgres"},
-    {"TimeZone", "UTC"},
     {"integer_datetimes", "on"},
     {"standard_conforming_strings", "on"},
-    {"default_transaction_read_only", "off"},
     {"in_hot_standby", "off"},
     {"is_superuser", "on"},
 };
+
+/* and settings whose changes clients are told. */
+static const char *const reported[] = {"application_name", "client_encoding",
+                                       "DateStyle",        "default_transaction_read_only",
+                                       "IntervalStyle",    "TimeZone"};
+#define REPORTED_COUNT (sizeof reported / sizeof reported[0])
+_Static_assert(REPORTED_COUNT <= REPORTED_COUNT_MAX, "a connection has room for each");
 
 static void put_parameter(struct buffer *out, const char *name, const char *value)
 {
@@ -36,6 +39,54 @@ static void put_parameter(struct buffer *out, const char *name, const char *valu
     wire_put_text(out, name);
     wire_put_text(out, value);
     wire_end(out, at);
+}
+
+static char *copy_text(const char *text, const struct alloc *alloc)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = alloc_raw(alloc, size);
+    return copy == NULL ? NULL : memcpy(copy, text, size);
+}
+
+static void drop_text(char **text, const struct alloc *alloc)
+{
+    if (*text != NULL) {
+        alloc_free(alloc, *text, strlen(*text) + 1, 1);
+        *text = NULL;
+    }
+}
+
+void startup_report(struct connection *connection)
+{
+    const struct settings *settings = &connection->session->state->settings;
+    const struct alloc *alloc = connection->server->alloc;
+    if (connection->reported == settings_generation(settings)) {
+        return;
+    }
+    connection->reported = settings_generation(settings);
+    for (size_t i = 0; i < REPORTED_COUNT; i++) {
+        uint32_t number = 0;
+        struct buffer text = {.alloc = alloc};
+        if (settings_find(settings, reported[i], &number, NULL) != TDBPLUS_OK) {
+            continue;
+        }
+        settings_show(settings, number, &text);
+        buffer_put_u8(&text, 0);
+        char *old = connection->shown[i];
+        if (!text.failed && (old == NULL || strcmp(old, (const char *)text.data) != 0)) {
+            put_parameter(&connection->out, reported[i], (const char *)text.data);
+            drop_text(&connection->shown[i], alloc);
+            connection->shown[i] = copy_text((const char *)text.data, alloc);
+        }
+        buffer_deinit(&text);
+    }
+}
+
+void startup_forget(struct connection *connection)
+{
+    for (size_t i = 0; i < REPORTED_COUNT; i++) {
+        drop_text(&connection->shown[i], connection->server->alloc);
+    }
 }
 
 static void refuse(struct connection *connection, const char *sqlstate, const char *text)
@@ -78,12 +129,38 @@ static tdbplus_status find_verifier(struct connection *connection, struct scram_
 
 /* ---- logged in ---- */
 
+/* What the startup packet set becomes what RESET goes back to. A connection's wishes are kept as
+ * the packet has them: names and values, each with its zero byte. */
+static tdbplus_status set_wishes(struct connection *connection, struct err *err)
+{
+    struct session_state *state = connection->session->state;
+    (void)snprintf(state->user, sizeof state->user, "%s", connection->user);
+    (void)snprintf(state->database, sizeof state->database, "%s",
+                   connection->database[0] == '\0' ? connection->user : connection->database);
+    struct wire_reader reader = {.rest = buffer_span(&connection->wishes)};
+    while (reader.rest.size > 0) {
+        const char *name = wire_text(&reader);
+        const char *value = wire_text(&reader);
+        uint32_t number = 0;
+        TRY(settings_find(&state->settings, name, &number, err));
+        TRY(settings_preset(&state->settings, number, span_from_text(value), err));
+    }
+    (void)session_state_apply(state);
+    buffer_deinit(&connection->wishes);
+    return TDBPLUS_OK;
+}
+
 static void welcome(struct connection *connection)
 {
     struct buffer *out = &connection->out;
     tdbplus_call call = TDBPLUS_CALL_INIT;
     if (tdbplus_session_open(connection->server->db, &connection->session, &call) != TDBPLUS_OK) {
         refuse(connection, call.error.sqlstate, call.error.message);
+        return;
+    }
+    struct err err = {0};
+    if (set_wishes(connection, &err) != TDBPLUS_OK) {
+        protocol_error(connection, &err, true);
         return;
     }
     size_t at = wire_begin(out, 'R');
@@ -93,7 +170,8 @@ static void welcome(struct connection *connection)
         put_parameter(out, parameters[i][0], parameters[i][1]);
     }
     put_parameter(out, "session_authorization", connection->user);
-    put_parameter(out, "application_name", connection->application_name);
+    connection->reported = UINT64_MAX; // Nothing yet.
+    startup_report(connection);
     at = wire_begin(out, 'K');
     wire_put_i32(out, connection->id);
     wire_put_i32(out, connection->secret);
@@ -154,6 +232,36 @@ static void negotiate(struct connection *connection, struct wire_reader reader, 
     wire_end(out, at);
 }
 
+/* "-c name=value" and "--name=value" of PGOPTIONS; a backslash keeps the blank after it. */
+static void add_options(struct buffer *wishes, const char *text)
+{
+    while (*text != '\0') {
+        text += strspn(text, " ");
+        if (strncmp(text, "-c", 2) == 0) {
+            text += 2;
+            text += strspn(text, " ");
+        } else if (strncmp(text, "--", 2) == 0) {
+            text += 2;
+        } else {
+            return; // Switches of the server program mean nothing here.
+        }
+        bool named = false;
+        for (; *text != '\0' && *text != ' '; text++) {
+            if (*text == '=' && !named) {
+                named = true;
+                buffer_put_u8(wishes, 0);
+                continue;
+            }
+            text += *text == '\\' && text[1] != '\0';
+            buffer_put_u8(wishes, (uint8_t)*text);
+        }
+        if (!named) {
+            buffer_put_u8(wishes, 0);
+        }
+        buffer_put_u8(wishes, 0);
+    }
+}
+
 static void begin_session(struct connection *connection, struct wire_reader *reader, int32_t minor)
 {
     struct wire_reader again = *reader;
@@ -168,11 +276,14 @@ static void begin_session(struct connection *connection, struct wire_reader *rea
             copy_setting(connection->user, sizeof connection->user, value);
         } else if (strcmp(name, "database") == 0) {
             copy_setting(connection->database, sizeof connection->database, value);
-        } else if (strcmp(name, "application_name") == 0) {
-            copy_setting(connection->application_name, sizeof connection->application_name, value);
         } else if (strcmp(name, "replication") == 0 && strcmp(value, "false") != 0) {
             refuse(connection, "0A000", "replication connections are not supported");
             return;
+        } else if (strcmp(name, "options") == 0) {
+            add_options(&connection->wishes, value);
+        } else if (strncmp(name, "_pq_.", 5) != 0 && strcmp(name, "replication") != 0) {
+            wire_put_text(&connection->wishes, name);
+            wire_put_text(&connection->wishes, value);
         }
         name = wire_text(reader);
     }

@@ -106,7 +106,7 @@ TEST(values_in_binary_are_those_of_postgresql)
         arena_init(&arena, &alloc_system, 0);
         buffer_init(&buffer, &alloc_system);
         read_text(i, &arena, &datum);
-        wire_put_binary(&buffer, &datum);
+        wire_put_binary(&buffer, &datum, NULL);
         struct span value = {.data = buffer.data + 4, .size = buffer.size - 4};
         hex_of(value, hex);
         if (strcmp(hex, samples[i].hex) != 0) {
@@ -131,7 +131,7 @@ TEST(damaged_values_are_refused_or_others)
         arena_init(&arena, &alloc_system, 0);
         buffer_init(&buffer, &alloc_system);
         read_text(i, &arena, &datum);
-        wire_put_binary(&buffer, &datum);
+        wire_put_binary(&buffer, &datum, NULL);
         size_t size = buffer.size - 4;
         for (size_t cut = 0; cut < size; cut++) {
             uint8_t *copy = alloc_raw(&alloc_system, cut + 1);

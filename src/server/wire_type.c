@@ -151,7 +151,8 @@ static void put_numeric(struct buffer *buffer, const struct datum *datum)
     buffer_deinit(&encoded);
 }
 
-static void put_array(struct buffer *buffer, const struct datum *datum)
+static void put_array(struct buffer *buffer, const struct datum *datum,
+                      const struct text_style *style)
 {
     struct array array;
     if (array_open(datum->bytes, datum->type, &array, NULL) != TDBPLUS_OK) {
@@ -171,7 +172,7 @@ static void put_array(struct buffer *buffer, const struct datum *datum)
         if (item.is_null) {
             wire_put_i32(buffer, -1);
         } else {
-            wire_put_binary(buffer, &item);
+            wire_put_binary(buffer, &item, style);
         }
     }
 }
@@ -226,7 +227,8 @@ static void put_real(struct buffer *buffer, const struct datum *datum)
     }
 }
 
-static void put_value(struct buffer *buffer, const struct datum *datum)
+static void put_value(struct buffer *buffer, const struct datum *datum,
+                      const struct text_style *style)
 {
     switch (datum->type.id) {
     case TYPE_BOOL:
@@ -262,10 +264,10 @@ static void put_value(struct buffer *buffer, const struct datum *datum)
         break;
     case TYPE_JSON:
         buffer_put_u8(buffer, JSONB_VERSION);
-        text_print(datum, NULL, buffer);
+        text_print(datum, style, buffer);
         break;
     case TYPE_ARRAY:
-        put_array(buffer, datum);
+        put_array(buffer, datum, style);
         break;
     case TYPE_VECTOR:
         put_vector(buffer, datum);
@@ -274,17 +276,18 @@ static void put_value(struct buffer *buffer, const struct datum *datum)
         if (catalog_number_type(datum->type)) {
             wire_put_i32(buffer, (int32_t)(uint32_t)datum->integer);
         } else {
-            text_print(datum, NULL, buffer);
+            text_print(datum, style, buffer);
         }
         break;
     }
 }
 
-void wire_put_binary(struct buffer *buffer, const struct datum *datum)
+void wire_put_binary(struct buffer *buffer, const struct datum *datum,
+                     const struct text_style *style)
 {
     size_t begin = buffer->size;
     wire_put_i32(buffer, 0);
-    put_value(buffer, datum);
+    put_value(buffer, datum, style);
     wire_set_i32(buffer, begin, (int32_t)(buffer->size - begin - 4));
 }
 

@@ -10,7 +10,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/err.h"
-#include "types/type.h"
+#include "types/text.h"
 
 /* Oids of types that PostgreSQL does not have itself are in the range of those made by users. */
 #define WIRE_OID_VECTOR       16385
@@ -33,8 +33,9 @@ struct wire_type wire_type_of(struct type type);
 /* The type with that oid; TYPE_NONE for 0, 705 (unknown) and what we do not have. */
 struct type wire_type_by_oid(int32_t oid);
 
-/* Appends the value's bytes with its size before them. Text is printed by the caller. */
-void wire_put_binary(struct buffer *buffer, const struct datum *datum);
+/* Appends the value's bytes with its size before them; types without a binary form as text. */
+void wire_put_binary(struct buffer *buffer, const struct datum *datum,
+                     const struct text_style *style);
 
 /*
  * Reads a parameter in binary. Bytes are borrowed from `bytes` or lie in the arena.

@@ -454,6 +454,27 @@ def test_startup(server):
     wire.close()
 
 
+def test_settings_are_reported(server):
+    wire = Wire(server, login=False)
+    wire.startup({"user": "admin", "database": "d", "application_name": "me",
+                  "options": "-c timezone=Europe/Berlin --datestyle=German"})
+    known = dict(body.split(b"\0")[:2] for letter, body in wire.until("Z") if letter == "S")
+    assert known[b"TimeZone"] == b"Europe/Berlin" and known[b"application_name"] == b"me", known
+    assert rows(wire.query("select timestamptz '2020-07-01 10:00+00', current_user, "
+                           "current_database()")) == [["01.07.2020 12:00:00 CEST", "admin", "d"]]
+    messages = wire.query("set timezone = 'UTC'")
+    assert messages[1] == ("S", b"TimeZone\0UTC\0"), messages
+    messages = wire.query("begin; set datestyle = 'ISO'; rollback")
+    assert "S" not in letters(messages), messages
+    messages = wire.query("reset timezone")
+    assert messages[1] == ("S", b"TimeZone\0Europe/Berlin\0"), messages
+    wire.close()
+    wire = Wire(server, login=False)
+    wire.startup({"user": "admin", "no_such_setting": "1"})
+    assert field(wire.until("E")[-1], "C") == "42704"
+    wire.close()
+
+
 def test_many_connections(server):
     wires = [Wire(server) for _ in range(200)]
     for number, wire in enumerate(wires):
