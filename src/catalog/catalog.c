@@ -1,13 +1,16 @@
 #include "catalog/catalog.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/codec.h"
 
 #define SCHEMA_MARK      '\x1f' /* Between schema and name; the grammar lets no name have it. */
 #define HIDDEN_MARK      '\x01' /* In front of names that nobody should meet. */
-#define ENTRY_VERSION    1u
+#define ENTRY_VERSION    2u     /* 1: without dependencies. */
+#define DEPENDENCY_SIZE  12u
 #define OWNED_COUNT_MAX  (1u << 20)
 #define FULL_NAME_FORMAT "%s\x1f%s"
 
@@ -36,6 +39,12 @@ tdbplus_status catalog_full_name(const char *schema, const char *name,
     return TDBPLUS_OK;
 }
 
+const char *catalog_own_name(const char *full_name)
+{
+    const char *mark = strchr(full_name, SCHEMA_MARK);
+    return mark == NULL ? full_name : mark + 1;
+}
+
 bool catalog_hidden(const struct object *object)
 {
     return object->kind == OBJECT_COLLECTION && object->name[0] == HIDDEN_MARK;
@@ -57,6 +66,16 @@ static void encode_entry(const struct catalog_entry *entry, struct buffer *buffe
 {
     buffer_put_u8(buffer, ENTRY_VERSION);
     buffer_put_varint(buffer, entry->owner);
+    if (entry->dependencies == NULL) {
+        buffer_put_varint(buffer, entry->encoded_dependencies.size / DEPENDENCY_SIZE);
+        buffer_put_span(buffer, entry->encoded_dependencies);
+    } else {
+        buffer_put_varint(buffer, entry->dependency_count);
+        for (uint32_t i = 0; i < entry->dependency_count; i++) {
+            buffer_put_u64(buffer, entry->dependencies[i].oid);
+            buffer_put_u32(buffer, entry->dependencies[i].column_id);
+        }
+    }
     buffer_put_span(buffer, entry->definition);
 }
 
@@ -75,10 +94,17 @@ static void read_object(const struct object *object, struct catalog_entry *entry
     if (object_kind_is_part(object->kind)) {
         (void)reader_span(&reader, OBJECT_PART_HEADER_SIZE);
         entry->owner = object->parent;
-    } else if (reader_u8(&reader) == ENTRY_VERSION) {
-        entry->owner = reader_varint(&reader);
     } else {
-        return;
+        uint8_t version = reader_u8(&reader);
+        if (version == 0 || version > ENTRY_VERSION) {
+            return;
+        }
+        entry->owner = reader_varint(&reader);
+        uint64_t count = version == 1 ? 0 : reader_varint(&reader);
+        if (count > reader.rest.size / DEPENDENCY_SIZE) {
+            return;
+        }
+        entry->encoded_dependencies = reader_span(&reader, (size_t)count * DEPENDENCY_SIZE);
     }
     if (!reader.overrun) {
         entry->definition = reader.rest;
@@ -142,6 +168,30 @@ bool catalog_entry_next(struct txn *txn, uint8_t kind, struct catalog_entry *ent
     return true;
 }
 
+bool catalog_dependency_at(const struct catalog_entry *entry, uint32_t number,
+                           struct catalog_dependency *dependency_out)
+{
+    struct span encoded = entry->encoded_dependencies;
+    if (number >= encoded.size / DEPENDENCY_SIZE) {
+        return false;
+    }
+    const uint8_t *at = encoded.data + (size_t)number * DEPENDENCY_SIZE;
+    *dependency_out =
+        (struct catalog_dependency){.oid = load_u64(at), .column_id = load_u32(at + 8)};
+    return true;
+}
+
+bool catalog_depends(const struct catalog_entry *entry, uint64_t oid, uint32_t column_id)
+{
+    struct catalog_dependency dependency;
+    for (uint32_t i = 0; catalog_dependency_at(entry, i, &dependency); i++) {
+        if (dependency.oid == oid && (column_id == 0 || dependency.column_id == column_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static tdbplus_status push_oid(struct list *oids, uint64_t oid, struct err *err)
 {
     if (list_push(oids, &oid) == NULL) {
@@ -169,10 +219,41 @@ tdbplus_status catalog_owned(struct txn *txn, uint64_t oid, struct list *oids, s
     return TDBPLUS_OK;
 }
 
+static int compare_oids(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left;
+    uint64_t b = *(const uint64_t *)right;
+    return a < b ? -1 : a > b;
+}
+
+tdbplus_status catalog_dependents(struct txn *txn, uint64_t oid, uint32_t column_id,
+                                  struct list *oids, struct err *err)
+{
+    size_t first = oids->count;
+    for (uint8_t kind = CATALOG_SCHEMA; kind <= CATALOG_KIND_LAST; kind++) {
+        struct catalog_entry entry = {0};
+        while (catalog_entry_next(txn, kind, &entry)) {
+            if (catalog_depends(&entry, oid, column_id)) {
+                TRY(push_oid(oids, entry.oid, err));
+            }
+        }
+    }
+    if (oids->count - first > 1) {
+        qsort(list_at(oids, first), oids->count - first, sizeof(uint64_t), compare_oids);
+    }
+    return TDBPLUS_OK;
+}
+
 bool catalog_entry_unchanged(struct txn *txn, uint64_t oid, uint64_t revision)
 {
     const struct object *object = txn_object_by_id(txn, oid);
     return object != NULL && object->revision == revision;
+}
+
+void catalog_comment_name(uint64_t oid, uint32_t column_id,
+                          char name_out[CATALOG_NAME_SIZE_MAX + 1])
+{
+    (void)snprintf(name_out, CATALOG_NAME_SIZE_MAX + 1, "%" PRIu64 ".%u", oid, column_id);
 }
 
 /* ---- changing ---- */
@@ -244,6 +325,52 @@ tdbplus_status catalog_entry_alter(struct txn *txn, uint64_t oid, const struct c
     return status;
 }
 
+/* The entry with `to` where `from` was. */
+static tdbplus_status replace_in(struct txn *txn, const struct catalog_entry *entry, uint64_t from,
+                                 uint64_t to, struct err *err)
+{
+    struct catalog_entry changed = *entry;
+    const struct alloc *alloc = store_alloc(txn_store(txn));
+    uint32_t count = (uint32_t)(entry->encoded_dependencies.size / DEPENDENCY_SIZE);
+    struct catalog_dependency *all = alloc_array(alloc, count + 1u, sizeof *all);
+    if (all == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "the catalog's entries do not fit in memory");
+    }
+    for (uint32_t i = 0; catalog_dependency_at(entry, i, &all[i]); i++) {
+        all[i].oid = all[i].oid == from ? to : all[i].oid;
+    }
+    changed.dependencies = all;
+    changed.dependency_count = count;
+    changed.owner = entry->owner == from ? to : entry->owner;
+    tdbplus_status status = catalog_entry_alter(txn, entry->oid, &changed, err);
+    alloc_free(alloc, all, count + 1u, sizeof *all);
+    return status;
+}
+
+tdbplus_status catalog_entry_replace(struct txn *txn, uint64_t from, uint64_t to, struct err *err)
+{
+    struct list oids;
+    tdbplus_status status = TDBPLUS_OK;
+    list_init(&oids, store_alloc(txn_store(txn)), sizeof(uint64_t));
+    for (uint8_t kind = CATALOG_SCHEMA; kind <= CATALOG_KIND_LAST; kind++) {
+        struct catalog_entry entry = {0};
+        while (catalog_entry_next(txn, kind, &entry)) {
+            if (entry.owner == from || catalog_depends(&entry, from, 0)) {
+                TRY_OR(done, push_oid(&oids, entry.oid, err));
+            }
+        }
+    }
+    for (size_t i = 0; i < oids.count; i++) {
+        struct catalog_entry entry;
+        if (catalog_entry_by_oid(txn, *(const uint64_t *)list_at(&oids, i), &entry)) {
+            TRY_OR(done, replace_in(txn, &entry, from, to, err));
+        }
+    }
+done:
+    list_deinit(&oids);
+    return status;
+}
+
 /* A foreign key cannot be without the table it refers to. */
 static tdbplus_status push_references(struct txn *txn, uint64_t oid, struct list *oids,
                                       struct err *err)
@@ -274,6 +401,13 @@ tdbplus_status catalog_entry_drop(struct txn *txn, uint64_t oid, struct err *err
         const struct object *object = txn_object_by_id(txn, next);
         if (object != NULL && object->kind == OBJECT_INDEX) {
             TRY_OR(done, push_oid(&oids, object->other, err));
+        }
+        struct catalog_entry entry;
+        if (object != NULL && object->kind == CATALOG_SEQUENCE) {
+            read_object(object, &entry);
+            if (entry.definition.size >= sizeof(uint64_t)) {
+                TRY_OR(done, push_oid(&oids, load_u64(entry.definition.data), err));
+            }
         }
         TRY_OR(done, push_references(txn, next, &oids, err));
         TRY_OR(done, catalog_owned(txn, next, &oids, err));

@@ -157,6 +157,7 @@ tdbplus_status session_describe(tdbplus_session *session, const struct describe_
     tdbplus_status status = TDBPLUS_OK;
     TRY_OR(done, sql_script_create(args->text, call->alloc, &script, call->err));
     sql_script_use(script, &session->state->sql);
+    sql_script_session(script, &session->names);
     uint32_t count = sql_script_count(script);
     if (count > 1) {
         status = err_set(call->err, TDBPLUS_E_SYNTAX,

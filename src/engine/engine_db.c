@@ -4,9 +4,11 @@
 
 #include "base/assert.h"
 #include "catalog/catalog_index.h"
+#include "catalog/catalog_sequence.h"
 #include "engine/engine_internal.h"
 #include "simd/simd.h"
 #include "sql/exec/index_texts.h"
+#include "sql/exec/sql_session.h"
 
 const char *tdbplus_version(void)
 {
@@ -86,7 +88,13 @@ static tdbplus_status open_store(tdbplus_db *db, const struct open_args *args, s
     };
     TRY(store_open(&options, &db->store, err));
     txn_set_hooks(db->store, sql_txn_hooks());
-    return TDBPLUS_OK;
+    // Sessions that ended with the process left their temporary tables.
+    struct call call = {.alloc = &db->host, .err = err};
+    tdbplus_status status = sql_session_drop_temporary(db->store, NULL, &call);
+    if (status != TDBPLUS_OK) {
+        store_close(db->store);
+    }
+    return status;
 }
 
 static tdbplus_status open_work(void *arg, const struct call *call)
@@ -146,6 +154,8 @@ void tdbplus_close(tdbplus_db *db)
         fiber_pool_destroy(pool);
     }
     engine_drop_resting_scans(db);
+    struct call call = {.alloc = &db->host};
+    sequence_settle(db->store, &call);
     store_close(db->store);
     struct alloc host = db->host;
     tdbplus_allocator allocator = db->allocator;

@@ -9,6 +9,12 @@ void session_refresh(tdbplus_session *session)
     if (session_state_apply(session->state)) {
         plan_cache_deinit(&session->plans);
     }
+    const char *path = session->state->func.search_path;
+    if (session->names.path_text == NULL || strcmp(path, session->names.path_text) != 0) {
+        // What is no list of names leaves the path as it was.
+        (void)!sql_session_set_path(&session->names, span_from_text(path), NULL);
+        plan_cache_deinit(&session->plans);
+    }
     if (session->txn != NULL) {
         txn_set_lock_timeout(session->txn, session->state->txn.lock_timeout_us);
         txn_set_durability(session->txn, session->state->txn.durability);
@@ -248,6 +254,7 @@ static tdbplus_status prepare(const struct execute_args *args, tdbplus_result *r
         }
         TRY(sql_script_create(text, call->alloc, &result->script, call->err));
         sql_script_use(result->script, &args->session->state->sql);
+        sql_script_session(result->script, &args->session->names);
     }
     if (sql_statement_ast(result->script, 0)->kind == AST_EXECUTE) {
         struct execute_room room = {.session = args->session,
@@ -370,6 +377,7 @@ static tdbplus_status run_script(const struct execute_args *args, tdbplus_result
     }
     TRY(sql_script_create(text, call->alloc, &result->script, call->err));
     sql_script_use(result->script, &session->state->sql);
+    sql_script_session(result->script, &session->names);
     uint32_t count = sql_script_count(result->script);
     if (count == 0) {
         return TDBPLUS_OK;
@@ -570,6 +578,13 @@ static tdbplus_status open_work(void *arg, const struct call *call)
     buffer_init(&session->key, store_alloc(args->db->store));
     list_init(&session->savepoints, &args->db->host, sizeof(struct engine_savepoint));
     session_init_statements(session);
+    status = sql_session_init(&session->names, args->db->store, &args->db->host, call->err);
+    if (status != TDBPLUS_OK) {
+        sql_session_deinit(&session->names);
+        session_state_release(session->state);
+        alloc_free(&args->db->host, session, 1, sizeof *session);
+        return status;
+    }
     *args->session_out = session;
     return TDBPLUS_OK;
 }
@@ -579,6 +594,15 @@ tdbplus_status tdbplus_session_open(tdbplus_db *db, tdbplus_session **session_ou
 {
     struct open_args args = {.db = db, .session_out = session_out};
     return engine_run(db, call, open_work, &args, sizeof args);
+}
+
+/* What fails to go now goes when the database is opened again. */
+static void drop_temporary(const tdbplus_session *session)
+{
+    struct call call = {.alloc = &session->db->host};
+    tdbplus_status status =
+        sql_session_drop_temporary(session->db->store, session->names.temp_schema, &call);
+    (void)status;
 }
 
 void tdbplus_session_close(tdbplus_session *session)
@@ -591,6 +615,8 @@ void tdbplus_session_close(tdbplus_session *session)
     session_forget_statements(session);
     list_deinit(&session->cursors);
     list_deinit(&session->statements);
+    drop_temporary(session);
+    sql_session_deinit(&session->names);
     plan_cache_deinit(&session->plans);
     buffer_deinit(&session->key);
     list_deinit(&session->savepoints);

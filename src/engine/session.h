@@ -5,6 +5,7 @@
 #include "engine/engine_internal.h"
 #include "engine/plan_cache.h"
 #include "engine/session_state.h"
+#include "sql/exec/sql_session.h"
 #include "sql/exec/statement.h"
 
 #define SESSION_PARAMETER_COUNT_MAX 65535u
@@ -22,7 +23,8 @@ struct tdbplus_session {
     struct list statements; /* Of PREPARE. */
     struct list cursors;    /* Of DECLARE. */
     uint64_t cursor_serial;
-    struct list savepoints; /* struct engine_savepoint. */
+    struct sql_session names; /* Search path, temporary tables, numbers of sequences. */
+    struct list savepoints;   /* struct engine_savepoint. */
     struct plan_cache plans;
     struct buffer key;           /* Scratch of point_run(). */
     tdbplus_result *result_open; /* Reads from `txn`; at most one, the others are held. */

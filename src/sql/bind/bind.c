@@ -62,6 +62,39 @@ tdbplus_status bind_depends_on(struct binder *binder, const struct object *objec
     return TDBPLUS_OK;
 }
 
+tdbplus_status bind_add_action(struct binder *binder, struct bound *bound,
+                               const struct bound_action *action)
+{
+    struct bound_action *copy = arena_array(binder->arena, 1, sizeof *copy);
+    if (copy == NULL) {
+        return bind_no_memory(binder);
+    }
+    *copy = *action;
+    copy->next = NULL;
+    if (bound->actions == NULL) {
+        bound->actions = copy;
+    } else {
+        binder->last_action->next = copy;
+    }
+    binder->last_action = copy;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status bind_encode_info(struct binder *binder, const struct table_info *info,
+                                struct span *properties_out)
+{
+    struct buffer buffer;
+    buffer_init(&buffer, binder->arena->alloc);
+    table_info_encode(info, &buffer);
+    uint8_t *copy = buffer.failed ? NULL : arena_bytes(binder->arena, buffer.size + 1);
+    if (copy != NULL) {
+        memcpy(copy, buffer.data, buffer.size);
+        *properties_out = (struct span){.data = copy, .size = buffer.size};
+    }
+    buffer_deinit(&buffer);
+    return copy == NULL ? bind_no_memory(binder) : TDBPLUS_OK;
+}
+
 tdbplus_status bind_enter(struct binder *binder)
 {
     if (binder->depth >= BIND_DEPTH_MAX) {
@@ -112,32 +145,55 @@ static tdbplus_status bind_definition(struct binder *binder, const struct ast *r
     case AST_CREATE_INDEX:
         bound->kind = BOUND_CREATE_INDEX;
         return bind_create_index(binder, (const struct ast_create_index *)root, &bound->index);
+    case AST_CREATE_SEQUENCE:
+        return bind_create_sequence(binder, (const struct ast_create_sequence *)root, bound);
+    case AST_RENAME:
+        return bind_rename(binder, (const struct ast_rename *)root, bound);
+    case AST_SET_SCHEMA:
+        return bind_set_schema(binder, (const struct ast_set_schema *)root, bound);
+    case AST_CREATE_SCHEMA:
+        return bind_create_schema(binder, (const struct ast_create_schema *)root, bound);
+    case AST_COMMENT:
+        return bind_comment(binder, (const struct ast_comment *)root, bound);
+    case AST_ALTER_TABLE:
+        return bind_alter_table(binder, (const struct ast_alter_table *)root, bound);
+    case AST_CREATE_VIEW:
+        bound->kind = BOUND_ACTIONS;
+        return bind_create_view(binder, (const struct ast_create_view *)root, bound);
     case AST_DROP: {
         const struct ast_drop *drop = (const struct ast_drop *)root;
         if (drop->object_kind == AST_OBJECT_INDEX) {
             bound->kind = BOUND_DROP_INDEX;
             return bind_drop_index(binder, drop, &bound->drop);
         }
-        if (drop->object_kind != AST_OBJECT_TABLE) {
-            return bind_unsupported(binder, 0, parse_statement_name(root));
-        }
-        bound->kind = BOUND_DROP_TABLE;
-        TRY(bind_drop(binder, &drop->names, drop->missing_ok, &bound->drop));
-        bound->drop.cascade = drop->cascade;
-        return bind_check_references(binder, &bound->drop, false);
+        return bind_drop_objects(binder, drop, bound);
     }
     case AST_ANALYZE:
         bound->kind = BOUND_ANALYZE;
-        return bind_drop(binder, &((const struct ast_analyze *)root)->tables, false, &bound->drop);
+        return bind_truncate(
+            binder, &(struct ast_truncate){.tables = ((const struct ast_analyze *)root)->tables},
+            &bound->drop);
     case AST_TRUNCATE: {
         const struct ast_truncate *truncate = (const struct ast_truncate *)root;
         bound->kind = BOUND_TRUNCATE;
-        TRY(bind_drop(binder, &truncate->tables, false, &bound->drop));
-        return bind_check_references(binder, &bound->drop, true);
+        TRY(bind_truncate(binder, truncate, &bound->drop));
+        return bind_check_references(binder, &bound->drop);
     }
     default:
         return bind_unsupported(binder, 0, parse_statement_name(root));
     }
+}
+
+/* SELECT ... INTO t is CREATE TABLE t AS SELECT ... */
+static tdbplus_status bind_select_into(struct binder *binder, const struct ast_select *ast,
+                                       struct bound *bound)
+{
+    struct ast_select query = *ast;
+    struct ast_create_table_as create = {.table = ast->into, .query = &query.ast};
+    query.into = NULL;
+    bound->kind = BOUND_CREATE_TABLE;
+    bound->tag = "SELECT";
+    return bind_create_table_as(binder, &create, &bound->create);
 }
 
 static tdbplus_status bind_root(struct binder *binder, const struct ast *root, struct bound *bound)
@@ -145,6 +201,9 @@ static tdbplus_status bind_root(struct binder *binder, const struct ast *root, s
     bound->tag = parse_statement_name(root);
     switch (root->kind) {
     case AST_SELECT:
+        if (((const struct ast_select *)root)->into != NULL) {
+            return bind_select_into(binder, (const struct ast_select *)root, bound);
+        }
         bound->kind = BOUND_QUERY;
         return bind_select(binder, NULL, (const struct ast_select *)root, false, &bound->plan);
     case AST_INSERT:
@@ -184,6 +243,7 @@ tdbplus_status bind_type_name(const struct ast *name, const struct bind_options 
                             .err = err,
                             .text = options->text,
                             .txn = options->txn,
+                            .names = options->names,
                             .session = options->session,
                             .system = options->system,
                             .next_id = 1};
@@ -199,6 +259,7 @@ tdbplus_status bind_statement(const struct parse_statement *statement,
         .err = err,
         .text = options->text,
         .txn = options->txn,
+        .names = options->names,
         .session = options->session,
         .system = options->system,
         .next_id = 1,

@@ -23,7 +23,10 @@ static tdbplus_status find_referenced(struct binder *binder, const struct bind_t
                                       const struct ast_table_ref *ref, struct referenced *out)
 {
     *out = (struct referenced){.name = ref->name, .create = create};
-    if (strcmp(ref->name, table->name) == 0 && ref->schema == NULL) {
+    const char *schema = table->schema_name != NULL ? table->schema_name : CATALOG_SCHEMA_DEFAULT;
+    bool same = strcmp(ref->name, table->name) == 0 &&
+                (ref->schema == NULL || strcmp(ref->schema, schema) == 0);
+    if (same && table->object == NULL) {
         out->schema = create->schema;
         out->hidden_key = create->info.hidden_key;
         return TDBPLUS_OK;
@@ -31,7 +34,13 @@ static tdbplus_status find_referenced(struct binder *binder, const struct bind_t
     struct table_info info = {0};
     struct ast_table_ref silent = *ref;
     silent.ast.position = 0; // PostgreSQL does not point at it.
-    TRY(bind_find_table(binder, &silent, &out->object));
+    struct catalog_entry entry;
+    TRY(bind_find_relation(binder, &silent, &entry));
+    if (entry.kind != CATALOG_TABLE) {
+        return bind_fail(binder, TDBPLUS_E_SQL, "42809", 0,
+                         "referenced relation \"%s\" is not a table", ref->name);
+    }
+    out->object = entry.object;
     TRY(table_info_decode(out->object->properties, binder->arena, &info, binder->err));
     out->create = NULL;
     out->schema = out->object->schema;
@@ -327,8 +336,7 @@ tdbplus_status bind_foreign(struct binder *binder, const struct bind_table *tabl
 
 static bool is_named(const struct object *object, const char *name)
 {
-    const char *mark = strrchr(object->name, '\x1f');
-    return strcmp(mark == NULL ? object->name : mark + 1, name) == 0;
+    return strcmp(catalog_own_name(object->name), name) == 0;
 }
 
 /* Constraints of one name may belong to several tables: all of them are meant. */
@@ -389,26 +397,28 @@ static tdbplus_status refuse_truncate(struct binder *binder, const struct object
     tdbplus_status status =
         bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", 0,
                   "cannot truncate a table referenced in a foreign key constraint");
-    err_detail(binder->err, "Table \"%s\" references \"%s\".", child->name, table->name);
-    err_hint(binder->err, "Truncate table \"%s\" at the same time.", child->name);
+    err_detail(binder->err, "Table \"%s\" references \"%s\".", catalog_own_name(child->name),
+               catalog_own_name(table->name));
+    err_hint(binder->err, "Truncate table \"%s\" at the same time, or use TRUNCATE ... CASCADE.",
+             catalog_own_name(child->name));
     return status;
 }
 
-static tdbplus_status refuse_drop(struct binder *binder, const struct object *table,
-                                  const struct object *child, const struct object *constraint)
+/* With CASCADE the tables that refer to those about to be emptied are emptied too. */
+static tdbplus_status add_table(struct binder *binder, struct bound_drop *drop,
+                                const struct object *table)
 {
-    const char *mark = strrchr(constraint->name, '\x1f');
-    tdbplus_status status =
-        bind_fail(binder, TDBPLUS_E_SQL, "2BP01", 0,
-                  "cannot drop table %s because other objects depend on it", table->name);
-    err_detail(binder->err, "constraint %s on table %s depends on table %s",
-               mark == NULL ? constraint->name : mark + 1, child->name, table->name);
-    err_hint(binder->err, "Use DROP ... CASCADE to drop the dependent objects too.");
-    return status;
+    const struct object **objects = arena_array(binder->arena, drop->count + 2u, sizeof *objects);
+    if (objects == NULL) {
+        return bind_no_memory(binder);
+    }
+    memcpy(objects, drop->objects, drop->count * sizeof *objects);
+    objects[drop->count++] = table;
+    drop->objects = objects;
+    return TDBPLUS_OK;
 }
 
-tdbplus_status bind_check_references(struct binder *binder, const struct bound_drop *drop,
-                                     bool truncate)
+tdbplus_status bind_check_references(struct binder *binder, struct bound_drop *drop)
 {
     for (uint32_t i = 0; i < drop->count; i++) {
         const struct object *table = drop->objects[i];
@@ -419,11 +429,13 @@ tdbplus_status bind_check_references(struct binder *binder, const struct bound_d
                 continue;
             }
             const struct object *child = txn_object_by_id(binder->txn, part->parent);
-            if (child == NULL || (drop->cascade && !truncate)) {
+            if (child == NULL) {
                 continue;
             }
-            return truncate ? refuse_truncate(binder, table, child)
-                            : refuse_drop(binder, table, child, part);
+            if (!drop->cascade) {
+                return refuse_truncate(binder, table, child);
+            }
+            TRY(add_table(binder, drop, child));
         }
     }
     return TDBPLUS_OK;

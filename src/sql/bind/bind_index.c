@@ -23,22 +23,45 @@ static tdbplus_status name_columns(struct binder *binder, struct bind_query *que
     return TDBPLUS_OK;
 }
 
-static struct bind_table table_of(const struct object *object)
+tdbplus_status bind_table_of(struct arena *arena, const struct object *object,
+                             struct bind_table *table_out, struct err *err)
 {
-    return (struct bind_table){.name = object->name,
+    const char *own = catalog_own_name(object->name);
+    size_t schema = own == object->name ? 0 : (size_t)(own - object->name) - 1;
+    struct span name = {.data = (const uint8_t *)object->name, .size = schema};
+    struct bind_table table = {.schema_name = schema == 0 ? NULL : arena_text(arena, name),
+                               .name = arena_text(arena, span_from_text(own)),
+                               .object = object,
                                .columns = object->schema->columns,
                                .column_count = object->schema->column_count};
+    if (table.name == NULL || (schema != 0 && table.schema_name == NULL)) {
+        return err_set(err, TDBPLUS_E_NOMEM, "out of memory while binding");
+    }
+    *table_out = table;
+    return TDBPLUS_OK;
 }
 
 tdbplus_status bind_table_text(struct txn *txn, const struct object *table, const char *text,
                                struct arena *arena, struct expr **expr_out, struct err *err)
 {
-    struct bind_table columns = table_of(table);
+    struct bind_table columns = {0};
+    TRY(bind_table_of(arena, table, &columns, err));
     struct binder binder = {
         .arena = arena, .err = err, .txn = txn, .next_id = table->schema->column_count + 1};
     struct bind_query query = {.clause = CLAUSE_CHECK};
     TRY(name_columns(&binder, &query, &columns));
     return bind_stored_text(&binder, &query, text, expr_out);
+}
+
+static bool is_not_stable(void *ctx, struct expr **node)
+{
+    (void)ctx;
+    return (*node)->func == NULL || ((*node)->func->flags & FUNC_STABLE) == 0;
+}
+
+bool bind_is_stable(struct expr *expr)
+{
+    return !expr_walk(&expr, is_not_stable, NULL);
 }
 
 static tdbplus_status check_expression(struct binder *binder, const struct expr *expr,
@@ -79,8 +102,8 @@ static bool name_taken(struct binder *binder, const struct bind_table *table, co
 }
 
 /* "t_a_b_idx", then "t_a_b_idx1": as PostgreSQL makes them, cutting the longer of both parts. */
-static tdbplus_status choose_name(struct binder *binder, const struct bind_table *table,
-                                  const char *columns, const char *label, const char **name_out)
+tdbplus_status bind_choose_name(struct binder *binder, const struct bind_table *table,
+                                const char *columns, const char *label, const char **name_out)
 {
     for (uint32_t number = 0; number < 100000; number++) {
         char text[2 * COLLECTION_NAME_SIZE_MAX + 600];
@@ -316,7 +339,7 @@ static tdbplus_status name_index(struct binder *binder, const struct ast_create_
             append_name(labels, sizeof labels,
                         element_label((const struct ast_index_element *)ast->including.items[i]));
         }
-        return choose_name(binder, table, labels, "idx", &index->name);
+        return bind_choose_name(binder, table, labels, "idx", &index->name);
     }
     struct catalog_entry entry;
     index->name = ast->name;
@@ -332,8 +355,19 @@ tdbplus_status bind_create_index(struct binder *binder, const struct ast_create_
                                  struct bound_index *index_out)
 {
     struct bound_index index = {0};
-    TRY(bind_find_table(binder, ast->table, &index.table));
-    struct bind_table table = table_of(index.table);
+    struct catalog_entry entry;
+    TRY(bind_find_relation(binder, ast->table, &entry));
+    if (entry.kind != CATALOG_TABLE) {
+        tdbplus_status status = bind_fail(binder, TDBPLUS_E_SQL, "42809", 0,
+                                          "cannot create index on relation \"%s\"", entry.name);
+        err_detail(binder->err, "This operation is not supported for %ss.",
+                   bind_kind_name(entry.kind));
+        return status;
+    }
+    index.table = entry.object;
+    struct bind_table table = {0};
+    TRY(bind_table_of(binder->arena, index.table, &table, binder->err));
+    index.schema = table.schema_name;
     TRY(name_index(binder, ast, &table, &index));
     if (index.exists) {
         *index_out = index;
@@ -415,7 +449,7 @@ tdbplus_status bind_unique(struct binder *binder, const struct bind_table *table
                              ast->name);
         }
     } else {
-        TRY(choose_name(binder, table, labels, "key", &index.name));
+        TRY(bind_choose_name(binder, table, labels, "key", &index.name));
     }
     *index_out = index;
     return TDBPLUS_OK;
@@ -434,9 +468,10 @@ static tdbplus_status check_droppable(struct binder *binder, const struct object
     tdbplus_status status =
         bind_fail(binder, TDBPLUS_E_SQL, "2BP01", 0,
                   "cannot drop index %s because constraint %s on table %s requires it",
-                  object->name, object->name, table->name);
-    err_hint(binder->err, "You can drop constraint %s on table %s instead.", object->name,
-             table->name);
+                  catalog_own_name(object->name), catalog_own_name(object->name),
+                  catalog_own_name(table->name));
+    err_hint(binder->err, "You can drop constraint %s on table %s instead.",
+             catalog_own_name(object->name), catalog_own_name(table->name));
     return status;
 }
 
@@ -451,12 +486,12 @@ tdbplus_status bind_drop_index(struct binder *binder, const struct ast_drop *ast
     for (uint32_t i = 0; i < ast->names.count; i++) {
         const struct ast_table_ref *name = (const struct ast_table_ref *)ast->names.items[i];
         struct catalog_entry entry;
-        if (catalog_entry_find(binder->txn, CATALOG_INDEX, name->schema, name->name, &entry)) {
+        if (bind_lookup(binder, CATALOG_INDEX, name->schema, name->name, &entry)) {
             TRY(check_droppable(binder, entry.object));
             drop.objects[drop.count++] = entry.object;
             continue;
         }
-        if (catalog_relation_find(binder->txn, name->schema, name->name, &entry)) {
+        if (bind_lookup(binder, 0, name->schema, name->name, &entry)) {
             tdbplus_status status =
                 bind_fail(binder, TDBPLUS_E_SQL, "42809", 0, "\"%s\" is not an index", name->name);
             if (entry.kind == CATALOG_TABLE) {
@@ -485,7 +520,8 @@ struct inference {
 static tdbplus_status bind_inference(struct binder *binder, const struct object *object,
                                      const struct ast_conflict *ast, struct inference *inference)
 {
-    struct bind_table table = table_of(object);
+    struct bind_table table = {0};
+    TRY(bind_table_of(binder->arena, object, &table, binder->err));
     struct bind_query query = {.clause = CLAUSE_CHECK};
     TRY(name_columns(binder, &query, &table));
     inference->exprs = arena_array(binder->arena, ast->elements.count + 1u, sizeof(struct expr *));
@@ -636,7 +672,7 @@ static tdbplus_status find_named(struct binder *binder, const struct object *tab
     }
     for (uint32_t i = 0; i < count; i++) {
         const struct txn_index *index = &indexes[i];
-        if (!index->def.constraint || strcmp(index->object->name, name) != 0) {
+        if (!index->def.constraint || strcmp(catalog_own_name(index->object->name), name) != 0) {
             continue;
         }
         if (index->def.deferrable) {
@@ -766,7 +802,7 @@ static tdbplus_status plan_secondary(struct binder *binder, const struct plan *s
     const struct index_def *def = &from->def;
     uint32_t stored = from->entries->schema->column_count - 1;
     TRY(make_plan_index(binder, def->column_count, stored, index));
-    TRY(bind_copy_name(binder, from->object->name, &index->name));
+    TRY(bind_copy_name(binder, catalog_own_name(from->object->name), &index->name));
     index->id = from->object->id;
     index->hash = def->method == INDEX_HASH;
     index->unique = def->unique;

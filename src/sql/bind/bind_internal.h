@@ -21,6 +21,11 @@ struct binder {
     struct txn *txn;
     const struct func_session *session; /* NULL: defaults. */
     const struct bind_system *system;   /* NULL: there are none. */
+    const struct bind_session *names;   /* NULL: only the default schema. */
+    const struct view_info *view;       /* Whose text is being bound: what its tables are. */
+    struct pointers *references;        /* struct bind_reference; NULL: nobody wants them. */
+    struct bound_action *last_action;
+    uint32_t view_depth;
     struct type *parameters; /* BIND_PARAMETER_COUNT_MAX at most; grown as they turn up. */
     uint32_t parameter_count;
     uint32_t parameter_capacity;
@@ -190,7 +195,8 @@ TDBPLUS_CHECKED tdbplus_status bind_mark_outer(struct binder *binder, struct bin
 /* True when the expression reads a column, aggregate or window function of this level. */
 bool bind_reads_level(const struct bind_query *query, const struct expr *expr);
 
-/* The collection of that name: 42P01 with a hint if there is none. */
+/* The collection of that name: 42P01 with a hint if there is none, 42809 if it is something else.
+ */
 TDBPLUS_CHECKED tdbplus_status bind_find_table(struct binder *binder,
                                                const struct ast_table_ref *table,
                                                const struct object **object_out);
@@ -201,6 +207,126 @@ TDBPLUS_CHECKED tdbplus_status bind_find_table(struct binder *binder,
 TDBPLUS_CHECKED tdbplus_status bind_system_table(struct binder *binder, struct bind_query *query,
                                                  const struct ast_table_ref *table,
                                                  struct plan **plan_out, bool *found_out);
+/* What a name in FROM means: a table, a view or a sequence. Errors as above. */
+TDBPLUS_CHECKED tdbplus_status bind_find_relation(struct binder *binder,
+                                                  const struct ast_table_ref *table,
+                                                  struct catalog_entry *entry_out);
+
+/* The entry of that kind (0: of any relation), in `schema` or, if that is NULL, in the first schema
+ * of the session's path that has one. */
+bool bind_lookup(const struct binder *binder, uint8_t kind, const char *schema, const char *name,
+                 struct catalog_entry *entry_out);
+
+/* The schema that a new object goes into: 3F000 if it does not exist. */
+TDBPLUS_CHECKED tdbplus_status bind_new_schema(struct binder *binder,
+                                               const struct ast_table_ref *name,
+                                               const char **schema_out);
+bool bind_schema_exists(const struct binder *binder, const char *schema);
+
+/* 42P01 for a table's name, with a hint. */
+TDBPLUS_CHECKED tdbplus_status bind_relation_missing(struct binder *binder,
+                                                     const struct ast_table_ref *table);
+
+/* "table", "view", "index", "sequence" ... for messages. */
+const char *bind_kind_name(uint8_t kind);
+
+/* Adds a change of the catalog to the statement. */
+TDBPLUS_CHECKED tdbplus_status bind_add_action(struct binder *binder, struct bound *bound,
+                                               const struct bound_action *action);
+
+/* ---- views: bind_view.c, bind_view_change.c ---- */
+
+/* A table or view that a view's text names. */
+struct bind_reference {
+    uint32_t position; /* Of the name in the text. */
+    uint64_t oid;
+    const struct object *object; /* NULL: a view. */
+    const struct plan *plan;     /* That gives its columns, */
+    uint32_t column_count;       /* so many that names mean. */
+};
+
+TDBPLUS_CHECKED tdbplus_status bind_create_view(struct binder *binder,
+                                                const struct ast_create_view *ast,
+                                                struct bound *bound);
+/* A view in FROM. */
+TDBPLUS_CHECKED tdbplus_status bind_view(struct binder *binder, struct bind_query *query,
+                                         const struct catalog_entry *entry,
+                                         const struct ast_table_ref *table, struct plan **plan_out);
+/* Notes what a view's text names, if it is one that is bound. `before` is where its columns begin
+ * in the query. */
+TDBPLUS_CHECKED tdbplus_status bind_note_reference(struct binder *binder, struct bind_query *query,
+                                                   const struct ast_table_ref *table,
+                                                   const struct catalog_entry *entry,
+                                                   const struct plan *plan, uint32_t before);
+/* The query of the CREATE VIEW at hand as text. */
+TDBPLUS_CHECKED tdbplus_status bind_slice_view(struct binder *binder, struct span *text_out);
+/* Binds the query of a view that is about to be made: fills `info`, and what `entry` depends on. */
+TDBPLUS_CHECKED tdbplus_status bind_view_query(struct binder *binder, struct span text,
+                                               const struct ast_names *names, const char *too_many,
+                                               struct view_info *info, struct catalog_entry *entry,
+                                               struct plan **plan_out);
+/* The rows of a view that is there. */
+TDBPLUS_CHECKED tdbplus_status bind_view_plan(struct binder *binder,
+                                              const struct catalog_entry *entry,
+                                              const struct view_info *info, struct plan **plan_out);
+/* WITH CHECK OPTION needs a view that rows can be put into: 0A000 saying why this is none. */
+TDBPLUS_CHECKED tdbplus_status bind_check_updatable(struct binder *binder,
+                                                    const struct view_info *info);
+
+TDBPLUS_CHECKED tdbplus_status bind_alter_table(struct binder *binder,
+                                                const struct ast_alter_table *ast,
+                                                struct bound *bound);
+
+/* A view's definition as bytes in the arena. */
+TDBPLUS_CHECKED tdbplus_status bind_encode_view(struct binder *binder, const struct view_info *info,
+                                                struct span *definition_out);
+
+/* ---- names, schemas, comments: bind_rename.c ---- */
+
+TDBPLUS_CHECKED tdbplus_status bind_rename(struct binder *binder, const struct ast_rename *ast,
+                                           struct bound *bound);
+TDBPLUS_CHECKED tdbplus_status bind_set_schema(struct binder *binder,
+                                               const struct ast_set_schema *ast,
+                                               struct bound *bound);
+TDBPLUS_CHECKED tdbplus_status bind_create_schema(struct binder *binder,
+                                                  const struct ast_create_schema *ast,
+                                                  struct bound *bound);
+TDBPLUS_CHECKED tdbplus_status bind_comment(struct binder *binder, const struct ast_comment *ast,
+                                            struct bound *bound);
+
+/* ---- sequences: bind_sequence.c ---- */
+
+TDBPLUS_CHECKED tdbplus_status bind_create_sequence(struct binder *binder,
+                                                    const struct ast_create_sequence *ast,
+                                                    struct bound *bound);
+TDBPLUS_CHECKED tdbplus_status bind_alter_sequence(struct binder *binder,
+                                                   const struct catalog_entry *entry,
+                                                   const struct ast_list *options,
+                                                   struct bound *bound);
+TDBPLUS_CHECKED tdbplus_status bind_find_sequence(struct binder *binder,
+                                                  const struct ast_table_ref *name, bool missing_ok,
+                                                  struct catalog_entry *entry_out, bool *found_out);
+/* True for serial and its kin. */
+bool bind_serial_type(const struct ast_type_name *type, struct type *type_out);
+/* The sequence of a serial or identity column that is about to be made. */
+struct bind_table;
+TDBPLUS_CHECKED tdbplus_status bind_column_sequence(
+    struct binder *binder, const struct bind_table *table, const struct schema_column *column,
+    const struct ast_list *options, uint8_t identity, struct bound_sequence *sequence_out);
+/* Schema and name of an entry about to be made. */
+TDBPLUS_CHECKED tdbplus_status bind_name_entry(struct binder *binder, const char *schema,
+                                               const char *name, struct catalog_entry *entry);
+
+/* A table's properties as bytes in the arena. */
+TDBPLUS_CHECKED tdbplus_status bind_encode_info(struct binder *binder,
+                                                const struct table_info *info,
+                                                struct span *properties_out);
+
+/* ---- dropping: bind_drop.c ---- */
+
+/* DROP of anything; with what depends on it, or refused because of that. */
+TDBPLUS_CHECKED tdbplus_status bind_drop_objects(struct binder *binder, const struct ast_drop *ast,
+                                                 struct bound *bound);
 
 /* ---- expressions: expression.c, call.c, coerce.c, subquery.c ---- */
 
@@ -582,8 +708,24 @@ TDBPLUS_CHECKED tdbplus_status bind_create_table(struct binder *binder,
 TDBPLUS_CHECKED tdbplus_status bind_create_table_as(struct binder *binder,
                                                     const struct ast_create_table_as *ast,
                                                     struct bound_create *create_out);
-TDBPLUS_CHECKED tdbplus_status bind_drop(struct binder *binder, const struct ast_list *tables,
-                                         bool missing_ok, struct bound_drop *drop_out);
+/* The table with one more column or constraint. */
+TDBPLUS_CHECKED tdbplus_status bind_extend_table(struct binder *binder, const struct object *object,
+                                                 const struct ast *element,
+                                                 struct bound_create *create_out);
+/* What ALTER COLUMN name SET DEFAULT says. */
+struct span bind_slice_set_default(struct span text, const char *name);
+/* The text with another name for a column. */
+TDBPLUS_CHECKED tdbplus_status bind_rename_in(struct binder *binder, const char *text,
+                                              const char *from, const char *to,
+                                              const char **text_out);
+/* nextval() of a sequence by its number. */
+TDBPLUS_CHECKED tdbplus_status bind_next_of(struct binder *binder, uint64_t sequence,
+                                            struct expr **expr_out);
+/* A value as the column holds it. */
+TDBPLUS_CHECKED tdbplus_status bind_assign(struct binder *binder,
+                                           const struct schema_column *column, struct expr **expr);
+TDBPLUS_CHECKED tdbplus_status bind_truncate(struct binder *binder, const struct ast_truncate *ast,
+                                             struct bound_drop *drop_out);
 
 /* An expression kept as text (a default, a check), bound over the query's columns. */
 TDBPLUS_CHECKED tdbplus_status bind_stored_text(struct binder *binder, struct bind_query *query,
@@ -592,6 +734,10 @@ TDBPLUS_CHECKED tdbplus_status bind_stored_text(struct binder *binder, struct bi
 /* The text of an expression that begins at `begin`: up to where the definition goes on. */
 struct span bind_slice_default(struct span text, size_t begin);
 struct span bind_slice_parentheses(struct span text, size_t begin);
+struct span bind_slice_generated(struct span text, size_t begin);
+
+/* True when a function inside may differ from one statement to the next. */
+bool bind_is_stable(struct expr *expr);
 
 /* The text of a CREATE INDEX's element that is an expression, and of its WHERE. */
 struct span bind_slice_index(struct span text, uint32_t number);
@@ -601,13 +747,22 @@ struct span bind_slice_predicate(struct span text);
 
 /* The columns of a table that is there or about to be made, as definitions of its parts see it. */
 struct bind_table {
-    const char *schema_name;
+    const char *schema_name; /* NULL: the default one. */
     const char *name;
+    const struct object *object; /* NULL: about to be made. */
     const struct schema_column *columns;
     uint32_t column_count;
     const struct bound_index *indexes; /* About to be made with it. */
     uint32_t index_count;
 };
+
+TDBPLUS_CHECKED tdbplus_status bind_table_of(struct arena *arena, const struct object *object,
+                                             struct bind_table *table_out, struct err *err);
+
+/* "t_a_b_idx", then "t_a_b_idx1": the name of a part of a table that PostgreSQL makes up. */
+TDBPLUS_CHECKED tdbplus_status bind_choose_name(struct binder *binder,
+                                                const struct bind_table *table, const char *columns,
+                                                const char *label, const char **name_out);
 
 TDBPLUS_CHECKED tdbplus_status bind_create_index(struct binder *binder,
                                                  const struct ast_create_index *ast,
@@ -642,6 +797,7 @@ TDBPLUS_CHECKED tdbplus_status bind_set_constraints(struct binder *binder,
                                                     const struct ast_set_constraints *ast,
                                                     struct bound_constraints *constraints_out);
 
-/* Tables about to be dropped (or emptied) may not be referred to by others, unless CASCADE. */
+/* Tables about to be emptied may not be referred to by others; with CASCADE those are emptied too.
+ */
 TDBPLUS_CHECKED tdbplus_status bind_check_references(struct binder *binder,
-                                                     const struct bound_drop *drop, bool truncate);
+                                                     struct bound_drop *drop);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "sql/bind/bind_internal.h"
+#include "sql/bind/view_target.h"
 
 /* A table about to be changed. */
 struct target {
@@ -11,35 +11,104 @@ struct target {
     struct table_info info;
     const char *alias;
     uint32_t visible_count; /* Columns without the hidden key. */
+    const char *name;       /* Of the table or view that the statement names. */
+    const char *verb;       /* "insert into", "update", "delete from". */
+    uint32_t named_count;   /* Columns that names mean. */
+    struct view_target view;
+    struct view_values values; /* Of the view, if there is one. */
+    uint8_t overriding;
 };
 
-static tdbplus_status find_target(struct binder *binder, const struct ast_table_ref *table,
-                                  struct target *target)
+enum { OVERRIDING_USER = 1, OVERRIDING_SYSTEM = 2 }; /* As the grammar has them. */
+
+static tdbplus_status column_ids(struct binder *binder, uint32_t count,
+                                 const struct plan_column *columns, uint32_t **ids_out)
 {
-    TRY(bind_find_table(binder, table, &target->object));
+    uint32_t *ids = arena_array(binder->arena, count + 1u, sizeof *ids);
+    if (ids == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        ids[i] = columns == NULL ? binder->next_id++ : columns[i].id;
+    }
+    *ids_out = ids;
+    return TDBPLUS_OK;
+}
+
+/* The view's columns over these of the table (NULL: over nothing yet). */
+static tdbplus_status values_over(struct binder *binder, const struct target *target,
+                                  const struct plan_column *columns, struct view_values *values_out)
+{
+    uint32_t *ids = NULL;
+    TRY(column_ids(binder, target->schema->column_count, columns, &ids));
+    return view_target_values(binder, &target->view, target->object, ids, values_out);
+}
+
+static tdbplus_status find_target(struct binder *binder, const struct ast_table_ref *table,
+                                  const char *verb, struct target *target)
+{
+    struct catalog_entry entry;
+    TRY(bind_find_relation(binder, table, &entry));
+    if (entry.kind != CATALOG_TABLE && entry.kind != CATALOG_VIEW) {
+        return bind_fail(binder, TDBPLUS_E_SQL, "42809", 0, "cannot change %s \"%s\"",
+                         bind_kind_name(entry.kind), table->name);
+    }
+    target->object = entry.object;
+    if (entry.kind == CATALOG_VIEW) {
+        TRY(view_target_open(binder, &entry, verb, &target->view, &target->object));
+    }
     target->schema = target->object->schema;
     TRY(table_info_decode(target->object->properties, binder->arena, &target->info, binder->err));
     target->alias = table->alias != NULL ? table->alias->name : table->name;
+    target->name = table->name;
+    target->verb = verb;
     target->visible_count = target->schema->column_count - (target->info.hidden_key ? 1u : 0u);
+    target->named_count = target->visible_count;
+    if (target->view.layer_count > 0) {
+        TRY(values_over(binder, target, NULL, &target->values));
+        target->named_count = target->values.count;
+    }
     return TDBPLUS_OK;
+}
+
+/* A column of a view that is computed takes no value. */
+static tdbplus_status refuse_computed(struct binder *binder, const struct target *target,
+                                      const char *column)
+{
+    tdbplus_status status =
+        bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", 0,
+                  "cannot %s column \"%s\" of view \"%s\"", target->verb, column, target->name);
+    err_detail(binder->err,
+               "View columns that are not columns of their base relation are not updatable.");
+    return status;
 }
 
 static tdbplus_status find_position(struct binder *binder, const struct target *target,
                                     const struct ast_target *ast, uint32_t *position_out)
 {
-    int32_t position = schema_find_name(target->schema, ast->name);
+    int32_t position =
+        target->view.layer_count > 0 ? -1 : schema_find_name(target->schema, ast->name);
+    for (uint32_t i = 0; i < target->values.count; i++) {
+        const struct view_value *value = &target->values.values[i];
+        if (strcmp(value->name, ast->name) == 0) {
+            if (value->position == UINT32_MAX) {
+                return refuse_computed(binder, target, ast->name);
+            }
+            position = (int32_t)value->position;
+        }
+    }
     if (position < 0 || (uint32_t)position >= target->visible_count) {
         return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42703", ast->ast.position,
                          "column \"%s\" of relation \"%s\" does not exist", ast->name,
-                         target->object->name);
+                         target->name);
     }
     *position_out = (uint32_t)position;
     return TDBPLUS_OK;
 }
 
 /* Makes a value what a column holds: assignment casts, then its precision or length. */
-static tdbplus_status assign(struct binder *binder, const struct schema_column *column,
-                             struct expr **expr)
+tdbplus_status bind_assign(struct binder *binder, const struct schema_column *column,
+                           struct expr **expr)
 {
     bool done = false;
     TRY(bind_try_coerce(binder, expr, column->type, FUNC_CAST_ASSIGNMENT, &done));
@@ -64,18 +133,125 @@ static tdbplus_status null_of(struct binder *binder, struct type type, struct ex
     return *expr_out == NULL ? bind_no_memory(binder) : TDBPLUS_OK;
 }
 
+/* nextval() of a sequence by its number. */
+tdbplus_status bind_next_of(struct binder *binder, uint64_t sequence, struct expr **expr_out)
+{
+    struct datum oid = {.type = type_of(TYPE_INT8), .integer = (int64_t)sequence};
+    struct expr *argument = expr_constant(binder->arena, &oid);
+    return argument == NULL ? bind_no_memory(binder)
+                            : bind_call(binder, "nextval", false, &argument, 1, 0, expr_out);
+}
+
 static tdbplus_status default_of(struct binder *binder, const struct target *target,
                                  uint32_t position, struct expr **expr_out)
 {
     const struct schema_column *column = &target->schema->columns[position];
+    const struct table_text *text = table_find_default(&target->info, column->id);
+    if (text == NULL || text->kind == TABLE_GENERATED) {
+        return null_of(binder, column->type, expr_out);
+    }
+    struct bind_query query = {.clause = CLAUSE_DEFAULT};
+    TRY(text->text[0] == 0 ? bind_next_of(binder, text->sequence, expr_out)
+                           : bind_stored_text(binder, &query, text->text, expr_out));
+    return bind_assign(binder, column, expr_out);
+}
+
+/* Values are given to these columns by DEFAULT alone. */
+static tdbplus_status check_given(struct binder *binder, const struct target *target,
+                                  uint32_t position, bool insert)
+{
+    const struct schema_column *column = &target->schema->columns[position];
+    const struct table_text *text = table_find_default(&target->info, column->id);
+    bool generated = text != NULL && text->kind == TABLE_GENERATED;
+    bool always = text != NULL && text->kind == TABLE_IDENTITY_ALWAYS &&
+                  !(insert && target->overriding == OVERRIDING_SYSTEM);
+    if (!generated && !always) {
+        return TDBPLUS_OK;
+    }
+    tdbplus_status status =
+        bind_fail(binder, TDBPLUS_E_SQL, "428C9", 0,
+                  insert ? "cannot insert a non-DEFAULT value into column \"%s\""
+                         : "column \"%s\" can only be updated to DEFAULT",
+                  column->name);
+    err_detail(binder->err,
+               generated ? "Column \"%s\" is a generated column."
+                         : "Column \"%s\" is an identity column defined as GENERATED ALWAYS.",
+               column->name);
+    if (insert && always) {
+        err_hint(binder->err, "Use OVERRIDING SYSTEM VALUE to override.");
+    }
+    return status;
+}
+
+/* OVERRIDING USER VALUE: what is given for an identity column is not used. */
+static bool ignores_given(const struct target *target, uint32_t position)
+{
+    const struct table_text *text =
+        table_find_default(&target->info, target->schema->columns[position].id);
+    return target->overriding == OVERRIDING_USER && text != NULL &&
+           (text->kind == TABLE_IDENTITY_ALWAYS || text->kind == TABLE_IDENTITY_DEFAULT);
+}
+
+static bool has_generated(const struct target *target)
+{
     for (uint32_t i = 0; i < target->info.default_count; i++) {
-        if (target->info.defaults[i].column_id == column->id) {
-            struct bind_query query = {.clause = CLAUSE_DEFAULT};
-            TRY(bind_stored_text(binder, &query, target->info.defaults[i].text, expr_out));
-            return assign(binder, column, expr_out);
+        if (target->info.defaults[i].kind == TABLE_GENERATED) {
+            return true;
         }
     }
-    return null_of(binder, column->type, expr_out);
+    return false;
+}
+
+/* Computes the generated columns of a row whose other columns have these ids, into `exprs`. */
+static tdbplus_status generated_exprs(struct binder *binder, const struct target *target,
+                                      const struct plan_column *columns, struct expr **exprs)
+{
+    struct bind_query query = {.clause = CLAUSE_CHECK};
+    for (uint32_t i = 0; i < target->visible_count; i++) {
+        const struct schema_column *column = &target->schema->columns[i];
+        struct bind_column named = {
+            .name = column->name, .id = columns[i].id, .type = column->type};
+        TRY(bind_add_column(binder, &query, &named));
+    }
+    for (uint32_t i = 0; i < target->visible_count; i++) {
+        const struct schema_column *column = &target->schema->columns[i];
+        const struct table_text *text = table_find_default(&target->info, column->id);
+        if (text != NULL && text->kind == TABLE_GENERATED) {
+            TRY(bind_stored_text(binder, &query, text->text, &exprs[i]));
+            TRY(bind_assign(binder, column, &exprs[i]));
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* Puts the generated columns on top of new rows, which begin at column `first` of the plan. */
+static tdbplus_status bind_generated(struct binder *binder, const struct target *target,
+                                     uint32_t first, struct plan **plan)
+{
+    struct pointers exprs = {0};
+    struct pointers names = {0};
+    const struct plan *rows = *plan;
+    if (!has_generated(target)) {
+        return TDBPLUS_OK;
+    }
+    for (uint32_t i = 0; i < rows->column_count; i++) {
+        struct expr *expr = expr_column(binder->arena, rows->columns[i].id, rows->columns[i].type);
+        if (expr == NULL || !pointers_push(binder->arena, &exprs, expr) ||
+            !pointers_push(binder->arena, &names, NULL)) {
+            return bind_no_memory(binder);
+        }
+    }
+    TRY(generated_exprs(binder, target, &rows->columns[first],
+                        (struct expr **)&exprs.items[first]));
+    return bind_project(binder, *plan, &exprs, &names, plan);
+}
+
+tdbplus_status bind_sequence_value(uint64_t sequence, const struct schema_column *column,
+                                   struct arena *arena, struct expr **expr_out, struct err *err)
+{
+    struct binder binder = {.arena = arena, .err = err, .next_id = 1};
+    TRY(bind_next_of(&binder, sequence, expr_out));
+    return bind_assign(&binder, column, expr_out);
 }
 
 tdbplus_status bind_column_default(struct txn *txn, const struct object *table, uint32_t position,
@@ -101,7 +277,7 @@ static tdbplus_status make_change(struct binder *binder, enum plan_kind kind,
     plan->change.object = target->object;
     plan->change.object_id = target->object->id;
     plan->change.schema_version = schema->version;
-    TRY(bind_copy_name(binder, target->object->name, &plan->change.table_name));
+    TRY(bind_copy_name(binder, catalog_own_name(target->object->name), &plan->change.table_name));
     plan->change.has_hidden_key = target->info.hidden_key;
     for (uint32_t i = 0; i < schema->column_count; i++) {
         plan->columns[i] =
@@ -123,12 +299,48 @@ static tdbplus_status name_columns(struct binder *binder, struct bind_query *que
     return TDBPLUS_OK;
 }
 
+/* The names of the target, a view's columns if it is one; `values_out` says what those are. */
+static tdbplus_status name_target(struct binder *binder, struct bind_query *query,
+                                  const struct target *target, const struct plan_column *columns,
+                                  struct view_values *values_out)
+{
+    if (target->view.layer_count == 0) {
+        return name_columns(binder, query, target, columns);
+    }
+    TRY(values_over(binder, target, columns, values_out));
+    for (uint32_t i = 0; i < values_out->count; i++) {
+        const struct view_value *value = &values_out->values[i];
+        struct bind_column column = {
+            .table = target->alias, .name = value->name, .id = value->id, .type = value->type};
+        TRY(bind_add_column(binder, query, &column));
+    }
+    return TDBPLUS_OK;
+}
+
+/* WITH CHECK OPTION: a new row must be one that the view shows. */
+static tdbplus_status bind_view_checks(struct binder *binder, const struct target *target,
+                                       struct plan *plan)
+{
+    struct view_values values = {0};
+    struct plan_change *change = &plan->change;
+    TRY(values_over(binder, target, plan->columns, &values));
+    for (uint32_t i = target->view.layer_count; i > 0; i--) {
+        if (values.conditions[i - 1] != NULL && view_layer_checks(&target->view, i - 1)) {
+            change->checks[change->check_count] = values.conditions[i - 1];
+            change->check_names[change->check_count++] = target->view.layers[i - 1].name;
+            change->view_check_count++;
+        }
+    }
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status bind_checks(struct binder *binder, const struct target *target,
                                   struct plan *plan)
 {
     uint32_t count = target->info.check_count;
-    plan->change.checks = arena_array(binder->arena, count + 1u, sizeof(struct expr *));
-    plan->change.check_names = arena_array(binder->arena, count + 1u, sizeof(char *));
+    uint32_t most = count + target->view.layer_count + 1u;
+    plan->change.checks = arena_array(binder->arena, most, sizeof(struct expr *));
+    plan->change.check_names = arena_array(binder->arena, most, sizeof(char *));
     if (plan->change.checks == NULL || plan->change.check_names == NULL) {
         return bind_no_memory(binder);
     }
@@ -141,7 +353,7 @@ static tdbplus_status bind_checks(struct binder *binder, const struct target *ta
         plan->change.check_names[i] = target->info.checks[i].name;
     }
     plan->change.check_count = count;
-    return TDBPLUS_OK;
+    return target->view.layer_count > 0 ? bind_view_checks(binder, target, plan) : TDBPLUS_OK;
 }
 
 /* What RETURNING sees beside the changed row: the columns of other tables, which travel behind it.
@@ -182,7 +394,8 @@ static tdbplus_status bind_returning(struct binder *binder, const struct target 
                                .ctes = from->ctes,
                                .outer_ids = from->outer_ids,
                                .clause = CLAUSE_RETURNING};
-    TRY(name_columns(binder, &query, target, (*plan)->columns));
+    struct view_values values = {0};
+    TRY(name_target(binder, &query, target, (*plan)->columns, &values));
     TRY(name_others(binder, from, first, &query, *plan));
     struct bind_targets targets = {0};
     TRY(bind_target_list(binder, &query, returning, &targets));
@@ -190,8 +403,9 @@ static tdbplus_status bind_returning(struct binder *binder, const struct target 
         struct expr *expr = targets.exprs.items[i];
         if (expr->type.id == TYPE_NONE) {
             TRY(bind_coerce(binder, &expr, type_of(TYPE_TEXT), FUNC_CAST_IMPLICIT));
-            targets.exprs.items[i] = expr;
         }
+        TRY(view_values_inline(binder, &values, &expr));
+        targets.exprs.items[i] = expr;
     }
     return bind_project(binder, *plan, &targets.exprs, &targets.names, plan);
 }
@@ -208,7 +422,13 @@ static tdbplus_status map_columns(struct binder *binder, const struct target *ta
         return bind_no_memory(binder);
     }
     for (uint32_t i = 0; i < target->schema->column_count; i++) {
-        map[i] = ast->columns.count == 0 && i < target->visible_count ? i : UINT32_MAX;
+        bool all = ast->columns.count == 0 && target->view.layer_count == 0;
+        map[i] = all && i < target->visible_count ? i : UINT32_MAX;
+    }
+    for (uint32_t i = 0; ast->columns.count == 0 && i < target->values.count; i++) {
+        if (target->values.values[i].position != UINT32_MAX) {
+            map[target->values.values[i].position] = i;
+        }
     }
     for (uint32_t i = 0; i < ast->columns.count; i++) {
         const struct ast_target *column = (const struct ast_target *)ast->columns.items[i];
@@ -224,13 +444,19 @@ static tdbplus_status map_columns(struct binder *binder, const struct target *ta
         map[position] = i;
     }
     *map_out = map;
-    *listed_out = ast->columns.count == 0 ? target->visible_count : ast->columns.count;
+    *listed_out = ast->columns.count == 0 ? target->named_count : ast->columns.count;
     return TDBPLUS_OK;
 }
 
-static tdbplus_status check_width(struct binder *binder, const struct ast_insert *ast,
-                                  uint32_t have, uint32_t listed, uint32_t position)
+static tdbplus_status check_width(struct binder *binder, const struct target *target,
+                                  const struct ast_insert *ast, uint32_t have, uint32_t listed,
+                                  uint32_t position)
 {
+    for (uint32_t i = 0; ast->columns.count == 0 && i < have && i < target->values.count; i++) {
+        if (target->values.values[i].position == UINT32_MAX) {
+            return refuse_computed(binder, target, target->values.values[i].name);
+        }
+    }
     if (have > listed) {
         return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", position,
                          "INSERT has more expressions than target columns");
@@ -248,12 +474,13 @@ static tdbplus_status bind_insert_row(struct binder *binder, struct bind_query *
 {
     for (uint32_t c = 0; c < target->schema->column_count; c++) {
         bool given = map[c] < row->count && row->items[map[c]]->kind != AST_DEFAULT;
-        if (!given) {
+        if (!given || ignores_given(target, c)) {
             TRY(default_of(binder, target, c, &exprs[c]));
             continue;
         }
+        TRY(check_given(binder, target, c, true));
         TRY(bind_expression(binder, query, row->items[map[c]], &exprs[c]));
-        TRY(assign(binder, &target->schema->columns[c], &exprs[c]));
+        TRY(bind_assign(binder, &target->schema->columns[c], &exprs[c]));
     }
     return TDBPLUS_OK;
 }
@@ -291,7 +518,7 @@ static tdbplus_status bind_insert_values(struct binder *binder, struct bind_quer
                                  "VALUES lists must all be the same length");
             }
             uint32_t at = row->count > listed ? listed : 0;
-            TRY(check_width(binder, ast, row->count, listed, row->items[at]->position));
+            TRY(check_width(binder, target, ast, row->count, listed, row->items[at]->position));
         }
         TRY(bind_insert_row(binder, query, target, map, row, &plan->exprs[(size_t)r * columns]));
     }
@@ -342,24 +569,25 @@ static tdbplus_status bind_insert_select(struct binder *binder, struct bind_quer
         ast = &named;
     }
     TRY(map_columns(binder, target, ast, &map, &listed));
-    TRY(check_width(binder, ast, source->column_count, listed, 0));
+    TRY(check_width(binder, target, ast, source->column_count, listed, 0));
     struct pointers exprs = {0};
     struct pointers names = {0};
     for (uint32_t c = 0; c < target->schema->column_count; c++) {
         struct expr *expr = NULL;
-        if (map[c] >= source->column_count) {
+        if (map[c] >= source->column_count || ignores_given(target, c)) {
             TRY(default_of(binder, target, c, &expr));
         } else {
+            TRY(check_given(binder, target, c, true));
             struct plan_column *column = &source->columns[map[c]];
             if (column->type.id == TYPE_NONE && source->kind == PLAN_PROJECT) {
-                TRY(assign(binder, &target->schema->columns[c], &source->exprs[map[c]]));
+                TRY(bind_assign(binder, &target->schema->columns[c], &source->exprs[map[c]]));
                 column->type = source->exprs[map[c]]->type;
             }
             expr = expr_column(binder->arena, column->id, column->type);
             if (expr == NULL) {
                 return bind_no_memory(binder);
             }
-            TRY(assign(binder, &target->schema->columns[c], &expr));
+            TRY(bind_assign(binder, &target->schema->columns[c], &expr));
         }
         if (!pointers_push(binder->arena, &exprs, expr) ||
             !pointers_push(binder->arena, &names, NULL)) {
@@ -393,10 +621,11 @@ static tdbplus_status bind_assignments(struct binder *binder, struct bind_query 
         set[position] = part ? PART_SET : WHOLE_SET;
         const struct ast *value = item->value;
         if (item->multi_count > 0) {
+            TRY(check_given(binder, target, position, false));
             if (value->kind == AST_SUBQUERY) {
                 TRY(bind_query_column(binder, query, (const struct ast_subquery *)value,
                                       item->multi_column - 1, item->multi_count, &row[position]));
-                TRY(assign(binder, &target->schema->columns[position], &row[position]));
+                TRY(bind_assign(binder, &target->schema->columns[position], &row[position]));
                 continue;
             }
             if (value->kind != AST_ROW) {
@@ -416,13 +645,14 @@ static tdbplus_status bind_assignments(struct binder *binder, struct bind_query 
             continue;
         }
         struct expr *given = NULL;
+        TRY(check_given(binder, target, position, false));
         TRY(bind_expression(binder, query, value, &given));
         if (part) {
             TRY(bind_put(binder, query, &item->indirection, given, &row[position]));
         } else {
             row[position] = given;
         }
-        TRY(assign(binder, &target->schema->columns[position], &row[position]));
+        TRY(bind_assign(binder, &target->schema->columns[position], &row[position]));
     }
     return TDBPLUS_OK;
 }
@@ -440,11 +670,62 @@ static tdbplus_status fresh_ids(struct binder *binder, uint32_t count, uint32_t 
     return TDBPLUS_OK;
 }
 
+struct inlining {
+    const struct plan_column *columns;
+    struct expr **exprs;
+    uint32_t count;
+};
+
+static bool inline_column(void *ctx, struct expr **node)
+{
+    const struct inlining *inlining = ctx;
+    for (uint32_t i = 0; (*node)->kind == EXPR_COLUMN && i < inlining->count; i++) {
+        if (inlining->columns[i].id == (*node)->number) {
+            *node = inlining->exprs[i];
+            break;
+        }
+    }
+    return true;
+}
+
+/* DO UPDATE: generated columns over the expressions of the others. */
+static tdbplus_status update_generated(struct binder *binder, const struct target *target,
+                                       struct expr **updates)
+{
+    uint32_t count = target->schema->column_count;
+    if (!has_generated(target)) {
+        return TDBPLUS_OK;
+    }
+    struct plan_column *columns = arena_array(binder->arena, count + 1u, sizeof *columns);
+    struct expr **exprs = arena_array(binder->arena, count + 1u, sizeof *exprs);
+    if (columns == NULL || exprs == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        columns[i] =
+            (struct plan_column){.id = binder->next_id++, .type = target->schema->columns[i].type};
+    }
+    TRY(generated_exprs(binder, target, columns, exprs));
+    struct inlining inlining = {columns, updates, count};
+    for (uint32_t i = 0; i < count; i++) {
+        if (exprs[i] != NULL) {
+            (void)expr_walk(&exprs[i], inline_column, &inlining);
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        updates[i] = exprs[i] != NULL ? exprs[i] : updates[i];
+    }
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status bind_conflict(struct binder *binder, const struct target *target,
                                     const struct ast_conflict *ast, struct plan *plan)
 {
     const struct schema *schema = target->schema;
     struct plan_change *change = &plan->change;
+    if (target->view.layer_count > 0) {
+        return bind_unsupported(binder, ast->ast.position, "ON CONFLICT on a view");
+    }
     TRY(bind_arbiters(binder, target->object, target->info.hidden_key, ast, change));
     change->conflict = ast->update ? CONFLICT_UPDATE : CONFLICT_NOTHING;
     if (!ast->update) {
@@ -476,6 +757,7 @@ static tdbplus_status bind_conflict(struct binder *binder, const struct target *
         }
     }
     TRY(bind_assignments(binder, &query, target, &ast->targets, change->updates));
+    TRY(update_generated(binder, target, change->updates));
     if (ast->where != NULL) {
         query.clause = CLAUSE_WHERE;
         TRY(bind_condition(binder, &query, ast->where, "WHERE", &change->where));
@@ -487,7 +769,8 @@ tdbplus_status bind_insert(struct binder *binder, struct bind_query *outer,
                            const struct ast_insert *ast, struct plan **plan_out)
 {
     struct target target = {0};
-    TRY(find_target(binder, ast->table, &target));
+    TRY(find_target(binder, ast->table, "insert into", &target));
+    target.overriding = ast->overriding;
     struct bind_query query = {.outer = outer};
     TRY(bind_with(binder, &query, ast->with));
     struct plan *input = NULL;
@@ -501,6 +784,7 @@ tdbplus_status bind_insert(struct binder *binder, struct bind_query *outer,
         TRY(bind_insert_select(binder, &query, &target, ast, &input));
     }
     struct plan *plan = NULL;
+    TRY(bind_generated(binder, &target, 0, &input));
     TRY(make_change(binder, PLAN_INSERT, &target, input, &plan));
     plan->change.bulk = !plain_values && outer == NULL;
     TRY(bind_checks(binder, &target, plan));
@@ -522,7 +806,13 @@ tdbplus_status bind_copy_target(struct binder *binder, const struct ast_table_re
     if (target == NULL) {
         return bind_no_memory(binder);
     }
-    TRY(find_target(binder, table, target));
+    TRY(find_target(binder, table, "insert into", target));
+    if (target->view.layer_count > 0) {
+        return bind_fail(binder, TDBPLUS_E_SQL, "42809", 0, "cannot copy to view \"%s\"",
+                         table->name);
+    }
+    // What is in the file is taken as it is, identity columns too.
+    target->overriding = OVERRIDING_SYSTEM;
     uint32_t count = names->count > 0 ? names->count : target->visible_count;
     struct ast_target *items = arena_array(binder->arena, count + 1u, sizeof *items);
     copy->columns.items = arena_array(binder->arena, count + 1u, sizeof *copy->columns.items);
@@ -562,7 +852,7 @@ tdbplus_status bind_copy_rows(struct binder *binder, const struct bind_copy *cop
             expr = expr_column(binder->arena, source->columns[map[c]].id,
                                source->columns[map[c]].type);
             if (expr != NULL) {
-                TRY(assign(binder, &target->schema->columns[c], &expr));
+                TRY(bind_assign(binder, &target->schema->columns[c], &expr));
             }
         }
         if (expr == NULL || !pointers_push(binder->arena, &exprs, expr) ||
@@ -588,6 +878,7 @@ tdbplus_status bind_copy_rows(struct binder *binder, const struct bind_copy *cop
         TRY(bind_condition(binder, &query, where, "WHERE", &condition));
         TRY(bind_filter(binder, input, condition, &input));
     }
+    TRY(bind_generated(binder, target, 0, &input));
     TRY(make_change(binder, PLAN_INSERT, target, input, plan_out));
     (*plan_out)->change.bulk = true;
     TRY(bind_checks(binder, target, *plan_out));
@@ -597,6 +888,59 @@ tdbplus_status bind_copy_rows(struct binder *binder, const struct bind_copy *cop
 
 /* ---- UPDATE and DELETE ---- */
 
+static tdbplus_status push_column(struct binder *binder, const struct plan_column *column,
+                                  struct pointers *exprs, struct pointers *names)
+{
+    struct expr *expr = expr_column(binder->arena, column->id, column->type);
+    if (expr == NULL || !pointers_push(binder->arena, exprs, expr) ||
+        !pointers_push(binder->arena, names, NULL)) {
+        return bind_no_memory(binder);
+    }
+    return TDBPLUS_OK;
+}
+
+/* The rows of the table that a view shows, with the view's computed columns behind the table's. */
+static tdbplus_status bind_view_rows(struct binder *binder, struct bind_query *query,
+                                     const struct target *target, struct plan **scan_out,
+                                     struct plan **plan_out)
+{
+    struct bind_query below = {0};
+    struct view_values values = {0};
+    struct pointers exprs = {0};
+    struct pointers names = {0};
+    TRY(bind_scan(binder, &below, target->object, target->alias, true, scan_out));
+    struct plan *scan = *scan_out;
+    struct plan *plan = scan;
+    TRY(name_target(binder, query, target, scan->columns, &values));
+    for (uint32_t i = 0; i < target->view.layer_count; i++) {
+        if (values.conditions[i] != NULL) {
+            TRY(bind_filter(binder, plan, values.conditions[i], &plan));
+        }
+    }
+    for (uint32_t i = 0; i < scan->column_count; i++) {
+        TRY(push_column(binder, &scan->columns[i], &exprs, &names));
+    }
+    for (uint32_t i = 0; i < values.count; i++) {
+        if (values.values[i].expr != NULL &&
+            (!pointers_push(binder->arena, &exprs, values.values[i].expr) ||
+             !pointers_push(binder->arena, &names, NULL))) {
+            return bind_no_memory(binder);
+        }
+    }
+    if (exprs.count > scan->column_count) {
+        TRY(bind_project(binder, plan, &exprs, &names, &plan));
+        uint32_t at = scan->column_count;
+        memcpy(plan->columns, scan->columns, at * sizeof *plan->columns);
+        for (uint32_t i = 0; i < values.count; i++) {
+            if (values.values[i].expr != NULL) {
+                plan->columns[at++].id = values.values[i].id;
+            }
+        }
+    }
+    *plan_out = plan;
+    return TDBPLUS_OK;
+}
+
 /* The rows to be changed, all columns with the hidden key, joined with the other tables. */
 static tdbplus_status bind_changed_rows(struct binder *binder, struct bind_query *query,
                                         const struct target *target, const struct ast_list *others,
@@ -604,8 +948,12 @@ static tdbplus_status bind_changed_rows(struct binder *binder, struct bind_query
                                         struct plan **plan_out)
 {
     struct plan *plan = NULL;
-    TRY(bind_scan(binder, query, target->object, target->alias, true, scan_out));
-    plan = *scan_out;
+    if (target->view.layer_count > 0) {
+        TRY(bind_view_rows(binder, query, target, scan_out, &plan));
+    } else {
+        TRY(bind_scan(binder, query, target->object, target->alias, true, scan_out));
+        plan = *scan_out;
+    }
     if (others->count > 0) {
         struct plan *other = NULL;
         TRY(bind_from(binder, query, others, &other));
@@ -618,17 +966,6 @@ static tdbplus_status bind_changed_rows(struct binder *binder, struct bind_query
         TRY(bind_filter(binder, plan, condition, &plan));
     }
     *plan_out = plan;
-    return TDBPLUS_OK;
-}
-
-static tdbplus_status push_column(struct binder *binder, const struct plan_column *column,
-                                  struct pointers *exprs, struct pointers *names)
-{
-    struct expr *expr = expr_column(binder->arena, column->id, column->type);
-    if (expr == NULL || !pointers_push(binder->arena, exprs, expr) ||
-        !pointers_push(binder->arena, names, NULL)) {
-        return bind_no_memory(binder);
-    }
     return TDBPLUS_OK;
 }
 
@@ -648,7 +985,7 @@ tdbplus_status bind_update(struct binder *binder, struct bind_query *outer,
                            const struct ast_update *ast, struct plan **plan_out)
 {
     struct target target = {0};
-    TRY(find_target(binder, ast->table, &target));
+    TRY(find_target(binder, ast->table, "update", &target));
     struct bind_query query = {.outer = outer};
     TRY(bind_with(binder, &query, ast->with));
     struct plan *scan = NULL;
@@ -666,13 +1003,14 @@ tdbplus_status bind_update(struct binder *binder, struct bind_query *outer,
     TRY(bind_assignments(binder, &query, &target, &ast->targets,
                          (struct expr **)&exprs.items[schema->key_count]));
     if (ast->returning.count > 0) {
-        TRY(push_others(binder, &query, target.visible_count, &exprs, &names));
+        TRY(push_others(binder, &query, target.named_count, &exprs, &names));
     }
     struct plan *plan = NULL;
     TRY(bind_project(binder, rows, &exprs, &names, &rows));
+    TRY(bind_generated(binder, &target, schema->key_count, &rows));
     TRY(make_change(binder, PLAN_UPDATE, &target, rows, &plan));
     TRY(bind_checks(binder, &target, plan));
-    TRY(bind_returning(binder, &target, &query, target.visible_count, &ast->returning, &plan));
+    TRY(bind_returning(binder, &target, &query, target.named_count, &ast->returning, &plan));
     TRY(bind_own_ctes(binder, &query, &plan));
     *plan_out = plan;
     return TDBPLUS_OK;
@@ -682,7 +1020,7 @@ tdbplus_status bind_delete(struct binder *binder, struct bind_query *outer,
                            const struct ast_delete *ast, struct plan **plan_out)
 {
     struct target target = {0};
-    TRY(find_target(binder, ast->table, &target));
+    TRY(find_target(binder, ast->table, "delete from", &target));
     struct bind_query query = {.outer = outer};
     TRY(bind_with(binder, &query, ast->with));
     struct plan *scan = NULL;
@@ -698,12 +1036,12 @@ tdbplus_status bind_delete(struct binder *binder, struct bind_query *outer,
         TRY(push_column(binder, &scan->columns[i], &exprs, &names));
     }
     if (ast->returning.count > 0) {
-        TRY(push_others(binder, &query, target.visible_count, &exprs, &names));
+        TRY(push_others(binder, &query, target.named_count, &exprs, &names));
     }
     struct plan *plan = NULL;
     TRY(bind_project(binder, rows, &exprs, &names, &rows));
     TRY(make_change(binder, PLAN_DELETE, &target, rows, &plan));
-    TRY(bind_returning(binder, &target, &query, target.visible_count, &ast->returning, &plan));
+    TRY(bind_returning(binder, &target, &query, target.named_count, &ast->returning, &plan));
     TRY(bind_own_ctes(binder, &query, &plan));
     *plan_out = plan;
     return TDBPLUS_OK;
@@ -950,6 +1288,10 @@ static tdbplus_status merge_clause(struct binder *binder, struct merge *merge,
     }
     TRY(rows_of_clause(binder, merge, number, &plan));
     TRY(bind_project(binder, plan, &exprs, &names, &plan));
+    if (when->command != AST_MERGE_DELETE) {
+        uint32_t first = when->command == AST_MERGE_INSERT ? 0 : merge->target.schema->key_count;
+        TRY(bind_generated(binder, &merge->target, first, &plan));
+    }
     TRY(make_change(binder, (enum plan_kind)kinds[when->command], &merge->target, plan, &plan));
     plan->change.once = when->command != AST_MERGE_INSERT;
     if (when->command != AST_MERGE_DELETE) {
@@ -963,7 +1305,16 @@ tdbplus_status bind_merge(struct binder *binder, const struct ast_merge *ast,
                           struct plan **plan_out)
 {
     struct merge merge = {0};
-    TRY(find_target(binder, ast->table, &merge.target));
+    struct catalog_entry entry;
+    TRY(bind_find_relation(binder, ast->table, &entry));
+    if (entry.kind != CATALOG_TABLE) {
+        tdbplus_status status = bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", 0,
+                                          "cannot execute MERGE on relation \"%s\"", entry.name);
+        err_detail(binder->err, "This operation is not supported for %ss.",
+                   bind_kind_name(entry.kind));
+        return status;
+    }
+    TRY(find_target(binder, ast->table, "update", &merge.target));
     TRY(bind_with(binder, &merge.query, ast->with));
     TRY(merge_rows(binder, ast, &merge));
     for (uint32_t i = 0; i < ast->whens.count; i++) {

@@ -25,7 +25,7 @@ tdbplus_status bind_scan(struct binder *binder, struct bind_query *query,
     plan->scan.object = object;
     plan->scan.object_id = object->id;
     plan->scan.schema_version = schema->version;
-    TRY(bind_copy_name(binder, object->name, &plan->scan.table_name));
+    TRY(bind_copy_name(binder, catalog_own_name(object->name), &plan->scan.table_name));
     plan->scan.positions = arena_array(binder->arena, count + 1u, sizeof(uint32_t));
     if (plan->scan.positions == NULL) {
         return bind_no_memory(binder);
@@ -87,17 +87,24 @@ static tdbplus_status bind_table(struct binder *binder, struct bind_query *query
     if (found) {
         return TDBPLUS_OK;
     }
-    const struct object *object = NULL;
+    struct catalog_entry entry;
     bool is_file = false;
     TRY(bind_file_name(binder, query, table, &is_file, plan_out));
     if (is_file) {
         return TDBPLUS_OK;
     }
-    TRY(bind_find_table(binder, table, &object));
+    TRY(bind_find_relation(binder, table, &entry));
     uint32_t before = query->columns.count;
     const char *alias = alias_name(table->alias, table->name);
-    TRY(bind_scan(binder, query, object, alias, query->locking, plan_out));
-    TRY(bind_note_table(binder, query, object, alias, *plan_out));
+    if (entry.kind == CATALOG_TABLE) {
+        TRY(bind_scan(binder, query, entry.object, alias, query->locking, plan_out));
+        TRY(bind_note_table(binder, query, entry.object, alias, *plan_out));
+    } else if (entry.kind == CATALOG_VIEW) {
+        TRY(bind_view(binder, query, &entry, table, plan_out));
+    } else {
+        return bind_unsupported(binder, table->ast.position, "reading a sequence as a table");
+    }
+    TRY(bind_note_reference(binder, query, table, &entry, *plan_out, before));
     for (uint32_t i = 0; table->alias != NULL && i < table->alias->columns.count; i++) {
         if (before + i >= query->columns.count) {
             return bind_fail(binder, TDBPLUS_E_SQL, "42P10", table->ast.position,
@@ -474,6 +481,10 @@ static tdbplus_status bind_sample(struct binder *binder, struct bind_query *quer
                          "TABLESAMPLE clause can only be applied to tables and materialized views");
     }
     TRY(bind_item(binder, query, ast->table, plan_out));
+    if ((*plan_out)->kind != PLAN_SCAN) {
+        return bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", ast->ast.position,
+                         "TABLESAMPLE clause can only be applied to tables and materialized views");
+    }
     if (!system && strcmp(ast->method, "bernoulli") != 0) {
         return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42704", ast->ast.position,
                          "tablesample method %s does not exist", ast->method);

@@ -4,6 +4,7 @@
 
 #include "catalog/catalog.h"
 #include "sql/bind/bind_internal.h"
+#include "sql/bind/view_info.h"
 
 tdbplus_status bind_add_column(struct binder *binder, struct bind_query *query,
                                const struct bind_column *column)
@@ -195,31 +196,160 @@ bool bind_reads_level(const struct bind_query *query, const struct expr *expr)
     return false;
 }
 
-tdbplus_status bind_find_table(struct binder *binder, const struct ast_table_ref *table,
-                               const struct object **object_out)
+/* ---- schemas and relations ---- */
+
+static const char *const default_path[] = {CATALOG_SCHEMA_DEFAULT};
+static const struct bind_session default_session = {.path = default_path, .path_count = 1};
+
+static const struct bind_session *session_of(const struct binder *binder)
 {
-    if (table->schema != NULL && strcmp(table->schema, "public") != 0) {
+    return binder->names == NULL ? &default_session : binder->names;
+}
+
+static bool find_in(const struct binder *binder, uint8_t kind, const char *schema, const char *name,
+                    struct catalog_entry *entry_out)
+{
+    return kind == 0 ? catalog_relation_find(binder->txn, schema, name, entry_out)
+                     : catalog_entry_find(binder->txn, kind, schema, name, entry_out);
+}
+
+bool bind_lookup(const struct binder *binder, uint8_t kind, const char *schema, const char *name,
+                 struct catalog_entry *entry_out)
+{
+    const struct bind_session *session = session_of(binder);
+    if (schema != NULL) {
+        bool temporary = strcmp(schema, "pg_temp") == 0;
+        if (temporary && session->temp_schema == NULL) {
+            return false;
+        }
+        return find_in(binder, kind, temporary ? session->temp_schema : schema, name, entry_out);
+    }
+    if (session->temp_schema != NULL &&
+        find_in(binder, kind, session->temp_schema, name, entry_out)) {
+        return true;
+    }
+    for (uint32_t i = 0; i < session->path_count; i++) {
+        if (find_in(binder, kind, session->path[i], name, entry_out)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool bind_find_named(struct txn *txn, const struct bind_session *session, uint8_t kind,
+                     const char *schema, const char *name, struct catalog_entry *entry_out)
+{
+    struct binder binder = {.txn = txn, .names = session};
+    return bind_lookup(&binder, kind, schema, name, entry_out);
+}
+
+bool bind_schema_exists(const struct binder *binder, const char *schema)
+{
+    struct catalog_entry entry;
+    return strcmp(schema, CATALOG_SCHEMA_DEFAULT) == 0 ||
+           catalog_entry_find(binder->txn, CATALOG_SCHEMA, NULL, schema, &entry);
+}
+
+tdbplus_status bind_new_schema(struct binder *binder, const struct ast_table_ref *name,
+                               const char **schema_out)
+{
+    const struct bind_session *session = session_of(binder);
+    bool temporary =
+        name->temporary || (name->schema != NULL && strcmp(name->schema, "pg_temp") == 0);
+    if (temporary) {
+        if (name->schema != NULL && strcmp(name->schema, "pg_temp") != 0) {
+            return bind_fail(binder, TDBPLUS_E_SQL, "42P16", name->ast.position,
+                             "cannot create temporary relation in non-temporary schema");
+        }
+        if (session->temp_schema == NULL) {
+            return bind_unsupported(binder, name->ast.position, "a temporary table here");
+        }
+        *schema_out = session->temp_schema;
+        return TDBPLUS_OK;
+    }
+    if (name->schema != NULL) {
+        *schema_out = name->schema;
+        return bind_schema_exists(binder, name->schema)
+                   ? TDBPLUS_OK
+                   : bind_fail(binder, TDBPLUS_E_NOT_FOUND, "3F000", name->ast.position,
+                               "schema \"%s\" does not exist", name->schema);
+    }
+    for (uint32_t i = 0; i < session->path_count; i++) {
+        if (bind_schema_exists(binder, session->path[i])) {
+            *schema_out = session->path[i];
+            return TDBPLUS_OK;
+        }
+    }
+    return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "3F000", name->ast.position,
+                     "no schema has been selected to create in");
+}
+
+const char *bind_kind_name(uint8_t kind)
+{
+    static const char *const names[] = {
+        [CATALOG_TABLE] = "table",     [CATALOG_INDEX] = "index",
+        [CATALOG_VIEW] = "view",       [CATALOG_SEQUENCE] = "sequence",
+        [CATALOG_TYPE] = "type",       [CATALOG_SCHEMA] = "schema",
+        [CATALOG_COMMENT] = "comment", [CATALOG_FOREIGN_KEY] = "constraint",
+    };
+    return kind < sizeof names / sizeof *names && names[kind] != NULL ? names[kind] : "object";
+}
+
+tdbplus_status bind_relation_missing(struct binder *binder, const struct ast_table_ref *table)
+{
+    if (table->schema != NULL) {
         return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42P01", table->ast.position,
                          "relation \"%s.%s\" does not exist", table->schema, table->name);
     }
-    const struct object *object = txn_object(binder->txn, OBJECT_COLLECTION, table->name);
-    object = object != NULL && catalog_hidden(object) ? NULL : object;
-    if (object != NULL) {
-        *object_out = object;
-        return TDBPLUS_OK;
-    }
     tdbplus_status status = bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42P01", table->ast.position,
                                       "relation \"%s\" does not exist", table->name);
-    const struct object *best = NULL;
+    const char *best = NULL;
     uint32_t nearest = UINT32_MAX;
-    const struct object *other = NULL;
-    while ((other = txn_object_next(binder->txn, OBJECT_COLLECTION, other)) != NULL) {
-        if (!catalog_hidden(other) && func_name_similar(table->name, other->name, &nearest)) {
-            best = other;
+    static const uint8_t kinds[] = {CATALOG_TABLE, CATALOG_VIEW};
+    for (uint32_t k = 0; k < 2; k++) {
+        const struct object *other = NULL;
+        while ((other = txn_object_next(binder->txn, kinds[k], other)) != NULL) {
+            if (!catalog_hidden(other) && func_name_similar(table->name, other->name, &nearest)) {
+                best = other->name;
+            }
         }
     }
     if (best != NULL) {
-        err_hint(binder->err, "Perhaps you meant the table \"%s\".", best->name);
+        err_hint(binder->err, "Perhaps you meant the table \"%s\".", best);
     }
     return status;
+}
+
+tdbplus_status bind_find_relation(struct binder *binder, const struct ast_table_ref *table,
+                                  struct catalog_entry *entry_out)
+{
+    const struct view_reference *known = view_find_reference(binder->view, table->ast.position);
+    if (known != NULL) {
+        return catalog_entry_by_oid(binder->txn, known->oid, entry_out)
+                   ? TDBPLUS_OK
+                   : err_set(binder->err, TDBPLUS_E_CORRUPT, "a view reads a table that is gone");
+    }
+    if (!bind_lookup(binder, 0, table->schema, table->name, entry_out) ||
+        (entry_out->object != NULL && catalog_hidden(entry_out->object))) {
+        return bind_relation_missing(binder, table);
+    }
+    if (entry_out->kind == CATALOG_INDEX) {
+        tdbplus_status status = bind_fail(binder, TDBPLUS_E_SQL, "42809", table->ast.position,
+                                          "cannot open relation \"%s\"", table->name);
+        err_detail(binder->err, "This operation is not supported for indexes.");
+        return status;
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status bind_find_table(struct binder *binder, const struct ast_table_ref *table,
+                               const struct object **object_out)
+{
+    struct catalog_entry entry;
+    TRY(bind_find_relation(binder, table, &entry));
+    if (entry.kind != CATALOG_TABLE) {
+        return bind_fail(binder, TDBPLUS_E_SQL, "42809", 0, "\"%s\" is not a table", table->name);
+    }
+    *object_out = entry.object;
+    return TDBPLUS_OK;
 }

@@ -639,7 +639,8 @@ static tdbplus_status finish_select(struct binder *binder, struct bind_query *qu
 static tdbplus_status check_select(struct binder *binder, const struct ast_select *ast)
 {
     if (ast->into) {
-        return bind_unsupported(binder, 0, "SELECT INTO");
+        return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", ast->into->ast.position,
+                         "SELECT ... INTO is not allowed here");
     }
     return TDBPLUS_OK;
 }

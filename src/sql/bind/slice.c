@@ -2,6 +2,7 @@
  * grammar tells where a constraint begins, but not where it ends. */
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -148,9 +149,8 @@ struct span bind_slice_default(struct span text, size_t begin)
     return slice;
 }
 
-struct span bind_slice_parentheses(struct span text, size_t begin)
+static struct span slice_parentheses(struct span text, size_t begin, const char *const *start)
 {
-    static const char *const start[] = {"check", NULL};
     struct token token = next_token(text, begin);
     while (token.kind != TOKEN_END && !is_any_of(text, &token, start)) {
         token = next_token(text, token.end);
@@ -166,6 +166,18 @@ struct span bind_slice_parentheses(struct span text, size_t begin)
         }
     }
     return (struct span){.data = text.data + from, .size = token.end - from};
+}
+
+struct span bind_slice_parentheses(struct span text, size_t begin)
+{
+    static const char *const start[] = {"check", NULL};
+    return slice_parentheses(text, begin, start);
+}
+
+struct span bind_slice_generated(struct span text, size_t begin)
+{
+    static const char *const start[] = {"as", NULL};
+    return slice_parentheses(text, begin, start);
 }
 
 /* The end of the parentheses that `token` opens. */
@@ -226,4 +238,147 @@ struct span bind_slice_predicate(struct span text)
         end = token.end;
     }
     return (struct span){.data = text.data + begin, .size = end - begin};
+}
+
+/* CREATE RECURSIVE VIEW v (a, b) AS q: WITH RECURSIVE v (a, b) AS (q) SELECT a, b FROM v. */
+static tdbplus_status recursive_view(struct binder *binder, struct span name, struct span columns,
+                                     struct span query, struct span *text_out)
+{
+    static const char format[] = "WITH RECURSIVE %.*s(%.*s) AS (%.*s) SELECT %.*s FROM %.*s";
+    size_t size = sizeof format + 2 * name.size + 2 * columns.size + query.size;
+    char *text = (char *)arena_bytes(binder->arena, size);
+    if (text == NULL) {
+        return bind_no_memory(binder);
+    }
+    int wrote = snprintf(text, size, format, (int)name.size, (const char *)name.data,
+                         (int)columns.size, (const char *)columns.data, (int)query.size,
+                         (const char *)query.data, (int)columns.size, (const char *)columns.data,
+                         (int)name.size, (const char *)name.data);
+    *text_out = (struct span){.data = (const uint8_t *)text, .size = (size_t)wrote};
+    return TDBPLUS_OK;
+}
+
+/* Where the last words WITH [LOCAL | CASCADED] CHECK OPTION of a text begin, or its end. */
+static size_t check_option_begin(struct span text, size_t at)
+{
+    static const char *const with[] = {"with", NULL};
+    static const char *const kinds[] = {"local", "cascaded", NULL};
+    static const char *const check[] = {"check", NULL};
+    static const char *const option[] = {"option", NULL};
+    size_t end = at;
+    for (struct token token = next_token(text, at); token.kind != TOKEN_END;
+         token = next_token(text, token.end)) {
+        if (text.data[token.begin] == ';') {
+            return end;
+        }
+        struct token next = next_token(text, token.end);
+        if (is_any_of(text, &token, with)) {
+            next = is_any_of(text, &next, kinds) ? next_token(text, next.end) : next;
+            struct token last = next_token(text, next.end);
+            if (is_any_of(text, &next, check) && is_any_of(text, &last, option)) {
+                return end;
+            }
+        }
+        end = token.end;
+    }
+    return end;
+}
+
+tdbplus_status bind_slice_view(struct binder *binder, struct span *text_out)
+{
+    static const char *const view[] = {"view", NULL};
+    static const char *const as[] = {"as", NULL};
+    static const char *const recursive_word[] = {"recursive", NULL};
+    struct span text = binder->text;
+    struct token token = next_token(text, 0);
+    bool recursive = false;
+    while (token.kind != TOKEN_END && !is_any_of(text, &token, view)) {
+        recursive = recursive || is_any_of(text, &token, recursive_word);
+        token = next_token(text, token.end);
+    }
+    struct token name = next_token(text, token.end);
+    struct span columns = {0};
+    for (token = next_token(text, name.end); token.kind != TOKEN_END;) {
+        if (is_any_of(text, &token, as)) {
+            break;
+        }
+        size_t end = token.end;
+        if (text.data[token.begin] == '.') {
+            name = next_token(text, token.end);
+            end = name.end;
+        } else if (text.data[token.begin] == '(') {
+            end = close_of(text, token);
+            if (columns.size == 0) {
+                columns = (struct span){.data = text.data + token.end, .size = end - 1 - token.end};
+            }
+        }
+        token = next_token(text, end);
+    }
+    size_t begin = skip_blank(text, token.end);
+    size_t end = check_option_begin(text, begin);
+    struct span query = {.data = text.data + begin, .size = end - begin};
+    if (recursive) {
+        struct span called = {.data = text.data + name.begin, .size = name.end - name.begin};
+        return recursive_view(binder, called, columns, query, text_out);
+    }
+    *text_out = query;
+    return TDBPLUS_OK;
+}
+
+/* Whether a token is that name, quoted or not. */
+static bool is_name(struct span text, const struct token *token, const char *name)
+{
+    const char *begin = (const char *)text.data + token->begin;
+    size_t size = token->end - token->begin;
+    if (token->kind == TOKEN_WORD) {
+        return strlen(name) == size && strncasecmp(begin, name, size) == 0;
+    }
+    return size >= 2 && begin[0] == '"' && strlen(name) == size - 2 &&
+           memcmp(begin + 1, name, size - 2) == 0;
+}
+
+struct span bind_slice_set_default(struct span text, const char *name)
+{
+    static const char *const set[] = {"set", NULL};
+    static const char *const word[] = {"default", NULL};
+    struct token before = {TOKEN_END, 0, 0};
+    for (struct token token = next_token(text, 0); token.kind != TOKEN_END;
+         token = next_token(text, token.end)) {
+        struct token after = next_token(text, token.end);
+        if (is_any_of(text, &token, set) && is_any_of(text, &after, word) &&
+            before.kind != TOKEN_END && is_name(text, &before, name)) {
+            return bind_slice_default(text, token.begin);
+        }
+        before = token;
+    }
+    return (struct span){0};
+}
+
+tdbplus_status bind_rename_in(struct binder *binder, const char *text, const char *from,
+                              const char *to, const char **text_out)
+{
+    struct span span = span_from_text(text);
+    struct buffer out;
+    size_t done = 0;
+    buffer_init(&out, binder->arena->alloc);
+    for (struct token token = next_token(span, 0); token.kind != TOKEN_END;
+         token = next_token(span, token.end)) {
+        struct token after = next_token(span, token.end);
+        bool call = after.kind == TOKEN_OTHER && span.data[after.begin] == '(';
+        if (!is_name(span, &token, from) || call) {
+            continue;
+        }
+        buffer_put_span(&out, (struct span){.data = span.data + done, .size = token.begin - done});
+        buffer_put_u8(&out, '"');
+        for (const char *at = to; *at != 0; at++) {
+            buffer_put_text(&out, *at == '"' ? "\"" : "");
+            buffer_put_u8(&out, (uint8_t)*at);
+        }
+        buffer_put_u8(&out, '"');
+        done = token.end;
+    }
+    buffer_put_span(&out, (struct span){.data = span.data + done, .size = span.size - done});
+    *text_out = out.failed ? NULL : arena_text(binder->arena, buffer_span(&out));
+    buffer_deinit(&out);
+    return *text_out == NULL ? bind_no_memory(binder) : TDBPLUS_OK;
 }

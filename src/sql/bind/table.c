@@ -37,11 +37,17 @@ struct table_builder {
     bool has_key;
     struct pointers defaults; /* struct table_text */
     struct pointers checks;
+    struct pointers sequences; /* struct bound_sequence */
     struct pointers uniques;   /* struct part_builder */
     struct pointers foreign;   /* struct part_builder */
     struct part_builder *last; /* What DEFERRABLE speaks of, */
     bool after_key;            /* if not of the primary key. */
     const char *table;
+    const char *schema; /* Where it goes. */
+    const char *key_name;
+    const struct object *object; /* That is altered. */
+    uint32_t next_id;            /* Of a column that is added to a table; 0: the table is new. */
+    uint32_t first_id; /* verify_checks(): a column's id less the one it has in the statement. */
 };
 
 /* UNIQUE or a foreign key, until the columns are known. */
@@ -86,8 +92,64 @@ static tdbplus_status add_text(struct binder *binder, struct pointers *list, uin
     if (item == NULL || !pointers_push(binder->arena, list, item)) {
         return bind_no_memory(binder);
     }
-    *item = (struct table_text){column_id, name, arena_text(binder->arena, text)};
+    *item = (struct table_text){
+        .column_id = column_id, .name = name, .text = arena_text(binder->arena, text)};
     return item->text == NULL ? bind_no_memory(binder) : TDBPLUS_OK;
+}
+
+/* One default a column. */
+static tdbplus_status check_only(struct binder *binder, const struct table_builder *builder,
+                                 const struct schema_column *column, uint8_t kind,
+                                 uint32_t position)
+{
+    const struct table_text *other = NULL;
+    for (uint32_t i = 0; i < builder->defaults.count; i++) {
+        const struct table_text *item = builder->defaults.items[i];
+        other = item->column_id == column->id ? item : other;
+    }
+    if (other == NULL) {
+        return TDBPLUS_OK;
+    }
+    bool identity = kind == TABLE_IDENTITY_ALWAYS || kind == TABLE_IDENTITY_DEFAULT;
+    bool other_identity =
+        other->kind == TABLE_IDENTITY_ALWAYS || other->kind == TABLE_IDENTITY_DEFAULT;
+    bool generated = kind == TABLE_GENERATED || other->kind == TABLE_GENERATED;
+    const char *what = generated && (identity || other_identity)
+                           ? "both identity and generation expression specified"
+                       : generated ? "both default and generation expression specified"
+                       : identity && other_identity ? "multiple identity specifications"
+                       : identity || other_identity ? "both default and identity specified"
+                                                    : "multiple default values specified";
+    return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", position,
+                     "%s for column \"%s\" of table \"%s\"", what, column->name, builder->table);
+}
+
+/* nextval('name') alone is kept as the sequence that it means. */
+static uint64_t named_sequence(const struct binder *binder, const struct ast *ast)
+{
+    const struct ast_function *call = (const struct ast_function *)ast;
+    if (ast->kind != AST_FUNCTION || call->arguments.count != 1 ||
+        strcmp(call->name.items[call->name.count - 1], "nextval") != 0) {
+        return 0;
+    }
+    const struct ast *argument = call->arguments.items[0];
+    if (argument->kind == AST_CAST) {
+        argument = ((const struct ast_cast *)argument)->argument;
+    }
+    const struct ast_constant *name = (const struct ast_constant *)argument;
+    struct catalog_entry entry;
+    if (argument->kind != AST_CONSTANT || name->constant != AST_STRING) {
+        return 0;
+    }
+    const char *dot = strchr(name->text, '.');
+    char schema[CATALOG_NAME_SIZE_MAX + 1] = "";
+    if (dot != NULL && (size_t)(dot - name->text) < sizeof schema) {
+        memcpy(schema, name->text, (size_t)(dot - name->text));
+    }
+    bool found = strchr(name->text, '"') == NULL &&
+                 bind_lookup(binder, CATALOG_SEQUENCE, dot == NULL ? NULL : schema,
+                             dot == NULL ? name->text : dot + 1, &entry);
+    return found ? entry.oid : 0;
 }
 
 /* The default is bound now to find its errors, and bound again for each INSERT. */
@@ -97,6 +159,14 @@ static tdbplus_status add_default(struct binder *binder, struct table_builder *b
 {
     struct bind_query query = {.clause = CLAUSE_DEFAULT};
     struct expr *expr = NULL;
+    TRY(check_only(binder, builder, column, TABLE_DEFAULT, constraint->ast.position));
+    uint64_t sequence = named_sequence(binder, constraint->expression);
+    if (sequence != 0 && column->type.id >= TYPE_INT2 && column->type.id <= TYPE_INT8) {
+        TRY(add_text(binder, &builder->defaults, column->id, NULL, (struct span){0}));
+        ((struct table_text *)builder->defaults.items[builder->defaults.count - 1])->sequence =
+            sequence;
+        return TDBPLUS_OK;
+    }
     TRY(bind_expression(binder, &query, constraint->expression, &expr));
     bool done = false;
     TRY(bind_try_coerce(binder, &expr, column->type, FUNC_CAST_ASSIGNMENT, &done));
@@ -113,10 +183,55 @@ static tdbplus_status add_default(struct binder *binder, struct table_builder *b
     return add_text(binder, &builder->defaults, column->id, NULL, text);
 }
 
+/* The next number of a sequence that is made with the column. */
+static tdbplus_status add_sequence(struct binder *binder, struct table_builder *builder,
+                                   struct schema_column *column, const struct ast_constraint *ast)
+{
+    struct bind_table table = {.schema_name = builder->schema, .name = builder->table};
+    struct bound_sequence *sequence = arena_array(binder->arena, 1, sizeof *sequence);
+    uint8_t kind = ast == NULL                  ? TABLE_DEFAULT
+                   : ast->generated_when == 'a' ? TABLE_IDENTITY_ALWAYS
+                                                : TABLE_IDENTITY_DEFAULT;
+    TRY(check_only(binder, builder, column, kind, ast == NULL ? 0 : ast->ast.position));
+    if (sequence == NULL || !pointers_push(binder->arena, &builder->sequences, sequence)) {
+        return bind_no_memory(binder);
+    }
+    TRY(bind_column_sequence(binder, &table, column, ast == NULL ? NULL : &ast->options,
+                             ast == NULL ? SEQUENCE_SERIAL : SEQUENCE_IDENTITY, sequence));
+    column->not_null = true;
+    TRY(add_text(binder, &builder->defaults, column->id, NULL, (struct span){0}));
+    ((struct table_text *)builder->defaults.items[builder->defaults.count - 1])->kind = kind;
+    return TDBPLUS_OK;
+}
+
+/* Bound when all columns are known. */
+static tdbplus_status add_generated(struct binder *binder, struct table_builder *builder,
+                                    const struct schema_column *column,
+                                    const struct ast_constraint *ast)
+{
+    if (ast->generated_when != 'a') {
+        return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", ast->ast.position,
+                         "for a generated column, GENERATED ALWAYS must be specified");
+    }
+    TRY(check_only(binder, builder, column, TABLE_GENERATED, ast->ast.position));
+    struct span text = bind_slice_generated(binder->text, ast->ast.position - 1);
+    TRY(add_text(binder, &builder->defaults, column->id, column->name, text));
+    ((struct table_text *)builder->defaults.items[builder->defaults.count - 1])->kind =
+        TABLE_GENERATED;
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status add_check(struct binder *binder, struct table_builder *builder,
                                 const char *column, const struct ast_constraint *constraint)
 {
     const char *name = constraint->name;
+    for (uint32_t i = 0; name != NULL && i < builder->checks.count; i++) {
+        if (strcmp(((const struct table_text *)builder->checks.items[i])->name, name) == 0) {
+            return bind_fail(binder, TDBPLUS_E_EXISTS, "42710", 0,
+                             "constraint \"%s\" for relation \"%s\" already exists", name,
+                             builder->table);
+        }
+    }
     if (name == NULL) {
         char text[256];
         (void)snprintf(text, sizeof text, "%s%s%s_check", builder->table, column != NULL ? "_" : "",
@@ -136,7 +251,10 @@ static tdbplus_status add_check(struct binder *binder, struct table_builder *bui
         }
     }
     struct span text = bind_slice_parentheses(binder->text, constraint->ast.position - 1);
-    return add_text(binder, &builder->checks, 0, name, text);
+    TRY(add_text(binder, &builder->checks, 0, name, text));
+    ((struct table_text *)builder->checks.items[builder->checks.count - 1])->not_valid =
+        constraint->not_valid;
+    return TDBPLUS_OK;
 }
 
 static tdbplus_status add_part(struct binder *binder, struct table_builder *builder,
@@ -205,15 +323,16 @@ static tdbplus_status add_column_constraint(struct binder *binder, struct table_
         return add_check(binder, builder, column->name, constraint);
     case AST_CONSTRAINT_PRIMARY:
         builder->after_key = true;
+        builder->key_name = constraint->name;
         return set_key(binder, builder, &column->name, 1, position);
     case AST_CONSTRAINT_UNIQUE:
         return add_column_part(binder, builder, &builder->uniques, column->name, constraint);
     case AST_CONSTRAINT_FOREIGN:
         return add_column_part(binder, builder, &builder->foreign, column->name, constraint);
     case AST_CONSTRAINT_IDENTITY:
-        return bind_unsupported(binder, position, "an identity column");
+        return add_sequence(binder, builder, column, constraint);
     case AST_CONSTRAINT_GENERATED:
-        return bind_unsupported(binder, position, "a generated column");
+        return add_generated(binder, builder, column, constraint);
     case AST_CONSTRAINT_DEFERRABLE:
     case AST_CONSTRAINT_NOT_DEFERRABLE:
     case AST_CONSTRAINT_DEFERRED:
@@ -241,7 +360,7 @@ static tdbplus_status add_column(struct binder *binder, struct table_builder *bu
     if (column == NULL || !pointers_push(binder->arena, &builder->columns, column)) {
         return bind_no_memory(binder);
     }
-    column->id = builder->columns.count;
+    column->id = builder->next_id != 0 ? builder->next_id++ : builder->columns.count;
     column->name = name;
     column->type = type;
     column->missing = (struct datum){.type = type, .is_null = true};
@@ -257,8 +376,10 @@ static tdbplus_status add_definition(struct binder *binder, struct table_builder
     if (definition->type == NULL) {
         return bind_unsupported(binder, definition->ast.position, "a column without a type");
     }
-    TRY(bind_type(binder, definition->type, &type));
+    bool serial = bind_serial_type((const struct ast_type_name *)definition->type, &type);
+    TRY(serial ? TDBPLUS_OK : bind_type(binder, definition->type, &type));
     TRY(add_column(binder, builder, definition->name, type, definition->ast.position, &column));
+    TRY(serial ? add_sequence(binder, builder, column, NULL) : TDBPLUS_OK);
     builder->last = NULL;
     builder->after_key = false;
     for (uint32_t i = 0; i < definition->constraints.count; i++) {
@@ -277,6 +398,7 @@ static tdbplus_status add_table_constraint(struct binder *binder, struct table_b
         if (constraint->deferrable || constraint->deferred) {
             return bind_unsupported(binder, position, "a deferrable primary key");
         }
+        builder->key_name = constraint->name;
         return set_key(binder, builder, constraint->keys.items, constraint->keys.count, position);
     case AST_CONSTRAINT_CHECK:
         return add_check(binder, builder, NULL, constraint);
@@ -323,15 +445,86 @@ static tdbplus_status finish_keys(struct binder *binder, struct table_builder *b
     return TDBPLUS_OK;
 }
 
+static bool reads_generated(void *ctx, struct expr **node)
+{
+    const struct table_builder *builder = ctx;
+    if ((*node)->kind != EXPR_COLUMN) {
+        return true;
+    }
+    for (uint32_t i = 0; i < builder->defaults.count; i++) {
+        const struct table_text *item = builder->defaults.items[i];
+        uint32_t position = (*node)->number - builder->first_id - 1;
+        const struct schema_column *column =
+            position < builder->columns.count ? builder->columns.items[position] : NULL;
+        if (item->kind == TABLE_GENERATED && column != NULL && item->column_id == column->id) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static const struct schema_column *find_id(const struct table_builder *builder, uint32_t id)
+{
+    const struct schema_column *found = NULL;
+    for (uint32_t i = 0; i < builder->columns.count; i++) {
+        const struct schema_column *column = builder->columns.items[i];
+        found = column->id == id ? column : found;
+    }
+    return found;
+}
+
+/* A generated column is computed of columns that are given. */
+static tdbplus_status verify_generated(struct binder *binder, struct table_builder *builder,
+                                       struct bind_query *query, const struct table_text *item)
+{
+    const struct schema_column *column = find_id(builder, item->column_id);
+    struct expr *expr = NULL;
+    bool done = false;
+    TRY(bind_stored_text(binder, query, item->text, &expr));
+    if (expr_contains(expr, EXPR_SUBQUERY)) {
+        return bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", 0,
+                         "cannot use subquery in column generation expression");
+    }
+    if (!expr_walk(&expr, reads_generated, builder)) {
+        tdbplus_status status = bind_fail(
+            binder, TDBPLUS_E_SQL, "42P17", 0,
+            "cannot use generated column \"%s\" in column generation expression", column->name);
+        err_detail(binder->err, "A generated column cannot reference another generated column.");
+        return status;
+    }
+    if (expr_volatile(expr) || bind_is_stable(expr)) {
+        return bind_fail(binder, TDBPLUS_E_SQL, "42P17", 0,
+                         "generation expression is not immutable");
+    }
+    TRY(bind_try_coerce(binder, &expr, column->type, FUNC_CAST_ASSIGNMENT, &done));
+    if (!done) {
+        char want[64];
+        char have[64];
+        func_type_name(column->type, want);
+        func_type_name(expr->type, have);
+        return bind_fail(binder, TDBPLUS_E_TYPE, "42804", 0,
+                         "column \"%s\" is of type %s but default expression is of type %s",
+                         column->name, want, have);
+    }
+    return TDBPLUS_OK;
+}
+
 /* Checks see the table's columns by their names. */
-static tdbplus_status verify_checks(struct binder *binder, const struct table_builder *builder)
+static tdbplus_status verify_checks(struct binder *binder, struct table_builder *builder)
 {
     struct bind_query query = {.clause = CLAUSE_CHECK};
+    builder->first_id = binder->next_id - 1;
     for (uint32_t i = 0; i < builder->columns.count; i++) {
         const struct schema_column *column = builder->columns.items[i];
         struct bind_column named = {builder->table, column->name, binder->next_id++,
                                     column->type,   false,        false};
         TRY(bind_add_column(binder, &query, &named));
+    }
+    for (uint32_t i = 0; i < builder->defaults.count; i++) {
+        const struct table_text *item = builder->defaults.items[i];
+        if (item->kind == TABLE_GENERATED) {
+            TRY(verify_generated(binder, builder, &query, item));
+        }
     }
     for (uint32_t i = 0; i < builder->checks.count; i++) {
         struct expr *expr = NULL;
@@ -371,7 +564,8 @@ static tdbplus_status finish_uniques(struct binder *binder, const struct table_b
     }
     for (uint32_t i = 0; i < count; i++) {
         const struct part_builder *unique = builder->uniques.items[i];
-        struct bind_table table = {.name = builder->table,
+        struct bind_table table = {.schema_name = builder->schema,
+                                   .name = builder->table,
                                    .columns = create->schema->columns,
                                    .column_count = create->schema->column_count,
                                    .indexes = create->indexes,
@@ -386,7 +580,9 @@ static tdbplus_status finish_foreign(struct binder *binder, const struct table_b
                                      struct bound_create *create)
 {
     uint32_t count = builder->foreign.count;
-    struct bind_table table = {.name = builder->table,
+    struct bind_table table = {.schema_name = builder->schema,
+                               .name = builder->table,
+                               .object = create->name == NULL ? builder->object : NULL,
                                .columns = create->schema->columns,
                                .column_count = create->schema->column_count};
     create->foreign_keys = arena_array(binder->arena, count + 1u, sizeof *create->foreign_keys);
@@ -398,6 +594,21 @@ static tdbplus_status finish_foreign(struct binder *binder, const struct table_b
         TRY(bind_foreign(binder, &table, create, &foreign->names, &foreign->ast,
                          &create->foreign_keys[i]));
         create->foreign_count++;
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status copy_sequences(struct binder *binder, const struct table_builder *builder,
+                                     struct bound_create *create)
+{
+    create->sequence_count = builder->sequences.count;
+    create->sequences =
+        arena_array(binder->arena, builder->sequences.count + 1u, sizeof *create->sequences);
+    if (create->sequences == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < builder->sequences.count; i++) {
+        create->sequences[i] = *(const struct bound_sequence *)builder->sequences.items[i];
     }
     return TDBPLUS_OK;
 }
@@ -431,30 +642,33 @@ static tdbplus_status finish_table(struct binder *binder, struct table_builder *
                    &create->info.default_count));
     TRY(copy_texts(binder, &builder->checks, &create->info.checks, &create->info.check_count));
     create->schema = schema;
-    create->name = builder->table;
+    create->info.key_name = builder->key_name;
+    TRY(copy_sequences(binder, builder, create));
     TRY(finish_uniques(binder, builder, create));
     return finish_foreign(binder, builder, create);
 }
 
-/* True in *exists_out with IF NOT EXISTS; an error without it. */
-static tdbplus_status check_name(struct binder *binder, const struct ast_table_ref *table,
-                                 bool if_not_exists, bool *exists_out)
+/* Where the table goes; `exists` is set with IF NOT EXISTS, and an error without it. */
+static tdbplus_status place_table(struct binder *binder, const struct ast_table_ref *table,
+                                  bool if_not_exists, struct table_builder *builder,
+                                  struct bound_create *create)
 {
-    if (table->temporary) {
-        return bind_unsupported(binder, table->ast.position, "a temporary table");
+    const char *schema = NULL;
+    struct catalog_entry entry;
+    TRY(bind_new_schema(binder, table, &schema));
+    char *full = (char *)arena_bytes(binder->arena, CATALOG_FULL_NAME_SIZE);
+    if (full == NULL) {
+        return bind_no_memory(binder);
     }
-    if (table->schema != NULL && strcmp(table->schema, "public") != 0) {
-        return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "3F000", table->ast.position,
-                         "schema \"%s\" does not exist", table->schema);
-    }
-    if (strlen(table->name) >= COLLECTION_NAME_SIZE_MAX) {
-        return bind_fail(binder, TDBPLUS_E_LIMIT, "42622", table->ast.position,
-                         "a table's name has fewer than %u bytes", COLLECTION_NAME_SIZE_MAX);
-    }
-    *exists_out = txn_object(binder->txn, OBJECT_COLLECTION, table->name) != NULL;
-    if (*exists_out && !if_not_exists) {
-        return bind_fail(binder, TDBPLUS_E_EXISTS, "42P07", table->ast.position,
-                         "relation \"%s\" already exists", table->name);
+    TRY(catalog_full_name(schema, table->name, full, binder->err));
+    builder->table = table->name;
+    builder->schema = schema;
+    create->name = full;
+    create->schema_name = schema;
+    create->exists = catalog_relation_find(binder->txn, schema, table->name, &entry);
+    if (create->exists && !if_not_exists) {
+        return bind_fail(binder, TDBPLUS_E_EXISTS, "42P07", 0, "relation \"%s\" already exists",
+                         table->name);
     }
     return TDBPLUS_OK;
 }
@@ -465,9 +679,9 @@ tdbplus_status bind_create_table(struct binder *binder, const struct ast_create_
     if (ast->inherits) {
         return bind_unsupported(binder, ast->table->ast.position, "INHERITS, PARTITION BY and OF");
     }
-    struct bound_create create = {.name = ast->table->name};
-    TRY(check_name(binder, ast->table, ast->if_not_exists, &create.exists));
-    struct table_builder builder = {.table = ast->table->name};
+    struct bound_create create = {0};
+    struct table_builder builder = {0};
+    TRY(place_table(binder, ast->table, ast->if_not_exists, &builder, &create));
     for (uint32_t pass = 0; pass < 2 && !create.exists; pass++) {
         // Columns first: constraints name them.
         for (uint32_t i = 0; i < ast->elements.count; i++) {
@@ -488,6 +702,112 @@ tdbplus_status bind_create_table(struct binder *binder, const struct ast_create_
     return TDBPLUS_OK;
 }
 
+/* ---- ALTER TABLE ... ADD ---- */
+
+/* The table as it is, for another column or constraint to be added. */
+static tdbplus_status open_builder(struct binder *binder, const struct bind_table *table,
+                                   const struct table_info *info, struct table_builder *builder)
+{
+    const struct schema *schema = table->object->schema;
+    uint32_t visible = schema->column_count - (info->hidden_key ? 1u : 0u);
+    builder->table = table->name;
+    builder->schema = table->schema_name;
+    builder->has_key = !info->hidden_key;
+    builder->key_name = info->key_name;
+    builder->next_id = schema->column_id_next;
+    builder->object = table->object;
+    for (uint32_t i = 0; i < visible; i++) {
+        struct schema_column *column = arena_array(binder->arena, 1, sizeof *column);
+        if (column == NULL || !pointers_push(binder->arena, &builder->columns, column)) {
+            return bind_no_memory(binder);
+        }
+        *column = schema->columns[i];
+    }
+    for (uint32_t i = 0; i < info->default_count; i++) {
+        if (!pointers_push(binder->arena, &builder->defaults, &info->defaults[i])) {
+            return bind_no_memory(binder);
+        }
+    }
+    for (uint32_t i = 0; i < info->check_count; i++) {
+        if (!pointers_push(binder->arena, &builder->checks, &info->checks[i])) {
+            return bind_no_memory(binder);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* The key that an added constraint makes, or the one there is; a hidden one stands last. */
+static tdbplus_status extend_schema(struct binder *binder, const struct table_builder *builder,
+                                    const struct schema *old, bool hidden, struct schema *schema)
+{
+    uint32_t count = builder->columns.count;
+    *schema = *old;
+    schema->columns = arena_array(binder->arena, count + 2u, sizeof *schema->columns);
+    schema->key_columns =
+        arena_array(binder->arena, builder->keys.count + old->key_count + 1u, sizeof(uint32_t));
+    if (schema->columns == NULL || schema->key_columns == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        schema->columns[i] = *(const struct schema_column *)builder->columns.items[i];
+    }
+    schema->column_id_next = builder->next_id;
+    if (hidden && builder->keys.count == 0) {
+        schema->columns[count] = old->columns[old->column_count - 1];
+        schema->key_columns[0] = count++;
+    } else if (!hidden) {
+        memcpy(schema->key_columns, old->key_columns, old->key_count * sizeof(uint32_t));
+    }
+    for (uint32_t k = 0; k < builder->keys.count; k++) {
+        struct schema_column *column = find(builder, builder->keys.items[k]);
+        if (column == NULL) {
+            return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42703", 0,
+                             "column \"%s\" named in key does not exist",
+                             (const char *)builder->keys.items[k]);
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            if (schema->columns[i].id == column->id) {
+                schema->columns[i].not_null = true;
+                schema->key_columns[k] = i;
+            }
+        }
+    }
+    schema->key_count = builder->keys.count > 0 ? builder->keys.count : old->key_count;
+    schema->column_count = count;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status bind_extend_table(struct binder *binder, const struct object *object,
+                                 const struct ast *element, struct bound_create *create_out)
+{
+    struct table_builder builder = {0};
+    struct bound_create create = {0};
+    struct bind_table table = {0};
+    struct table_info info = {0};
+    struct schema *schema = arena_array(binder->arena, 1, sizeof *schema);
+    TRY(schema == NULL ? bind_no_memory(binder) : TDBPLUS_OK);
+    TRY(bind_table_of(binder->arena, object, &table, binder->err));
+    TRY(table_info_decode(object->properties, binder->arena, &info, binder->err));
+    TRY(open_builder(binder, &table, &info, &builder));
+    TRY(element->kind == AST_COLUMN_DEFINITION
+            ? add_definition(binder, &builder, (const struct ast_column_definition *)element)
+            : add_table_constraint(binder, &builder, (const struct ast_constraint *)element));
+    TRY(verify_checks(binder, &builder));
+    TRY(extend_schema(binder, &builder, object->schema, info.hidden_key, schema));
+    create.info = info;
+    create.info.hidden_key = info.hidden_key && builder.keys.count == 0;
+    create.info.key_name = builder.key_name;
+    create.schema = schema;
+    create.schema_name = builder.schema;
+    TRY(copy_texts(binder, &builder.defaults, &create.info.defaults, &create.info.default_count));
+    TRY(copy_texts(binder, &builder.checks, &create.info.checks, &create.info.check_count));
+    TRY(copy_sequences(binder, &builder, &create));
+    TRY(finish_uniques(binder, &builder, &create));
+    TRY(finish_foreign(binder, &builder, &create));
+    *create_out = create;
+    return TDBPLUS_OK;
+}
+
 tdbplus_status bind_create_table_as(struct binder *binder, const struct ast_create_table_as *ast,
                                     struct bound_create *create_out)
 {
@@ -496,15 +816,15 @@ tdbplus_status bind_create_table_as(struct binder *binder, const struct ast_crea
                                 ast->materialized_view ? "CREATE MATERIALIZED VIEW"
                                                        : "CREATE TABLE AS of this statement");
     }
-    struct bound_create create = {.name = ast->table->name};
-    TRY(check_name(binder, ast->table, ast->if_not_exists, &create.exists));
+    struct bound_create create = {0};
+    struct table_builder builder = {0};
+    TRY(place_table(binder, ast->table, ast->if_not_exists, &builder, &create));
     struct plan *source = NULL;
     TRY(bind_select(binder, NULL, (const struct ast_select *)ast->query, false, &source));
     if (ast->columns.count > source->column_count) {
         return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", 0,
                          "too many column names were specified");
     }
-    struct table_builder builder = {.table = ast->table->name};
     for (uint32_t i = 0; i < source->column_count && !create.exists; i++) {
         const char *name = i < ast->columns.count ? ast->columns.items[i] : source->columns[i].name;
         struct schema_column *column = NULL;
@@ -519,36 +839,23 @@ tdbplus_status bind_create_table_as(struct binder *binder, const struct ast_crea
     return TDBPLUS_OK;
 }
 
-tdbplus_status bind_drop(struct binder *binder, const struct ast_list *tables, bool missing_ok,
-                         struct bound_drop *drop_out)
+tdbplus_status bind_truncate(struct binder *binder, const struct ast_truncate *ast,
+                             struct bound_drop *drop_out)
 {
-    struct bound_drop drop = {0};
+    const struct ast_list *tables = &ast->tables;
+    struct bound_drop drop = {.cascade = ast->cascade, .restart = ast->restart};
     drop.objects = arena_array(binder->arena, tables->count + 1u, sizeof *drop.objects);
     if (drop.objects == NULL) {
         return bind_no_memory(binder);
     }
     for (uint32_t i = 0; i < tables->count; i++) {
         const struct ast_table_ref *table = (const struct ast_table_ref *)tables->items[i];
-        const struct object *object = txn_object(binder->txn, OBJECT_COLLECTION, table->name);
-        if (object == NULL && missing_ok) {
-            drop.missing_count++;
-            continue;
+        TRY(bind_find_table(binder, table, &drop.objects[drop.count]));
+        bool again = false;
+        for (uint32_t k = 0; k < drop.count; k++) {
+            again = again || drop.objects[k] == drop.objects[drop.count];
         }
-        struct catalog_entry other;
-        if (object == NULL &&
-            catalog_entry_find(binder->txn, CATALOG_INDEX, table->schema, table->name, &other)) {
-            tdbplus_status status =
-                bind_fail(binder, TDBPLUS_E_SQL, "42809", 0, "\"%s\" is not a table", table->name);
-            err_hint(binder->err, "Use DROP INDEX to remove an index.");
-            return status;
-        }
-        if (object == NULL) {
-            return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42P01", table->ast.position,
-                             table->ast.position != 0 ? "relation \"%s\" does not exist"
-                                                      : "table \"%s\" does not exist",
-                             table->name);
-        }
-        drop.objects[drop.count++] = object;
+        drop.count += again ? 0 : 1;
     }
     *drop_out = drop;
     return TDBPLUS_OK;

@@ -8,15 +8,28 @@
 
 #define TABLE_HIDDEN_KEY_NAME "_row_id" /* The last column of a table without a primary key. */
 
+/* Where the value of a column comes from that is not given. Numbers reach disk. */
+enum table_default_kind {
+    TABLE_DEFAULT = 0,          /* `text`, or the next number of `sequence`. */
+    TABLE_IDENTITY_ALWAYS = 1,  /* The next number of `sequence`; */
+    TABLE_IDENTITY_DEFAULT = 2, /* or what is given. */
+    TABLE_GENERATED = 3,        /* `text`, over the row's other columns; stored. */
+};
+
 /* An expression kept as the text it was written as. */
 struct table_text {
     uint32_t column_id; /* Of a default. */
     const char *name;   /* Of a check. */
-    const char *text;
+    const char *text;   /* Empty: the next number of `sequence`. */
+    uint64_t sequence;  /* 0: none. */
+    uint8_t kind;       /* enum table_default_kind. */
+    bool not_valid;     /* Of a check: rows that were there before were not looked at. */
 };
 
 struct table_info {
     bool hidden_key;
+    bool materialized;    /* Rows come from REFRESH MATERIALIZED VIEW alone. */
+    const char *key_name; /* Of the primary key's constraint; NULL: "<table>_pkey". */
     struct table_text *defaults;
     uint32_t default_count;
     struct table_text *checks;
@@ -29,3 +42,6 @@ void table_info_encode(const struct table_info *info, struct buffer *buffer);
  * TDBPLUS_E_CORRUPT, TDBPLUS_E_NOMEM. */
 TDBPLUS_CHECKED tdbplus_status table_info_decode(struct span encoded, struct arena *arena,
                                                  struct table_info *info_out, struct err *err);
+
+/* What the column with that id gets when nothing is given; NULL: null. */
+const struct table_text *table_find_default(const struct table_info *info, uint32_t column_id);

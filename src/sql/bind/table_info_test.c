@@ -7,10 +7,12 @@
 
 #include "test.h"
 
-static struct table_text defaults[] = {{.column_id = 3, .text = "now()"},
-                                       {.column_id = 700, .text = "'x''y'"}};
-static struct table_text checks[] = {{.name = "t_check", .text = "(a > 0)"}};
+static struct table_text defaults[] = {
+    {.column_id = 3, .text = "now()"},
+    {.column_id = 700, .text = "'x''y'", .sequence = 1000, .kind = TABLE_IDENTITY_DEFAULT}};
+static struct table_text checks[] = {{.name = "t_check", .text = "(a > 0)", .not_valid = true}};
 static const struct table_info good = {.hidden_key = true,
+                                       .key_name = "pk",
                                        .defaults = defaults,
                                        .default_count = 2,
                                        .checks = checks,
@@ -18,7 +20,9 @@ static const struct table_info good = {.hidden_key = true,
 
 static bool same(const struct table_info *info)
 {
-    return info->hidden_key && info->default_count == 2 && info->check_count == 1 &&
+    return info->hidden_key && !info->materialized && strcmp(info->key_name, "pk") == 0 &&
+           info->defaults[1].sequence == 1000 && info->defaults[1].kind == TABLE_IDENTITY_DEFAULT &&
+           info->checks[0].not_valid && info->default_count == 2 && info->check_count == 1 &&
            info->defaults[1].column_id == 700 && strcmp(info->defaults[1].text, "'x''y'") == 0 &&
            strcmp(info->checks[0].name, "t_check") == 0 &&
            strcmp(info->checks[0].text, "(a > 0)") == 0;

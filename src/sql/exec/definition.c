@@ -1,10 +1,13 @@
 #include "sql/exec/definition.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "catalog/catalog_foreign.h"
 #include "catalog/catalog_index.h"
+#include "sql/exec/alter_table.h"
 #include "sql/exec/analyze.h"
+#include "sql/exec/remake.h"
 
 /* The rows of the query, and a null for the hidden key, which INSERT fills in. */
 static tdbplus_status fill_plan(struct exec *exec, const struct bound_create *create,
@@ -38,37 +41,15 @@ static tdbplus_status fill_plan(struct exec *exec, const struct bound_create *cr
     insert->change.object = object;
     insert->change.object_id = object->id;
     insert->change.schema_version = object->schema->version;
-    insert->change.table_name = object->name;
+    insert->change.table_name = catalog_own_name(object->name);
     insert->change.has_hidden_key = true;
     insert->change.bulk = true;
     *fill_out = insert;
     return TDBPLUS_OK;
 }
 
-static tdbplus_status create_indexes(const struct bound_index *indexes, uint32_t count,
-                                     uint64_t table, struct exec *exec)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t oid = 0;
-        TRY(catalog_index_create(exec->txn, table, indexes[i].schema, indexes[i].name,
-                                 &indexes[i].def, exec->call, &oid));
-    }
-    return TDBPLUS_OK;
-}
-
-/* The id of a unique index by its name, which the same statement has made. */
-static tdbplus_status find_index(struct exec *exec, const char *name, uint64_t *oid_out)
-{
-    struct catalog_entry entry;
-    if (!catalog_entry_find(exec->txn, CATALOG_INDEX, NULL, name, &entry)) {
-        return err_set(exec->call->err, TDBPLUS_E_INTERNAL, "an index is missing (definition.c)");
-    }
-    *oid_out = entry.oid;
-    return TDBPLUS_OK;
-}
-
-static tdbplus_status create_foreign_keys(const struct bound_create *create, uint64_t table,
-                                          struct exec *exec)
+tdbplus_status definition_foreign_keys(const struct bound_create *create, uint64_t table,
+                                       struct exec *exec)
 {
     for (uint32_t i = 0; i < create->foreign_count; i++) {
         const struct bound_foreign *foreign = &create->foreign_keys[i];
@@ -77,9 +58,53 @@ static tdbplus_status create_foreign_keys(const struct bound_create *create, uin
         def.table = table;
         def.referenced = foreign->referenced == NULL ? table : foreign->referenced->id;
         if (foreign->index_name != NULL) {
-            TRY(find_index(exec, foreign->index_name, &def.index));
+            // An index of the table at hand; of another one the id is known.
+            TRY(remake_find_index(exec, create->schema_name, foreign->index_name, &def.index));
         }
         TRY(catalog_foreign_create(exec->txn, foreign->name, &def, exec->call, &oid));
+    }
+    return TDBPLUS_OK;
+}
+
+/* The table's defaults learn which sequences they read. */
+static tdbplus_status set_sequence(uint64_t table, uint32_t column_id, uint64_t sequence,
+                                   struct exec *exec)
+{
+    struct table_info info = {0};
+    struct buffer properties;
+    const struct object *object = txn_object_by_id(exec->txn, table);
+    TRY(table_info_decode(object->properties, &exec->arena, &info, exec->call->err));
+    for (uint32_t i = 0; i < info.default_count; i++) {
+        if (info.defaults[i].column_id == column_id) {
+            info.defaults[i].sequence = sequence;
+        }
+    }
+    buffer_init(&properties, exec->call->alloc);
+    table_info_encode(&info, &properties);
+    struct span span = buffer_span(&properties);
+    tdbplus_status status =
+        properties.failed ? exec_no_memory(exec)
+                          : txn_object_alter(exec->txn, table, NULL, NULL, &span, exec->call->err);
+    buffer_deinit(&properties);
+    return status;
+}
+
+tdbplus_status definition_sequence(const struct bound_sequence *sequence, uint64_t table,
+                                   struct exec *exec, uint64_t *oid_out)
+{
+    struct catalog_entry entry = {.kind = CATALOG_SEQUENCE, .owner = table};
+    (void)snprintf(entry.schema, sizeof entry.schema, "%s", sequence->schema);
+    (void)snprintf(entry.name, sizeof entry.name, "%s", sequence->name);
+    return sequence_create(exec->txn, &entry, &sequence->def, oid_out, exec->call->err);
+}
+
+static tdbplus_status create_sequences(const struct bound_create *create, uint64_t table,
+                                       struct exec *exec)
+{
+    for (uint32_t i = 0; i < create->sequence_count; i++) {
+        uint64_t oid = 0;
+        TRY(definition_sequence(&create->sequences[i], table, exec, &oid));
+        TRY(set_sequence(table, create->sequences[i].column_id, oid, exec));
     }
     return TDBPLUS_OK;
 }
@@ -103,164 +128,15 @@ static tdbplus_status create_table(const struct bound_create *create, struct exe
     }
     TRY_OR(done, txn_object_create(exec->txn, OBJECT_COLLECTION, create->name, schema,
                                    buffer_span(&properties), &id, exec->call->err));
-    TRY_OR(done, create_indexes(create->indexes, create->index_count, id, exec));
-    TRY_OR(done, create_foreign_keys(create, id, exec));
+    TRY_OR(done, create_sequences(create, id, exec));
+    TRY_OR(done, remake_indexes(create->indexes, create->index_count, id, exec));
+    TRY_OR(done, definition_foreign_keys(create, id, exec));
     if (create->source != NULL) {
         TRY_OR(done, fill_plan(exec, create, txn_object_by_id(exec->txn, id), fill_out));
     }
 done:
     schema_destroy(schema);
     buffer_deinit(&properties);
-    return status;
-}
-
-/* The table's indexes as they would be made again. */
-static tdbplus_status list_indexes(const struct object *object, struct exec *exec,
-                                   struct bound_index **indexes_out, uint32_t *count_out)
-{
-    const struct object *part = NULL;
-    uint32_t count = 0;
-    while (txn_part_at(exec->txn, object->id, count) != NULL) {
-        count++;
-    }
-    struct bound_index *indexes = arena_array(&exec->arena, count + 1u, sizeof *indexes);
-    if (indexes == NULL) {
-        return exec_no_memory(exec);
-    }
-    count = 0;
-    for (uint32_t i = 0; (part = txn_part_at(exec->txn, object->id, i)) != NULL; i++) {
-        struct catalog_entry entry;
-        if (part->kind != OBJECT_INDEX || !catalog_entry_by_oid(exec->txn, part->id, &entry)) {
-            continue;
-        }
-        struct bound_index *index = &indexes[count++];
-        TRY(index_def_decode(part->properties, &exec->arena, &index->def, exec->call->err));
-        index->schema = arena_text(&exec->arena, span_from_text(entry.schema));
-        index->name = arena_text(&exec->arena, span_from_text(entry.name));
-        if (index->schema == NULL || index->name == NULL) {
-            return exec_no_memory(exec);
-        }
-    }
-    *indexes_out = indexes;
-    *count_out = count;
-    return TDBPLUS_OK;
-}
-
-/* A table that TRUNCATE drops and makes again, and what comes back with it. */
-struct emptied {
-    uint64_t old_id;
-    uint64_t new_id;
-    const char *name;
-    struct schema *schema;
-    struct span properties;
-    struct bound_index *indexes;
-    uint32_t index_count;
-};
-
-struct kept_foreign {
-    const char *name;
-    const char *index_name; /* NULL: the key. */
-    struct foreign_def def;
-};
-
-static tdbplus_status keep_table(const struct object *object, struct exec *exec,
-                                 struct emptied *emptied)
-{
-    uint8_t *properties = arena_bytes(&exec->arena, object->properties.size + 1);
-    emptied->old_id = object->id;
-    emptied->name = arena_text(&exec->arena, span_from_text(object->name));
-    if (emptied->name == NULL || properties == NULL) {
-        return exec_no_memory(exec);
-    }
-    emptied->properties = (struct span){.data = properties, .size = object->properties.size};
-    if (object->properties.size > 0) {
-        memcpy(properties, object->properties.data, object->properties.size);
-    }
-    TRY(list_indexes(object, exec, &emptied->indexes, &emptied->index_count));
-    return schema_create(object->schema, exec->call->alloc, &emptied->schema, exec->call->err);
-}
-
-/* The table's own foreign keys; those to it from others are theirs. */
-static tdbplus_status keep_foreign_keys(const struct object *object, struct exec *exec,
-                                        struct list *kept)
-{
-    const struct object *part = NULL;
-    for (uint32_t i = 0; (part = txn_part_at(exec->txn, object->id, i)) != NULL; i++) {
-        struct catalog_entry entry;
-        struct kept_foreign foreign = {0};
-        if (part->kind != OBJECT_FOREIGN_KEY || part->parent != object->id ||
-            !catalog_entry_by_oid(exec->txn, part->id, &entry)) {
-            continue;
-        }
-        TRY(foreign_def_decode(part->properties, &exec->arena, &foreign.def, exec->call->err));
-        foreign.name = arena_text(&exec->arena, span_from_text(entry.name));
-        if (foreign.def.index != 0 && catalog_entry_by_oid(exec->txn, foreign.def.index, &entry)) {
-            foreign.index_name = arena_text(&exec->arena, span_from_text(entry.name));
-        }
-        if (foreign.name == NULL || list_push(kept, &foreign) == NULL) {
-            return exec_no_memory(exec);
-        }
-    }
-    return TDBPLUS_OK;
-}
-
-static uint64_t new_id(const struct emptied *tables, uint32_t count, uint64_t id)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        if (tables[i].old_id == id) {
-            return tables[i].new_id;
-        }
-    }
-    return id;
-}
-
-static tdbplus_status remake(const struct emptied *tables, uint32_t count,
-                             const struct list *foreign_keys, struct exec *exec)
-{
-    for (size_t i = 0; i < foreign_keys->count; i++) {
-        const struct kept_foreign *kept = list_at(foreign_keys, i);
-        struct foreign_def def = kept->def;
-        uint64_t oid = 0;
-        def.table = new_id(tables, count, def.table);
-        def.referenced = new_id(tables, count, def.referenced);
-        if (kept->index_name != NULL) {
-            TRY(find_index(exec, kept->index_name, &def.index));
-        }
-        TRY(catalog_foreign_create(exec->txn, kept->name, &def, exec->call, &oid));
-    }
-    return TDBPLUS_OK;
-}
-
-/* Tables without their rows: dropped and made again, which costs the same whatever their size. */
-static tdbplus_status truncate_tables(const struct bound_drop *drop, struct exec *exec)
-{
-    struct list foreign_keys;
-    struct emptied *tables = arena_array(&exec->arena, drop->count + 1u, sizeof *tables);
-    tdbplus_status status = TDBPLUS_OK;
-    list_init(&foreign_keys, exec->call->alloc, sizeof(struct kept_foreign));
-    if (tables == NULL) {
-        return exec_no_memory(exec);
-    }
-    for (uint32_t i = 0; i < drop->count; i++) {
-        TRY_OR(done, keep_table(drop->objects[i], exec, &tables[i]));
-        TRY_OR(done, keep_foreign_keys(drop->objects[i], exec, &foreign_keys));
-    }
-    for (uint32_t i = 0; i < drop->count; i++) {
-        TRY_OR(done, catalog_entry_drop(exec->txn, tables[i].old_id, exec->call->err));
-    }
-    for (uint32_t i = 0; i < drop->count; i++) {
-        TRY_OR(done,
-               txn_object_create(exec->txn, OBJECT_COLLECTION, tables[i].name, tables[i].schema,
-                                 tables[i].properties, &tables[i].new_id, exec->call->err));
-        TRY_OR(done,
-               create_indexes(tables[i].indexes, tables[i].index_count, tables[i].new_id, exec));
-    }
-    TRY_OR(done, remake(tables, drop->count, &foreign_keys, exec));
-done:
-    for (uint32_t i = 0; i < drop->count; i++) {
-        schema_destroy(tables[i].schema);
-    }
-    list_deinit(&foreign_keys);
     return status;
 }
 
@@ -273,6 +149,57 @@ static tdbplus_status set_constraints(const struct bound_constraints *constraint
     for (uint32_t i = 0; i < constraints->count; i++) {
         TRY(txn_set_constraint(exec->txn, constraints->oids[i], constraints->deferred,
                                exec->call->err));
+    }
+    return TDBPLUS_OK;
+}
+
+/* Numbers of another form begin a new epoch where the old one stands. */
+static tdbplus_status alter_sequence(const struct bound_action *action, struct exec *exec)
+{
+    struct sequence_def def = action->sequence;
+    if (action->reshapes) {
+        int64_t last = 0;
+        bool called = false;
+        TRY(sequence_freeze(exec->txn, action->oid, &last, &called, exec->call));
+        if (!action->restarts) {
+            def.restart = last;
+            def.restart_called = called;
+            TRY(bind_check_restart(last, &def, exec->call->err));
+        }
+    }
+    def.epoch += action->reshapes || action->restarts ? 1 : 0;
+    return sequence_alter(exec->txn, &action->entry, &def, exec->call->err);
+}
+
+static tdbplus_status run_action(const struct bound_action *action, struct exec *exec)
+{
+    struct err *err = exec->call->err;
+    uint64_t oid = 0;
+    switch ((enum bound_action_kind)action->kind) {
+    case ACTION_CREATE:
+        return catalog_entry_create(exec->txn, &action->entry, &oid, err);
+    case ACTION_ALTER:
+        return catalog_entry_alter(exec->txn, action->oid, &action->entry, err);
+    case ACTION_CREATE_SEQUENCE:
+        return sequence_create(exec->txn, &action->entry, &action->sequence, &oid, err);
+    case ACTION_ALTER_SEQUENCE:
+        return alter_sequence(action, exec);
+    case ACTION_DROP:
+        // What went with its owner is not there any more.
+        return txn_object_by_id(exec->txn, action->oid) == NULL
+                   ? TDBPLUS_OK
+                   : catalog_entry_drop(exec->txn, action->oid, err);
+    case ACTION_TABLE:
+        return txn_object_alter(exec->txn, action->oid, action->name, NULL,
+                                action->properties.data == NULL ? NULL : &action->properties, err);
+    }
+    return err_set(err, TDBPLUS_E_INTERNAL, "not a change of the catalog (definition.c)");
+}
+
+tdbplus_status definition_actions(const struct bound_action *actions, struct exec *exec)
+{
+    for (const struct bound_action *action = actions; action != NULL; action = action->next) {
+        TRY(run_action(action, exec));
     }
     return TDBPLUS_OK;
 }
@@ -298,19 +225,18 @@ tdbplus_status definition_run(const struct bound *bound, struct exec *exec, stru
     case BOUND_CREATE_TABLE:
         return create_table(&bound->create, exec, fill_out);
     case BOUND_TRUNCATE:
-        return truncate_tables(&bound->drop, exec);
-    case BOUND_DROP_TABLE:
-        for (uint32_t i = 0; i < bound->drop.count; i++) {
-            TRY(catalog_entry_drop(exec->txn, bound->drop.objects[i]->id, exec->call->err));
-        }
-        return TDBPLUS_OK;
+        return remake_truncate(&bound->drop, exec);
     case BOUND_ANALYZE:
         return analyze_tables(&bound->drop, exec);
+    case BOUND_ALTER_TABLE:
+        return alter_table_run(&bound->alter, exec);
+    case BOUND_ACTIONS:
+        return definition_actions(bound->actions, exec);
     case BOUND_CONSTRAINTS:
         return set_constraints(&bound->constraints, exec);
     case BOUND_CREATE_INDEX:
         return bound->index.exists ? TDBPLUS_OK
-                                   : create_indexes(&bound->index, 1, bound->index.table->id, exec);
+                                   : remake_indexes(&bound->index, 1, bound->index.table->id, exec);
     case BOUND_DROP_INDEX:
         for (uint32_t i = 0; i < bound->drop.count; i++) {
             TRY(catalog_index_drop(exec->txn, bound->drop.objects[i]->id, exec->call->err));

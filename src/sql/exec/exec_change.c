@@ -120,19 +120,24 @@ static tdbplus_status check_checks(struct change_stage *stage, struct exec *exec
 {
     struct eval eval = {.exec = exec, .input = rows, .arena = arena};
     struct func_rows live = batch_rows(rows);
-    for (uint32_t k = 0; k < stage->plan->change.check_count; k++) {
+    const struct plan_change *change = &stage->plan->change;
+    for (uint32_t k = 0; k < change->check_count; k++) {
         struct column value = {0};
         TRY(eval_expr(&eval, stage->checks[k], &live, &value));
         for (uint32_t i = 0; i < live.count; i++) {
             struct datum holds;
             column_get(&value, rows_at(&live, i), &holds);
-            if (holds.is_null || holds.boolean) {
+            bool of_view = k + change->view_check_count >= change->check_count;
+            if (holds.is_null ? !of_view : holds.boolean) {
                 continue;
             }
             tdbplus_status status =
-                err_set(exec->call->err, TDBPLUS_E_CONSTRAINT,
-                        "new row for relation \"%s\" violates check constraint \"%s\"",
-                        stage->plan->change.table_name, stage->plan->change.check_names[k]);
+                of_view ? err_set_state(exec->call->err, TDBPLUS_E_CONSTRAINT, "44000",
+                                        "new row violates check option for view \"%s\"",
+                                        change->check_names[k])
+                        : err_set(exec->call->err, TDBPLUS_E_CONSTRAINT,
+                                  "new row for relation \"%s\" violates check constraint \"%s\"",
+                                  change->table_name, change->check_names[k]);
             detail_row(stage, exec, rows->columns, rows_at(&live, i));
             file_stage_context(stage->input.last, rows_at(&live, i), exec->call->err);
             return status;

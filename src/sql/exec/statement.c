@@ -13,6 +13,7 @@
 #include "sql/exec/exec_internal.h"
 #include "sql/exec/exec_trial.h"
 #include "sql/exec/index_texts.h"
+#include "sql/exec/sql_session.h"
 #include "sql/opt/optimize.h"
 #include "sql/parse/ast_session.h"
 #include "sql/parse/parse.h"
@@ -24,6 +25,7 @@
 struct sql_script {
     _Atomic uint32_t refs;
     struct sql_settings settings;
+    struct sql_session *session;
     struct arena arena;
     struct span text;
     struct parse_result parsed;
@@ -115,6 +117,11 @@ tdbplus_status sql_script_type(const struct sql_script *script, struct txn *txn,
     return status;
 }
 
+void sql_script_session(struct sql_script *script, struct sql_session *session)
+{
+    script->session = session;
+}
+
 uint32_t sql_script_count(const struct sql_script *script)
 {
     return script->parsed.statement_count;
@@ -169,6 +176,9 @@ uint8_t sql_statement_kind(const struct sql_script *script, uint32_t number)
 {
     switch (sql_statement_ast(script, number)->kind) {
     case AST_SELECT:
+        if (((const struct ast_select *)sql_statement_ast(script, number))->into != NULL) {
+            return SQL_DEFINITION;
+        }
         return changes_rows((const struct ast_select *)sql_statement_ast(script, number))
                    ? SQL_CHANGE
                    : SQL_QUERY;
@@ -213,6 +223,7 @@ static const struct bind_system system_relations = {.find_table = system_find_ta
 
 struct sql_prepared {
     struct sql_settings settings;
+    struct sql_session *session;
     const struct txn *txn; /* In which a definition was bound, which only that one may run. */
     struct arena arena;
     struct bound bound;
@@ -276,6 +287,7 @@ static tdbplus_status prepare(const struct sql_script *script, uint32_t number, 
                                    .txn = txn,
                                    .parameters = types,
                                    .parameter_count = type_count,
+                                   .names = script->session == NULL ? NULL : &script->session->bind,
                                    .session = script->settings.session,
                                    .system = &system_relations};
     TRY(bind_statement(&script->parsed.statements[number], &options, &prepared->arena,
@@ -325,6 +337,7 @@ tdbplus_status sql_prepare(const struct sql_script *script, uint32_t number, str
     }
     prepared->tag = prepared->bound.tag;
     prepared->settings = script->settings;
+    prepared->session = script->session;
     prepared->changes = sql_statement_kind(script, number) == SQL_CHANGE;
     prepared->txn = txn;
     *prepared_out = prepared;
@@ -492,6 +505,7 @@ struct sql_cursor {
     bool limited;            /* Then `exec` has this one: */
     struct call call;
     struct budget budget;
+    struct sql_sequences sequences;
     struct exec exec;
     struct pipeline pipeline;
     struct file_queue queue;  /* COPY ... FROM STDIN. */
@@ -578,7 +592,14 @@ tdbplus_status sql_cursor_open(struct sql_prepared *prepared, const struct sql_r
     cursor->context = (struct func_context){.session = prepared->settings.session,
                                             .transaction_time_us = options->transaction_time_us,
                                             .user = options->user,
-                                            .database = options->database};
+                                            .database = options->database,
+                                            .sequences = &cursor->sequences.functions};
+    struct sql_session *session = prepared->session;
+    if (session != NULL) {
+        cursor->context.schemas = session->bind.path;
+        cursor->context.schema_count = session->bind.path_count;
+    }
+    sql_sequences_init(&cursor->sequences, options->txn, call, session);
     if (prepared->draws) {
         env_entropy(store_env(txn_store(options->txn)), cursor->context.random_state,
                     sizeof cursor->context.random_state);

@@ -82,6 +82,11 @@ TDBPLUS_CHECKED tdbplus_status sql_script_type(const struct sql_script *script, 
 /* What statements of the script are prepared and run with from now on; copied. */
 void sql_script_use(struct sql_script *script, const struct sql_settings *settings);
 
+/* Whose names, temporary tables and numbers of sequences the script's statements have; must outlive
+ * what is prepared. Without one there is only the schema "public". */
+struct sql_session;
+void sql_script_session(struct sql_script *script, struct sql_session *session);
+
 /* ---- prepared statements ---- */
 
 struct sql_column {

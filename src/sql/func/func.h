@@ -73,12 +73,34 @@ struct func_session {
                                   struct err *err);
 };
 
+#define FUNC_SERIAL_NAME_SIZE 300
+
+/* Sequences as the layer above has them. `oid` 0 is the one that the session used last. */
+struct func_sequences {
+    void *ctx;
+    TDBPLUS_CHECKED tdbplus_status (*find)(void *ctx, struct span name, uint64_t *oid_out,
+                                           struct err *err);
+    TDBPLUS_CHECKED tdbplus_status (*next)(void *ctx, uint64_t oid, uint32_t count,
+                                           int64_t *values_out, struct err *err);
+    TDBPLUS_CHECKED tdbplus_status (*current)(void *ctx, uint64_t oid, int64_t *value_out,
+                                              struct err *err);
+    TDBPLUS_CHECKED tdbplus_status (*set)(void *ctx, uint64_t oid, int64_t value, bool called,
+                                          struct err *err);
+    /* The sequence that belongs to a table's column, as "schema.name" in `name_out`, empty if there
+     * is none. */
+    TDBPLUS_CHECKED tdbplus_status (*serial)(void *ctx, struct span table, struct span column,
+                                             char name_out[FUNC_SERIAL_NAME_SIZE], struct err *err);
+};
+
 /* What stable functions ask about the statement. */
 struct func_context {
     const struct func_session *session; /* NULL: defaults, and no settings. */
     int64_t transaction_time_us;        /* Since 1970, UTC. */
     const char *user;
     const char *database;
+    const struct func_sequences *sequences; /* NULL: there are none. */
+    const char *const *schemas;             /* Where names are looked for; NULL: "public". */
+    uint32_t schema_count;
     uint64_t random_state[2]; /* Of random(); seeded by whoever begins the statement. */
 };
 

@@ -14,7 +14,7 @@ static const struct func *const tables[] = {
     table_json_change, table_jsonpath,   table_power,         table_string,    table_bytes,
     table_regex,       table_series,     table_array_text,    table_packed,    table_range,
     table_network,     table_bits,       table_money,         table_timetz,    table_alias,
-    table_precision,   table_session,    table_catalog_types, table_catalog,
+    table_precision,   table_session,    table_catalog_types, table_catalog,   table_sequence,
 };
 
 #define TABLE_COUNT    (sizeof tables / sizeof *tables)

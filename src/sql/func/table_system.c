@@ -37,7 +37,9 @@ static tdbplus_status current_database(struct func_call *call)
 
 static tdbplus_status current_schema(struct func_call *call)
 {
-    return text_for_all(call, "public");
+    const struct func_context *context = call->context;
+    bool known = context != NULL && context->schema_count > 0;
+    return text_for_all(call, known ? context->schemas[0] : "public");
 }
 
 static tdbplus_status version(struct func_call *call)

@@ -60,6 +60,7 @@ enum ast_kind {
     AST_OPTION,
     AST_INDEX_ELEMENT,
     AST_ALTER_COMMAND,
+    AST_LIKE_TABLE,
     /* Statements. */
     AST_SELECT,
     AST_INSERT,
@@ -76,6 +77,15 @@ enum ast_kind {
     AST_TRUNCATE,
     AST_ANALYZE,
     AST_COPY,
+    AST_CREATE_SEQUENCE,
+    AST_CREATE_SCHEMA,
+    AST_CREATE_ENUM,
+    AST_ALTER_ENUM,
+    AST_CREATE_DOMAIN,
+    AST_ALTER_DOMAIN,
+    AST_COMMENT,
+    AST_SET_SCHEMA,
+    AST_REFRESH,
     AST_TRANSACTION,
     AST_SET,
     AST_SHOW,
@@ -496,6 +506,8 @@ struct ast_constraint {
     bool deferred;
     bool nulls_not_distinct;
     bool not_valid;
+    struct ast_list options; /* Of an identity column's sequence. */
+    const char *index;       /* USING INDEX. */
     char match_type;
     char generated_when;
     char on_update;
@@ -541,7 +553,7 @@ struct ast_select {
     bool with_ties;
     struct ast_list locking;
     struct ast_with *with;
-    bool into; /* SELECT ... INTO. */
+    struct ast_table_ref *into; /* SELECT ... INTO; NULL: none. */
     uint8_t set_kind;
     bool set_all;
     struct ast *left;
@@ -612,6 +624,22 @@ struct ast_create_table {
     bool inherits; /* INHERITS, PARTITION BY, OF: none of them exists here. */
 };
 
+/* LIKE table in CREATE TABLE; `options` are bits of enum ast_like. */
+enum ast_like {
+    AST_LIKE_COMMENTS = 1,
+    AST_LIKE_CONSTRAINTS = 4,
+    AST_LIKE_DEFAULTS = 8,
+    AST_LIKE_GENERATED = 16,
+    AST_LIKE_IDENTITY = 32,
+    AST_LIKE_INDEXES = 64,
+};
+
+struct ast_like_table {
+    struct ast ast;
+    struct ast_table_ref *table;
+    uint32_t options;
+};
+
 struct ast_create_table_as {
     struct ast ast;
     struct ast_table_ref *table;
@@ -628,6 +656,82 @@ struct ast_create_view {
     struct ast_names columns;
     struct ast *query;
     bool replace;
+    uint8_t check; /* enum ast_view_check. */
+    struct ast_list options;
+};
+
+enum ast_view_check { AST_CHECK_NONE = 0, AST_CHECK_LOCAL, AST_CHECK_CASCADED };
+
+/* CREATE and ALTER SEQUENCE. */
+struct ast_create_sequence {
+    struct ast ast;
+    struct ast_table_ref *sequence;
+    struct ast_list options;
+    bool alter;
+    bool exists_ok; /* IF NOT EXISTS of CREATE, IF EXISTS of ALTER. */
+};
+
+struct ast_create_schema {
+    struct ast ast;
+    const char *name;
+    bool if_not_exists;
+    bool elements; /* Other statements follow inside of it. */
+};
+
+struct ast_create_enum {
+    struct ast ast;
+    struct ast_table_ref *name;
+    struct ast_names labels;
+};
+
+struct ast_alter_enum {
+    struct ast ast;
+    struct ast_table_ref *name;
+    const char *old_label; /* NULL: ADD VALUE. */
+    const char *new_label;
+    const char *neighbor; /* May be NULL. */
+    bool after;
+    bool if_not_exists;
+};
+
+struct ast_create_domain {
+    struct ast ast;
+    struct ast_table_ref *name;
+    struct ast *type;
+    struct ast_list constraints;
+};
+
+struct ast_alter_domain {
+    struct ast ast;
+    struct ast_table_ref *name;
+    char action; /* 'T' default, 'N' drop and 'O' set not null, 'C' add, 'X' drop constraint. */
+    const char *constraint;
+    struct ast *definition;
+    bool missing_ok;
+};
+
+struct ast_comment {
+    struct ast ast;
+    uint8_t object_kind;
+    struct ast_names names; /* Schema, name, and a column's or constraint's name last. */
+    const char *text;       /* NULL: takes it away. */
+};
+
+/* ALTER ... SET SCHEMA. */
+struct ast_set_schema {
+    struct ast ast;
+    uint8_t object_kind;
+    struct ast_table_ref *name;
+    const char *schema;
+    bool missing_ok;
+};
+
+/* REFRESH MATERIALIZED VIEW. */
+struct ast_refresh {
+    struct ast ast;
+    struct ast_table_ref *view;
+    bool no_data;
+    bool concurrently;
 };
 
 struct ast_create_index {
@@ -654,7 +758,16 @@ enum ast_alter_kind {
     AST_ALTER_TYPE,
     AST_ALTER_ADD_CONSTRAINT,
     AST_ALTER_DROP_CONSTRAINT,
-    AST_ALTER_OTHER,
+    AST_ALTER_VALIDATE_CONSTRAINT,
+    AST_ALTER_ADD_IDENTITY,
+    AST_ALTER_SET_IDENTITY,
+    AST_ALTER_DROP_IDENTITY,
+    AST_ALTER_DROP_EXPRESSION,
+    AST_ALTER_SET_OPTIONS,
+    AST_ALTER_RESET_OPTIONS,
+    AST_ALTER_RENAME_COLUMN, /* These two are RENAME in the text. */
+    AST_ALTER_RENAME_CONSTRAINT,
+    AST_ALTER_NOTHING, /* OWNER TO, SET STORAGE and the like: said, and of no effect here. */
 };
 
 struct ast_alter_command {
@@ -662,12 +775,15 @@ struct ast_alter_command {
     uint8_t alter_kind;
     const char *name;
     struct ast *definition;
+    struct ast_list options; /* Of SET (...), RESET (...), SET GENERATED. */
+    const char *new_name;
     bool missing_ok;
     bool cascade;
 };
 
 struct ast_alter_table {
     struct ast ast;
+    uint8_t object_kind;
     struct ast_table_ref *table;
     struct ast_list commands;
     bool missing_ok;
@@ -681,12 +797,17 @@ enum ast_object_kind {
     AST_OBJECT_SEQUENCE,
     AST_OBJECT_SCHEMA,
     AST_OBJECT_TYPE,
+    AST_OBJECT_DOMAIN,
+    AST_OBJECT_MATERIALIZED_VIEW,
+    AST_OBJECT_CONSTRAINT,
+    AST_OBJECT_DATABASE,
     AST_OBJECT_OTHER
 };
 
 struct ast_rename {
     struct ast ast;
     uint8_t object_kind;
+    uint8_t relation_kind; /* Of a column: what it is a column of. */
     struct ast_table_ref *table;
     const char *old_name; /* Of a column. */
     const char *new_name;

@@ -106,10 +106,18 @@ tdbplus_status parse_text(struct span text, struct arena *arena, struct parse_re
 static const char *drop_name(uint8_t kind)
 {
     static const char *const names[] = {
-        [AST_OBJECT_TABLE] = "DROP TABLE",       [AST_OBJECT_VIEW] = "DROP VIEW",
-        [AST_OBJECT_INDEX] = "DROP INDEX",       [AST_OBJECT_COLUMN] = "DROP COLUMN",
-        [AST_OBJECT_SEQUENCE] = "DROP SEQUENCE", [AST_OBJECT_SCHEMA] = "DROP SCHEMA",
-        [AST_OBJECT_TYPE] = "DROP TYPE",         [AST_OBJECT_OTHER] = "DROP",
+        [AST_OBJECT_TABLE] = "DROP TABLE",
+        [AST_OBJECT_VIEW] = "DROP VIEW",
+        [AST_OBJECT_INDEX] = "DROP INDEX",
+        [AST_OBJECT_COLUMN] = "DROP COLUMN",
+        [AST_OBJECT_SEQUENCE] = "DROP SEQUENCE",
+        [AST_OBJECT_SCHEMA] = "DROP SCHEMA",
+        [AST_OBJECT_TYPE] = "DROP TYPE",
+        [AST_OBJECT_DOMAIN] = "DROP DOMAIN",
+        [AST_OBJECT_MATERIALIZED_VIEW] = "DROP MATERIALIZED VIEW",
+        [AST_OBJECT_CONSTRAINT] = "DROP",
+        [AST_OBJECT_DATABASE] = "DROP DATABASE",
+        [AST_OBJECT_OTHER] = "DROP",
     };
     return names[kind];
 }
@@ -178,6 +186,32 @@ static const char *set_name(uint8_t kind)
     return kind == AST_RESET || kind == AST_RESET_ALL ? "RESET" : "SET";
 }
 
+/* ALTER of that kind of object. */
+static const char *alter_name(uint8_t kind)
+{
+    static const char *const names[] = {
+        [AST_OBJECT_TABLE] = "ALTER TABLE",
+        [AST_OBJECT_VIEW] = "ALTER VIEW",
+        [AST_OBJECT_INDEX] = "ALTER INDEX",
+        [AST_OBJECT_COLUMN] = "ALTER TABLE",
+        [AST_OBJECT_SEQUENCE] = "ALTER SEQUENCE",
+        [AST_OBJECT_SCHEMA] = "ALTER SCHEMA",
+        [AST_OBJECT_TYPE] = "ALTER TYPE",
+        [AST_OBJECT_DOMAIN] = "ALTER DOMAIN",
+        [AST_OBJECT_MATERIALIZED_VIEW] = "ALTER MATERIALIZED VIEW",
+        [AST_OBJECT_CONSTRAINT] = "ALTER TABLE",
+        [AST_OBJECT_DATABASE] = "ALTER DATABASE",
+        [AST_OBJECT_OTHER] = "ALTER",
+    };
+    return names[kind];
+}
+
+static const char *rename_name(const struct ast_rename *rename)
+{
+    bool column = rename->object_kind == AST_OBJECT_COLUMN;
+    return alter_name(column ? rename->relation_kind : rename->object_kind);
+}
+
 const char *parse_statement_name(const struct ast *root)
 {
     static const char *const names[] = {
@@ -190,8 +224,13 @@ const char *parse_statement_name(const struct ast *root)
         [AST_CREATE_TABLE_AS] = "CREATE TABLE AS",
         [AST_CREATE_VIEW] = "CREATE VIEW",
         [AST_CREATE_INDEX] = "CREATE INDEX",
-        [AST_ALTER_TABLE] = "ALTER TABLE",
-        [AST_RENAME] = "ALTER TABLE",
+        [AST_CREATE_SCHEMA] = "CREATE SCHEMA",
+        [AST_CREATE_ENUM] = "CREATE TYPE",
+        [AST_ALTER_ENUM] = "ALTER TYPE",
+        [AST_CREATE_DOMAIN] = "CREATE DOMAIN",
+        [AST_ALTER_DOMAIN] = "ALTER DOMAIN",
+        [AST_COMMENT] = "COMMENT",
+        [AST_REFRESH] = "REFRESH MATERIALIZED VIEW",
         [AST_TRUNCATE] = "TRUNCATE TABLE",
         [AST_ANALYZE] = "ANALYZE",
         [AST_COPY] = "COPY",
@@ -207,6 +246,15 @@ const char *parse_statement_name(const struct ast *root)
     switch ((int)root->kind) {
     case AST_DROP:
         return drop_name(((const struct ast_drop *)root)->object_kind);
+    case AST_RENAME:
+        return rename_name((const struct ast_rename *)root);
+    case AST_SET_SCHEMA:
+        return alter_name(((const struct ast_set_schema *)root)->object_kind);
+    case AST_ALTER_TABLE:
+        return alter_name(((const struct ast_alter_table *)root)->object_kind);
+    case AST_CREATE_SEQUENCE:
+        return ((const struct ast_create_sequence *)root)->alter ? "ALTER SEQUENCE"
+                                                                 : "CREATE SEQUENCE";
     case AST_TRANSACTION:
         return transaction_name(((const struct ast_transaction *)root)->transaction_kind);
     case AST_SET:

@@ -61,6 +61,11 @@ void copy_unsupported(struct copier *copier, const char *name, int location);
 struct ast *copy_expression(struct copier *copier, const Node *source);
 struct ast *copy_part(struct copier *copier, const Node *source);
 struct ast *copy_statement(struct copier *copier, const Node *source);
+/* Statements that define something other than tables and indexes; NULL: it is none. */
+struct ast *copy_definition(struct copier *copier, const Node *source);
+uint8_t copy_object_kind(ObjectType type);
+/* An object's name, given as a list of String, one String or a type. */
+struct ast_table_ref *copy_qualified(struct copier *copier, const Node *source);
 
 /* Statements of ast_session.h; false: it is another one. */
 bool copy_about_session(struct copier *copier, const Node *source, struct ast **node_out);

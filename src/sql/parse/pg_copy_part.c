@@ -267,6 +267,8 @@ static struct ast *copy_constraint(struct copier *copier, const Constraint *sour
     node->deferred = source->initdeferred;
     node->nulls_not_distinct = source->nulls_not_distinct;
     node->not_valid = source->skip_validation;
+    copy_want_list(copier, source->options, &node->options);
+    node->index = copy_text(copier, source->indexname);
     node->match_type = source->fk_matchtype;
     node->generated_when = source->generated_when;
     node->on_update = source->fk_upd_action;
@@ -301,39 +303,62 @@ static struct ast *copy_index_element(struct copier *copier, const IndexElem *so
 static struct ast *copy_alter_command(struct copier *copier, const AlterTableCmd *source)
 {
     COPY_MAKE(ast_alter_command, AST_ALTER_COMMAND, -1)
-    switch ((int)source->subtype) {
-    case AT_AddColumn:
-        node->alter_kind = AST_ALTER_ADD_COLUMN;
-        break;
-    case AT_DropColumn:
-        node->alter_kind = AST_ALTER_DROP_COLUMN;
-        break;
-    case AT_ColumnDefault:
-        node->alter_kind = AST_ALTER_DEFAULT;
-        break;
-    case AT_SetNotNull:
-        node->alter_kind = AST_ALTER_SET_NOT_NULL;
-        break;
-    case AT_DropNotNull:
-        node->alter_kind = AST_ALTER_DROP_NOT_NULL;
-        break;
-    case AT_AlterColumnType:
-        node->alter_kind = AST_ALTER_TYPE;
-        break;
-    case AT_AddConstraint:
-        node->alter_kind = AST_ALTER_ADD_CONSTRAINT;
-        break;
-    case AT_DropConstraint:
-        node->alter_kind = AST_ALTER_DROP_CONSTRAINT;
-        break;
-    default:
+    static const struct {
+        int subtype;
+        uint8_t kind;
+    } kinds[] = {
+        {AT_AddColumn, AST_ALTER_ADD_COLUMN},
+        {AT_DropColumn, AST_ALTER_DROP_COLUMN},
+        {AT_ColumnDefault, AST_ALTER_DEFAULT},
+        {AT_SetNotNull, AST_ALTER_SET_NOT_NULL},
+        {AT_DropNotNull, AST_ALTER_DROP_NOT_NULL},
+        {AT_AlterColumnType, AST_ALTER_TYPE},
+        {AT_AddConstraint, AST_ALTER_ADD_CONSTRAINT},
+        {AT_DropConstraint, AST_ALTER_DROP_CONSTRAINT},
+        {AT_ValidateConstraint, AST_ALTER_VALIDATE_CONSTRAINT},
+        {AT_AddIdentity, AST_ALTER_ADD_IDENTITY},
+        {AT_SetIdentity, AST_ALTER_SET_IDENTITY},
+        {AT_DropIdentity, AST_ALTER_DROP_IDENTITY},
+        {AT_DropExpression, AST_ALTER_DROP_EXPRESSION},
+        {AT_SetRelOptions, AST_ALTER_SET_OPTIONS},
+        {AT_ResetRelOptions, AST_ALTER_RESET_OPTIONS},
+        {AT_ChangeOwner, AST_ALTER_NOTHING},
+        {AT_SetStatistics, AST_ALTER_NOTHING},
+        {AT_SetStorage, AST_ALTER_NOTHING},
+        {AT_SetCompression, AST_ALTER_NOTHING},
+        {AT_SetLogged, AST_ALTER_NOTHING},
+        {AT_ReplicaIdentity, AST_ALTER_NOTHING},
+        {AT_DropCluster, AST_ALTER_NOTHING},
+    };
+    size_t at = 0;
+    while (at < sizeof kinds / sizeof *kinds && kinds[at].subtype != (int)source->subtype) {
+        at++;
+    }
+    if (at == sizeof kinds / sizeof *kinds) {
         copy_unsupported(copier, "this form of ALTER TABLE", -1);
         return NULL;
     }
-    node->name = copy_text(copier, source->name);
-    copy_want(copier, source->def, &node->definition);
+    node->alter_kind = kinds[at].kind;
     node->missing_ok = source->missing_ok;
     node->cascade = source->behavior == DROP_CASCADE;
+    if (node->alter_kind == AST_ALTER_NOTHING) {
+        return &node->ast;
+    }
+    if (source->def != NULL && IsA(source->def, List)) {
+        copy_want_list(copier, (const List *)source->def, &node->options);
+        node->name = copy_text(copier, source->name);
+        return &node->ast;
+    }
+    node->name = copy_text(copier, source->name);
+    copy_want(copier, source->def, &node->definition);
+    return &node->ast;
+}
+
+static struct ast *copy_like(struct copier *copier, const TableLikeClause *source)
+{
+    COPY_MAKE(ast_like_table, AST_LIKE_TABLE, -1)
+    node->table = copy_table_ref(copier, source->relation);
+    node->options = source->options;
     return &node->ast;
 }
 
@@ -380,8 +405,7 @@ struct ast *copy_part(struct copier *copier, const Node *source)
         copy_unsupported(copier, "XMLTABLE", ((const RangeTableFunc *)source)->location);
         return NULL;
     case T_TableLikeClause:
-        copy_unsupported(copier, "LIKE in CREATE TABLE", -1);
-        return NULL;
+        return copy_like(copier, (const TableLikeClause *)source);
     default:
         return NULL;
     }

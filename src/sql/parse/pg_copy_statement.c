@@ -31,7 +31,8 @@ static struct ast *copy_select(struct copier *copier, const SelectStmt *source)
     node->with_ties = (int)source->limitOption == ARCHIVE_WITH_TIES;
     copy_want_list(copier, source->lockingClause, &node->locking);
     node->with = copy_with(copier, source->withClause);
-    node->into = source->intoClause != NULL;
+    node->into =
+        source->intoClause == NULL ? NULL : copy_table_ref(copier, source->intoClause->rel);
     node->set_kind = kinds[source->op];
     node->set_all = source->all;
     copy_want(copier, source->larg, &node->left);
@@ -127,19 +128,6 @@ static struct ast *copy_create_table_as(struct copier *copier, const CreateTable
     return &node->ast;
 }
 
-static struct ast *copy_create_view(struct copier *copier, const ViewStmt *source)
-{
-    if (source->withCheckOption != NO_CHECK_OPTION) {
-        copy_unsupported(copier, "WITH CHECK OPTION", -1);
-    }
-    COPY_MAKE(ast_create_view, AST_CREATE_VIEW, -1)
-    node->view = copy_table_ref(copier, source->view);
-    copy_names(copier, source->aliases, &node->columns);
-    copy_want(copier, source->query, &node->query);
-    node->replace = source->replace;
-    return &node->ast;
-}
-
 static struct ast *copy_create_index(struct copier *copier, const IndexStmt *source)
 {
     COPY_MAKE(ast_create_index, AST_CREATE_INDEX, -1)
@@ -157,33 +145,16 @@ static struct ast *copy_create_index(struct copier *copier, const IndexStmt *sou
     return &node->ast;
 }
 
-static uint8_t object_kind(ObjectType type)
-{
-    switch ((int)type) {
-    case OBJECT_TABLE:
-        return AST_OBJECT_TABLE;
-    case OBJECT_VIEW:
-        return AST_OBJECT_VIEW;
-    case OBJECT_INDEX:
-        return AST_OBJECT_INDEX;
-    case OBJECT_COLUMN:
-        return AST_OBJECT_COLUMN;
-    case OBJECT_SEQUENCE:
-        return AST_OBJECT_SEQUENCE;
-    case OBJECT_SCHEMA:
-        return AST_OBJECT_SCHEMA;
-    case OBJECT_TYPE:
-        return AST_OBJECT_TYPE;
-    default:
-        return AST_OBJECT_OTHER;
-    }
-}
-
 static struct ast *copy_rename(struct copier *copier, const RenameStmt *source)
 {
     COPY_MAKE(ast_rename, AST_RENAME, -1)
-    node->object_kind = object_kind(source->renameType);
-    node->table = copy_table_ref(copier, source->relation);
+    node->object_kind = copy_object_kind(source->renameType);
+    node->relation_kind = copy_object_kind(source->relationType);
+    if (source->relation != NULL) {
+        node->table = copy_table_ref(copier, source->relation);
+    } else if (source->object != NULL) {
+        node->table = copy_qualified(copier, source->object);
+    }
     node->old_name = copy_text(copier, source->subname);
     node->new_name = copy_text(copier, source->newname);
     node->missing_ok = source->missing_ok;
@@ -192,38 +163,18 @@ static struct ast *copy_rename(struct copier *copier, const RenameStmt *source)
 
 static struct ast *copy_alter_table(struct copier *copier, const AlterTableStmt *source)
 {
-    if (source->objtype != OBJECT_TABLE) {
-        copy_unsupported(copier, "ALTER of anything but tables", -1);
-    }
     COPY_MAKE(ast_alter_table, AST_ALTER_TABLE, -1)
+    node->object_kind = copy_object_kind(source->objtype);
     node->table = copy_table_ref(copier, source->relation);
     copy_want_list(copier, source->cmds, &node->commands);
     node->missing_ok = source->missing_ok;
     return &node->ast;
 }
 
-/* A dropped object's name, given as a list of String or as one String. */
-static struct ast *copy_dropped_name(struct copier *copier, const Node *source)
-{
-    COPY_MAKE(ast_table_ref, AST_TABLE_REF, -1)
-    if (source != NULL && IsA(source, List)) {
-        const List *list = (const List *)source;
-        node->name = copy_text(copier, strVal(list->elements[list->length - 1].ptr_value));
-        if (list->length > 1) {
-            node->schema = copy_text(copier, strVal(list->elements[list->length - 2].ptr_value));
-        }
-    } else if (source != NULL && IsA(source, String)) {
-        node->name = copy_text(copier, strVal(source));
-    } else {
-        copy_unsupported(copier, "DROP of this kind of object", -1);
-    }
-    return &node->ast;
-}
-
 static struct ast *copy_drop(struct copier *copier, const DropStmt *source)
 {
     COPY_MAKE(ast_drop, AST_DROP, -1)
-    node->object_kind = object_kind(source->removeType);
+    node->object_kind = copy_object_kind(source->removeType);
     node->missing_ok = source->missing_ok;
     node->cascade = source->behavior == DROP_CASCADE;
     uint32_t count = (uint32_t)source->objects->length;
@@ -234,7 +185,8 @@ static struct ast *copy_drop(struct copier *copier, const DropStmt *source)
     }
     node->names.count = count;
     for (uint32_t i = 0; i < count; i++) {
-        node->names.items[i] = copy_dropped_name(copier, source->objects->elements[i].ptr_value);
+        struct ast_table_ref *name = copy_qualified(copier, source->objects->elements[i].ptr_value);
+        node->names.items[i] = name == NULL ? NULL : &name->ast;
     }
     return &node->ast;
 }
@@ -370,13 +322,8 @@ static const struct {
     NodeTag tag;
     const char *name;
 } unknown_statements[] = {
-    {T_CreateSeqStmt, "CREATE SEQUENCE"},
-    {T_AlterSeqStmt, "ALTER SEQUENCE"},
-    {T_CreateSchemaStmt, "CREATE SCHEMA"},
     {T_CreateFunctionStmt, "CREATE FUNCTION"},
-    {T_CreateEnumStmt, "CREATE TYPE"},
     {T_CompositeTypeStmt, "CREATE TYPE"},
-    {T_CreateDomainStmt, "CREATE DOMAIN"},
     {T_CreateTrigStmt, "CREATE TRIGGER"},
     {T_CreateExtensionStmt, "CREATE EXTENSION"},
     {T_CreateRoleStmt, "CREATE ROLE"},
@@ -384,10 +331,8 @@ static const struct {
     {T_CreatePolicyStmt, "CREATE POLICY"},
     {T_CreateStatsStmt, "CREATE STATISTICS"},
     {T_GrantStmt, "GRANT"},
-    {T_CommentStmt, "COMMENT"},
     {T_DoStmt, "DO"},
     {T_CallStmt, "CALL"},
-    {T_RefreshMatViewStmt, "REFRESH MATERIALIZED VIEW"},
     {T_DefineStmt, "CREATE of this kind of object"},
     {T_RuleStmt, "CREATE RULE"},
 };
@@ -455,8 +400,6 @@ struct ast *copy_statement(struct copier *copier, const Node *source)
         return copy_create_table(copier, (const CreateStmt *)source);
     case T_CreateTableAsStmt:
         return copy_create_table_as(copier, (const CreateTableAsStmt *)source);
-    case T_ViewStmt:
-        return copy_create_view(copier, (const ViewStmt *)source);
     case T_IndexStmt:
         return copy_create_index(copier, (const IndexStmt *)source);
     case T_AlterTableStmt:
@@ -473,7 +416,11 @@ struct ast *copy_statement(struct copier *copier, const Node *source)
                    : copy_analyze(copier, (const VacuumStmt *)source);
     case T_TruncateStmt:
         return copy_truncate(copier, (const TruncateStmt *)source);
-    default:
-        return copy_session_statement(copier, source);
+    default: {
+        struct ast *definition = copy_definition(copier, source);
+        return definition != NULL || copier->status != TDBPLUS_OK
+                   ? definition
+                   : copy_session_statement(copier, source);
+    }
     }
 }

@@ -261,6 +261,7 @@ struct plan_change {
     struct expr **checks; /* On the new row's columns; false is an error. */
     const char **check_names;
     uint32_t check_count;
+    uint32_t view_check_count; /* The last so many are of views: null is an error too. */
     /* CONFLICT_UPDATE: expressions of the new row over the old row's columns (`old_ids`) and the
      * row proposed (`new_ids`), in the schema's order; `where` may be NULL. */
     uint32_t *old_ids;

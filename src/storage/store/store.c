@@ -160,6 +160,7 @@ static void init_counters(struct store *store)
     atomic_init(&store->txn_id_next, 1);
     atomic_init(&store->object_revision_next, 1);
     atomic_init(&store->upper, NULL);
+    atomic_init(&store->attached, NULL);
     store->timestamp_last = 1; // So that no snapshot has timestamp 0.
     atomic_init(&store->visible_timestamp, 1);
 }
@@ -236,6 +237,9 @@ void store_close(struct store *store)
     }
     ASSERT(store->snapshots == NULL);
     background_stop(store);
+    if (atomic_load(&store->attached) != NULL) {
+        store->close_attached(atomic_load(&store->attached));
+    }
     if (store->log != NULL && !store->options.read_only) {
         // A failure here loses nothing: what was acknowledged as FULL is synced.
         (void)!log_sync(store->log, log_end(store->log), NULL);
@@ -275,6 +279,29 @@ void store_set_upper(struct store *store, const void *upper)
 const void *store_upper(const struct store *store)
 {
     return atomic_load_explicit(&store->upper, memory_order_acquire);
+}
+
+void *store_attach(struct store *store, void *value, void (*close)(void *value))
+{
+    void *before = NULL;
+    // Everybody attaches with the same function: there is one kind of thing.
+    latch_lock(&store->snapshot_latch);
+    before = atomic_load_explicit(&store->attached, memory_order_relaxed);
+    if (before == NULL) {
+        store->close_attached = close;
+        atomic_store_explicit(&store->attached, value, memory_order_release);
+    }
+    latch_unlock(&store->snapshot_latch);
+    if (before != NULL) {
+        close(value);
+        return before;
+    }
+    return value;
+}
+
+void *store_attached(const struct store *store)
+{
+    return atomic_load_explicit(&store->attached, memory_order_acquire);
 }
 
 struct lock_table *store_locks(const struct store *store)

@@ -78,6 +78,12 @@ uint64_t store_next_txn_id(struct store *store);
 void store_set_upper(struct store *store, const void *upper);
 const void *store_upper(const struct store *store);
 
+/* The same for one thing that the store owns from then on: `close` is called with it when the store
+ * is closed. Of several that attach at once the first one wins, and the others' values are closed;
+ * returns what is attached. */
+void *store_attach(struct store *store, void *value, void (*close)(void *value));
+void *store_attached(const struct store *store);
+
 /* Charged to the database's memory limit. */
 const struct alloc *store_alloc(const struct store *store);
 

@@ -190,6 +190,8 @@ struct store {
     _Atomic uint64_t object_id_next;
     _Atomic uint64_t object_revision_next;
     _Atomic(const void *) upper; /* See store_set_upper(). */
+    _Atomic(void *) attached;    /* See store_attach(). */
+    void (*close_attached)(void *value);
     _Atomic uint64_t file_id_next;
     _Atomic uint64_t txn_id_next;
     _Atomic bool stopped;
