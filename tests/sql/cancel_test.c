@@ -1,8 +1,9 @@
 /*
- * Goal: a statement stops within 100 ms of being asked to, whatever it is doing. Method: statements
- * that keep each operator busy for long are cancelled at several moments; of three tries the
- * quickest counts, as other programs use the machine too. A statement that ended before it was
- * asked proves nothing and must have been one of the few.
+ * Goal: a statement stops soon after being asked to, whatever it is doing. Method: statements that
+ * keep each operator busy for long are cancelled at several moments, and the process may spend so
+ * much processor time from then on, which does not depend on what else the machine does; of three
+ * tries the best counts, as the database may be at work in the background. A statement that ended
+ * before it was asked proves nothing: each must be caught at the earliest moment.
  */
 
 #include <pthread.h>
@@ -12,8 +13,10 @@
 #include "tdbplus/tdbplus.h"
 #include "test.h"
 
-#define LATENCY_MS_MAX 100.0
-#define TRY_COUNT      3u
+#define LATENCY_MS_MAX  100.0 /* Processor time of all threads. */
+#define EARLIEST_US     3000u
+#define TRY_COUNT       3u
+#define CATCH_COUNT_MAX 20u /* Tries to be earlier than the statement's end. */
 
 struct asker {
     tdbplus_call *call;
@@ -24,7 +27,7 @@ struct asker {
 static double ms_since(const struct timespec *from)
 {
     struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
     return (double)(now.tv_sec - from->tv_sec) * 1e3 + (double)(now.tv_nsec - from->tv_nsec) / 1e6;
 }
 
@@ -32,12 +35,12 @@ static void *ask_to_stop(void *argument)
 {
     struct asker *asker = argument;
     (void)usleep(asker->delay_us);
-    (void)clock_gettime(CLOCK_MONOTONIC, &asker->asked);
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &asker->asked);
     tdbplus_cancel(asker->call);
     return NULL;
 }
 
-/* Milliseconds from asking to the end; 0 when it had ended by then. */
+/* Milliseconds of work from asking to the end; 0 when it had ended by then. */
 static double latency_of(tdbplus_session *session, const char *sql, unsigned delay_us)
 {
     tdbplus_call call = TDBPLUS_CALL_INIT;
@@ -51,7 +54,7 @@ static double latency_of(tdbplus_session *session, const char *sql, unsigned del
         status = tdbplus_result_next(result, NULL, &call);
     }
     struct timespec end;
-    (void)clock_gettime(CLOCK_MONOTONIC, &end);
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
     CHECK(pthread_join(thread, NULL) == 0);
     double late = ms_since(&asker.asked) - ms_since(&end);
     tdbplus_result_close(result);
@@ -60,6 +63,19 @@ static double latency_of(tdbplus_session *session, const char *sql, unsigned del
     }
     CHECK(status == TDBPLUS_OK || status == TDBPLUS_END || status == TDBPLUS_E_CANCELLED);
     return status == TDBPLUS_E_CANCELLED ? late : 0;
+}
+
+/* The best of a few tries. */
+static double best_latency(tdbplus_session *session, const char *sql, unsigned delay_us)
+{
+    double best = 1e9;
+    uint32_t tries = 0;
+    for (uint32_t i = 0; i < CATCH_COUNT_MAX && tries < TRY_COUNT && best > LATENCY_MS_MAX; i++) {
+        double latency = latency_of(session, sql, delay_us);
+        tries += latency > 0 || delay_us > EARLIEST_US;
+        best = latency < best && (latency > 0 || delay_us > EARLIEST_US) ? latency : best;
+    }
+    return tries == 0 ? 0 : best;
 }
 
 static const char *const statements[] = {
@@ -72,7 +88,7 @@ static const char *const statements[] = {
     "SELECT max(n) FROM (SELECT row_number() OVER (ORDER BY s, id) AS n FROM t) AS q",
     "SELECT max(n) FROM (SELECT sum(f) OVER (PARTITION BY k ORDER BY id ROWS 1000 PRECEDING) AS n"
     " FROM t) AS q",
-    "SELECT count(*) FROM (SELECT string_agg(s, ',' ORDER BY s, id) FROM t GROUP BY k) AS q",
+    "SELECT max(n) FROM (SELECT string_agg(s, ',' ORDER BY s, id) AS n FROM t GROUP BY k) AS q",
     "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 100000000)"
     " SELECT max(n) FROM r",
     "SELECT count(*) FROM generate_series(1, 10000000000) AS g(n) WHERE n % 2 = 3",
@@ -85,7 +101,7 @@ static const char *const statements[] = {
 
 TEST(every_operator_stops_soon)
 {
-    static const unsigned delays_us[] = {20000, 150000, 400000};
+    static const unsigned delays_us[] = {EARLIEST_US, 40000, 150000};
     tdbplus_db *db = NULL;
     tdbplus_session *session = NULL;
     tdbplus_call call = TDBPLUS_CALL_INIT;
@@ -109,21 +125,20 @@ TEST(every_operator_stops_soon)
     uint32_t late = 0;
     for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
         for (size_t d = 0; d < sizeof delays_us / sizeof *delays_us; d++) {
-            double best = 1e9;
-            for (uint32_t try = 0; try < TRY_COUNT && best > LATENCY_MS_MAX; try++) {
-                double latency = latency_of(session, statements[i], delays_us[d]);
-                best = latency < best ? latency : best;
-            }
+            double best = best_latency(session, statements[i], delays_us[d]);
             if (best > LATENCY_MS_MAX) {
                 (void)fprintf(stderr, "%.0f ms after %u: %s\n", best, delays_us[d] / 1000,
                               statements[i]);
             }
             late += best > LATENCY_MS_MAX;
-            caught += best > 0;
+            if (best == 0 && d == 0) {
+                (void)fprintf(stderr, "not caught: %s\n", statements[i]);
+            }
+            caught += best > 0 && d == 0;
         }
     }
     CHECK(late == 0);
-    CHECK(caught >= 2 * sizeof statements / sizeof *statements);
+    CHECK(caught == sizeof statements / sizeof *statements);
     tdbplus_session_close(session);
     tdbplus_close(db);
 }
