@@ -125,7 +125,9 @@ def is_data_error(answer):
     """An error that depends on values, or none."""
     if answer.error is None or answer.state.startswith("22") or answer.state in ("21000", "54000"):
         return True
-    return answer.state == "0A000" and answer.error["M"].startswith(("cannot convert", "timestamps cannot be"))
+    return answer.state == "0A000" and (
+        answer.error["M"].startswith(("cannot convert", "timestamps cannot be"))
+        or "not supported for type interval" in answer.error["M"])
 
 
 def allowed(difference, theirs, ours, statement):

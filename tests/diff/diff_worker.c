@@ -148,6 +148,15 @@ static tdbplus_status put_row(struct worker *worker, tdbplus_result *result)
     return TDBPLUS_OK;
 }
 
+/* Answers of such a size are not compared. */
+static tdbplus_status too_large(struct worker *worker)
+{
+    tdbplus_error *error = &worker->call.error;
+    *error = (tdbplus_error){.status = TDBPLUS_E_LIMIT, .sqlstate = "54000"};
+    (void)snprintf(error->message, sizeof error->message, "the answer is too large to compare");
+    return TDBPLUS_E_LIMIT;
+}
+
 static tdbplus_status run(struct worker *worker, const char *sql, size_t size,
                           tdbplus_result **result)
 {
@@ -161,7 +170,7 @@ static tdbplus_status run(struct worker *worker, const char *sql, size_t size,
         status = tdbplus_result_next(*result, NULL, &worker->call);
         size_t size_before = worker->out.size;
         if (status == TDBPLUS_OK) {
-            status = size_before < ANSWER_SIZE_MAX ? put_row(worker, *result) : TDBPLUS_END;
+            status = size_before < ANSWER_SIZE_MAX ? put_row(worker, *result) : too_large(worker);
         }
         worker->out.size = status == TDBPLUS_OK ? worker->out.size : size_before;
     }

@@ -225,6 +225,17 @@ static void put_name(const struct time_piece *piece, const char *name, size_t si
     }
 }
 
+/* The Julian day, counted from the fields (Fliegel, van Flandern, CACM 11, 1968), which those of an
+ * interval are as well: its year, month and day may be 0. */
+static int64_t julian_of(const struct civil *civil)
+{
+    bool late = civil->month > 2;
+    int64_t month = (int64_t)civil->month + (late ? 1 : 13);
+    int64_t year = (int64_t)civil->year + (late ? 4800 : 4799);
+    int64_t century = year / 100;
+    return year * 365 - 32167 + year / 4 - century + century / 4 + 7834 * month / 256 + civil->day;
+}
+
 static int32_t day_of_year(const struct time_parts *parts)
 {
     return (int32_t)(parts->days - civil_to_days(parts->civil.year, 1, 1)) + 1;
@@ -415,8 +426,8 @@ static void put_day(const struct time_parts *parts, const struct time_piece *pie
         put_number(piece, iso_field(parts, FIELD_WEEK), 2, out);
         return;
     case PATTERN_JULIAN:
-        buffer_printf(out, "%lld", (long long)parts->days + 2440588);
-        put_suffix(piece, parts->days + 2440588, out);
+        buffer_printf(out, "%lld", (long long)julian_of(&parts->civil));
+        put_suffix(piece, julian_of(&parts->civil), out);
         return;
     default:
         iso_year = iso_field(parts, FIELD_ISOYEAR);
