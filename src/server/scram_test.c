@@ -140,6 +140,7 @@ TEST(a_binding_that_was_hidden_from_the_client_is_noticed)
     struct span hidden = span_from_text("y,,n=user,r=" CLIENT_NONCE);
     begin(&exchange, &answer);
     CHECK(scram_first(&exchange, hidden, SERVER_NONCE, &answer, NULL) == TDBPLUS_OK);
+    buffer_deinit(&answer);
     begin(&exchange, &answer);
     exchange.end_point = (struct span){hash, sizeof hash};
     CHECK(scram_first(&exchange, hidden, SERVER_NONCE, &answer, NULL) == TDBPLUS_E_INVALID);
