@@ -251,6 +251,7 @@ struct refill {
 struct block {
     struct place from;
     uint64_t left;
+    bool there; /* Somebody else logged some while we waited: none are needed. */
     uint64_t changes; /* Of what is known, when it was looked at. */
 };
 
@@ -264,6 +265,8 @@ static tdbplus_status begin_block(const struct refill *refill, struct block *blo
     block->changes = known == NULL ? 0 : known->changes;
     if (here) {
         block->from = known->place;
+        // These may be handed out at any moment: a block from here on would give them again.
+        block->there = known->left > 0;
     }
     latch_unlock(&refill->registry->latch);
     return here ? TDBPLUS_OK
@@ -342,6 +345,9 @@ static tdbplus_status log_block(struct refill *refill, uint32_t wanted, struct b
 {
     TRY(lock_state(refill, call));
     TRY(begin_block(refill, block, call));
+    if (block->there) {
+        return TDBPLUS_OK;
+    }
     struct place to = block->from;
     // Who wants many wants more: each block is a sync of the log.
     uint32_t most = wanted > SEQUENCE_BLOCK ? wanted * 8u : SEQUENCE_BLOCK;
@@ -360,7 +366,7 @@ static tdbplus_status log_place(struct refill *refill, struct place place, const
     struct block block = {0};
     TRY(lock_state(refill, call));
     TRY(begin_block(refill, &block, call));
-    block = (struct block){.from = place, .changes = block.changes};
+    block = (struct block){.from = place, .changes = block.changes}; // Whatever is there ends.
     TRY(write_place(refill->txn, refill->state, refill->def->epoch, place, call));
     return publish(refill, &block, call->err);
 }
@@ -385,7 +391,7 @@ static tdbplus_status try_refill(struct refill *refill, uint32_t wanted, const s
     struct block block = {0};
     tdbplus_status status =
         place == NULL ? log_block(refill, wanted, &block, call) : log_place(refill, *place, call);
-    if (status != TDBPLUS_OK) {
+    if (status != TDBPLUS_OK || block.there) {
         txn_abort(refill->txn);
         return status;
     }
