@@ -251,7 +251,7 @@ struct refill {
 struct block {
     struct place from;
     uint64_t left;
-    bool there; /* Somebody else logged some while we waited: none are needed. */
+    bool there;       /* Somebody else logged some while we waited: none are needed. */
     uint64_t changes; /* Of what is known, when it was looked at. */
 };
 
