@@ -232,6 +232,27 @@ static inline bool read_int8(struct span text, int64_t *value)
     return integer_of(text, INT64_MIN, INT64_MAX, value);
 }
 
+/* What a decimal with so many digits after the point is multiplied with. */
+static const int64_t decimal_powers[] = {1,
+                                         10,
+                                         100,
+                                         1000,
+                                         10000,
+                                         100000,
+                                         1000000,
+                                         10000000,
+                                         100000000,
+                                         1000000000,
+                                         10000000000,
+                                         100000000000,
+                                         1000000000000,
+                                         10000000000000,
+                                         100000000000000,
+                                         1000000000000000,
+                                         10000000000000000,
+                                         100000000000000000,
+                                         1000000000000000000};
+
 /* Digits with a point among them, up to 18 of them: value * 10^scale. */
 static inline bool decimal_of(struct span text, int64_t *value_out, unsigned *scale_out)
 {
@@ -252,26 +273,7 @@ static inline bool decimal_of(struct span text, int64_t *value_out, unsigned *sc
         (scale > 0 && !long_digits_of(at + whole + 1, scale, &rest))) {
         return false;
     }
-    static const uint64_t powers[] = {1,
-                                      10,
-                                      100,
-                                      1000,
-                                      10000,
-                                      100000,
-                                      1000000,
-                                      10000000,
-                                      100000000,
-                                      1000000000,
-                                      10000000000,
-                                      100000000000,
-                                      1000000000000,
-                                      10000000000000,
-                                      100000000000000,
-                                      1000000000000000,
-                                      10000000000000000,
-                                      100000000000000000,
-                                      1000000000000000000};
-    value = value * powers[scale] + rest;
+    value = value * (uint64_t)decimal_powers[scale] + rest;
     *value_out = negative ? -(int64_t)value : (int64_t)value;
     *scale_out = (unsigned)scale;
     return true;
@@ -459,25 +461,6 @@ static tdbplus_status loop_any(const struct column_read *read, uint32_t *row)
 /* numeric(p, s) of up to 18 digits. */
 static tdbplus_status loop_decimal(const struct column_read *read, uint32_t *row)
 {
-    static const int64_t powers[] = {1,
-                                     10,
-                                     100,
-                                     1000,
-                                     10000,
-                                     100000,
-                                     1000000,
-                                     10000000,
-                                     100000000,
-                                     1000000000,
-                                     10000000000,
-                                     100000000000,
-                                     1000000000000,
-                                     10000000000000,
-                                     100000000000000,
-                                     1000000000000000,
-                                     10000000000000000,
-                                     100000000000000000,
-                                     1000000000000000000};
     struct type type = read->column->type;
     int64_t *values = read->column->data;
     for (*row = 0; *row < read->row_count; (*row)++) {
@@ -486,8 +469,8 @@ static tdbplus_status loop_decimal(const struct column_read *read, uint32_t *row
         if (!read->reader->null_first &&
             decimal_of(csv_raw(read->reader, field_at(read, *row)), &value, &scale) &&
             (int)scale <= type.scale &&
-            !__builtin_mul_overflow(value, powers[type.scale - (int)scale], &value) &&
-            value < powers[type.precision] && value > -powers[type.precision]) {
+            !__builtin_mul_overflow(value, decimal_powers[type.scale - (int)scale], &value) &&
+            value < decimal_powers[type.precision] && value > -decimal_powers[type.precision]) {
             values[*row] = value;
             continue;
         }

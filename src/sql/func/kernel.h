@@ -147,3 +147,14 @@ extern const struct func table_sequence[];
         }                                                                \
         return bad ? (FAILURE) : TDBPLUS_OK;                             \
     }
+
+/* The lines of a table for the six comparisons of type ID, whose kernels are equal_T and so on. */
+#define COMPARISONS_OF(T, ID)                                                                    \
+    {"=", 2, {ID, ID}, TYPE_BOOL, FUNC_OPERATOR, equal_##T, "True if equal."},                   \
+        {"<>", 2, {ID, ID}, TYPE_BOOL, FUNC_OPERATOR, not_equal_##T, "True if not equal."},      \
+        {"<", 2, {ID, ID}, TYPE_BOOL, FUNC_OPERATOR, less_##T, "True if less."},                 \
+        {"<=", 2, {ID, ID}, TYPE_BOOL, FUNC_OPERATOR, less_equal_##T, "True if less or equal."}, \
+        {">", 2, {ID, ID}, TYPE_BOOL, FUNC_OPERATOR, greater_##T, "True if greater."},           \
+    {                                                                                            \
+        ">=", 2, {ID, ID}, TYPE_BOOL, FUNC_OPERATOR, greater_equal_##T, "True if not less."      \
+    }

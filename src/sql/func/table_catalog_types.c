@@ -118,20 +118,10 @@ const struct cast_line table_casts_catalog[] = {
 
 #define OP FUNC_OPERATOR
 
-#define COMPARISON_LINES(T, ID)                                                       \
-    {"=", 2, {ID, ID}, TYPE_BOOL, OP, equal_##T, "True if equal."},                   \
-        {"<>", 2, {ID, ID}, TYPE_BOOL, OP, not_equal_##T, "True if not equal."},      \
-        {"<", 2, {ID, ID}, TYPE_BOOL, OP, less_##T, "True if less."},                 \
-        {"<=", 2, {ID, ID}, TYPE_BOOL, OP, less_equal_##T, "True if less or equal."}, \
-        {">", 2, {ID, ID}, TYPE_BOOL, OP, greater_##T, "True if greater."},           \
-    {                                                                                 \
-        ">=", 2, {ID, ID}, TYPE_BOOL, OP, greater_equal_##T, "True if not less."      \
-    }
-
 const struct func table_catalog_types[] = {
-    COMPARISON_LINES(oid, TYPE_OID),
-    COMPARISON_LINES(name, TYPE_NAME),
-    COMPARISON_LINES(name, TYPE_CHAR1),
+    COMPARISONS_OF(oid, TYPE_OID),
+    COMPARISONS_OF(name, TYPE_NAME),
+    COMPARISONS_OF(name, TYPE_CHAR1),
     {"=", 2, {TYPE_XID, TYPE_XID}, TYPE_BOOL, OP, equal_oid, "True if equal."},
     {"<>", 2, {TYPE_XID, TYPE_XID}, TYPE_BOOL, OP, not_equal_oid, "True if not equal."},
     FUNC_END,

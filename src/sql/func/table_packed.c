@@ -405,26 +405,16 @@ const struct cast_line table_casts_packed[] = {
 
 #define OP FUNC_OPERATOR
 
-#define COMPARISON_LINES(T, ID)                                                       \
-    {"=", 2, {ID, ID}, TYPE_BOOL, OP, equal_##T, "True if equal."},                   \
-        {"<>", 2, {ID, ID}, TYPE_BOOL, OP, not_equal_##T, "True if not equal."},      \
-        {"<", 2, {ID, ID}, TYPE_BOOL, OP, less_##T, "True if less."},                 \
-        {"<=", 2, {ID, ID}, TYPE_BOOL, OP, less_equal_##T, "True if less or equal."}, \
-        {">", 2, {ID, ID}, TYPE_BOOL, OP, greater_##T, "True if greater."},           \
-    {                                                                                 \
-        ">=", 2, {ID, ID}, TYPE_BOOL, OP, greater_equal_##T, "True if not less."      \
-    }
-
 const struct func table_packed[] = {
-    COMPARISON_LINES(packed, TYPE_BPCHAR),
-    COMPARISON_LINES(packed, TYPE_TIMETZ),
-    COMPARISON_LINES(money, TYPE_MONEY),
-    COMPARISON_LINES(packed, TYPE_BIT),
-    COMPARISON_LINES(packed, TYPE_VARBIT),
-    COMPARISON_LINES(packed, TYPE_INET),
-    COMPARISON_LINES(packed, TYPE_MACADDR),
-    COMPARISON_LINES(packed, TYPE_MACADDR8),
-    COMPARISON_LINES(packed, FUNC_ANY_RANGE),
-    COMPARISON_LINES(packed, FUNC_ANY_MULTIRANGE),
+    COMPARISONS_OF(packed, TYPE_BPCHAR),
+    COMPARISONS_OF(packed, TYPE_TIMETZ),
+    COMPARISONS_OF(money, TYPE_MONEY),
+    COMPARISONS_OF(packed, TYPE_BIT),
+    COMPARISONS_OF(packed, TYPE_VARBIT),
+    COMPARISONS_OF(packed, TYPE_INET),
+    COMPARISONS_OF(packed, TYPE_MACADDR),
+    COMPARISONS_OF(packed, TYPE_MACADDR8),
+    COMPARISONS_OF(packed, FUNC_ANY_RANGE),
+    COMPARISONS_OF(packed, FUNC_ANY_MULTIRANGE),
     FUNC_END,
 };

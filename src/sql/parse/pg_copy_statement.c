@@ -200,7 +200,7 @@ static struct ast *copy_truncate(struct copier *copier, const TruncateStmt *sour
     return &node->ast;
 }
 
-/* ANALYZE; VACUUM comes as the same node and is not implemented. */
+/* VACUUM is the same node: pg_copy_session.c has it. */
 static struct ast *copy_analyze(struct copier *copier, const VacuumStmt *source)
 {
     COPY_MAKE(ast_analyze, AST_ANALYZE, -1)
