@@ -2,24 +2,7 @@
 
 #include <string.h>
 
-#include "sql/bind/view_target.h"
-
-/* A table about to be changed. */
-struct target {
-    const struct object *object;
-    const struct schema *schema;
-    struct table_info info;
-    const char *alias;
-    uint32_t visible_count; /* Columns without the hidden key. */
-    const char *name;       /* Of the table or view that the statement names. */
-    const char *verb;       /* "insert into", "update", "delete from". */
-    uint32_t named_count;   /* Columns that names mean. */
-    struct view_target view;
-    struct view_values values; /* Of the view, if there is one. */
-    uint8_t overriding;
-};
-
-enum { OVERRIDING_USER = 1, OVERRIDING_SYSTEM = 2 }; /* As the grammar has them. */
+#include "sql/bind/change.h"
 
 static tdbplus_status column_ids(struct binder *binder, uint32_t count,
                                  const struct plan_column *columns, uint32_t **ids_out)
@@ -36,7 +19,7 @@ static tdbplus_status column_ids(struct binder *binder, uint32_t count,
 }
 
 /* The view's columns over these of the table (NULL: over nothing yet). */
-static tdbplus_status values_over(struct binder *binder, const struct target *target,
+static tdbplus_status values_over(struct binder *binder, const struct change_target *target,
                                   const struct plan_column *columns, struct view_values *values_out)
 {
     uint32_t *ids = NULL;
@@ -44,8 +27,8 @@ static tdbplus_status values_over(struct binder *binder, const struct target *ta
     return view_target_values(binder, &target->view, target->object, ids, values_out);
 }
 
-static tdbplus_status find_target(struct binder *binder, const struct ast_table_ref *table,
-                                  const char *verb, struct target *target)
+tdbplus_status change_find_target(struct binder *binder, const struct ast_table_ref *table,
+                                  const char *verb, struct change_target *target)
 {
     struct catalog_entry entry;
     TRY(bind_find_relation(binder, table, &entry));
@@ -72,7 +55,7 @@ static tdbplus_status find_target(struct binder *binder, const struct ast_table_
 }
 
 /* A column of a view that is computed takes no value. */
-static tdbplus_status refuse_computed(struct binder *binder, const struct target *target,
+static tdbplus_status refuse_computed(struct binder *binder, const struct change_target *target,
                                       const char *column)
 {
     tdbplus_status status =
@@ -83,7 +66,7 @@ static tdbplus_status refuse_computed(struct binder *binder, const struct target
     return status;
 }
 
-static tdbplus_status find_position(struct binder *binder, const struct target *target,
+static tdbplus_status find_position(struct binder *binder, const struct change_target *target,
                                     const struct ast_target *ast, uint32_t *position_out)
 {
     int32_t position =
@@ -142,7 +125,7 @@ tdbplus_status bind_next_of(struct binder *binder, uint64_t sequence, struct exp
                             : bind_call(binder, "nextval", false, &argument, 1, 0, expr_out);
 }
 
-static tdbplus_status default_of(struct binder *binder, const struct target *target,
+static tdbplus_status default_of(struct binder *binder, const struct change_target *target,
                                  uint32_t position, struct expr **expr_out)
 {
     const struct schema_column *column = &target->schema->columns[position];
@@ -157,7 +140,7 @@ static tdbplus_status default_of(struct binder *binder, const struct target *tar
 }
 
 /* Values are given to these columns by DEFAULT alone. */
-static tdbplus_status check_given(struct binder *binder, const struct target *target,
+static tdbplus_status check_given(struct binder *binder, const struct change_target *target,
                                   uint32_t position, bool insert)
 {
     const struct schema_column *column = &target->schema->columns[position];
@@ -184,7 +167,7 @@ static tdbplus_status check_given(struct binder *binder, const struct target *ta
 }
 
 /* OVERRIDING USER VALUE: what is given for an identity column is not used. */
-static bool ignores_given(const struct target *target, uint32_t position)
+static bool ignores_given(const struct change_target *target, uint32_t position)
 {
     const struct table_text *text =
         table_find_default(&target->info, target->schema->columns[position].id);
@@ -192,7 +175,7 @@ static bool ignores_given(const struct target *target, uint32_t position)
            (text->kind == TABLE_IDENTITY_ALWAYS || text->kind == TABLE_IDENTITY_DEFAULT);
 }
 
-static bool has_generated(const struct target *target)
+static bool has_generated(const struct change_target *target)
 {
     for (uint32_t i = 0; i < target->info.default_count; i++) {
         if (target->info.defaults[i].kind == TABLE_GENERATED) {
@@ -203,7 +186,7 @@ static bool has_generated(const struct target *target)
 }
 
 /* Computes the generated columns of a row whose other columns have these ids, into `exprs`. */
-static tdbplus_status generated_exprs(struct binder *binder, const struct target *target,
+static tdbplus_status generated_exprs(struct binder *binder, const struct change_target *target,
                                       const struct plan_column *columns, struct expr **exprs)
 {
     struct bind_query query = {.clause = CLAUSE_CHECK};
@@ -225,8 +208,8 @@ static tdbplus_status generated_exprs(struct binder *binder, const struct target
 }
 
 /* Puts the generated columns on top of new rows, which begin at column `first` of the plan. */
-static tdbplus_status bind_generated(struct binder *binder, const struct target *target,
-                                     uint32_t first, struct plan **plan)
+tdbplus_status change_generated(struct binder *binder, const struct change_target *target,
+                                uint32_t first, struct plan **plan)
 {
     struct pointers exprs = {0};
     struct pointers names = {0};
@@ -258,15 +241,15 @@ tdbplus_status bind_column_default(struct txn *txn, const struct object *table, 
                                    struct arena *arena, struct expr **expr_out, struct err *err)
 {
     struct binder binder = {.arena = arena, .err = err, .txn = txn, .next_id = 1};
-    struct target target = {.object = table, .schema = table->schema};
+    struct change_target target = {.object = table, .schema = table->schema};
     TRY(table_info_decode(table->properties, arena, &target.info, err));
     return default_of(&binder, &target, position, expr_out);
 }
 
 /* The plan of a change over its input; its output has fresh ids for the schema's columns. */
-static tdbplus_status make_change(struct binder *binder, enum plan_kind kind,
-                                  const struct target *target, struct plan *input,
-                                  struct plan **plan_out)
+tdbplus_status change_make(struct binder *binder, enum plan_kind kind,
+                           const struct change_target *target, struct plan *input,
+                           struct plan **plan_out)
 {
     const struct schema *schema = target->schema;
     struct plan *plan = plan_make(binder->arena, kind, schema->column_count);
@@ -289,7 +272,8 @@ static tdbplus_status make_change(struct binder *binder, enum plan_kind kind,
 }
 
 static tdbplus_status name_columns(struct binder *binder, struct bind_query *query,
-                                   const struct target *target, const struct plan_column *columns)
+                                   const struct change_target *target,
+                                   const struct plan_column *columns)
 {
     for (uint32_t i = 0; i < target->visible_count; i++) {
         struct bind_column column = {target->alias,   columns[i].name, columns[i].id,
@@ -301,8 +285,8 @@ static tdbplus_status name_columns(struct binder *binder, struct bind_query *que
 
 /* The names of the target, a view's columns if it is one; `values_out` says what those are. */
 static tdbplus_status name_target(struct binder *binder, struct bind_query *query,
-                                  const struct target *target, const struct plan_column *columns,
-                                  struct view_values *values_out)
+                                  const struct change_target *target,
+                                  const struct plan_column *columns, struct view_values *values_out)
 {
     if (target->view.layer_count == 0) {
         return name_columns(binder, query, target, columns);
@@ -318,7 +302,7 @@ static tdbplus_status name_target(struct binder *binder, struct bind_query *quer
 }
 
 /* WITH CHECK OPTION: a new row must be one that the view shows. */
-static tdbplus_status bind_view_checks(struct binder *binder, const struct target *target,
+static tdbplus_status bind_view_checks(struct binder *binder, const struct change_target *target,
                                        struct plan *plan)
 {
     struct view_values values = {0};
@@ -334,8 +318,8 @@ static tdbplus_status bind_view_checks(struct binder *binder, const struct targe
     return TDBPLUS_OK;
 }
 
-static tdbplus_status bind_checks(struct binder *binder, const struct target *target,
-                                  struct plan *plan)
+tdbplus_status change_checks(struct binder *binder, const struct change_target *target,
+                             struct plan *plan)
 {
     uint32_t count = target->info.check_count;
     uint32_t most = count + target->view.layer_count + 1u;
@@ -382,7 +366,7 @@ static tdbplus_status name_others(struct binder *binder, const struct bind_query
     return TDBPLUS_OK;
 }
 
-static tdbplus_status bind_returning(struct binder *binder, const struct target *target,
+static tdbplus_status bind_returning(struct binder *binder, const struct change_target *target,
                                      const struct bind_query *from, uint32_t first,
                                      const struct ast_list *returning, struct plan **plan)
 {
@@ -413,7 +397,7 @@ static tdbplus_status bind_returning(struct binder *binder, const struct target 
 /* ---- INSERT ---- */
 
 /* For each column of the schema, which value of the source it gets; UINT32_MAX: its default. */
-static tdbplus_status map_columns(struct binder *binder, const struct target *target,
+tdbplus_status change_map_columns(struct binder *binder, const struct change_target *target,
                                   const struct ast_insert *ast, uint32_t **map_out,
                                   uint32_t *listed_out)
 {
@@ -448,7 +432,7 @@ static tdbplus_status map_columns(struct binder *binder, const struct target *ta
     return TDBPLUS_OK;
 }
 
-static tdbplus_status check_width(struct binder *binder, const struct target *target,
+static tdbplus_status check_width(struct binder *binder, const struct change_target *target,
                                   const struct ast_insert *ast, uint32_t have, uint32_t listed,
                                   uint32_t position)
 {
@@ -468,9 +452,9 @@ static tdbplus_status check_width(struct binder *binder, const struct target *ta
     return TDBPLUS_OK;
 }
 
-static tdbplus_status bind_insert_row(struct binder *binder, struct bind_query *query,
-                                      const struct target *target, const uint32_t *map,
-                                      const struct ast_list *row, struct expr **exprs)
+tdbplus_status change_insert_row(struct binder *binder, struct bind_query *query,
+                                 const struct change_target *target, const uint32_t *map,
+                                 const struct ast_list *row, struct expr **exprs)
 {
     for (uint32_t c = 0; c < target->schema->column_count; c++) {
         bool given = map[c] < row->count && row->items[map[c]]->kind != AST_DEFAULT;
@@ -486,8 +470,8 @@ static tdbplus_status bind_insert_row(struct binder *binder, struct bind_query *
 }
 
 static tdbplus_status bind_insert_values(struct binder *binder, struct bind_query *query,
-                                         const struct target *target, const struct ast_insert *ast,
-                                         struct plan **plan_out)
+                                         const struct change_target *target,
+                                         const struct ast_insert *ast, struct plan **plan_out)
 {
     const struct ast_select *source = (const struct ast_select *)ast->source;
     static const struct ast_list no_values = {0};
@@ -495,7 +479,7 @@ static tdbplus_status bind_insert_values(struct binder *binder, struct bind_quer
     uint32_t columns = target->schema->column_count;
     uint32_t *map = NULL;
     uint32_t listed = 0;
-    TRY(map_columns(binder, target, ast, &map, &listed));
+    TRY(change_map_columns(binder, target, ast, &map, &listed));
     struct plan *plan = plan_make(binder->arena, PLAN_VALUES, columns);
     if (plan == NULL) {
         return bind_no_memory(binder);
@@ -520,7 +504,7 @@ static tdbplus_status bind_insert_values(struct binder *binder, struct bind_quer
             uint32_t at = row->count > listed ? listed : 0;
             TRY(check_width(binder, target, ast, row->count, listed, row->items[at]->position));
         }
-        TRY(bind_insert_row(binder, query, target, map, row, &plan->exprs[(size_t)r * columns]));
+        TRY(change_insert_row(binder, query, target, map, row, &plan->exprs[(size_t)r * columns]));
     }
     for (uint32_t c = 0; c < columns; c++) {
         plan->columns[c] =
@@ -552,8 +536,8 @@ static tdbplus_status name_targets(struct binder *binder, const struct plan *sou
 }
 
 static tdbplus_status bind_insert_select(struct binder *binder, struct bind_query *query,
-                                         const struct target *target, const struct ast_insert *ast,
-                                         struct plan **plan_out)
+                                         const struct change_target *target,
+                                         const struct ast_insert *ast, struct plan **plan_out)
 {
     uint32_t *map = NULL;
     uint32_t listed = 0;
@@ -568,7 +552,7 @@ static tdbplus_status bind_insert_select(struct binder *binder, struct bind_quer
         TRY(name_targets(binder, source, &named));
         ast = &named;
     }
-    TRY(map_columns(binder, target, ast, &map, &listed));
+    TRY(change_map_columns(binder, target, ast, &map, &listed));
     TRY(check_width(binder, target, ast, source->column_count, listed, 0));
     struct pointers exprs = {0};
     struct pointers names = {0};
@@ -600,9 +584,9 @@ static tdbplus_status bind_insert_select(struct binder *binder, struct bind_quer
 /* What was assigned to a column: several parts may be, or all of it once. */
 enum { WHOLE_SET = 1, PART_SET = 2 };
 
-static tdbplus_status bind_assignments(struct binder *binder, struct bind_query *query,
-                                       const struct target *target, const struct ast_list *targets,
-                                       struct expr **row)
+tdbplus_status change_assignments(struct binder *binder, struct bind_query *query,
+                                  const struct change_target *target,
+                                  const struct ast_list *targets, struct expr **row)
 {
     query->clause = CLAUSE_UPDATE;
     uint8_t *set = arena_array(binder->arena, target->schema->column_count + 1u, sizeof *set);
@@ -689,7 +673,7 @@ static bool inline_column(void *ctx, struct expr **node)
 }
 
 /* DO UPDATE: generated columns over the expressions of the others. */
-static tdbplus_status update_generated(struct binder *binder, const struct target *target,
+static tdbplus_status update_generated(struct binder *binder, const struct change_target *target,
                                        struct expr **updates)
 {
     uint32_t count = target->schema->column_count;
@@ -718,7 +702,7 @@ static tdbplus_status update_generated(struct binder *binder, const struct targe
     return TDBPLUS_OK;
 }
 
-static tdbplus_status bind_conflict(struct binder *binder, const struct target *target,
+static tdbplus_status bind_conflict(struct binder *binder, const struct change_target *target,
                                     const struct ast_conflict *ast, struct plan *plan)
 {
     const struct schema *schema = target->schema;
@@ -756,7 +740,7 @@ static tdbplus_status bind_conflict(struct binder *binder, const struct target *
             return bind_no_memory(binder);
         }
     }
-    TRY(bind_assignments(binder, &query, target, &ast->targets, change->updates));
+    TRY(change_assignments(binder, &query, target, &ast->targets, change->updates));
     TRY(update_generated(binder, target, change->updates));
     if (ast->where != NULL) {
         query.clause = CLAUSE_WHERE;
@@ -768,8 +752,8 @@ static tdbplus_status bind_conflict(struct binder *binder, const struct target *
 tdbplus_status bind_insert(struct binder *binder, struct bind_query *outer,
                            const struct ast_insert *ast, struct plan **plan_out)
 {
-    struct target target = {0};
-    TRY(find_target(binder, ast->table, "insert into", &target));
+    struct change_target target = {0};
+    TRY(change_find_target(binder, ast->table, "insert into", &target));
     target.overriding = ast->overriding;
     struct bind_query query = {.outer = outer};
     TRY(bind_with(binder, &query, ast->with));
@@ -784,10 +768,10 @@ tdbplus_status bind_insert(struct binder *binder, struct bind_query *outer,
         TRY(bind_insert_select(binder, &query, &target, ast, &input));
     }
     struct plan *plan = NULL;
-    TRY(bind_generated(binder, &target, 0, &input));
-    TRY(make_change(binder, PLAN_INSERT, &target, input, &plan));
+    TRY(change_generated(binder, &target, 0, &input));
+    TRY(change_make(binder, PLAN_INSERT, &target, input, &plan));
     plan->change.bulk = !plain_values && outer == NULL;
-    TRY(bind_checks(binder, &target, plan));
+    TRY(change_checks(binder, &target, plan));
     if (ast->conflict != NULL) {
         TRY(bind_conflict(binder, &target, ast->conflict, plan));
     }
@@ -802,11 +786,11 @@ tdbplus_status bind_insert(struct binder *binder, struct bind_query *outer,
 tdbplus_status bind_copy_target(struct binder *binder, const struct ast_table_ref *table,
                                 const struct ast_names *names, struct bind_copy *copy)
 {
-    struct target *target = arena_array(binder->arena, 1, sizeof *target);
+    struct change_target *target = arena_array(binder->arena, 1, sizeof *target);
     if (target == NULL) {
         return bind_no_memory(binder);
     }
-    TRY(find_target(binder, table, "insert into", target));
+    TRY(change_find_target(binder, table, "insert into", target));
     if (target->view.layer_count > 0) {
         return bind_fail(binder, TDBPLUS_E_SQL, "42809", 0, "cannot copy to view \"%s\"",
                          table->name);
@@ -837,13 +821,13 @@ tdbplus_status bind_copy_target(struct binder *binder, const struct ast_table_re
 tdbplus_status bind_copy_rows(struct binder *binder, const struct bind_copy *copy,
                               struct plan *source, const struct ast *where, struct plan **plan_out)
 {
-    const struct target *target = copy->target;
+    const struct change_target *target = copy->target;
     struct ast_insert insert = {.columns = copy->columns};
     uint32_t *map = NULL;
     uint32_t listed = 0;
     struct pointers exprs = {0};
     struct pointers names = {0};
-    TRY(map_columns(binder, target, &insert, &map, &listed));
+    TRY(change_map_columns(binder, target, &insert, &map, &listed));
     for (uint32_t c = 0; c < target->schema->column_count; c++) {
         struct expr *expr = NULL;
         if (map[c] == UINT32_MAX) {
@@ -878,17 +862,17 @@ tdbplus_status bind_copy_rows(struct binder *binder, const struct bind_copy *cop
         TRY(bind_condition(binder, &query, where, "WHERE", &condition));
         TRY(bind_filter(binder, input, condition, &input));
     }
-    TRY(bind_generated(binder, target, 0, &input));
-    TRY(make_change(binder, PLAN_INSERT, target, input, plan_out));
+    TRY(change_generated(binder, target, 0, &input));
+    TRY(change_make(binder, PLAN_INSERT, target, input, plan_out));
     (*plan_out)->change.bulk = true;
-    TRY(bind_checks(binder, target, *plan_out));
+    TRY(change_checks(binder, target, *plan_out));
     (*plan_out)->column_count = 0;
     return TDBPLUS_OK;
 }
 
 /* ---- UPDATE and DELETE ---- */
 
-static tdbplus_status push_column(struct binder *binder, const struct plan_column *column,
+tdbplus_status change_push_column(struct binder *binder, const struct plan_column *column,
                                   struct pointers *exprs, struct pointers *names)
 {
     struct expr *expr = expr_column(binder->arena, column->id, column->type);
@@ -901,7 +885,7 @@ static tdbplus_status push_column(struct binder *binder, const struct plan_colum
 
 /* The rows of the table that a view shows, with the view's computed columns behind the table's. */
 static tdbplus_status bind_view_rows(struct binder *binder, struct bind_query *query,
-                                     const struct target *target, struct plan **scan_out,
+                                     const struct change_target *target, struct plan **scan_out,
                                      struct plan **plan_out)
 {
     struct bind_query below = {0};
@@ -918,7 +902,7 @@ static tdbplus_status bind_view_rows(struct binder *binder, struct bind_query *q
         }
     }
     for (uint32_t i = 0; i < scan->column_count; i++) {
-        TRY(push_column(binder, &scan->columns[i], &exprs, &names));
+        TRY(change_push_column(binder, &scan->columns[i], &exprs, &names));
     }
     for (uint32_t i = 0; i < values.count; i++) {
         if (values.values[i].expr != NULL &&
@@ -943,9 +927,9 @@ static tdbplus_status bind_view_rows(struct binder *binder, struct bind_query *q
 
 /* The rows to be changed, all columns with the hidden key, joined with the other tables. */
 static tdbplus_status bind_changed_rows(struct binder *binder, struct bind_query *query,
-                                        const struct target *target, const struct ast_list *others,
-                                        const struct ast *where, struct plan **scan_out,
-                                        struct plan **plan_out)
+                                        const struct change_target *target,
+                                        const struct ast_list *others, const struct ast *where,
+                                        struct plan **scan_out, struct plan **plan_out)
 {
     struct plan *plan = NULL;
     if (target->view.layer_count > 0) {
@@ -976,7 +960,7 @@ static tdbplus_status push_others(struct binder *binder, const struct bind_query
     for (uint32_t i = first; i < query->columns.count; i++) {
         const struct bind_column *named = query->columns.items[i];
         struct plan_column column = {.id = named->id, .type = named->type};
-        TRY(push_column(binder, &column, exprs, names));
+        TRY(change_push_column(binder, &column, exprs, names));
     }
     return TDBPLUS_OK;
 }
@@ -984,8 +968,8 @@ static tdbplus_status push_others(struct binder *binder, const struct bind_query
 tdbplus_status bind_update(struct binder *binder, struct bind_query *outer,
                            const struct ast_update *ast, struct plan **plan_out)
 {
-    struct target target = {0};
-    TRY(find_target(binder, ast->table, "update", &target));
+    struct change_target target = {0};
+    TRY(change_find_target(binder, ast->table, "update", &target));
     struct bind_query query = {.outer = outer};
     TRY(bind_with(binder, &query, ast->with));
     struct plan *scan = NULL;
@@ -995,21 +979,21 @@ tdbplus_status bind_update(struct binder *binder, struct bind_query *outer,
     struct pointers names = {0};
     const struct schema *schema = target.schema;
     for (uint32_t k = 0; k < schema->key_count; k++) {
-        TRY(push_column(binder, &scan->columns[schema->key_columns[k]], &exprs, &names));
+        TRY(change_push_column(binder, &scan->columns[schema->key_columns[k]], &exprs, &names));
     }
     for (uint32_t i = 0; i < schema->column_count; i++) {
-        TRY(push_column(binder, &scan->columns[i], &exprs, &names));
+        TRY(change_push_column(binder, &scan->columns[i], &exprs, &names));
     }
-    TRY(bind_assignments(binder, &query, &target, &ast->targets,
-                         (struct expr **)&exprs.items[schema->key_count]));
+    TRY(change_assignments(binder, &query, &target, &ast->targets,
+                           (struct expr **)&exprs.items[schema->key_count]));
     if (ast->returning.count > 0) {
         TRY(push_others(binder, &query, target.named_count, &exprs, &names));
     }
     struct plan *plan = NULL;
     TRY(bind_project(binder, rows, &exprs, &names, &rows));
-    TRY(bind_generated(binder, &target, schema->key_count, &rows));
-    TRY(make_change(binder, PLAN_UPDATE, &target, rows, &plan));
-    TRY(bind_checks(binder, &target, plan));
+    TRY(change_generated(binder, &target, schema->key_count, &rows));
+    TRY(change_make(binder, PLAN_UPDATE, &target, rows, &plan));
+    TRY(change_checks(binder, &target, plan));
     TRY(bind_returning(binder, &target, &query, target.named_count, &ast->returning, &plan));
     TRY(bind_own_ctes(binder, &query, &plan));
     *plan_out = plan;
@@ -1019,8 +1003,8 @@ tdbplus_status bind_update(struct binder *binder, struct bind_query *outer,
 tdbplus_status bind_delete(struct binder *binder, struct bind_query *outer,
                            const struct ast_delete *ast, struct plan **plan_out)
 {
-    struct target target = {0};
-    TRY(find_target(binder, ast->table, "delete from", &target));
+    struct change_target target = {0};
+    TRY(change_find_target(binder, ast->table, "delete from", &target));
     struct bind_query query = {.outer = outer};
     TRY(bind_with(binder, &query, ast->with));
     struct plan *scan = NULL;
@@ -1030,301 +1014,19 @@ tdbplus_status bind_delete(struct binder *binder, struct bind_query *outer,
     struct pointers names = {0};
     const struct schema *schema = target.schema;
     for (uint32_t k = 0; k < schema->key_count; k++) {
-        TRY(push_column(binder, &scan->columns[schema->key_columns[k]], &exprs, &names));
+        TRY(change_push_column(binder, &scan->columns[schema->key_columns[k]], &exprs, &names));
     }
     for (uint32_t i = 0; i < schema->column_count && ast->returning.count > 0; i++) {
-        TRY(push_column(binder, &scan->columns[i], &exprs, &names));
+        TRY(change_push_column(binder, &scan->columns[i], &exprs, &names));
     }
     if (ast->returning.count > 0) {
         TRY(push_others(binder, &query, target.named_count, &exprs, &names));
     }
     struct plan *plan = NULL;
     TRY(bind_project(binder, rows, &exprs, &names, &rows));
-    TRY(make_change(binder, PLAN_DELETE, &target, rows, &plan));
+    TRY(change_make(binder, PLAN_DELETE, &target, rows, &plan));
     TRY(bind_returning(binder, &target, &query, target.named_count, &ast->returning, &plan));
     TRY(bind_own_ctes(binder, &query, &plan));
     *plan_out = plan;
-    return TDBPLUS_OK;
-}
-
-/* ---- MERGE ---- */
-
-/*
- * MERGE is a statement of several changes: the join of source and target is a WITH query that is
- * made once, with the number of the WHEN clause that each row falls under; each clause is a change
- * of the rows with its number.
- */
-struct merge {
-    struct bind_query query; /* The source's columns, then the target's. */
-    uint32_t source_count;
-    struct target target;
-    struct plan *scan;
-    struct plan_cte *rows;
-    struct plan_column action; /* Of the rows: the number of the clause. */
-};
-
-/* WHEN NOT MATCHED knows the source only. */
-static struct bind_query seen_by(const struct merge *merge, const struct ast_merge_when *when)
-{
-    struct bind_query query = merge->query;
-    if (!when->matched) {
-        query.columns.count = merge->source_count;
-        query.columns.capacity = merge->source_count;
-    }
-    return query;
-}
-
-static tdbplus_status when_condition(struct binder *binder, const struct merge *merge,
-                                     const struct ast_merge_when *when, struct expr **expr_out)
-{
-    const struct plan_column *key = &merge->scan->columns[merge->target.schema->key_columns[0]];
-    struct expr *both = expr_make(binder->arena, EXPR_AND, type_of(TYPE_BOOL), 2);
-    struct expr *test = expr_make(binder->arena, EXPR_IS_NULL, type_of(TYPE_BOOL), 1);
-    if (both == NULL || test == NULL) {
-        return bind_no_memory(binder);
-    }
-    test->arguments[0] = expr_column(binder->arena, key->id, key->type);
-    if (test->arguments[0] == NULL) {
-        return bind_no_memory(binder);
-    }
-    test->negated = when->matched;
-    *expr_out = test;
-    if (when->condition != NULL) {
-        struct bind_query query = seen_by(merge, when);
-        query.clause = CLAUSE_WHERE;
-        both->arguments[0] = test;
-        TRY(bind_condition(binder, &query, when->condition, "WHEN", &both->arguments[1]));
-        *expr_out = both;
-    }
-    return TDBPLUS_OK;
-}
-
-/* CASE: the first clause whose condition holds; -1: none. */
-static tdbplus_status choose_action(struct binder *binder, const struct merge *merge,
-                                    const struct ast_list *whens, struct expr **expr_out)
-{
-    struct expr *choice =
-        expr_make(binder->arena, EXPR_CASE, type_of(TYPE_INT4), 2 * whens->count + 1);
-    bool closed[2] = {false, false};
-    if (choice == NULL) {
-        return bind_no_memory(binder);
-    }
-    for (uint32_t i = 0; i <= whens->count; i++) {
-        struct datum number = {.type = type_of(TYPE_INT4),
-                               .integer = i < whens->count ? (int64_t)i : -1};
-        struct expr *constant = expr_constant(binder->arena, &number);
-        if (constant == NULL) {
-            return bind_no_memory(binder);
-        }
-        if (i == whens->count) {
-            choice->arguments[2 * i] = constant;
-            break;
-        }
-        const struct ast_merge_when *when = (const struct ast_merge_when *)whens->items[i];
-        if (closed[when->matched]) {
-            return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", 0,
-                             "unreachable WHEN clause specified after unconditional WHEN clause");
-        }
-        closed[when->matched] = when->condition == NULL;
-        TRY(when_condition(binder, merge, when, &choice->arguments[2 * i]));
-        choice->arguments[2 * i + 1] = constant;
-    }
-    *expr_out = choice;
-    return TDBPLUS_OK;
-}
-
-static tdbplus_status add_part(struct binder *binder, struct bind_query *query, const char *name,
-                               struct plan *plan, bool changes, struct plan_cte **cte_out)
-{
-    struct bind_cte *cte = arena_array(binder->arena, 1, sizeof *cte);
-    struct plan_cte *shared = arena_array(binder->arena, 1, sizeof *shared);
-    if (cte == NULL || shared == NULL) {
-        return bind_no_memory(binder);
-    }
-    shared->name = name;
-    shared->plan = plan;
-    shared->changes = changes;
-    shared->materialized = true;
-    shared->number = binder->next_cte++;
-    // No name finds it.
-    *cte = (struct bind_cte){.name = name, .cte = shared, .next = query->ctes, .stage = CTE_HIDDEN};
-    query->ctes = cte;
-    *cte_out = shared;
-    return TDBPLUS_OK;
-}
-
-/* The join of source and target with the clause of each row. Its columns keep their ids. */
-static tdbplus_status merge_rows(struct binder *binder, const struct ast_merge *ast,
-                                 struct merge *merge)
-{
-    struct plan *source = NULL;
-    struct plan *join = NULL;
-    struct ast *items[1] = {ast->source};
-    struct ast_list list = {.count = 1, .items = items};
-    bool inserts = false;
-    for (uint32_t i = 0; i < ast->whens.count; i++) {
-        inserts = inserts || !((const struct ast_merge_when *)ast->whens.items[i])->matched;
-    }
-    TRY(bind_from(binder, &merge->query, &list, &source));
-    merge->source_count = merge->query.columns.count;
-    for (uint32_t i = 0; i < merge->source_count; i++) {
-        const struct bind_column *column = merge->query.columns.items[i];
-        if (column->table != NULL && strcmp(column->table, merge->target.alias) == 0) {
-            return bind_fail(binder, TDBPLUS_E_SQL, "42712", ast->table->ast.position,
-                             "name \"%s\" specified more than once", merge->target.alias);
-        }
-    }
-    TRY(bind_scan(binder, &merge->query, merge->target.object, merge->target.alias, true,
-                  &merge->scan));
-    TRY(bind_join_plan(binder, source, merge->scan, inserts ? JOIN_LEFT : JOIN_INNER, &join));
-    join->exprs = arena_array(binder->arena, 1, sizeof *join->exprs);
-    if (join->exprs == NULL) {
-        return bind_no_memory(binder);
-    }
-    merge->query.clause = CLAUSE_ON;
-    TRY(bind_condition(binder, &merge->query, ast->condition, "JOIN/ON", &join->exprs[0]));
-    join->expr_count = 1;
-    struct pointers exprs = {0};
-    struct pointers names = {0};
-    for (uint32_t i = 0; i < join->column_count; i++) {
-        TRY(push_column(binder, &join->columns[i], &exprs, &names));
-    }
-    struct expr *action = NULL;
-    TRY(choose_action(binder, merge, &ast->whens, &action));
-    if (!pointers_push(binder->arena, &exprs, action) ||
-        !pointers_push(binder->arena, &names, NULL)) {
-        return bind_no_memory(binder);
-    }
-    struct plan *rows = NULL;
-    TRY(bind_project(binder, join, &exprs, &names, &rows));
-    memcpy(rows->columns, join->columns, join->column_count * sizeof *rows->columns);
-    merge->action = rows->columns[join->column_count];
-    return add_part(binder, &merge->query, "merge", rows, false, &merge->rows);
-}
-
-/* The rows of one clause. */
-static tdbplus_status rows_of_clause(struct binder *binder, const struct merge *merge,
-                                     uint32_t number, struct plan **plan_out)
-{
-    const struct plan *rows = merge->rows->plan;
-    struct plan *reader = plan_make(binder->arena, PLAN_CTE, rows->column_count);
-    struct datum wanted = {.type = type_of(TYPE_INT4), .integer = number};
-    struct expr *sides[2] = {expr_column(binder->arena, merge->action.id, merge->action.type),
-                             expr_constant(binder->arena, &wanted)};
-    struct expr *condition = NULL;
-    if (reader == NULL || sides[0] == NULL || sides[1] == NULL) {
-        return bind_no_memory(binder);
-    }
-    memcpy(reader->columns, rows->columns, rows->column_count * sizeof *reader->columns);
-    reader->cte = merge->rows;
-    reader->cte->reader_count++;
-    TRY(bind_call(binder, "=", true, sides, 2, 0, &condition));
-    return bind_filter(binder, reader, condition, plan_out);
-}
-
-static tdbplus_status merge_insert(struct binder *binder, const struct merge *merge,
-                                   const struct ast_merge_when *when, struct pointers *exprs,
-                                   struct pointers *names)
-{
-    const struct schema *schema = merge->target.schema;
-    struct ast_insert insert = {.columns = when->targets};
-    struct bind_query query = seen_by(merge, when);
-    uint32_t *map = NULL;
-    uint32_t listed = 0;
-    TRY(map_columns(binder, &merge->target, &insert, &map, &listed));
-    if (when->values.count > 0 && when->values.count != listed &&
-        (when->targets.count > 0 || when->values.count > listed)) {
-        return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", 0,
-                         when->values.count > listed
-                             ? "INSERT has more expressions than target columns"
-                             : "INSERT has more target columns than expressions");
-    }
-    for (uint32_t i = 0; i < schema->column_count; i++) {
-        if (!pointers_push(binder->arena, exprs, NULL) ||
-            !pointers_push(binder->arena, names, NULL)) {
-            return bind_no_memory(binder);
-        }
-    }
-    query.clause = CLAUSE_VALUES;
-    return bind_insert_row(binder, &query, &merge->target, map, &when->values,
-                           (struct expr **)exprs->items);
-}
-
-static tdbplus_status merge_update(struct binder *binder, struct merge *merge,
-                                   const struct ast_merge_when *when, struct pointers *exprs,
-                                   struct pointers *names)
-{
-    const struct schema *schema = merge->target.schema;
-    for (uint32_t k = 0; k < schema->key_count; k++) {
-        TRY(push_column(binder, &merge->scan->columns[schema->key_columns[k]], exprs, names));
-    }
-    if (when->command == AST_MERGE_DELETE) {
-        return TDBPLUS_OK;
-    }
-    for (uint32_t i = 0; i < schema->column_count; i++) {
-        TRY(push_column(binder, &merge->scan->columns[i], exprs, names));
-    }
-    return bind_assignments(binder, &merge->query, &merge->target, &when->targets,
-                            (struct expr **)&exprs->items[schema->key_count]);
-}
-
-static tdbplus_status merge_clause(struct binder *binder, struct merge *merge,
-                                   const struct ast_merge_when *when, uint32_t number)
-{
-    static const uint8_t kinds[] = {[AST_MERGE_INSERT] = PLAN_INSERT,
-                                    [AST_MERGE_UPDATE] = PLAN_UPDATE,
-                                    [AST_MERGE_DELETE] = PLAN_DELETE};
-    struct pointers exprs = {0};
-    struct pointers names = {0};
-    struct plan *plan = NULL;
-    struct plan_cte *part = NULL;
-    if (when->command == AST_MERGE_NOTHING) {
-        return TDBPLUS_OK;
-    }
-    if (when->command == AST_MERGE_INSERT) {
-        TRY(merge_insert(binder, merge, when, &exprs, &names));
-    } else {
-        TRY(merge_update(binder, merge, when, &exprs, &names));
-    }
-    TRY(rows_of_clause(binder, merge, number, &plan));
-    TRY(bind_project(binder, plan, &exprs, &names, &plan));
-    if (when->command != AST_MERGE_DELETE) {
-        uint32_t first = when->command == AST_MERGE_INSERT ? 0 : merge->target.schema->key_count;
-        TRY(bind_generated(binder, &merge->target, first, &plan));
-    }
-    TRY(make_change(binder, (enum plan_kind)kinds[when->command], &merge->target, plan, &plan));
-    plan->change.once = when->command != AST_MERGE_INSERT;
-    if (when->command != AST_MERGE_DELETE) {
-        TRY(bind_checks(binder, &merge->target, plan));
-    }
-    plan->column_count = 0;
-    return add_part(binder, &merge->query, "merge clause", plan, true, &part);
-}
-
-tdbplus_status bind_merge(struct binder *binder, const struct ast_merge *ast,
-                          struct plan **plan_out)
-{
-    struct merge merge = {0};
-    struct catalog_entry entry;
-    TRY(bind_find_relation(binder, ast->table, &entry));
-    if (entry.kind != CATALOG_TABLE) {
-        tdbplus_status status = bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", 0,
-                                          "cannot execute MERGE on relation \"%s\"", entry.name);
-        err_detail(binder->err, "This operation is not supported for %ss.",
-                   bind_kind_name(entry.kind));
-        return status;
-    }
-    TRY(find_target(binder, ast->table, "update", &merge.target));
-    TRY(bind_with(binder, &merge.query, ast->with));
-    TRY(merge_rows(binder, ast, &merge));
-    for (uint32_t i = 0; i < ast->whens.count; i++) {
-        TRY(merge_clause(binder, &merge, (const struct ast_merge_when *)ast->whens.items[i], i));
-    }
-    struct plan *nothing = plan_make(binder->arena, PLAN_VALUES, 0);
-    if (nothing == NULL) {
-        return bind_no_memory(binder);
-    }
-    TRY(bind_own_ctes(binder, &merge.query, &nothing));
-    *plan_out = nothing;
     return TDBPLUS_OK;
 }
