@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "server/server_internal.h"
-#include "server/wire_type.h"
 #include "types/text.h"
+#include "types/wire_type.h"
 
 /* An error makes the server skip what comes until Sync. */
 static void fail(struct connection *connection, const struct call *call)

@@ -5,8 +5,8 @@
 
 #include "os/fiber.h"
 #include "server/server_internal.h"
-#include "server/wire_type.h"
 #include "types/text.h"
+#include "types/wire_type.h"
 
 #define QUICK_TEXT_SIZE_MAX     2048u
 #define ROW_COUNT_BETWEEN_LOOKS 64u /* Rows between two looks at the output's size. */

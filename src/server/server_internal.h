@@ -13,7 +13,7 @@
 #include "server/scram.h"
 #include "server/server.h"
 #include "server/tls.h"
-#include "server/wire.h"
+#include "types/wire.h"
 
 #define SERVER_SCRATCH_SIZE       ((size_t)64 << 10)  /* Bytes of one read. */
 #define CONNECTION_INPUT_SIZE_MAX ((size_t)1 << 20)   /* Unread bytes; then the socket waits. */

@@ -1,4 +1,4 @@
-#include "server/wire.h"
+#include "types/wire.h"
 
 #include <string.h>
 

@@ -6,10 +6,10 @@
 
 #include <string.h>
 
-#include "server/wire.h"
-#include "server/wire_type.h"
 #include "test.h"
 #include "types/text.h"
+#include "types/wire.h"
+#include "types/wire_type.h"
 
 static void hex_of(struct span bytes, char *hex)
 {

@@ -1,13 +1,13 @@
-#include "server/wire_type.h"
+#include "types/wire_type.h"
 
 #include <string.h>
 
-#include "server/wire.h"
 #include "types/array.h"
 #include "types/catalog_type.h"
 #include "types/datetime.h"
 #include "types/numeric.h"
 #include "types/text.h"
+#include "types/wire.h"
 
 /* PostgreSQL counts days and microseconds from 2000-01-01. */
 #define EPOCH_DAYS 10957
