@@ -2,9 +2,7 @@
 
 #include <string.h>
 
-#define STATE_ALIGN  16u
-#define FLOAT_LANES  16u
-#define SUM_HIGH_MAX ((int64_t)1 << 61)
+#define STATE_ALIGN 16u
 
 /* What a record keeps before the states: the group's number, for DISTINCT. */
 #define NUMBER_SIZE STATE_ALIGN
@@ -84,63 +82,18 @@ static bool combine_codes(const struct column *columns, uint32_t column_count,
     return true;
 }
 
-static tdbplus_status find_combined(struct aggregation *aggregation, const struct column *columns,
-                                    const struct combined *combined, const struct func_rows *rows,
-                                    struct arena *arena, uint8_t **records, uint16_t *fresh,
-                                    uint32_t *fresh_count)
-{
-    uint16_t *seen = arena_array(arena, combined->count + 1u, sizeof *seen);
-    uint8_t **found = arena_array(arena, combined->count + 1u, sizeof *found);
-    uint16_t *firsts = arena_alloc(arena, (combined->count + 1u) * sizeof *firsts);
-    uint16_t *first_places = arena_alloc(arena, (combined->count + 1u) * sizeof *first_places);
-    uint16_t *added = arena_alloc(arena, (combined->count + 1u) * sizeof *added);
-    if (seen == NULL || found == NULL || firsts == NULL || first_places == NULL || added == NULL) {
-        return exec_no_memory(aggregation->exec);
-    }
-    uint32_t first_count = 0;
-    for (uint32_t i = 0; i < rows->count; i++) {
-        uint32_t code = combined->codes[i];
-        if (seen[code] == 0) {
-            firsts[first_count] = (uint16_t)rows_at(rows, i);
-            first_places[first_count] = (uint16_t)i;
-            seen[code] = (uint16_t)++first_count;
-        }
-    }
-    struct func_rows few = {firsts, first_count, rows->row_count};
-    uint32_t added_count = 0;
-    TRY(add_keys(aggregation, columns, &few, arena, found, added, &added_count));
-    for (uint32_t i = 0; i < added_count; i++) {
-        fresh[i] = first_places[added[i]];
-    }
-    for (uint32_t i = 0; i < rows->count; i++) {
-        records[i] = found[seen[combined->codes[i]] - 1];
-    }
-    *fresh_count = added_count;
-    return TDBPLUS_OK;
-}
-
 /* The payload of each row's group; rows that begin groups are kept as their keys. */
-static tdbplus_status find_groups(struct aggregation *aggregation, const struct eval *eval,
-                                  const struct func_rows *rows, uint8_t **payloads)
+static tdbplus_status add_groups(struct aggregation *aggregation, const struct column *columns,
+                                 const struct func_rows *rows, struct arena *arena,
+                                 uint8_t **payloads)
 {
     struct exec *exec = aggregation->exec;
-    uint32_t key_count = aggregation->plan->expr_count;
-    struct column *columns = arena_array(eval->arena, key_count, sizeof *columns);
-    uint16_t *fresh = arena_alloc(eval->arena, (rows->count + 1u) * sizeof *fresh);
-    if (columns == NULL || fresh == NULL) {
+    uint16_t *fresh = arena_alloc(arena, (rows->count + 1u) * sizeof *fresh);
+    if (fresh == NULL) {
         return exec_no_memory(exec);
     }
-    for (uint32_t i = 0; i < key_count; i++) {
-        TRY(eval_expr(eval, aggregation->keys[i], rows, &columns[i]));
-    }
     uint32_t fresh_count = 0;
-    struct combined combined = {0};
-    if (combine_codes(columns, key_count, rows, eval->arena, &combined)) {
-        TRY(find_combined(aggregation, columns, &combined, rows, eval->arena, payloads, fresh,
-                          &fresh_count));
-    } else {
-        TRY(add_keys(aggregation, columns, rows, eval->arena, payloads, fresh, &fresh_count));
-    }
+    TRY(add_keys(aggregation, columns, rows, arena, payloads, fresh, &fresh_count));
     uint32_t payload_offset = aggregation->groups.payload_offset;
     for (uint32_t i = 0; i < rows->count; i++) {
         payloads[i] += payload_offset;
@@ -155,425 +108,100 @@ static tdbplus_status find_groups(struct aggregation *aggregation, const struct 
                             : row_store_append(&aggregation->key_rows, exec, columns, &fresh_rows);
 }
 
-/* ---- the rows of one aggregate ---- */
+/* Room for the number of each row's group; rows that are not listed have none. */
+static bool make_numbers(struct grouping *grouping, const struct func_rows *rows,
+                         struct arena *arena)
+{
+    grouping->numbers = arena_alloc(arena, rows->row_count + 1u);
+    if (grouping->numbers != NULL && rows->rows != NULL) {
+        memset(grouping->numbers, FEW_NONE, rows->row_count);
+    }
+    return grouping->numbers != NULL;
+}
 
-/* What is left of the rows after FILTER and DISTINCT, with the group's payload of each; NULL in
- * `payloads`: all rows are of the one group. */
-struct chosen {
-    struct func_rows rows;
+/* A row of each combination that occurs, in the order they come. */
+struct firsts {
+    uint16_t *number_of; /* Of each code: its number + 1, or 0. */
+    uint16_t *rows;
     uint8_t **payloads;
+    uint32_t count;
 };
 
-static tdbplus_status copy_chosen(struct aggregation *aggregation, const struct eval *eval,
-                                  const struct chosen *from, uint16_t **rows_out,
-                                  uint8_t ***payloads_out)
+static tdbplus_status find_combined(struct aggregation *aggregation, const struct column *columns,
+                                    const struct combined *combined, const struct func_rows *rows,
+                                    struct arena *arena, struct grouping *grouping)
 {
-    uint32_t count = from->rows.count;
-    *rows_out = arena_alloc(eval->arena, (count + 1u) * sizeof(uint16_t));
-    *payloads_out = arena_alloc(eval->arena, (count + 1u) * sizeof(uint8_t *));
-    if (*rows_out == NULL || *payloads_out == NULL) {
+    struct firsts firsts = {
+        .number_of = arena_array(arena, combined->count + 1u, sizeof *firsts.number_of),
+        .rows = arena_alloc(arena, (combined->count + 1u) * sizeof *firsts.rows),
+        .payloads = arena_array(arena, combined->count + 1u, sizeof *firsts.payloads)};
+    if (firsts.number_of == NULL || firsts.rows == NULL || firsts.payloads == NULL ||
+        !make_numbers(grouping, rows, arena)) {
         return exec_no_memory(aggregation->exec);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        (*rows_out)[i] = (uint16_t)rows_at(&from->rows, i);
-        (*payloads_out)[i] = from->payloads == NULL ? aggregation->total : from->payloads[i];
-    }
-    return TDBPLUS_OK;
-}
-
-static tdbplus_status choose_filtered(struct aggregation *aggregation,
-                                      const struct aggregate_slot *slot, const struct eval *eval,
-                                      struct chosen *chosen)
-{
-    struct func_rows kept = {0};
-    uint16_t *rows = NULL;
-    uint8_t **payloads = NULL;
-    TRY(eval_filter(eval, slot->filter, &chosen->rows, &kept));
-    TRY(copy_chosen(aggregation, eval, chosen, &rows, &payloads));
-    uint32_t from = 0;
-    for (uint32_t i = 0; i < kept.count; i++, from++) {
-        while (rows[from] != kept.rows[i]) {
-            from++;
-        }
-        rows[i] = kept.rows[i];
-        payloads[i] = payloads[from];
-    }
-    chosen->rows = (struct func_rows){rows, kept.count, kept.row_count};
-    chosen->payloads = chosen->payloads == NULL ? NULL : payloads;
-    return TDBPLUS_OK;
-}
-
-/* A row is kept when its group meets the value for the first time. */
-static tdbplus_status choose_distinct(struct aggregation *aggregation, struct aggregate_slot *slot,
-                                      const struct eval *eval, const struct column *arguments,
-                                      struct chosen *chosen)
-{
-    struct exec *exec = aggregation->exec;
-    uint32_t count = chosen->rows.count;
-    uint16_t *rows = NULL;
-    uint8_t **payloads = NULL;
-    TRY(copy_chosen(aggregation, eval, chosen, &rows, &payloads));
-    struct column columns[3] = {0};
-    struct key_rows keys = {0};
-    memcpy(&columns[1], arguments, slot->plan->argument_count * sizeof *arguments);
-    uint8_t **records = arena_alloc(eval->arena, (count + 1u) * sizeof *records);
-    uint16_t *fresh = arena_alloc(eval->arena, (count + 1u) * sizeof *fresh);
-    if (records == NULL || fresh == NULL ||
-        !column_make(&columns[0], type_of(TYPE_INT4), chosen->rows.row_count, false, eval->arena)) {
-        return exec_no_memory(exec);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        memcpy((int32_t *)columns[0].data + rows[i], payloads[i], sizeof(int32_t));
-    }
-    TRY(key_rows_make(exec, &slot->seen.layout, columns, &chosen->rows, eval->arena, &keys));
-    uint32_t kept = 0;
-    TRY(group_table_add(&slot->seen, exec, &keys, count, records, fresh, &kept));
-    for (uint32_t i = 0; i < kept; i++) {
-        rows[i] = rows[fresh[i]];
-        payloads[i] = payloads[fresh[i]];
-    }
-    chosen->rows = (struct func_rows){rows, kept, chosen->rows.row_count};
-    chosen->payloads = chosen->payloads == NULL ? NULL : payloads;
-    return TDBPLUS_OK;
-}
-
-/* ---- states ---- */
-
-static void *state_at(const struct aggregation *aggregation, const struct aggregate_slot *slot,
-                      const struct chosen *chosen, uint32_t i)
-{
-    return (chosen->payloads == NULL ? aggregation->total : chosen->payloads[i]) + slot->offset;
-}
-
-static void update_count(const struct aggregation *aggregation, const struct aggregate_slot *slot,
-                         const struct column *argument, const struct chosen *chosen)
-{
-    bool nullable = argument != NULL && (argument->validity != NULL);
-    if (!nullable && chosen->payloads == NULL) {
-        *(int64_t *)state_at(aggregation, slot, chosen, 0) += chosen->rows.count;
-        return;
-    }
-    for (uint32_t i = 0; i < chosen->rows.count; i++) {
-        if (!nullable || !column_is_null(argument, rows_at(&chosen->rows, i))) {
-            *(int64_t *)state_at(aggregation, slot, chosen, i) += 1;
-        }
-    }
-}
-
-/* Sums of a batch's int4 cannot leave 64 bits; those of int8 are cut into halves that cannot. */
-#define SUM_ALL(CTYPE)                                               \
-    do {                                                             \
-        const CTYPE *values = argument->data;                        \
-        for (uint32_t i = 0; i < rows->count; i++) {                 \
-            const int64_t value = (int64_t)values[rows_at(rows, i)]; \
-            low += value & 0xFFFFFFFF;                               \
-            high += value >> 32;                                     \
-        }                                                            \
-    } while (0)
-
-static int64_t sum_plain4(const int32_t *values, uint32_t count)
-{
-    int64_t sum = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        sum += values[i];
-    }
-    return sum;
-}
-
-/* One group, no nulls, a value a row. */
-static wide_int sum_rows(const struct column *argument, const struct func_rows *rows)
-{
-    int64_t low = 0;
-    int64_t high = 0;
-    switch ((int)type_physical(argument->type)) {
-    case PHYSICAL_2:
-        SUM_ALL(int16_t);
-        break;
-    case PHYSICAL_4:
-        if (rows->rows == NULL) {
-            return sum_plain4(argument->data, rows->count);
-        }
-        SUM_ALL(int32_t);
-        break;
-    default:
-        SUM_ALL(int64_t);
-        break;
-    }
-    return ((wide_int)high << 32) + low;
-}
-
-#define SUM_GROUPS(CTYPE)                                                                   \
-    do {                                                                                    \
-        const CTYPE *values = argument->data;                                               \
-        for (uint32_t i = 0; i < chosen->rows.count; i++) {                                 \
-            uint32_t row = rows_at(&chosen->rows, i);                                       \
-            if (argument->validity == NULL || !column_is_null(argument, row)) {             \
-                struct aggregate_integer_sum *sum = state_at(aggregation, slot, chosen, i); \
-                sum->sum += (int64_t)values[row & mask];                                    \
-                sum->count++;                                                               \
-            }                                                                               \
-        }                                                                                   \
-    } while (0)
-
-static void update_integer(const struct aggregation *aggregation, const struct aggregate_slot *slot,
-                           const struct column *argument, const struct chosen *chosen)
-{
-    uint32_t mask = argument->form == COLUMN_CONSTANT ? 0 : UINT32_MAX;
-    if (chosen->payloads == NULL && argument->validity == NULL && mask != 0) {
-        struct aggregate_integer_sum *sum = state_at(aggregation, slot, chosen, 0);
-        sum->sum += sum_rows(argument, &chosen->rows);
-        sum->count += chosen->rows.count;
-        return;
-    }
-    switch ((int)type_physical(argument->type)) {
-    case PHYSICAL_2:
-        SUM_GROUPS(int16_t);
-        break;
-    case PHYSICAL_4:
-        SUM_GROUPS(int32_t);
-        break;
-    default:
-        SUM_GROUPS(int64_t);
-        break;
-    }
-}
-
-/* Lanes of fixed order, so that every instruction set adds the same way. */
-static double sum_lanes(const double *values, const struct func_rows *rows)
-{
-    double lanes[FLOAT_LANES] = {0};
-    uint32_t whole = rows->count / FLOAT_LANES * FLOAT_LANES;
-    for (uint32_t i = 0; i < whole; i += FLOAT_LANES) {
-        for (uint32_t l = 0; l < FLOAT_LANES; l++) {
-            lanes[l] += values[rows_at(rows, i + l)];
-        }
-    }
-    for (uint32_t i = whole; i < rows->count; i++) {
-        lanes[i - whole] += values[rows_at(rows, i)];
-    }
-    for (uint32_t width = FLOAT_LANES / 2; width > 0; width /= 2) {
-        for (uint32_t l = 0; l < width; l++) {
-            lanes[l] += lanes[l + width];
-        }
-    }
-    return lanes[0];
-}
-
-static void update_float(const struct aggregation *aggregation, const struct aggregate_slot *slot,
-                         const struct column *argument, const struct chosen *chosen)
-{
-    const double *values = argument->data;
-    uint32_t mask = argument->form == COLUMN_CONSTANT ? 0 : UINT32_MAX;
-    bool nullable = argument->validity != NULL;
-    if (chosen->payloads == NULL && !nullable && mask != 0 &&
-        chosen->rows.count >= 4 * FLOAT_LANES) {
-        struct aggregate_float_sum *sum = state_at(aggregation, slot, chosen, 0);
-        sum->sum += sum_lanes(values, &chosen->rows);
-        sum->count += chosen->rows.count;
-        return;
-    }
-    for (uint32_t i = 0; i < chosen->rows.count; i++) {
-        uint32_t row = rows_at(&chosen->rows, i);
-        if (!nullable || !column_is_null(argument, row)) {
-            struct aggregate_float_sum *sum = state_at(aggregation, slot, chosen, i);
-            sum->sum += values[row & mask];
-            sum->count++;
-        }
-    }
-}
-
-static bool row_valid(const uint64_t *validity, uint32_t row)
-{
-    return validity == NULL || (validity[row / 64] >> (row % 64) & 1) != 0;
-}
-
-/* Without nulls and other oddities, where numbers of a batch cannot leave 64 bits. */
-static tdbplus_status sum_narrow(struct aggregation *aggregation, const struct aggregate_slot *slot,
-                                 const struct decimal_values *values, const struct chosen *chosen)
-{
-    const struct func_rows *rows = &chosen->rows;
-    if (chosen->payloads == NULL) {
-        struct decimal_sum *sum = state_at(aggregation, slot, chosen, 0);
-        int64_t low = 0;
-        int64_t high = 0;
-        for (uint32_t i = 0; i < rows->count; i++) {
-            int64_t value = values->narrow[rows_at(rows, i)];
-            low += value & 0xFFFFFFFF;
-            high += value >> 32;
-        }
-        wide_int total;
-        if (__builtin_add_overflow(sum->sum, ((wide_int)high << 32) + low, &total)) {
-            TRY(decimal_sum_flush(aggregation->exec, sum, values->scale, &aggregation->data));
-            total = ((wide_int)high << 32) + low;
-        }
-        sum->sum = total;
-        sum->count += rows->count;
-        sum->scale = values->scale;
-        return TDBPLUS_OK;
     }
     for (uint32_t i = 0; i < rows->count; i++) {
-        struct decimal_sum *sum = (void *)(chosen->payloads[i] + slot->offset);
-        int64_t value = values->narrow[rows_at(rows, i)];
-        // Far from both ends of 128 bits nothing that has 64 can leave them.
-        int64_t high = (int64_t)(sum->sum >> 64);
-        if (high > SUM_HIGH_MAX || high < -SUM_HIGH_MAX) {
-            TRY(decimal_sum_flush(aggregation->exec, sum, values->scale, &aggregation->data));
+        uint32_t row = rows_at(rows, i);
+        uint16_t *number = &firsts.number_of[combined->codes[i]];
+        if (*number == 0) {
+            firsts.rows[firsts.count++] = (uint16_t)row;
+            *number = (uint16_t)firsts.count;
         }
-        sum->sum += value;
-        sum->count++;
-        sum->scale = values->scale;
+        grouping->numbers[row] = (uint8_t)(*number - 1);
+    }
+    struct func_rows few = {firsts.rows, firsts.count, rows->row_count};
+    TRY(add_groups(aggregation, columns, &few, arena, firsts.payloads));
+    if (firsts.count <= FEW_GROUPS_MAX) {
+        grouping->few_count = firsts.count;
+        memcpy(grouping->few, firsts.payloads, firsts.count * sizeof *firsts.payloads);
+        return TDBPLUS_OK;
+    }
+    grouping->numbers = NULL;
+    TRY(grouping_room(aggregation, grouping, rows, arena));
+    for (uint32_t i = 0; i < rows->count; i++) {
+        grouping->payloads[i] = firsts.payloads[firsts.number_of[combined->codes[i]] - 1];
     }
     return TDBPLUS_OK;
 }
 
-static tdbplus_status sum_any(struct aggregation *aggregation, const struct aggregate_slot *slot,
-                              const struct decimal_values *values, const struct chosen *chosen)
+/* All groups that there are, by their numbers. */
+static tdbplus_status number_groups(struct aggregation *aggregation, const struct func_rows *rows,
+                                    struct arena *arena, struct grouping *grouping)
 {
-    for (uint32_t i = 0; i < chosen->rows.count; i++) {
-        uint32_t row = rows_at(&chosen->rows, i);
-        if (!row_valid(values->validity, row)) {
-            continue;
-        }
-        struct decimal_sum *sum = state_at(aggregation, slot, chosen, i);
-        wide_int value = values->narrow != NULL ? values->narrow[row] : values->wide[row];
-        if (!decimal_sum_add(sum, value)) {
-            TRY(decimal_sum_flush(aggregation->exec, sum, values->scale, &aggregation->data));
-            (void)decimal_sum_add(sum, value);
-        }
-        uint8_t scale = values->scales != NULL ? values->scales[row] : values->scale;
-        sum->scale = scale > sum->scale ? scale : sum->scale;
-    }
-    return TDBPLUS_OK;
-}
-
-/* Numbers that 128 bits do not hold. */
-static tdbplus_status sum_long(struct aggregation *aggregation, const struct aggregate_slot *slot,
-                               const struct eval *eval, const struct chosen *chosen)
-{
-    struct column column = {0};
-    TRY(eval_expr(eval, slot->arguments[0], &chosen->rows, &column));
-    for (uint32_t i = 0; i < chosen->rows.count; i++) {
-        struct datum value;
-        column_get(&column, rows_at(&chosen->rows, i), &value);
-        if (!value.is_null) {
-            TRY(decimal_sum_add_long(aggregation->exec, state_at(aggregation, slot, chosen, i),
-                                     decimal_scale(slot->decimal), value.bytes,
-                                     &aggregation->data));
-        }
-    }
-    return TDBPLUS_OK;
-}
-
-static tdbplus_status update_decimal(struct aggregation *aggregation,
-                                     const struct aggregate_slot *slot, const struct eval *eval,
-                                     const struct chosen *chosen)
-{
-    struct decimal_values values = {0};
-    bool fits = false;
-    TRY(decimal_eval(eval, slot->decimal, &chosen->rows, &values, &fits));
-    if (!fits) {
-        return sum_long(aggregation, slot, eval, chosen);
-    }
-    if (values.narrow != NULL && values.validity == NULL && values.scales == NULL) {
-        return sum_narrow(aggregation, slot, &values, chosen);
-    }
-    return sum_any(aggregation, slot, &values, chosen);
-}
-
-static tdbplus_status update_generic(struct aggregation *aggregation,
-                                     const struct aggregate_slot *slot, const struct eval *eval,
-                                     const struct column *arguments, const struct chosen *chosen)
-{
-    uint32_t count = chosen->rows.count;
-    uint8_t **states = arena_alloc(eval->arena, (count + 1u) * sizeof *states);
-    if (states == NULL) {
+    if (!make_numbers(grouping, rows, arena)) {
         return exec_no_memory(aggregation->exec);
     }
-    for (uint32_t i = 0; i < count; i++) {
-        states[i] = state_at(aggregation, slot, chosen, i);
+    grouping->few_count = aggregation->groups.count;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        grouping->numbers[rows_at(rows, i)] = *grouping->payloads[i]; // The number's low byte.
     }
-    struct aggregate_update update = {.arguments = arguments,
-                                      .argument_count = slot->plan->argument_count,
-                                      .rows = chosen->rows.rows,
-                                      .count = count,
-                                      .states = states,
-                                      .arena = &aggregation->data,
-                                      .err = aggregation->exec->call->err};
-    return slot->plan->aggregate->update(&update);
-}
-
-static tdbplus_status eval_slot_arguments(struct aggregation *aggregation,
-                                          const struct aggregate_slot *slot,
-                                          const struct eval *eval, const struct func_rows *rows,
-                                          struct column *arguments)
-{
-    for (uint32_t a = 0; a < slot->plan->argument_count; a++) {
-        TRY(eval_expr(eval, slot->arguments[a], rows, &arguments[a]));
-        if (arguments[a].form == COLUMN_DICTIONARY) {
-            struct column dictionary = arguments[a];
-            if (!column_flatten(&dictionary, NULL, rows->row_count, &arguments[a], eval->arena)) {
-                return exec_no_memory(aggregation->exec);
-            }
-        }
+    for (uint32_t g = 0; g < grouping->few_count; g++) {
+        grouping->few[g] =
+            group_table_record(&aggregation->groups, g) + aggregation->groups.payload_offset;
     }
     return TDBPLUS_OK;
 }
 
-static tdbplus_status keep_ordered(struct aggregation *aggregation, struct aggregate_slot *slot,
-                                   const struct eval *eval, const struct chosen *chosen)
+static tdbplus_status find_groups(struct aggregation *aggregation, const struct eval *eval,
+                                  const struct func_rows *rows, struct grouping *grouping)
 {
-    uint32_t count = chosen->rows.count;
-    uint32_t *groups = arena_array(eval->arena, count + 1u, sizeof *groups);
-    if (groups == NULL) {
-        return exec_no_memory(aggregation->exec);
+    struct exec *exec = aggregation->exec;
+    uint32_t key_count = aggregation->plan->expr_count;
+    struct column *columns = arena_array(eval->arena, key_count, sizeof *columns);
+    if (columns == NULL) {
+        return exec_no_memory(exec);
     }
-    for (uint32_t i = 0; chosen->payloads != NULL && i < count; i++) {
-        memcpy(&groups[i], chosen->payloads[i], sizeof *groups);
+    for (uint32_t i = 0; i < key_count; i++) {
+        TRY(eval_expr(eval, aggregation->keys[i], rows, &columns[i]));
     }
-    return ordered_rows_keep(&slot->ordered, eval, &chosen->rows, groups);
-}
-
-static tdbplus_status update_slot(struct aggregation *aggregation, struct aggregate_slot *slot,
-                                  const struct eval *eval, const struct func_rows *rows,
-                                  uint8_t **payloads)
-{
-    struct chosen chosen = {*rows, payloads};
-    struct column *arguments = arena_array(eval->arena, 2, sizeof *arguments);
-    if (arguments == NULL) {
-        return exec_no_memory(aggregation->exec);
+    struct combined combined = {0};
+    if (combine_codes(columns, key_count, rows, eval->arena, &combined)) {
+        return find_combined(aggregation, columns, &combined, rows, eval->arena, grouping);
     }
-    if (slot->filter != NULL) {
-        TRY(choose_filtered(aggregation, slot, eval, &chosen));
-    }
-    if (slot->kind == SLOT_DECIMAL && chosen.rows.count > 0) {
-        return update_decimal(aggregation, slot, eval, &chosen);
-    }
-    TRY(eval_slot_arguments(aggregation, slot, eval, &chosen.rows, arguments));
-    if (slot->plan->distinct && slot->plan->argument_count > 0) {
-        TRY(choose_distinct(aggregation, slot, eval, arguments, &chosen));
-    }
-    if (chosen.rows.count == 0) {
-        return TDBPLUS_OK;
-    }
-    if (slot->kind == SLOT_ORDERED) {
-        return keep_ordered(aggregation, slot, eval, &chosen);
-    }
-    switch ((enum slot_kind)slot->kind) {
-    case SLOT_COUNT:
-        update_count(aggregation, slot, slot->plan->argument_count > 0 ? arguments : NULL, &chosen);
-        return TDBPLUS_OK;
-    case SLOT_INTEGER:
-        update_integer(aggregation, slot, arguments, &chosen);
-        return TDBPLUS_OK;
-    case SLOT_FLOAT:
-        update_float(aggregation, slot, arguments, &chosen);
-        return TDBPLUS_OK;
-    case SLOT_GENERIC:
-    case SLOT_DECIMAL:
-    case SLOT_ORDERED:
-        break;
-    }
-    return update_generic(aggregation, slot, eval, arguments, &chosen);
+    TRY(grouping_room(aggregation, grouping, rows, eval->arena));
+    TRY(add_groups(aggregation, columns, rows, eval->arena, grouping->payloads));
+    return aggregation->groups.count <= FEW_GROUPS_MAX
+               ? number_groups(aggregation, rows, eval->arena, grouping)
+               : TDBPLUS_OK;
 }
 
 /* ---- more groups than memory ---- */
@@ -655,15 +283,8 @@ static tdbplus_status add_empty_sets(struct aggregation *aggregation, struct are
                 return exec_no_memory(exec);
             }
         }
-        uint8_t *record = NULL;
-        uint16_t fresh = 0;
-        uint32_t fresh_count = 0;
-        TRY(add_keys(aggregation, columns, &one, arena, &record, &fresh, &fresh_count));
-        if (fresh_count > 0) {
-            uint32_t number = aggregation->groups.count - 1;
-            memcpy(record + aggregation->groups.payload_offset, &number, sizeof number);
-            TRY(row_store_append(&aggregation->key_rows, exec, columns, &one));
-        }
+        uint8_t *payload = NULL;
+        TRY(add_groups(aggregation, columns, &one, arena, &payload));
     }
     return TDBPLUS_OK;
 }
@@ -689,22 +310,23 @@ tdbplus_status aggregation_consume(struct aggregation *aggregation, const struct
 {
     struct eval eval = {.exec = aggregation->exec, .input = batch, .arena = arena};
     struct func_rows rows = batch_rows(batch);
-    uint8_t **payloads = NULL;
+    struct grouping grouping = {.few_count = 0};
+    aggregation->round++;
     if (aggregation->total == NULL) {
-        payloads = arena_alloc(arena, (rows.count + 1u) * sizeof *payloads);
-        if (payloads == NULL) {
-            return exec_no_memory(aggregation->exec);
-        }
         TRY(look_at_size(aggregation, arena));
-        TRY(aggregation->full ? find_known(aggregation, &eval, &rows, payloads)
-                              : find_groups(aggregation, &eval, &rows, payloads));
+        if (aggregation->full) {
+            TRY(grouping_room(aggregation, &grouping, &rows, arena));
+            TRY(find_known(aggregation, &eval, &rows, grouping.payloads));
+        } else {
+            TRY(find_groups(aggregation, &eval, &rows, &grouping));
+        }
         if (rows.count == 0) {
             return TDBPLUS_OK;
         }
     }
     for (uint32_t i = 0; i < aggregation->plan->aggregate_count; i++) {
         if (aggregation->slots[i].same_as < 0) {
-            TRY(update_slot(aggregation, &aggregation->slots[i], &eval, &rows, payloads));
+            TRY(aggregation_update(aggregation, &aggregation->slots[i], &eval, &rows, &grouping));
         }
     }
     return TDBPLUS_OK;
@@ -780,28 +402,17 @@ static tdbplus_status merge_states(struct aggregation *into, uint8_t *to, const 
 static tdbplus_status merge_chunk(struct aggregation *into, const struct aggregation *from,
                                   uint32_t chunk, struct arena *arena)
 {
-    struct exec *exec = into->exec;
     uint32_t first = chunk * BATCH_ROW_COUNT_MAX;
     uint32_t count = from->key_rows.row_count - first;
     count = count > BATCH_ROW_COUNT_MAX ? BATCH_ROW_COUNT_MAX : count;
     struct func_rows rows = {.count = count, .row_count = count};
-    uint8_t **records = arena_alloc(arena, (count + 1u) * sizeof *records);
-    uint16_t *fresh = arena_alloc(arena, (count + 1u) * sizeof *fresh);
-    if (records == NULL || fresh == NULL) {
-        return exec_no_memory(exec);
+    uint8_t **payloads = arena_alloc(arena, (count + 1u) * sizeof *payloads);
+    if (payloads == NULL) {
+        return exec_no_memory(into->exec);
     }
-    const struct column *columns = from->key_rows.chunks[chunk];
-    uint32_t fresh_count = 0;
-    TRY(add_keys(into, columns, &rows, arena, records, fresh, &fresh_count));
-    uint32_t offset = into->groups.payload_offset;
-    for (uint32_t i = 0; i < fresh_count; i++) {
-        uint32_t number = into->groups.count - fresh_count + i;
-        memcpy(records[fresh[i]] + offset, &number, sizeof number);
-    }
-    struct func_rows fresh_rows = {fresh, fresh_count, count};
-    TRY(row_store_append(&into->key_rows, exec, columns, &fresh_rows));
+    TRY(add_groups(into, from->key_rows.chunks[chunk], &rows, arena, payloads));
     for (uint32_t i = 0; i < count; i++) {
-        TRY(merge_states(into, records[i] + offset, group_payload(from, first + i)));
+        TRY(merge_states(into, payloads[i], group_payload(from, first + i)));
     }
     return TDBPLUS_OK;
 }
@@ -959,6 +570,10 @@ static tdbplus_status compile_slot(struct aggregation *aggregation, const struct
                    aggregate->aggregate->arguments[0] == TYPE_NUMERIC && !aggregate->distinct;
     if (numeric) {
         TRY(decimal_compile(exec, slot->arguments[0], &slot->decimal));
+        for (uint32_t i = 0; i < number; i++) {
+            TRY(decimal_share(exec, &slot->decimal, aggregation->slots[i].decimal,
+                              &aggregation->round));
+        }
         slot->kind = slot->decimal != NULL ? SLOT_DECIMAL : SLOT_GENERIC;
         slot->average = strcmp(aggregate->aggregate->name, "avg") == 0;
     }

@@ -46,8 +46,34 @@ struct aggregation {
     bool full; /* No groups are added: rows of others go to `parts`. Their groups' rows all do. */
     struct spill_parts parts;
     struct spill_file file; /* Of the parts. */
+    uint64_t round;         /* Batches so far: what decimals share belongs to one. */
     bool exact; /* No state depends on the order of rows: partial results can be merged. */
 };
+
+#define FEW_GROUPS_MAX 16u
+#define FEW_NONE       255u
+
+/* The groups that a batch's live rows belong to. */
+struct grouping {
+    uint8_t **payloads; /* Of each; NULL: only `numbers` are known, or there is but one group. */
+    uint8_t *numbers; /* Of each row of the batch, live or FEW_NONE, in `few`; NULL: many groups. */
+    uint32_t few_count;
+    uint8_t *few[FEW_GROUPS_MAX]; /* Payloads. */
+    bool counted;
+    uint64_t few_rows[FEW_GROUPS_MAX]; /* How many rows each has. */
+};
+
+/* Room for payloads that are to be listed. */
+TDBPLUS_CHECKED tdbplus_status grouping_room(struct aggregation *aggregation,
+                                             struct grouping *grouping,
+                                             const struct func_rows *rows, struct arena *arena);
+
+/* Adds the listed rows of the batch that `eval` has to the states of one slot: exec_states.c. */
+TDBPLUS_CHECKED tdbplus_status aggregation_update(struct aggregation *aggregation,
+                                                  struct aggregate_slot *slot,
+                                                  const struct eval *eval,
+                                                  const struct func_rows *rows,
+                                                  struct grouping *grouping);
 
 /* `input`: the columns of the batches to come. */
 TDBPLUS_CHECKED tdbplus_status aggregation_init(struct aggregation *aggregation, struct exec *exec,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/codec.h"
+#include "simd/simd.h"
 #include "types/numeric.h"
 
 enum decimal_kind {
@@ -18,10 +19,28 @@ enum decimal_kind {
 
 #define DECIMAL_SCALE_MAX 36u
 
+/* A node's values: int64_t or wide_int as the work says. `bound`: no value is further from 0. */
+struct operand {
+    const void *values;
+    void *own; /* The same, when they may be changed. */
+    uint64_t bound;
+};
+
+/* The values of a node that several programs have, until the round ends. */
+struct decimal_kept {
+    const uint64_t *round;
+    uint64_t made_in; /* Round. */
+    struct func_rows rows;
+    struct operand values;
+};
+
 struct decimal {
     uint8_t kind; /* enum decimal_kind. */
     uint8_t scale;
     bool mixed; /* Rows may show fewer digits than `scale`: of a CASE. */
+    bool
+        plain; /* Of stored columns and constants: rows that nobody asks for may be computed too. */
+    struct decimal_kept *kept; /* NULL: of one program alone. */
     wide_int constant;
     const struct expr *leaf;
     struct decimal *sides[2];
@@ -85,6 +104,7 @@ static tdbplus_status compile_constant(struct exec *exec, const struct datum *va
     TRY(make(exec, DECIMAL_CONSTANT, &made));
     made->scale = (uint8_t)scale;
     made->constant = wide.wide;
+    made->plain = true;
     *out = made;
     return TDBPLUS_OK;
 }
@@ -106,6 +126,7 @@ static tdbplus_status compile_cast(struct exec *exec, const struct expr *expr, s
     }
     TRY(make(exec, DECIMAL_LEAF, out));
     (*out)->leaf = argument;
+    (*out)->plain = argument->kind == EXPR_SLOT;
     (*out)->scale = stored ? (uint8_t)argument->type.scale : 0;
     return TDBPLUS_OK;
 }
@@ -132,6 +153,7 @@ static tdbplus_status compile_binary(struct exec *exec, const struct expr *expr,
     (*out)->scale = (uint8_t)scale;
     (*out)->sides[0] = sides[0];
     (*out)->sides[1] = sides[1];
+    (*out)->plain = sides[0]->plain && sides[1]->plain;
     return TDBPLUS_OK;
 }
 
@@ -146,6 +168,7 @@ static tdbplus_status compile_negate(struct exec *exec, const struct expr *expr,
     TRY(make(exec, DECIMAL_NEGATE, out));
     (*out)->scale = side->scale;
     (*out)->sides[0] = side;
+    (*out)->plain = side->plain;
     return TDBPLUS_OK;
 }
 
@@ -269,20 +292,27 @@ struct work {
     bool overflow;
 };
 
-/* A node's values: int64_t or wide_int as the work says. `bound`: no value is further from 0. */
-struct operand {
-    void *values;
-    uint64_t bound;
-};
-
 static tdbplus_status eval_node(struct work *work, const struct decimal *node,
                                 const struct func_rows *rows, struct operand *out);
 
 static tdbplus_status operand_make(const struct work *work, struct operand *out)
 {
-    out->values = arena_alloc(work->eval->arena,
-                              (work->row_count + 1u) * (work->wide ? sizeof(wide_int) : 8));
-    return out->values == NULL ? exec_no_memory(work->eval->exec) : TDBPLUS_OK;
+    out->own = arena_alloc(work->eval->arena,
+                           (work->row_count + 1u) * (work->wide ? sizeof(wide_int) : 8));
+    out->values = out->own;
+    return out->own == NULL ? exec_no_memory(work->eval->exec) : TDBPLUS_OK;
+}
+
+/* Where the results of an operation on `operand`, and perhaps `other`, may be put. */
+static tdbplus_status target_of(const struct work *work, const struct operand *operand,
+                                const struct operand *other, void **target_out)
+{
+    struct operand fresh = {0};
+    if (operand->own == NULL && (other == NULL || other->own == NULL)) {
+        TRY(operand_make(work, &fresh));
+    }
+    *target_out = operand->own != NULL ? operand->own : fresh.own != NULL ? fresh.own : other->own;
+    return TDBPLUS_OK;
 }
 
 static tdbplus_status mark_null(struct work *work, uint32_t row)
@@ -363,6 +393,23 @@ static void load_wide(const struct column *column, const struct func_rows *rows,
     }
 }
 
+/* A stored int64 a row is used where it lies. */
+static uint64_t borrow_narrow(const struct column *column, const struct func_rows *rows,
+                              struct operand *out)
+{
+    const int64_t *values = column->data;
+    out->values = values;
+    if (rows->rows == NULL) {
+        return simd->spread_i64(values, rows->count);
+    }
+    uint64_t bits = 0;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        const int64_t value = values[rows->rows[i]];
+        bits |= (uint64_t)(value ^ (value >> 63));
+    }
+    return bits;
+}
+
 static tdbplus_status eval_leaf(struct work *work, const struct decimal *node,
                                 const struct func_rows *rows, struct operand *out)
 {
@@ -374,12 +421,17 @@ static tdbplus_status eval_leaf(struct work *work, const struct decimal *node,
             return exec_no_memory(work->eval->exec);
         }
     }
-    if (work->wide) {
-        load_wide(&column, rows, out->values);
+    if (!work->wide && column.form == COLUMN_FLAT && type_physical(column.type) == PHYSICAL_8) {
+        out->bound = borrow_narrow(&column, rows, out);
     } else {
-        out->bound = load_narrow(&column, rows, out->values);
-        work->overflow = work->overflow || out->bound > INT64_MAX;
+        TRY(operand_make(work, out));
+        if (work->wide) {
+            load_wide(&column, rows, out->own);
+        } else {
+            out->bound = load_narrow(&column, rows, out->own);
+        }
     }
+    work->overflow = work->overflow || (!work->wide && out->bound > INT64_MAX);
     for (uint32_t i = 0; column.validity != NULL && i < rows->count; i++) {
         if (column_is_null(&column, rows_at(rows, i))) {
             TRY(mark_null(work, rows_at(rows, i)));
@@ -402,9 +454,9 @@ static void fill(struct work *work, wide_int value, const struct func_rows *rows
     for (uint32_t i = 0; i < rows->count; i++) {
         uint32_t row = rows_at(rows, i);
         if (work->wide) {
-            ((wide_int *)out->values)[row] = value;
+            ((wide_int *)out->own)[row] = value;
         } else {
-            ((int64_t *)out->values)[row] = (int64_t)value;
+            ((int64_t *)out->own)[row] = (int64_t)value;
         }
     }
 }
@@ -430,26 +482,42 @@ static uint64_t bound_product(uint64_t left, uint64_t right)
     return __builtin_mul_overflow(left, right, &product) ? UINT64_MAX : product;
 }
 
-static void multiply_by(struct work *work, struct operand *operand, wide_int factor,
-                        const struct func_rows *rows)
+static void affine(const struct func_rows *rows, int64_t *out, const int64_t *values,
+                   int64_t factor, int64_t addend)
 {
-    if (factor == 1 || work->overflow) {
+    if (rows->rows == NULL) {
+        simd->affine_i64(out, values, rows->count, factor, addend);
         return;
     }
+    for (uint32_t i = 0; i < rows->count; i++) {
+        const uint32_t r = rows->rows[i];
+        out[r] = values[r] * factor + addend;
+    }
+}
+
+static tdbplus_status multiply_by(struct work *work, struct operand *operand, wide_int factor,
+                                  const struct func_rows *rows)
+{
+    void *target = NULL;
+    if (factor == 1 || work->overflow) {
+        return TDBPLUS_OK;
+    }
     if (work->wide) {
-        wide_int *values = operand->values;
+        wide_int *values = operand->own;
         bool bad = false;
         EACH_ROW(bad |= __builtin_mul_overflow(values[r], factor, &values[r]));
         work->overflow = bad;
-        return;
+        return TDBPLUS_OK;
     }
-    operand->bound = bound_product(operand->bound, magnitude(factor));
+    operand->bound = bound_product(operand->bound + 1, magnitude(factor));
     work->overflow = operand->bound > INT64_MAX;
-    if (!work->overflow) {
-        int64_t *values = operand->values;
-        const int64_t narrow = (int64_t)factor;
-        EACH_ROW(values[r] *= narrow);
+    if (work->overflow) {
+        return TDBPLUS_OK;
     }
+    TRY(target_of(work, operand, NULL, &target));
+    affine(rows, target, operand->values, (int64_t)factor, 0);
+    operand->values = operand->own = target;
+    return TDBPLUS_OK;
 }
 
 static void combine_wide(struct work *work, enum decimal_kind kind, const struct func_rows *rows,
@@ -466,54 +534,70 @@ static void combine_wide(struct work *work, enum decimal_kind kind, const struct
     work->overflow = work->overflow || bad;
 }
 
-/* The result takes the left operand's place. */
-static void combine(struct work *work, enum decimal_kind kind, const struct func_rows *rows,
-                    struct operand *left_operand, const struct operand *right_operand)
+static void combine_narrow(enum decimal_kind kind, const struct func_rows *rows, int64_t *out,
+                           const int64_t *left, const int64_t *right)
 {
+    bool all = rows->rows == NULL;
+    if (kind == DECIMAL_MULTIPLY) {
+        if (all) {
+            simd->multiply_i64(out, left, right, rows->count);
+        } else {
+            EACH_ROW(out[r] = left[r] * right[r]);
+        }
+    } else if (kind == DECIMAL_ADD) {
+        if (all) {
+            simd->add_i64(out, left, right, rows->count);
+        } else {
+            EACH_ROW(out[r] = left[r] + right[r]);
+        }
+    } else if (all) {
+        simd->subtract_i64(out, left, right, rows->count);
+    } else {
+        EACH_ROW(out[r] = left[r] - right[r]);
+    }
+}
+
+/* The result replaces the left operand. */
+static tdbplus_status combine(struct work *work, enum decimal_kind kind,
+                              const struct func_rows *rows, struct operand *left,
+                              const struct operand *right)
+{
+    void *target = NULL;
     if (work->overflow) {
-        return;
+        return TDBPLUS_OK;
     }
     if (work->wide) {
-        combine_wide(work, kind, rows, left_operand->values, right_operand->values);
-        return;
+        combine_wide(work, kind, rows, left->own, right->values);
+        return TDBPLUS_OK;
     }
-    uint64_t bound = kind == DECIMAL_MULTIPLY
-                         ? bound_product(left_operand->bound + 1, right_operand->bound + 1)
-                         : left_operand->bound + right_operand->bound + 2;
+    uint64_t bound = kind == DECIMAL_MULTIPLY ? bound_product(left->bound + 1, right->bound + 1)
+                                              : left->bound + right->bound + 2;
     work->overflow = bound > INT64_MAX;
     if (work->overflow) {
-        return;
+        return TDBPLUS_OK;
     }
-    int64_t *left = left_operand->values;
-    const int64_t *right = right_operand->values;
-    if (kind == DECIMAL_MULTIPLY) {
-        EACH_ROW(left[r] *= right[r]);
-    } else if (kind == DECIMAL_ADD) {
-        EACH_ROW(left[r] += right[r]);
-    } else {
-        EACH_ROW(left[r] -= right[r]);
-    }
-    left_operand->bound = bound;
+    TRY(target_of(work, left, right, &target));
+    combine_narrow(kind, rows, target, left->values, right->values);
+    *left = (struct operand){.values = target, .own = target, .bound = bound};
+    return TDBPLUS_OK;
 }
 
 /* 1 - x and the like, without an array of ones. */
-static bool combine_constant(struct work *work, const struct decimal *node, wide_int constant,
-                             const struct func_rows *rows, struct operand *right)
+static tdbplus_status combine_constant(struct work *work, const struct decimal *node,
+                                       wide_int constant, const struct func_rows *rows,
+                                       struct operand *right, bool *done_out)
 {
+    void *target = NULL;
     uint64_t bound = magnitude(constant);
     uint64_t sum = bound > INT64_MAX ? UINT64_MAX : bound + right->bound + 2;
     if (work->wide || work->overflow || sum > INT64_MAX) {
-        return false;
+        return TDBPLUS_OK;
     }
-    int64_t *values = right->values;
-    const int64_t narrow = (int64_t)constant;
-    if (node->kind == DECIMAL_ADD) {
-        EACH_ROW(values[r] = narrow + values[r]);
-    } else {
-        EACH_ROW(values[r] = narrow - values[r]);
-    }
-    right->bound = sum;
-    return true;
+    TRY(target_of(work, right, NULL, &target));
+    affine(rows, target, right->values, node->kind == DECIMAL_ADD ? 1 : -1, (int64_t)constant);
+    *right = (struct operand){.values = target, .own = target, .bound = sum};
+    *done_out = true;
+    return TDBPLUS_OK;
 }
 
 static tdbplus_status eval_binary(struct work *work, const struct decimal *node,
@@ -527,17 +611,20 @@ static tdbplus_status eval_binary(struct work *work, const struct decimal *node,
     }
     const struct decimal *left = node->sides[0];
     TRY(eval_node(work, node->sides[1], rows, &sides[1]));
-    multiply_by(work, &sides[1], factors[1], rows);
+    TRY(multiply_by(work, &sides[1], factors[1], rows));
     wide_int constant = 0;
+    bool done = false;
     if (left->kind == DECIMAL_CONSTANT && !multiply &&
-        !__builtin_mul_overflow(left->constant, factors[0], &constant) &&
-        combine_constant(work, node, constant, rows, &sides[1])) {
+        !__builtin_mul_overflow(left->constant, factors[0], &constant)) {
+        TRY(combine_constant(work, node, constant, rows, &sides[1], &done));
+    }
+    if (done) {
         *out = sides[1];
         return TDBPLUS_OK;
     }
     TRY(eval_node(work, left, rows, &sides[0]));
-    multiply_by(work, &sides[0], factors[0], rows);
-    combine(work, (enum decimal_kind)node->kind, rows, &sides[0], &sides[1]);
+    TRY(multiply_by(work, &sides[0], factors[0], rows));
+    TRY(combine(work, (enum decimal_kind)node->kind, rows, &sides[0], &sides[1]));
     *out = sides[0];
     return TDBPLUS_OK;
 }
@@ -548,7 +635,7 @@ static tdbplus_status eval_branch(struct work *work, const struct decimal *node,
 {
     struct operand branch = {0};
     TRY(eval_node(work, value, rows, &branch));
-    multiply_by(work, &branch, power_of_ten((uint32_t)node->scale - value->scale), rows);
+    TRY(multiply_by(work, &branch, power_of_ten((uint32_t)node->scale - value->scale), rows));
     out->bound = branch.bound > out->bound ? branch.bound : out->bound;
     if (work->overflow) {
         return TDBPLUS_OK;
@@ -556,9 +643,9 @@ static tdbplus_status eval_branch(struct work *work, const struct decimal *node,
     for (uint32_t i = 0; i < rows->count; i++) {
         uint32_t row = rows_at(rows, i);
         if (work->wide) {
-            ((wide_int *)out->values)[row] = ((const wide_int *)branch.values)[row];
+            ((wide_int *)out->own)[row] = ((const wide_int *)branch.values)[row];
         } else {
-            ((int64_t *)out->values)[row] = ((const int64_t *)branch.values)[row];
+            ((int64_t *)out->own)[row] = ((const int64_t *)branch.values)[row];
         }
         if (work->scales != NULL) {
             work->scales[row] = value->kind == DECIMAL_NULL ? 0 : value->scale;
@@ -600,12 +687,11 @@ static tdbplus_status eval_case_node(struct work *work, const struct decimal *no
     return TDBPLUS_OK;
 }
 
-static tdbplus_status eval_node(struct work *work, const struct decimal *node,
-                                const struct func_rows *rows, struct operand *out)
+static tdbplus_status compute_node(struct work *work, const struct decimal *node,
+                                   const struct func_rows *rows, struct operand *out)
 {
     switch ((enum decimal_kind)node->kind) {
     case DECIMAL_LEAF:
-        TRY(operand_make(work, out));
         return eval_leaf(work, node, rows, out);
     case DECIMAL_CONSTANT:
         TRY(operand_make(work, out));
@@ -624,8 +710,7 @@ static tdbplus_status eval_node(struct work *work, const struct decimal *node,
         return eval_binary(work, node, rows, out);
     case DECIMAL_NEGATE:
         TRY(eval_node(work, node->sides[0], rows, out));
-        multiply_by(work, out, -1, rows);
-        return TDBPLUS_OK;
+        return multiply_by(work, out, -1, rows);
     case DECIMAL_CASE:
         TRY(operand_make(work, out));
         return eval_case_node(work, node, rows, out);
@@ -633,12 +718,54 @@ static tdbplus_status eval_node(struct work *work, const struct decimal *node,
     return TDBPLUS_OK;
 }
 
+static bool is_kept(const struct decimal_kept *kept, const struct func_rows *rows)
+{
+    return kept->made_in == *kept->round && kept->rows.rows == rows->rows &&
+           kept->rows.count == rows->count;
+}
+
+/* What other programs want too stays as it is, if it says all: nulls would have to be told. */
+static tdbplus_status eval_node(struct work *work, const struct decimal *node,
+                                const struct func_rows *rows, struct operand *out)
+{
+    struct decimal_kept *kept = work->wide ? NULL : node->kept;
+    if (kept != NULL && is_kept(kept, rows)) {
+        *out = kept->values;
+        return TDBPLUS_OK;
+    }
+    TRY(compute_node(work, node, rows, out));
+    if (kept != NULL && !work->overflow && work->validity == NULL) {
+        out->own = NULL;
+        *kept = (struct decimal_kept){
+            .round = kept->round, .made_in = *kept->round, .rows = *rows, .values = *out};
+    }
+    return TDBPLUS_OK;
+}
+
+/* How an evaluation is tried, the next where numbers do not fit. */
+enum attempt {
+    ATTEMPT_ALL,    /* All rows of the batch, those too that are not listed. */
+    ATTEMPT_LISTED, /* In 64 bits, */
+    ATTEMPT_WIDE,   /* in 128. */
+    ATTEMPT_NONE,
+};
+
+/* Without gaps several rows are computed at once: worth it while gaps are few. What lies in them
+ * has no meaning and may be large, which the next attempt does not see. */
+static bool has_few_gaps(const struct func_rows *rows)
+{
+    return rows->rows != NULL && rows->count >= rows->row_count - rows->row_count / 8;
+}
+
 tdbplus_status decimal_eval(const struct eval *eval, const struct decimal *decimal,
                             const struct func_rows *rows, struct decimal_values *values_out,
                             bool *fits_out)
 {
-    for (uint32_t wide = 0; wide < 2; wide++) {
-        struct work work = {.eval = eval, .row_count = rows->row_count, .wide = wide != 0};
+    const struct func_rows all = {.count = rows->row_count, .row_count = rows->row_count};
+    bool whole = decimal->plain && has_few_gaps(rows);
+    for (int attempt = whole ? ATTEMPT_ALL : ATTEMPT_LISTED; attempt < ATTEMPT_NONE; attempt++) {
+        bool wide = attempt == ATTEMPT_WIDE;
+        struct work work = {.eval = eval, .row_count = rows->row_count, .wide = wide};
         struct operand result = {0};
         if (decimal->mixed) {
             work.scales = arena_alloc(eval->arena, rows->row_count + 1u);
@@ -646,12 +773,13 @@ tdbplus_status decimal_eval(const struct eval *eval, const struct decimal *decim
                 return exec_no_memory(eval->exec);
             }
         }
-        TRY(eval_node(&work, decimal, rows, &result));
+        TRY(eval_node(&work, decimal, attempt == ATTEMPT_ALL ? &all : rows, &result));
         if (work.overflow) {
             continue;
         }
-        *values_out = (struct decimal_values){.narrow = wide != 0 ? NULL : result.values,
-                                              .wide = wide != 0 ? result.values : NULL,
+        *values_out = (struct decimal_values){.narrow = wide ? NULL : result.values,
+                                              .wide = wide ? result.values : NULL,
+                                              .bound = result.bound,
                                               .validity = work.validity,
                                               .scales = work.scales,
                                               .scale = decimal->scale};
@@ -659,6 +787,68 @@ tdbplus_status decimal_eval(const struct eval *eval, const struct decimal *decim
         return TDBPLUS_OK;
     }
     *fits_out = false;
+    return TDBPLUS_OK;
+}
+
+/* ---- parts that several programs have ---- */
+
+static bool same_program(const struct decimal *left, const struct decimal *right)
+{
+    if (left == right) {
+        return true;
+    }
+    if (left->kind != right->kind || left->scale != right->scale ||
+        left->constant != right->constant) {
+        return false;
+    }
+    switch ((enum decimal_kind)left->kind) {
+    case DECIMAL_LEAF:
+        return expr_equal(left->leaf, right->leaf) && !expr_volatile(left->leaf);
+    case DECIMAL_CONSTANT:
+        return true;
+    case DECIMAL_ADD:
+    case DECIMAL_SUBTRACT:
+    case DECIMAL_MULTIPLY:
+        return same_program(left->sides[0], right->sides[0]) &&
+               same_program(left->sides[1], right->sides[1]);
+    case DECIMAL_NEGATE:
+        return same_program(left->sides[0], right->sides[0]);
+    case DECIMAL_NULL:
+    case DECIMAL_CASE:
+        break;
+    }
+    return false;
+}
+
+/* The node of `program` that computes what `wanted` does. */
+static struct decimal *find_part(struct decimal *program, const struct decimal *wanted)
+{
+    if (program == NULL || same_program(program, wanted)) {
+        return program;
+    }
+    struct decimal *found = find_part(program->sides[0], wanted);
+    return found != NULL ? found : find_part(program->sides[1], wanted);
+}
+
+tdbplus_status decimal_share(struct exec *exec, struct decimal **decimal, struct decimal *earlier,
+                             const uint64_t *round)
+{
+    if (*decimal == NULL || (*decimal)->kind == DECIMAL_CONSTANT || earlier == NULL) {
+        return TDBPLUS_OK;
+    }
+    struct decimal *found = find_part(earlier, *decimal);
+    if (found == NULL) {
+        TRY(decimal_share(exec, &(*decimal)->sides[0], earlier, round));
+        return decimal_share(exec, &(*decimal)->sides[1], earlier, round);
+    }
+    if (found->kept == NULL) {
+        found->kept = arena_array(&exec->arena, 1, sizeof *found->kept);
+        if (found->kept == NULL) {
+            return exec_no_memory(exec);
+        }
+        found->kept->round = round;
+    }
+    *decimal = found;
     return TDBPLUS_OK;
 }
 
@@ -709,7 +899,7 @@ tdbplus_status
         struct column result = {0};
         for (uint32_t i = 0; i < 2; i++) {
             TRY(eval_node(&work, sides[i], rows, &operands[i]));
-            multiply_by(&work, &operands[i], power_of_ten(scale - sides[i]->scale), rows);
+            TRY(multiply_by(&work, &operands[i], power_of_ten(scale - sides[i]->scale), rows));
         }
         if (work.overflow) {
             continue;

@@ -16,8 +16,9 @@ struct decimal;
 
 /* The values of a batch's rows, value * 10^scale; exactly one of `narrow` and `wide` is set. */
 struct decimal_values {
-    int64_t *narrow;
-    wide_int *wide;
+    const int64_t *narrow;
+    const wide_int *wide;
+    uint64_t bound;           /* Of `narrow`: no listed row's value is further from 0. */
     const uint64_t *validity; /* NULL: no nulls. */
     const uint8_t *scales;    /* Digits that a row shows, where rows differ; NULL: `scale`. */
     uint8_t scale;
@@ -27,6 +28,11 @@ struct decimal_values {
  */
 TDBPLUS_CHECKED tdbplus_status decimal_compile(struct exec *exec, const struct expr *expr,
                                                struct decimal **decimal_out);
+
+/* Parts of a program that `earlier` has too become its parts, so that their values are computed
+ * once while *round stays as it is: as long as a batch and its arena live. Rounds begin at 1. */
+TDBPLUS_CHECKED tdbplus_status decimal_share(struct exec *exec, struct decimal **decimal,
+                                             struct decimal *earlier, const uint64_t *round);
 
 /* A comparison of two numerics; NULL when a side is no such tree. */
 struct decimal_comparison;
