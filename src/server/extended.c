@@ -209,7 +209,7 @@ static tdbplus_status read_value(struct span bytes, uint16_t format, const struc
     memcpy(copy, bytes.data, bytes.size);
     bytes.data = copy;
     struct type type = datum->type;
-    return format == WIRE_BINARY ? wire_parse_binary(bytes, type, arena, datum, err)
+    return format == WIRE_BINARY ? wire_parse_binary(bytes, type, room->style, arena, datum, err)
                                  : text_parse(bytes, type, room->style, arena, datum, err);
 }
 

@@ -36,6 +36,13 @@ int32_t wire_i32(struct wire_reader *reader)
     return (int32_t)value;
 }
 
+int64_t wire_i64(struct wire_reader *reader)
+{
+    uint64_t high = (uint32_t)wire_i32(reader);
+    uint64_t low = (uint32_t)wire_i32(reader);
+    return (int64_t)(high << 32 | low);
+}
+
 const char *wire_text(struct wire_reader *reader)
 {
     const void *end =

@@ -22,6 +22,7 @@ struct wire_reader {
 uint8_t wire_u8(struct wire_reader *reader);
 int16_t wire_i16(struct wire_reader *reader);
 int32_t wire_i32(struct wire_reader *reader);
+int64_t wire_i64(struct wire_reader *reader);
 
 /* Without its zero byte; borrowed. An unterminated text is an overrun, and "". */
 const char *wire_text(struct wire_reader *reader);

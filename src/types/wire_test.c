@@ -86,6 +86,33 @@ static const struct {
      "ffffffff"},
     {{.id = TYPE_ARRAY, .element = TYPE_TEXT}, "{}", "000000000000000000000019"},
     {{.id = TYPE_VECTOR, .parameter = 2}, "[1,-2]", "000200003f800000c0000000"},
+    {{.id = TYPE_BPCHAR, .parameter = 4}, "ab", "61622020"},
+    {{.id = TYPE_TIMETZ}, "01:02:03.5+02:30", "00000000ddf019e0ffffdcd8"},
+    {{.id = TYPE_MONEY}, "-$12.34", "fffffffffffffb2e"},
+    {{.id = TYPE_BIT}, "101010101", "00000009aa80"},
+    {{.id = TYPE_VARBIT}, "", "00000000"},
+    {{.id = TYPE_VARBIT}, "1", "0000000180"},
+    {{.id = TYPE_INET}, "10.1.2.3/8", "020800040a010203"},
+    {{.id = TYPE_INET}, "::ffff:1.2.3.4", "0380001000000000000000000000ffff01020304"},
+    {{.id = TYPE_CIDR}, "10.0.0.0/8", "020801040a000000"},
+    {{.id = TYPE_MACADDR}, "08:00:2b:01:02:03", "08002b010203"},
+    {{.id = TYPE_MACADDR8}, "08:00:2b:01:02:03:04:05", "08002b0102030405"},
+    {{.id = TYPE_INT4RANGE}, "[1,5)", "0200000004000000010000000400000005"},
+    {{.id = TYPE_INT8RANGE}, "empty", "01"},
+    {{.id = TYPE_NUMRANGE}, "(1.50,)", "100000000c000200000000000200011388"},
+    {{.id = TYPE_TSRANGE}, "(,2000-01-01 00:00:00]", "0c000000080000000000000000"},
+    {{.id = TYPE_TSTZRANGE}, "(,)", "18"},
+    {{.id = TYPE_DATERANGE}, "[2000-01-01,2000-01-03)", "0200000004000000000000000400000002"},
+    {{.id = TYPE_INT4MULTIRANGE},
+     "{[1,3),[5,)}",
+     "0000000200000011020000000400000001000000040000000300000009120000000400000005"},
+    {{.id = TYPE_NUMMULTIRANGE}, "{}", "00000000"},
+    {{.id = TYPE_OID}, "4000000000", "ee6b2800"},
+    {{.id = TYPE_XID}, "7", "00000007"},
+    {{.id = TYPE_NAME}, "abc", "616263"},
+    {{.id = TYPE_CHAR1}, "x", "78"},
+    {{.id = TYPE_CHAR1}, "", "00"},
+    {{.id = TYPE_REGCLASS}, "1259", "000004eb"},
 };
 
 #define SAMPLE_COUNT (sizeof samples / sizeof samples[0])
@@ -114,7 +141,7 @@ TEST(values_in_binary_are_those_of_postgresql)
         }
         CHECK(strcmp(hex, samples[i].hex) == 0);
         struct datum again;
-        CHECK(wire_parse_binary(value, samples[i].type, &arena, &again, NULL) == TDBPLUS_OK);
+        CHECK(wire_parse_binary(value, samples[i].type, NULL, &arena, &again, NULL) == TDBPLUS_OK);
         CHECK(datum_compare(&datum, &again) == 0);
         buffer_deinit(&buffer);
         arena_deinit(&arena);
@@ -137,8 +164,11 @@ TEST(damaged_values_are_refused_or_others)
             uint8_t *copy = alloc_raw(&alloc_system, cut + 1);
             memcpy(copy, buffer.data + 4, cut);
             struct span value = {.data = copy, .size = cut};
-            tdbplus_status status = wire_parse_binary(value, samples[i].type, &arena, &datum, NULL);
-            bool any_size = samples[i].type.id == TYPE_TEXT || samples[i].type.id == TYPE_BYTEA;
+            tdbplus_status status =
+                wire_parse_binary(value, samples[i].type, NULL, &arena, &datum, NULL);
+            uint8_t id = samples[i].type.id;
+            bool any_size =
+                id == TYPE_TEXT || id == TYPE_BYTEA || id == TYPE_BPCHAR || id == TYPE_NAME;
             CHECK(status != TDBPLUS_OK || any_size);
             alloc_free(&alloc_system, copy, cut + 1, 1);
         }
@@ -147,7 +177,8 @@ TEST(damaged_values_are_refused_or_others)
             memcpy(copy, buffer.data + 4, size);
             copy[bit / 8] ^= (uint8_t)(1u << (bit % 8));
             struct span value = {.data = copy, .size = size};
-            if (wire_parse_binary(value, samples[i].type, &arena, &datum, NULL) == TDBPLUS_OK) {
+            if (wire_parse_binary(value, samples[i].type, NULL, &arena, &datum, NULL) ==
+                TDBPLUS_OK) {
                 struct buffer text;
                 buffer_init(&text, &alloc_system);
                 text_print(&datum, NULL, &text);
@@ -173,6 +204,9 @@ TEST(oids_lead_to_their_types)
     struct type varchar = {.id = TYPE_TEXT, .parameter = 10};
     CHECK(wire_type_of(varchar).oid == 1043);
     CHECK(wire_type_of(varchar).modifier == 14);
+    struct type clock = {.id = TYPE_TIMESTAMP, .parameter = 4};
+    CHECK(wire_type_of(clock).modifier == 3);
+    CHECK(wire_type_of((struct type){.id = TYPE_TIME}).modifier == -1);
     struct type numeric = {.id = TYPE_NUMERIC, .precision = 12, .scale = 2};
     CHECK(wire_type_of(numeric).modifier == ((12 << 16) | 2) + 4);
 }

@@ -3,11 +3,11 @@
 #include <string.h>
 
 #include "types/array.h"
-#include "types/catalog_type.h"
 #include "types/datetime.h"
 #include "types/numeric.h"
-#include "types/text.h"
+#include "types/packed.h"
 #include "types/wire.h"
+#include "types/wire_packed.h"
 
 /* PostgreSQL counts days and microseconds from 2000-01-01. */
 #define EPOCH_DAYS 10957
@@ -18,10 +18,11 @@
 #define NUMERIC_MINUS_INFINITY_WIRE 0xF000
 #define NUMERIC_NEGATIVE_WIRE       0x4000
 
-#define JSONB_VERSION 1
-#define TYPE_MODIFIER 4 /* PostgreSQL adds it to lengths and precisions. */
-#define OID_VARCHAR   1043
-#define OID_VARCHARS  1015
+#define JSONB_VERSION       1
+#define TYPE_MODIFIER       4 /* PostgreSQL adds it to lengths and precisions. */
+#define INTERVAL_ALL_FIELDS (0x7FFF << 16)
+#define OID_VARCHAR         1043
+#define OID_VARCHARS        1015
 
 static const struct {
     uint8_t id;
@@ -47,7 +48,7 @@ static const struct {
     {TYPE_JSON, -1, 3802, 3807}, // jsonb; json, too, when it comes in.
     {TYPE_VECTOR, -1, WIRE_OID_VECTOR, WIRE_OID_VECTOR_ARRAY},
     {TYPE_TEXT, -1, OID_VARCHAR, OID_VARCHARS},
-    {TYPE_TEXT, -1, 1042, 1014}, // bpchar
+    {TYPE_BPCHAR, -1, 1042, 1014},
     {TYPE_NAME, 64, 19, 1003},
     {TYPE_CHAR1, 1, 18, 1002},
     {TYPE_OID, 4, 26, 1028},
@@ -60,6 +61,29 @@ static const struct {
     {TYPE_REGPROCEDURE, 4, 2202, 2207},
     {TYPE_REGOPER, 4, 2203, 2208},
     {TYPE_REGOPERATOR, 4, 2204, 2209},
+    {TYPE_REGCONFIG, 4, 3734, 3735},
+    {TYPE_REGDICTIONARY, 4, 3769, 3770},
+    {TYPE_REGCOLLATION, 4, 4191, 4192},
+    {TYPE_TIMETZ, 12, 1266, 1270},
+    {TYPE_MONEY, 8, 790, 791},
+    {TYPE_BIT, -1, 1560, 1561},
+    {TYPE_VARBIT, -1, 1562, 1563},
+    {TYPE_INET, -1, 869, 1041},
+    {TYPE_CIDR, -1, 650, 651},
+    {TYPE_MACADDR, 6, 829, 1040},
+    {TYPE_MACADDR8, 8, 774, 775},
+    {TYPE_INT4RANGE, -1, 3904, 3905},
+    {TYPE_INT8RANGE, -1, 3926, 3927},
+    {TYPE_NUMRANGE, -1, 3906, 3907},
+    {TYPE_TSRANGE, -1, 3908, 3909},
+    {TYPE_TSTZRANGE, -1, 3910, 3911},
+    {TYPE_DATERANGE, -1, 3912, 3913},
+    {TYPE_INT4MULTIRANGE, -1, 4451, 6150},
+    {TYPE_INT8MULTIRANGE, -1, 4536, 6157},
+    {TYPE_NUMMULTIRANGE, -1, 4532, 6151},
+    {TYPE_TSMULTIRANGE, -1, 4533, 6152},
+    {TYPE_TSTZMULTIRANGE, -1, 4534, 6153},
+    {TYPE_DATEMULTIRANGE, -1, 4535, 6155},
     {TYPE_JSON, -1, 114, 199}, // json
 };
 
@@ -82,11 +106,16 @@ static int32_t modifier_of(struct type type, uint8_t id)
         return type.precision > 0 ? ((int32_t)type.precision << 16 | type.scale) + TYPE_MODIFIER
                                   : -1;
     case TYPE_TEXT:
+    case TYPE_BPCHAR:
         return type.parameter > 0 ? (int32_t)type.parameter + TYPE_MODIFIER : -1;
     case TYPE_VECTOR:
+    case TYPE_BIT:
+    case TYPE_VARBIT:
         return type.parameter > 0 ? (int32_t)type.parameter : -1;
+    case TYPE_INTERVAL:
+        return type.parameter > 0 ? INTERVAL_ALL_FIELDS | ((int32_t)type.parameter - 1) : -1;
     default:
-        return -1;
+        return type_has_seconds(type_of((enum type_id)id)) ? (int32_t)type.parameter - 1 : -1;
     }
 }
 
@@ -272,10 +301,10 @@ static void put_value(struct buffer *buffer, const struct datum *datum,
     case TYPE_VECTOR:
         put_vector(buffer, datum);
         break;
-    default: // Known to the client as text.
-        if (catalog_number_type(datum->type)) {
-            wire_put_i32(buffer, (int32_t)(uint32_t)datum->integer);
-        } else {
+    default:
+        if (packed_type(datum->type)) {
+            wire_put_packed(buffer, datum, style);
+        } else { // Known to the client as text.
             text_print(datum, style, buffer);
         }
         break;
@@ -293,7 +322,7 @@ void wire_put_binary(struct buffer *buffer, const struct datum *datum,
 
 /* ---- in ---- */
 
-static tdbplus_status invalid(struct type type, struct err *err)
+tdbplus_status wire_invalid(struct type type, struct err *err)
 {
     char name[64];
     type_name(type, name);
@@ -301,7 +330,7 @@ static tdbplus_status invalid(struct type type, struct err *err)
                          name);
 }
 
-static tdbplus_status no_memory(struct err *err)
+tdbplus_status wire_no_memory(struct err *err)
 {
     return err_set(err, TDBPLUS_E_NOMEM, "parameters do not fit the memory limit");
 }
@@ -322,7 +351,7 @@ static tdbplus_status parse_fixed(struct wire_reader *reader, struct datum *datu
     uint8_t id = datum->type.id;
     size_t size = (size_t)wire_types[find_id(id)].size;
     if (reader->rest.size != size) {
-        return invalid(datum->type, err);
+        return wire_invalid(datum->type, err);
     }
     int64_t value = read_integer(reader, size);
     bool good = true;
@@ -402,11 +431,11 @@ static tdbplus_status parse_numeric(struct wire_reader *reader, struct arena *ar
         kind = NUMERIC_MINUS_INFINITY;
         break;
     default:
-        return invalid(datum->type, err);
+        return wire_invalid(datum->type, err);
     }
     bool finite = kind <= NUMERIC_NEGATIVE;
     if (reader->overrun || reader->rest.size > 0 || scale > NUMERIC_SCALE_MAX) {
-        return invalid(datum->type, err);
+        return wire_invalid(datum->type, err);
     }
     struct buffer encoded;
     buffer_init(&encoded, arena->alloc);
@@ -414,9 +443,9 @@ static tdbplus_status parse_numeric(struct wire_reader *reader, struct arena *ar
               kind);
     tdbplus_status status = TDBPLUS_OK;
     if (encoded.failed) {
-        status = no_memory(err);
+        status = wire_no_memory(err);
     } else if (!numeric_valid(buffer_span(&encoded))) {
-        status = invalid(datum->type, err);
+        status = wire_invalid(datum->type, err);
     } else {
         status = numeric_to_datum(buffer_span(&encoded), datum->type, arena, datum, err);
     }
@@ -425,8 +454,8 @@ static tdbplus_status parse_numeric(struct wire_reader *reader, struct arena *ar
 }
 
 static tdbplus_status parse_items(struct wire_reader *reader, struct type element,
-                                  struct datum *items, uint32_t count, struct arena *arena,
-                                  struct err *err)
+                                  const struct text_style *style, struct datum *items,
+                                  uint32_t count, struct arena *arena, struct err *err)
 {
     for (uint32_t i = 0; i < count; i++) {
         int32_t size = wire_i32(reader);
@@ -436,14 +465,14 @@ static tdbplus_status parse_items(struct wire_reader *reader, struct type elemen
             if (reader->overrun) {
                 break;
             }
-            TRY(wire_parse_binary(bytes, element, arena, &items[i], err));
+            TRY(wire_parse_binary(bytes, element, style, arena, &items[i], err));
         }
     }
     return TDBPLUS_OK;
 }
 
-static tdbplus_status parse_array(struct wire_reader *reader, struct arena *arena,
-                                  struct datum *datum, struct err *err)
+static tdbplus_status parse_array(struct wire_reader *reader, const struct text_style *style,
+                                  struct arena *arena, struct datum *datum, struct err *err)
 {
     struct array_dimension dimensions[ARRAY_DIMENSION_COUNT_MAX];
     uint32_t dimension_count = (uint32_t)wire_i32(reader);
@@ -451,7 +480,7 @@ static tdbplus_status parse_array(struct wire_reader *reader, struct arena *aren
     struct type element = wire_type_by_oid(wire_i32(reader));
     if (reader->overrun || dimension_count > ARRAY_DIMENSION_COUNT_MAX ||
         element.id != datum->type.element || element.id == TYPE_ARRAY) {
-        return invalid(datum->type, err);
+        return wire_invalid(datum->type, err);
     }
     uint64_t count = dimension_count == 0 ? 0 : 1;
     for (uint32_t i = 0; i < dimension_count; i++) {
@@ -460,17 +489,17 @@ static tdbplus_status parse_array(struct wire_reader *reader, struct arena *aren
         // Each item takes four bytes at least, so this bounds the count as well.
         count = dimensions[i].length > INT32_MAX ? UINT64_MAX : count * dimensions[i].length;
         if (count > reader->rest.size / 4) {
-            return invalid(datum->type, err);
+            return wire_invalid(datum->type, err);
         }
     }
     struct datum *items = arena_array(arena, (size_t)count + 1, sizeof *items);
     if (items == NULL) {
-        return no_memory(err);
+        return wire_no_memory(err);
     }
     element = type_element(datum->type);
-    TRY(parse_items(reader, element, items, (uint32_t)count, arena, err));
+    TRY(parse_items(reader, element, style, items, (uint32_t)count, arena, err));
     if (reader->overrun || reader->rest.size > 0) {
-        return invalid(datum->type, err);
+        return wire_invalid(datum->type, err);
     }
     struct buffer encoded;
     buffer_init(&encoded, arena->alloc);
@@ -481,7 +510,7 @@ static tdbplus_status parse_array(struct wire_reader *reader, struct arena *aren
         memcpy(copy, encoded.data, encoded.size);
         datum->bytes = (struct span){.data = copy, .size = encoded.size};
     } else if (status == TDBPLUS_OK) {
-        status = no_memory(err);
+        status = wire_no_memory(err);
     }
     buffer_deinit(&encoded);
     return status;
@@ -495,11 +524,11 @@ static tdbplus_status parse_vector(struct wire_reader *reader, struct arena *are
     if (reader->overrun || count == 0 || count > VECTOR_DIMENSION_MAX ||
         reader->rest.size != (size_t)count * sizeof(float) ||
         (datum->type.parameter != 0 && datum->type.parameter != count)) {
-        return invalid(datum->type, err);
+        return wire_invalid(datum->type, err);
     }
     uint8_t *values = arena_alloc(arena, (size_t)count * sizeof(float));
     if (values == NULL) {
-        return no_memory(err);
+        return wire_no_memory(err);
     }
     for (uint32_t i = 0; i < count; i++) {
         int32_t bits = wire_i32(reader);
@@ -510,13 +539,8 @@ static tdbplus_status parse_vector(struct wire_reader *reader, struct arena *are
     return TDBPLUS_OK;
 }
 
-static tdbplus_status parse_oid(struct wire_reader *reader, struct datum *datum, struct err *err)
-{
-    datum->integer = (int64_t)(uint32_t)wire_i32(reader);
-    return reader->overrun || reader->rest.size > 0 ? invalid(datum->type, err) : TDBPLUS_OK;
-}
-
-tdbplus_status wire_parse_binary(struct span bytes, struct type type, struct arena *arena,
+tdbplus_status wire_parse_binary(struct span bytes, struct type type,
+                                 const struct text_style *style, struct arena *arena,
                                  struct datum *datum_out, struct err *err)
 {
     struct wire_reader reader = {.rest = bytes};
@@ -542,12 +566,12 @@ tdbplus_status wire_parse_binary(struct span bytes, struct type type, struct are
         datum.interval.days = wire_i32(&reader);
         datum.interval.months = wire_i32(&reader);
         if (reader.overrun || reader.rest.size > 0) {
-            return invalid(type, err);
+            return wire_invalid(type, err);
         }
         break;
     case TYPE_UUID:
         if (bytes.size != sizeof datum.uuid) {
-            return invalid(type, err);
+            return wire_invalid(type, err);
         }
         memcpy(datum.uuid, bytes.data, sizeof datum.uuid);
         break;
@@ -561,29 +585,23 @@ tdbplus_status wire_parse_binary(struct span bytes, struct type type, struct are
         }
         TRY(text_parse(reader.rest, type, NULL, arena, &datum, err));
         break;
-    case TYPE_OID:
-    case TYPE_XID:
-    case TYPE_REGCLASS:
-    case TYPE_REGTYPE:
-    case TYPE_REGPROC:
-    case TYPE_REGNAMESPACE:
-    case TYPE_REGROLE:
-        TRY(parse_oid(&reader, &datum, err));
-        break;
-    case TYPE_NAME:
-    case TYPE_CHAR1:
     case TYPE_TEXT:
-        TRY(text_parse(bytes, type, NULL, arena, &datum, err));
+    case TYPE_ENUM:
+        TRY(text_parse(bytes, type, style, arena, &datum, err));
         break;
     case TYPE_ARRAY:
-        TRY(parse_array(&reader, arena, &datum, err));
+        TRY(parse_array(&reader, style, arena, &datum, err));
         break;
     case TYPE_VECTOR:
         TRY(parse_vector(&reader, arena, &datum, err));
         break;
     default:
-        return err_set(err, TDBPLUS_E_UNSUPPORTED,
-                       "a parameter of this type cannot be sent in binary; send it as text");
+        if (!packed_type(type)) {
+            return err_set(err, TDBPLUS_E_UNSUPPORTED,
+                           "a value of this type cannot be sent in binary; send it as text");
+        }
+        TRY(wire_parse_packed(bytes, style, arena, &datum, err));
+        break;
     }
     *datum_out = datum;
     return TDBPLUS_OK;

@@ -33,17 +33,19 @@ struct wire_type wire_type_of(struct type type);
 /* The type with that oid; TYPE_NONE for 0, 705 (unknown) and what we do not have. */
 struct type wire_type_by_oid(int32_t oid);
 
-/* Appends the value's bytes with its size before them; types without a binary form as text. */
+/* Appends the value's bytes with its size before them. An enum is its label. */
 void wire_put_binary(struct buffer *buffer, const struct datum *datum,
                      const struct text_style *style);
 
 /*
- * Reads a parameter in binary. Bytes are borrowed from `bytes` or lie in the arena.
+ * Reads a value in binary; a style knows the labels of enums (types/text.h). Bytes are borrowed
+ * from `bytes` or lie in the arena.
  *
  *   TDBPLUS_E_SYNTAX       22P03: not a value of that type
- *   TDBPLUS_E_UNSUPPORTED  the type has no binary form here
+ *   others                 as text_parse()
  *   TDBPLUS_E_NOMEM
  */
 TDBPLUS_CHECKED tdbplus_status wire_parse_binary(struct span bytes, struct type type,
+                                                 const struct text_style *style,
                                                  struct arena *arena, struct datum *datum_out,
                                                  struct err *err);
