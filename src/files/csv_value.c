@@ -557,16 +557,6 @@ tdbplus_status csv_read_column(const struct csv_reader *reader, uint32_t number,
         loop = loop_decimal;
     }
     TRY(loop(&read, row_out));
-    // Without nulls no bitmap: whoever reads the column has less to do.
-    uint64_t nulls = 0;
-    for (uint32_t i = 0; i < row_count / 64; i++) {
-        nulls |= ~column->validity[i];
-    }
-    if (row_count % 64 != 0) {
-        nulls |= ~column->validity[row_count / 64] & (((uint64_t)1 << (row_count % 64)) - 1);
-    }
-    if (nulls == 0) {
-        column->validity = NULL;
-    }
+    column_trim_validity(column);
     return TDBPLUS_OK;
 }

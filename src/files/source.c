@@ -6,6 +6,7 @@
 #include "files/describe.h"
 #include "files/ndjson.h"
 #include "files/parquet.h"
+#include "files/pgcopy.h"
 #include "types/arrow_ipc.h"
 
 #define FILE_SIZE_MAX ((size_t)16 << 30)
@@ -23,6 +24,7 @@ struct file_source {
     struct file_input *input;
     struct csv_reader *csv;
     struct ndjson_reader *ndjson;
+    struct pgcopy_reader *pgcopy;
     struct parquet_file *parquet;
     struct parquet_reader *groups;
     struct bytes content;
@@ -63,6 +65,8 @@ static void close_unit(struct file_source *source)
     source->csv = NULL;
     ndjson_reader_close(source->ndjson);
     source->ndjson = NULL;
+    pgcopy_reader_close(source->pgcopy);
+    source->pgcopy = NULL;
     arrow_reader_close(source->arrow);
     source->arrow = NULL;
     bytes_deinit(&source->content);
@@ -103,6 +107,15 @@ static tdbplus_status open_text(struct file_source *source, struct file_input *i
                                        .source = source->label,
                                        .style = source->wanted.style};
         return ndjson_reader_open(input, &layout, source->alloc, &source->ndjson, err);
+    }
+    if (spec->format == FILE_BINARY) {
+        struct pgcopy_layout layout = {.columns = spec->columns,
+                                       .column_count = spec->column_count,
+                                       .positions = source->wanted.positions,
+                                       .position_count = source->wanted.position_count,
+                                       .source = source->label,
+                                       .style = source->wanted.style};
+        return pgcopy_reader_open(input, &layout, source->alloc, &source->pgcopy, err);
     }
     struct csv_layout layout = {.options = spec->csv,
                                 .columns = spec->columns,
@@ -211,6 +224,9 @@ static tdbplus_status next_of_unit(struct file_source *source, struct batch *bat
     if (source->ndjson != NULL) {
         return ndjson_reader_next(source->ndjson, batch, err);
     }
+    if (source->pgcopy != NULL) {
+        return pgcopy_reader_next(source->pgcopy, batch, err);
+    }
     tdbplus_status status = source->arrow != NULL ? next_of_arrow(source, batch, err)
                                                   : parquet_reader_next(source->groups, batch, err);
     if (status != TDBPLUS_OK && status != TDBPLUS_END) {
@@ -261,5 +277,7 @@ void file_source_context(const struct file_source *source, uint32_t row, struct 
         csv_reader_context(source->csv, row, err);
     } else if (source->ndjson != NULL) {
         ndjson_reader_context(source->ndjson, row, err);
+    } else if (source->pgcopy != NULL) {
+        pgcopy_reader_context(source->pgcopy, row, err);
     }
 }

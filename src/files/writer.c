@@ -5,6 +5,7 @@
 
 #include "files/ndjson.h"
 #include "files/parquet_writer.h"
+#include "files/pgcopy.h"
 
 struct file_writer {
     const struct alloc *alloc;
@@ -61,6 +62,8 @@ tdbplus_status file_writer_begin(struct file_writer *writer, struct buffer *out,
     }
     if (writer->spec->format == FILE_TEXT || writer->spec->format == FILE_CSV) {
         csv_write_header(&writer->csv, out);
+    } else if (writer->spec->format == FILE_BINARY) {
+        pgcopy_write_header(out);
     }
     return check_out(out, err);
 }
@@ -73,6 +76,8 @@ tdbplus_status file_writer_put(struct file_writer *writer, const struct batch *b
     } else if (writer->spec->format == FILE_NDJSON) {
         ndjson_write_batch(writer->spec->columns, writer->spec->column_count, writer->style, batch,
                            out);
+    } else if (writer->spec->format == FILE_BINARY) {
+        pgcopy_write_batch(writer->spec->column_count, writer->style, batch, out);
     } else {
         csv_write_batch(&writer->csv, batch, out);
     }
@@ -83,6 +88,8 @@ tdbplus_status file_writer_end(struct file_writer *writer, struct buffer *out, s
 {
     if (writer->parquet != NULL) {
         TRY(parquet_writer_end(writer->parquet, out, err));
+    } else if (writer->spec->format == FILE_BINARY) {
+        pgcopy_write_trailer(out);
     }
     return check_out(out, err);
 }

@@ -73,39 +73,17 @@ static tdbplus_status copy_in(struct connection *connection, tdbplus_result *res
     }
 }
 
-/* Clients expect a row in each message of a text, so pieces of the output are cut at its rows'
- * ends. */
+/* Clients expect a row in each message, so pieces of the output are cut at its rows' ends. */
 struct row_cutter {
-    bool whole; /* Binary: no rows to be seen. */
+    const struct sql_prepared *prepared;
     bool inside;
-    char quote;
 };
-
-/* Bytes up to and with the end of the first row; all of them if it does not end. */
-static size_t cut_row(struct row_cutter *cutter, struct span bytes)
-{
-    if (cutter->whole) {
-        return bytes.size;
-    }
-    if (cutter->quote == '\0') {
-        const uint8_t *end = memchr(bytes.data, '\n', bytes.size);
-        return end == NULL ? bytes.size : (size_t)(end - bytes.data) + 1;
-    }
-    for (size_t i = 0; i < bytes.size; i++) {
-        if (bytes.data[i] == (uint8_t)cutter->quote) {
-            cutter->inside = !cutter->inside; // A doubled quote leaves it as it was.
-        } else if (bytes.data[i] == '\n' && !cutter->inside) {
-            return i + 1;
-        }
-    }
-    return bytes.size;
-}
 
 /* One piece, as messages. False when the client is gone. */
 static bool put_piece(struct connection *connection, struct span piece, struct row_cutter *cutter)
 {
     while (piece.size > 0) {
-        size_t size = cut_row(cutter, piece);
+        size_t size = sql_prepared_copy_row(cutter->prepared, piece, &cutter->inside);
         size_t at = wire_begin(&connection->out, 'd');
         buffer_put_span(&connection->out, (struct span){.data = piece.data, .size = size});
         wire_end(&connection->out, at);
@@ -135,8 +113,7 @@ static bool put_pieces(struct connection *connection, const struct batch *batch,
 static tdbplus_status copy_out(struct connection *connection, tdbplus_result *result,
                                const struct call *call)
 {
-    struct row_cutter cutter = {.whole = result->copy.binary,
-                                .quote = sql_prepared_copy_quote(result->prepared)};
+    struct row_cutter cutter = {.prepared = result->prepared};
     put_response(&connection->out, 'H', &result->copy);
     tdbplus_status status = result_next_batch(result, call);
     while (status == TDBPLUS_OK) {

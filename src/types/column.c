@@ -219,6 +219,24 @@ void column_set(struct column *column, uint32_t row, const struct datum *datum)
     set_value(column, row, datum);
 }
 
+void column_trim_validity(struct column *column)
+{
+    uint32_t count = column->row_count;
+    uint64_t nulls = 0;
+    if (column->validity == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < count / WORD_BITS; i++) {
+        nulls |= ~column->validity[i];
+    }
+    if (count % WORD_BITS != 0) {
+        nulls |= ~column->validity[count / WORD_BITS] & (((uint64_t)1 << (count % WORD_BITS)) - 1);
+    }
+    if (nulls == 0) {
+        column->validity = NULL;
+    }
+}
+
 /* Where the value of each wanted row lies in the column that holds the data. */
 static uint32_t source_row(const struct column *column, const uint16_t *rows, uint32_t i)
 {

@@ -103,6 +103,10 @@ static inline bool column_is_null(const struct column *column, uint32_t row)
     return false;
 }
 
+/* Takes the bitmap of a flat column away if none of its rows is null: its readers have less to do.
+ */
+void column_trim_validity(struct column *column);
+
 /* Turns any form into a flat column of `arena`'s memory (the views keep their targets), taking only
  * the `count` rows listed in `rows` (all rows when `rows` is NULL). False when memory is out. */
 bool column_flatten(const struct column *column, const uint16_t *rows, uint32_t count,

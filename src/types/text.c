@@ -417,8 +417,8 @@ static void print_bytea(struct span bytes, bool escaped, struct buffer *text)
     }
 }
 
-/* Length in characters of valid UTF-8 without zero bytes. */
-static bool count_characters(struct span text, size_t *count_out)
+/* Length in characters of valid UTF-8 without zero bytes; false: at *bad_out it is none. */
+static bool count_characters(struct span text, size_t *count_out, const uint8_t **bad_out)
 {
     const uint8_t *at = text.data;
     const uint8_t *end = text.data + text.size;
@@ -426,12 +426,26 @@ static bool count_characters(struct span text, size_t *count_out)
     for (; at < end; count++) {
         unsigned length = *at < 0x80 ? *at != 0 : json_utf8_sequence(at, end);
         if (length == 0) {
+            *bad_out = at;
             return false;
         }
         at += length;
     }
     *count_out = count;
     return true;
+}
+
+/* PostgreSQL shows as many bytes as the first of them promises. */
+static tdbplus_status bad_character(struct span text, const uint8_t *at, struct err *err)
+{
+    char shown[4 * 5 + 1] = "";
+    size_t rest = (size_t)(text.data + text.size - at);
+    size_t count = *at < 0xC0 ? 1 : *at < 0xE0 ? 2 : *at < 0xF0 ? 3 : *at < 0xF8 ? 4 : 1;
+    for (size_t i = 0; i < count && i < rest; i++) {
+        (void)snprintf(shown + i * 5, sizeof shown - i * 5, " 0x%02x", at[i]);
+    }
+    return err_set_state(err, TDBPLUS_E_SYNTAX, "22021",
+                         "invalid byte sequence for encoding \"UTF8\":%s", shown);
 }
 
 /* varchar(n), char(n): spaces past the end are cut, anything else is too much. */
@@ -473,9 +487,9 @@ static tdbplus_status parse_text(struct span text, struct arena *arena, struct d
                                  struct err *err)
 {
     size_t count = 0;
-    if (!count_characters(text, &count)) {
-        return err_set_state(err, TDBPLUS_E_SYNTAX, "22021",
-                             "invalid byte sequence for encoding \"UTF8\"");
+    const uint8_t *bad = NULL;
+    if (!count_characters(text, &count, &bad)) {
+        return bad_character(text, bad, err);
     }
     if (!copy_text(text, count, arena, datum)) {
         return text_no_memory(err);

@@ -86,6 +86,17 @@ def psycopg_copy(url):
         with cursor.copy("copy (select * from psycopg_copy where a < 3 order by a) to stdout") as copy:
             assert [row for row in copy.rows()] == [("0", None, "0"), ("1", "text 1", "0.25"),
                                                     ("2", "text 2", "0.5")]
+        with cursor.copy("copy psycopg_copy from stdin (format binary)") as copy:
+            copy.set_types(["int4", "text", "float8"])
+            for number in range(20000, 25000):
+                copy.write_row((number, f"text {number}" if number % 7 else None, number / 4))
+        assert cursor.rowcount == 5000, cursor.rowcount
+        for kept in (2, 0):
+            text = f"copy (select * from psycopg_copy order by a limit {kept}) to stdout (format binary)"
+            with cursor.copy(text) as copy:
+                copy.set_types(["int4", "text", "float8"])
+                rows = [(0, None, 0.0), (1, "text 1", 0.25)][:kept]
+                assert [row for row in copy.rows()] == rows
         text = "copy (select 'a\nb', 'c\"d') to stdout (format csv)"
         with cursor.copy(text) as copy:
             assert [bytes(row) for row in copy] == [b'"a\nb","c""d"\n']

@@ -810,7 +810,11 @@ tdbplus_status bind_copy_target(struct binder *binder, const struct ast_table_re
         items[i].name = names->count > 0 ? names->items[i] : target->schema->columns[i].name;
         TRY(find_position(binder, target, &items[i], &position));
         TRY(bind_copy_name(binder, items[i].name, &copy->file_columns[i].name));
-        copy->file_columns[i].type = target->schema->columns[position].type;
+        struct type type = target->schema->columns[position].type;
+        // Seconds are rounded where the value is assigned, not where it is read.
+        uint8_t id = type.id == TYPE_ARRAY ? type.element : type.id;
+        type.parameter = type_has_seconds(type_of((enum type_id)id)) ? 0 : type.parameter;
+        copy->file_columns[i].type = type;
         copy->columns.items[i] = &items[i].ast;
     }
     copy->columns.count = count;

@@ -551,8 +551,7 @@ tdbplus_status bind_copy_statement(struct binder *binder, const struct ast_copy 
     }
     TRY(make_spec(binder, ast, &said, &spec));
     TRY(settle(binder, &said, ast->from, &spec->csv));
-    bool given = spec->format == FILE_TEXT || spec->format == FILE_CSV;
-    if (!given && (spec->format == FILE_BINARY || (!ast->from && spec->format == FILE_ARROW))) {
+    if (!ast->from && spec->format == FILE_ARROW) {
         return bind_unsupported(binder, 0, "COPY in this format");
     }
     spec->compression = said.compression;

@@ -16,9 +16,10 @@ struct copy_output {
     bool ended;
 };
 
-tdbplus_status copy_output_open(const struct file_spec *spec, const struct call *call,
+tdbplus_status copy_output_open(const struct file_spec *spec, const struct exec *exec,
                                 struct copy_output **output_out)
 {
+    const struct call *call = exec->call;
     struct copy_output *output = alloc_array(call->alloc, 1, sizeof *output);
     if (output == NULL) {
         return err_set(call->err, TDBPLUS_E_NOMEM, "out of memory for COPY");
@@ -28,7 +29,8 @@ tdbplus_status copy_output_open(const struct file_spec *spec, const struct call 
     buffer_init(&output->bytes, call->alloc);
     batch_init(&output->rows, call->alloc);
     tdbplus_status status = TDBPLUS_OK;
-    TRY_OR(done, file_writer_create(spec, NULL, call->alloc, &output->writer, call->err));
+    TRY_OR(done,
+           file_writer_create(spec, exec_style(exec), call->alloc, &output->writer, call->err));
     if (spec->path_count > 0) {
         TRY_OR(done, file_output_open(&output->file, spec->paths[0], call->err));
     }

@@ -7,9 +7,10 @@
 
 struct copy_output;
 
-/* A file is opened now; close with copy_output_close(), which takes back what was not finished. */
+/* Values are printed in the exec's style. A file is opened now; close with copy_output_close(),
+ * which takes back what was not finished. */
 TDBPLUS_CHECKED tdbplus_status copy_output_open(const struct file_spec *spec,
-                                                const struct call *call,
+                                                const struct exec *exec,
                                                 struct copy_output **output_out);
 void copy_output_close(struct copy_output *output); /* NULL is fine. */
 

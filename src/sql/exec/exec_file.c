@@ -41,6 +41,7 @@ static tdbplus_status open_source(struct file_stage *file, struct exec *exec)
     struct file_wanted wanted = {.positions = file->plan->file.positions,
                                  .position_count = file->plan->column_count,
                                  .queue = exec->copy_in,
+                                 .style = exec_style(exec),
                                  .next_unit = &file->leader->next_unit};
     if (wanted.queue == NULL && spec->path_count == 0) {
         return err_set_state(exec->call->err, TDBPLUS_E_STATE, "0A000",

@@ -42,6 +42,13 @@ struct exec {
     uint32_t depth;
 };
 
+/* How the session reads and prints values; NULL: defaults. */
+static inline const struct text_style *exec_style(const struct exec *exec)
+{
+    const struct func_context *context = exec->context;
+    return context == NULL || context->session == NULL ? NULL : context->session->style;
+}
+
 #define EXEC_DEPTH_MAX 64u /* Of subqueries inside of subqueries while they run. */
 
 /* ---- stages and pipelines: exec_pipeline.c ---- */

@@ -7,6 +7,7 @@
 
 #include "base/budget.h"
 #include "catalog/catalog.h"
+#include "files/pgcopy.h"
 #include "sql/bind/bind.h"
 #include "sql/exec/copy_output.h"
 #include "sql/exec/definition.h"
@@ -442,10 +443,35 @@ void sql_prepared_copied(const struct sql_prepared *prepared, bool *binary_out,
     }
 }
 
-char sql_prepared_copy_quote(const struct sql_prepared *prepared)
+/* A line ends outside of quotes; a doubled quote leaves *inside as it was. */
+static size_t csv_row_size(struct span written, uint8_t quote, bool *inside)
+{
+    for (size_t i = 0; i < written.size; i++) {
+        if (written.data[i] == quote) {
+            *inside = !*inside;
+        } else if (written.data[i] == '\n' && !*inside) {
+            return i + 1;
+        }
+    }
+    return written.size;
+}
+
+size_t sql_prepared_copy_row(const struct sql_prepared *prepared, struct span written, bool *inside)
 {
     const struct file_spec *spec = prepared->bound.copy.spec;
-    return spec != NULL && spec->format == FILE_CSV ? (char)spec->csv.quote : '\0';
+    const uint8_t *end = NULL;
+    switch (spec == NULL ? FILE_FORMAT_NONE : spec->format) {
+    case FILE_CSV:
+        return csv_row_size(written, spec->csv.quote, inside);
+    case FILE_TEXT:
+    case FILE_NDJSON:
+        end = memchr(written.data, '\n', written.size);
+        return end == NULL ? written.size : (size_t)(end - written.data) + 1;
+    case FILE_BINARY:
+        return pgcopy_row_size(written);
+    default:
+        return written.size;
+    }
 }
 
 /* ---- running ---- */
@@ -731,7 +757,7 @@ static tdbplus_status next_of_copy(struct sql_cursor *cursor, struct batch *batc
         return TDBPLUS_END;
     }
     if (cursor->copy == NULL) {
-        TRY(copy_output_open(cursor->prepared->bound.copy.spec, exec->call, &cursor->copy));
+        TRY(copy_output_open(cursor->prepared->bound.copy.spec, exec, &cursor->copy));
     }
     tdbplus_status status = copy_output_next(cursor->copy, exec, &cursor->pipeline, batch);
     cursor->row_count = copy_output_rows(cursor->copy);

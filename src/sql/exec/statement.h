@@ -129,9 +129,11 @@ enum sql_copy { SQL_COPY_NONE = 0, SQL_COPY_IN, SQL_COPY_OUT };
 
 uint8_t sql_prepared_copy(const struct sql_prepared *prepared);
 
-/* Of a COPY in csv: the character that a row's end may stand between two of; 0 for other formats.
- */
-char sql_prepared_copy_quote(const struct sql_prepared *prepared);
+/* Of bytes that a COPY has written, from the beginning of a row on: how many make up that row; all
+ * of them where the format has no rows one after another. *inside is kept for the next piece, false
+ * at first. */
+size_t sql_prepared_copy_row(const struct sql_prepared *prepared, struct span written,
+                             bool *inside);
 
 /* Of a COPY: whether its bytes are no text, and how many columns it copies. */
 void sql_prepared_copied(const struct sql_prepared *prepared, bool *binary_out,
