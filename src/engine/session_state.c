@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "base/hash.h"
+#include "sql/bind/type_info.h"
 #include "sql/system/system.h"
 
 #define MS       1000u
@@ -229,6 +230,52 @@ static struct txn *look(const struct session_state *state, struct txn **own)
     return txn_begin(state->store, &options, state->alloc, own, NULL) == TDBPLUS_OK ? *own : NULL;
 }
 
+/* Outside of a transaction the label would be gone with the one that was begun to find it, so it
+ * goes into the state, whose user is one thread then. */
+static bool label_of(void *ctx, uint32_t list, int64_t ordinal, struct span *label_out)
+{
+    struct session_state *state = ctx;
+    struct txn *own = NULL;
+    struct txn *txn = look(state, &own);
+    bool found = txn != NULL && type_label_of(txn, list, ordinal, label_out) &&
+                 label_out->size <= sizeof state->label;
+    if (found && own != NULL) {
+        memcpy(state->label, label_out->data, label_out->size);
+        label_out->data = state->label;
+    }
+    txn_abort(own);
+    return found;
+}
+
+static bool ordinal_of(void *ctx, uint32_t list, struct span label, int64_t *ordinal_out)
+{
+    struct txn *own = NULL;
+    struct txn *txn = look(ctx, &own);
+    bool found = txn != NULL && type_ordinal_of(txn, list, label, ordinal_out);
+    txn_abort(own);
+    return found;
+}
+
+static bool ordinal_next(void *ctx, uint32_t list, int64_t from, int64_t *ordinal_out)
+{
+    struct txn *own = NULL;
+    struct txn *txn = look(ctx, &own);
+    bool found = txn != NULL && type_ordinal_next(txn, list, from, ordinal_out);
+    txn_abort(own);
+    return found;
+}
+
+static bool enum_name(void *ctx, uint32_t list, char name_out[ENUM_NAME_SIZE])
+{
+    struct txn *own = NULL;
+    struct txn *txn = look(ctx, &own);
+    const struct session_state *state = ctx;
+    const struct bind_session *names = state->session == NULL ? NULL : &state->session->names.bind;
+    bool found = txn != NULL && type_name_of(txn, names, list, name_out);
+    txn_abort(own);
+    return found;
+}
+
 static bool print_reg(void *ctx, uint8_t type, int64_t oid, struct buffer *text)
 {
     struct txn *own = NULL;
@@ -380,6 +427,11 @@ tdbplus_status session_state_create(struct store *store, const struct alloc *all
     zones_init(&state->zones, store_env(store), alloc);
     state->finder = (struct tz_finder){.find = find_zone, .ctx = &state->zones};
     state->style.finder = &state->finder;
+    state->style.label_of = label_of;
+    state->style.ordinal_of = ordinal_of;
+    state->style.ordinal_next = ordinal_next;
+    state->style.enum_name = enum_name;
+    state->style.ctx = state;
     state->style.reg_print = print_reg;
     state->style.reg_parse = parse_reg;
     state->style.reg_ctx = state;

@@ -36,6 +36,7 @@ struct session_state {
     struct tdbplus_session *session; /* NULL: closed. */
     char user[64];                   /* "": whoever opened the database. */
     char database[64];
+    uint8_t label[64]; /* Of an enum, the one printed last. */
 };
 
 TDBPLUS_CHECKED tdbplus_status session_state_create(struct store *store, const struct alloc *alloc,

@@ -179,9 +179,10 @@ static struct ArrowSchema *add_child_schema(struct ArrowSchema *parent, struct o
 
 static bool has_labels(struct type type, const struct text_style *style)
 {
-    struct span label;
+    int64_t first = 0;
     return type.id == TYPE_ENUM && style != NULL && style->label_of != NULL &&
-           style->label_of(style->ctx, type.parameter, 0, &label);
+           style->ordinal_next != NULL &&
+           style->ordinal_next(style->ctx, type.parameter, INT32_MIN, &first);
 }
 
 static bool describe(struct ArrowSchema *schema, const struct arrow_column *column,
@@ -540,40 +541,78 @@ static tdbplus_status put_views(struct writer *writer, const struct column *colu
     return TDBPLUS_OK;
 }
 
-/* Labels of an enum type as a column of text; false when memory is out. */
-static bool list_labels(struct writer *writer, struct type type, struct column *labels)
+/* The ordinals of an enum type and its labels as a column of text; false when memory is out. */
+static bool list_labels(struct writer *writer, struct type type, int64_t **ordinals_out,
+                        struct column *labels)
 {
+    const struct text_style *style = writer->style;
     uint32_t count = 0;
-    struct span label;
+    int64_t ordinal = INT32_MIN;
     while (count < LABEL_COUNT_MAX &&
-           writer->style->label_of(writer->style->ctx, type.parameter, count, &label)) {
+           style->ordinal_next(style->ctx, type.parameter, ordinal, &ordinal)) {
         count++;
+        ordinal++;
     }
-    if (!column_make(labels, type_of(TYPE_TEXT), count, false, &writer->owner->arena)) {
+    int64_t *ordinals = arena_array(&writer->owner->arena, count, sizeof *ordinals);
+    if (ordinals == NULL ||
+        !column_make(labels, type_of(TYPE_TEXT), count, false, &writer->owner->arena)) {
         return false;
     }
+    ordinal = INT32_MIN;
     for (uint32_t i = 0; i < count; i++) {
-        if (!writer->style->label_of(writer->style->ctx, type.parameter, i, &label)) {
+        struct span label = {0};
+        (void)style->ordinal_next(style->ctx, type.parameter, ordinal, &ordinal);
+        if (!style->label_of(style->ctx, type.parameter, ordinal, &label)) {
             label = (struct span){0};
         }
         ((struct view *)labels->data)[i] = view_of(label);
+        ordinals[i] = ordinal++;
     }
+    *ordinals_out = ordinals;
     return true;
+}
+
+/* Ordinals have gaps; what goes out is the label's number. */
+static void number_labels(int32_t *values, uint32_t row_count, const int64_t *ordinals,
+                          uint32_t count)
+{
+    for (uint32_t row = 0; row < row_count; row++) {
+        uint32_t low = 0;
+        uint32_t high = count;
+        while (low < high) {
+            uint32_t middle = low + (high - low) / 2;
+            if (ordinals[middle] < values[row]) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        values[row] = low < count ? (int32_t)low : 0; // Of a null anything will do.
+    }
 }
 
 static tdbplus_status put_enums(struct writer *writer, const struct column *column,
                                 struct ArrowArray *array)
 {
-    TRY(put_plain(writer, column, array));
+    void *data = alloc_raw_buffer(writer, sizeof(int32_t) * column->row_count);
+    if (data == NULL) {
+        return no_memory(writer->err);
+    }
+    if (column->row_count > 0) {
+        memcpy(data, column->data, sizeof(int32_t) * column->row_count);
+    }
+    array->buffers[1] = data;
     if (!has_labels(column->type, writer->style)) {
         return TDBPLUS_OK;
     }
     struct column labels = {0};
+    int64_t *ordinals = NULL;
     array->dictionary = arena_array(&writer->owner->arena, 1, sizeof *array->dictionary);
-    if (array->dictionary == NULL || !list_labels(writer, column->type, &labels) ||
+    if (array->dictionary == NULL || !list_labels(writer, column->type, &ordinals, &labels) ||
         !array_init(writer, array->dictionary, labels.row_count, 3)) {
         return no_memory(writer->err);
     }
+    number_labels(data, column->row_count, ordinals, labels.row_count);
     return put_bytes(writer, &labels, array->dictionary);
 }
 

@@ -21,7 +21,14 @@ static bool label_of(void *ctx, uint32_t list, int64_t ordinal, struct span *lab
     return true;
 }
 
-static const struct text_style style = {.label_of = label_of};
+static bool ordinal_next(void *ctx, uint32_t list, int64_t from, int64_t *ordinal_out)
+{
+    (void)ctx;
+    *ordinal_out = from < 0 ? 0 : from;
+    return list == 9 && *ordinal_out < 3;
+}
+
+static const struct text_style style = {.label_of = label_of, .ordinal_next = ordinal_next};
 
 static struct datum parsed(struct type type, const char *text, struct arena *arena)
 {

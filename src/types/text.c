@@ -568,6 +568,14 @@ done:
     return status;
 }
 
+void text_enum_name(const struct text_style *style, uint32_t list, char name_out[ENUM_NAME_SIZE])
+{
+    if (style == NULL || style->enum_name == NULL ||
+        !style->enum_name(style->ctx, list, name_out)) {
+        (void)snprintf(name_out, ENUM_NAME_SIZE, "enum");
+    }
+}
+
 static tdbplus_status parse_enum(struct span text, const struct text_style *style,
                                  struct datum *datum, struct err *err)
 {
@@ -575,8 +583,10 @@ static tdbplus_status parse_enum(struct span text, const struct text_style *styl
         return err_set(err, TDBPLUS_E_UNSUPPORTED, "an enum value without its list of labels");
     }
     if (!style->ordinal_of(style->ctx, datum->type.parameter, text, &datum->integer)) {
+        char name[ENUM_NAME_SIZE];
+        text_enum_name(style, datum->type.parameter, name);
         return err_set_state(err, TDBPLUS_E_SYNTAX, "22P02",
-                             "invalid input value for enum: \"%.*s\"",
+                             "invalid input value for enum %s: \"%.*s\"", name,
                              (int)(text.size > SHOWN_SIZE_MAX ? SHOWN_SIZE_MAX : text.size),
                              text.size == 0 ? "" : (const char *)text.data);
     }

@@ -14,14 +14,21 @@
 #include "types/datetime_text.h"
 #include "types/type.h"
 
+#define ENUM_NAME_SIZE 64 /* As type_name(). */
+
 /* What the text of some types depends on. NULL or zeroed: UTC, no zone names, no enums. */
 struct text_style {
     const struct tz *zone;          /* Of timestamptz; NULL: UTC. */
     const struct tz_finder *finder; /* Zones named in texts. */
 
-    /* Labels of enum types by `parameter` of the type; false when there is none. */
+    /* Labels of enum types by `parameter` of the type; false when there is none. The order of the
+     * ordinals is that of the labels; there may be gaps between them. */
     bool (*label_of)(void *ctx, uint32_t list, int64_t ordinal, struct span *label_out);
     bool (*ordinal_of)(void *ctx, uint32_t list, struct span label, int64_t *ordinal_out);
+    /* The least ordinal that is `from` or more. */
+    bool (*ordinal_next)(void *ctx, uint32_t list, int64_t from, int64_t *ordinal_out);
+    /* The name of the type, cut to 63 bytes; false when there is none. */
+    bool (*enum_name)(void *ctx, uint32_t list, char name_out[ENUM_NAME_SIZE]);
     void *ctx;
 
     /* Names of what oids mean, and back, for regclass and its kin (types/catalog_type.h). The first
@@ -55,6 +62,9 @@ TDBPLUS_CHECKED tdbplus_status text_parse(struct span text, struct type type,
 
 /* Appends a value that is not null. An enum without a label prints its ordinal. */
 void text_print(const struct datum *datum, const struct text_style *style, struct buffer *text);
+
+/* The name of an enum type; "enum" where nobody knows it. */
+void text_enum_name(const struct text_style *style, uint32_t list, char name_out[ENUM_NAME_SIZE]);
 
 /* The shortest digits that read back as the same float, as float8out and float4out print them. */
 void text_print_float8(double value, struct buffer *text);

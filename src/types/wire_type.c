@@ -119,11 +119,35 @@ static int32_t modifier_of(struct type type, uint8_t id)
     }
 }
 
+int64_t wire_enum_oid(struct type type)
+{
+    return (type.id == TYPE_ARRAY ? WIRE_OID_ROW_ARRAY : WIRE_OID_USER_FIRST) +
+           (int64_t)type.parameter;
+}
+
+struct type wire_enum_by_oid(int64_t oid)
+{
+    if (oid >= WIRE_OID_ROW_ARRAY && oid < WIRE_OID_ROW_ARRAY_END) {
+        return (struct type){.id = TYPE_ARRAY,
+                             .element = TYPE_ENUM,
+                             .parameter = (uint32_t)(oid - WIRE_OID_ROW_ARRAY)};
+    }
+    if (oid >= WIRE_OID_USER_FIRST && oid < WIRE_OID_USER_END) {
+        return (struct type){.id = TYPE_ENUM, .parameter = (uint32_t)(oid - WIRE_OID_USER_FIRST)};
+    }
+    return type_of(TYPE_NONE);
+}
+
 struct wire_type wire_type_of(struct type type)
 {
     bool is_array = type.id == TYPE_ARRAY;
     uint8_t id = is_array ? type.element : type.id;
     size_t at = find_id(id);
+    if (id == TYPE_ENUM) {
+        return (struct wire_type){.oid = (int32_t)wire_enum_oid(type),
+                                  .size = (int16_t)(is_array ? -1 : 4),
+                                  .modifier = -1};
+    }
     struct wire_type wire = {.oid = is_array ? wire_types[at].array_oid : wire_types[at].oid,
                              .size = is_array ? (int16_t)-1 : wire_types[at].size,
                              .modifier = modifier_of(type, id)};
@@ -143,7 +167,7 @@ struct type wire_type_by_oid(int32_t oid)
             return (struct type){.id = TYPE_ARRAY, .element = wire_types[i].id};
         }
     }
-    return type_of(TYPE_NONE);
+    return wire_enum_by_oid(oid);
 }
 
 /* ---- out ---- */

@@ -13,8 +13,14 @@
 #include "types/text.h"
 
 /* Oids of types that PostgreSQL does not have itself are in the range of those made by users. */
-#define WIRE_OID_VECTOR       16385
-#define WIRE_OID_VECTOR_ARRAY 16386
+#define WIRE_OID_VECTOR       16382
+#define WIRE_OID_VECTOR_ARRAY 16383
+
+/* What SQL defines has this and its number in the catalog; arrays of what is a type, the second. */
+#define WIRE_OID_USER_FIRST    16384
+#define WIRE_OID_USER_END      0x01000000
+#define WIRE_OID_ROW_ARRAY     0x60000000
+#define WIRE_OID_ROW_ARRAY_END 0x68000000
 
 enum wire_format {
     WIRE_TEXT = 0,
@@ -29,6 +35,10 @@ struct wire_type {
 };
 
 struct wire_type wire_type_of(struct type type);
+
+/* The number of an enum, or of an array of one; and back: TYPE_NONE when it is in no such range. */
+int64_t wire_enum_oid(struct type type);
+struct type wire_enum_by_oid(int64_t oid);
 
 /* The type with that oid; TYPE_NONE for 0, 705 (unknown) and what we do not have. */
 struct type wire_type_by_oid(int32_t oid);

@@ -161,13 +161,49 @@ def pg8000_basics(url):
     connection.close()
 
 
+def psycopg_enums(url):
+    import psycopg
+    from psycopg.types.enum import EnumInfo, register_enum
+    with psycopg.connect(url) as connection:
+        connection.execute("create type psycopg_mood as enum ('sad', 'ok', 'happy')")
+        info = EnumInfo.fetch(connection, "psycopg_mood")
+        assert info.labels == ["sad", "ok", "happy"], info.labels
+        register_enum(info, connection)
+        for binary in (False, True):
+            cursor = connection.cursor(binary=binary)
+            for place in ("%s", "%b", "%t"):
+                row = cursor.execute(f"select {place}::psycopg_mood, {place}::psycopg_mood[]",
+                                     (info.enum.ok, [info.enum.sad, None])).fetchone()
+                assert row == (info.enum.ok, [info.enum.sad, None]), row
+        connection.execute("drop type psycopg_mood")
+
+
+def asyncpg_enums(url):
+    import asyncpg
+
+    async def run():
+        connection = await asyncpg.connect(url.replace("postgresql", "postgres"))
+        await connection.execute("create type asyncpg_mood as enum ('sad', 'ok')")
+        await connection.execute("create table asyncpg_m (m asyncpg_mood, all_of asyncpg_mood[])")
+        await connection.execute("insert into asyncpg_m values ($1, $2)", "ok", ["sad", "ok"])
+        row = await connection.fetchrow("select * from asyncpg_m where m = $1", "ok")
+        assert tuple(row) == ("ok", ["sad", "ok"]), row
+        await connection.execute("drop table asyncpg_m")
+        await connection.execute("drop type asyncpg_mood")
+        await connection.close()
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+
+
 SCENARIOS = [
     ("psycopg", "values of every type", psycopg_values),
     ("psycopg", "transactions, pipelines, streams", psycopg_transactions),
     ("psycopg", "COPY", psycopg_copy),
     ("psycopg", "cancel", psycopg_cancel),
+    ("psycopg", "enums", psycopg_enums),
     ("psycopg2", "basics", psycopg2_basics),
     ("asyncpg", "basics", asyncpg_basics),
+    ("asyncpg", "enums", asyncpg_enums),
     ("pg8000", "basics", pg8000_basics),
 ]
 

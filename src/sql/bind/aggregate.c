@@ -128,6 +128,7 @@ tdbplus_status bind_aggregate_call(struct binder *binder, struct bind_query *que
         struct expr *argument = NULL;
         TRY(bind_expression(binder, query, ast->arguments.items[i], &argument));
         if (i < 2) {
+            TRY(bind_labels_as_text(binder, name, &argument, 1));
             aggregate->arguments[i] = argument;
             types[i] = argument->type;
         }

@@ -207,7 +207,7 @@ static uint32_t count_subscripts(const struct ast_list *steps, uint32_t from)
 static tdbplus_status not_subscriptable(struct binder *binder, const struct expr *expr)
 {
     char name[64];
-    func_type_name(expr->type, name);
+    bind_show_type(binder, expr->type, name);
     return bind_fail(binder, TDBPLUS_E_TYPE, "42804", expr->position,
                      "cannot subscript type %s because it does not support subscripting", name);
 }
@@ -233,7 +233,7 @@ static tdbplus_status bind_document_steps(struct binder *binder, struct bind_que
         struct type type = arguments[i + 1]->type;
         if (type.id != TYPE_NONE && type.id != TYPE_TEXT && type.id != TYPE_INT4) {
             char name[64];
-            func_type_name(type, name);
+            bind_show_type(binder, type, name);
             return bind_fail(binder, TDBPLUS_E_TYPE, "42804", arguments[i + 1]->position,
                              "subscript type %s is not supported", name);
         }
@@ -288,8 +288,8 @@ tdbplus_status bind_put(struct binder *binder, struct bind_query *query,
     if (!done) {
         char want[64];
         char have[64];
-        func_type_name(wanted, want);
-        func_type_name(value->type, have);
+        bind_show_type(binder, wanted, want);
+        bind_show_type(binder, value->type, have);
         return bind_fail(binder, TDBPLUS_E_TYPE, "42804", value->position,
                          "subscripted assignment requires type %s but expression is of type %s",
                          want, have);

@@ -151,6 +151,10 @@ static tdbplus_status bind_definition(struct binder *binder, const struct ast *r
         return bind_rename(binder, (const struct ast_rename *)root, bound);
     case AST_SET_SCHEMA:
         return bind_set_schema(binder, (const struct ast_set_schema *)root, bound);
+    case AST_CREATE_ENUM:
+        return bind_create_enum(binder, (const struct ast_create_enum *)root, bound);
+    case AST_ALTER_ENUM:
+        return bind_alter_enum(binder, (const struct ast_alter_enum *)root, bound);
     case AST_CREATE_SCHEMA:
         return bind_create_schema(binder, (const struct ast_create_schema *)root, bound);
     case AST_COMMENT:

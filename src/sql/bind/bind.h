@@ -99,8 +99,13 @@ enum bound_action_kind {
     ACTION_DROP,            /* `oid`, and what it owns. */
     ACTION_CREATE_SEQUENCE, /* `entry`, `sequence`. */
     ACTION_ALTER_SEQUENCE,  /* `oid` becomes `entry`, `sequence`. */
-    ACTION_TABLE, /* The table `oid` gets another `name`, `properties`: those that are set. */
+    ACTION_TABLE,       /* The table `oid` gets another `name`, `properties`: those that are set. */
+    ACTION_ALTER_TABLE, /* `alter`. */
 };
+
+/* ALTER TABLE: its commands are bound one by one, when those before have been done. */
+struct ast_alter_command;
+struct bound_alter_table;
 
 /* One change of the catalog. Everything is in the arena. */
 struct bound_action {
@@ -110,6 +115,7 @@ struct bound_action {
     const char *name; /* As the store keeps it. */
     struct span properties;
     struct sequence_def sequence;
+    const struct bound_alter_table *alter;
     bool reshapes; /* ALTER SEQUENCE: its numbers have another form now. */
     bool restarts; /* It begins again with `sequence.restart`. */
     struct bound_action *next;
@@ -165,8 +171,6 @@ struct bind_options {
     uint32_t reserved;
 };
 
-/* ALTER TABLE: its commands are bound one by one, when those before have been done. */
-struct ast_alter_command;
 struct bound_alter_table {
     uint64_t table;
     const struct ast_alter_table *ast;

@@ -512,11 +512,11 @@ static tdbplus_status set_default(struct altering *altering)
         bool done = false;
         TRY(bind_expression(binder, &query, altering->command->definition, &expr));
         char have[64];
-        func_type_name(expr->type, have);
+        bind_show_type(binder, expr->type, have);
         TRY(bind_try_coerce(binder, &expr, column->type, FUNC_CAST_ASSIGNMENT, &done));
         if (!done) {
             char want[64];
-            func_type_name(column->type, want);
+            bind_show_type(binder, column->type, want);
             return bind_fail(binder, TDBPLUS_E_TYPE, "42804", 0,
                              "column \"%s\" is of type %s but default expression is of type %s",
                              column->name, want, have);
@@ -592,7 +592,7 @@ static tdbplus_status cast_value(struct altering *altering, const struct ast *us
     if (done) {
         return TDBPLUS_OK;
     }
-    func_type_name(type, name);
+    bind_show_type(binder, type, name);
     tdbplus_status status =
         using_value != NULL
             ? bind_fail(binder, TDBPLUS_E_TYPE, "42804", 0,
@@ -624,7 +624,7 @@ static tdbplus_status check_default(struct altering *altering, uint32_t position
     TRY(bind_try_coerce(altering->binder, &expr, type, FUNC_CAST_ASSIGNMENT, &done));
     if (!done) {
         char name[64];
-        func_type_name(type, name);
+        bind_show_type(altering->binder, type, name);
         return bind_fail(altering->binder, TDBPLUS_E_TYPE, "42804", 0,
                          "default for column \"%s\" cannot be cast automatically to type %s",
                          altering->schema.columns[position].name, name);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "sql/bind/bind_internal.h"
+#include "sql/bind/type_info.h"
 #include "sql/bind/view_info.h"
 
 /* What a statement drops: oids in the order they were found, owners before what they own. */
@@ -102,6 +103,10 @@ static tdbplus_status add_named(struct binder *binder, struct dropping *dropping
     }
     if (entry.kind != kind) {
         return wrong_kind(binder, kind, &entry);
+    }
+    if (dropping->ast->object_kind == AST_OBJECT_DOMAIN &&
+        type_info_kind(entry.definition) != TYPE_INFO_DOMAIN) {
+        return bind_fail(binder, TDBPLUS_E_SQL, "42809", 0, "\"%s\" is not a domain", entry.name);
     }
     return add_oid(binder, dropping, entry.oid);
 }
@@ -262,6 +267,82 @@ static tdbplus_status drop_defaults(struct binder *binder, const struct dropping
     return TDBPLUS_OK;
 }
 
+/* ---- columns of a type ---- */
+
+struct type_user {
+    struct catalog_entry table;
+    uint32_t position; /* Of the column; begins at UINT32_MAX. */
+};
+
+/* The next column of a table that is of the type. */
+static bool next_column(struct binder *binder, uint64_t type, struct type_user *user)
+{
+    for (;;) {
+        const struct schema *schema =
+            user->table.object == NULL ? NULL : user->table.object->schema;
+        while (schema != NULL && ++user->position < schema->column_count) {
+            if (bind_column_has_type(binder, user->table.object, user->position, type)) {
+                return true;
+            }
+        }
+        user->position = UINT32_MAX;
+        do {
+            if (!catalog_entry_next(binder->txn, CATALOG_TABLE, &user->table)) {
+                return false;
+            }
+        } while (catalog_hidden(user->table.object));
+    }
+}
+
+/* Without CASCADE a column of the type is in the way. */
+static void detail_columns(struct binder *binder, const struct dropping *dropping, uint64_t type,
+                           char details[ERR_HINT_SIZE])
+{
+    struct type_user user = {.position = UINT32_MAX};
+    char what[300];
+    describe(binder, type, what);
+    while (next_column(binder, type, &user)) {
+        size_t used = strlen(details);
+        if (!is_listed(dropping, user.table.oid)) {
+            (void)snprintf(details + used, ERR_HINT_SIZE - used,
+                           "%scolumn %.60s of table %.60s depends on %.80s", used > 0 ? "\n" : "",
+                           user.table.object->schema->columns[user.position].name, user.table.name,
+                           what);
+        }
+    }
+}
+
+/* With CASCADE it goes. */
+static tdbplus_status drop_columns(struct binder *binder, const struct dropping *dropping,
+                                   uint64_t type)
+{
+    struct type_user user = {.position = UINT32_MAX};
+    while (next_column(binder, type, &user)) {
+        struct ast_alter_command command = {.ast = {.kind = AST_ALTER_COMMAND},
+                                            .alter_kind = AST_ALTER_DROP_COLUMN,
+                                            .cascade = true};
+        struct bound_alter_table *alter = arena_array(binder->arena, 1, sizeof *alter);
+        struct bound_action action = {.kind = ACTION_ALTER_TABLE, .alter = alter};
+        if (is_listed(dropping, user.table.oid)) {
+            continue;
+        }
+        if (alter == NULL) {
+            return bind_no_memory(binder);
+        }
+        TRY(bind_copy_name(binder, user.table.object->schema->columns[user.position].name,
+                           &command.name));
+        TRY(bind_alter_by(binder, user.table.oid, &command, alter));
+        TRY(bind_add_action(binder, dropping->bound, &action));
+    }
+    return TDBPLUS_OK;
+}
+
+static bool is_type(struct binder *binder, uint64_t oid)
+{
+    struct catalog_entry entry;
+    return catalog_entry_by_oid(binder->txn, oid, &entry) && entry.kind == CATALOG_TYPE;
+}
+
 static tdbplus_status add_owned_sequences(struct binder *binder, struct dropping *dropping,
                                           uint64_t table)
 {
@@ -314,6 +395,10 @@ static tdbplus_status check_restrict(struct binder *binder, struct dropping *dro
             TRY(detail_defaults(binder, dropping, &entry, details));
             first = first != 0 || details[0] == 0 ? first : oid;
         }
+        if (is_type(binder, oid)) {
+            detail_columns(binder, dropping, oid, details);
+            first = first != 0 || details[0] == 0 ? first : oid;
+        }
         for (size_t i = before; i < dropping->oids.count; i++) {
             uint64_t dependent = *(const uint64_t *)list_at(&dropping->oids, i);
             if (is_owned(binder, dropping, dependent)) {
@@ -357,7 +442,11 @@ static tdbplus_status collect(struct binder *binder, struct dropping *dropping)
         TRY(add_dependents(binder, dropping, at));
     }
     for (size_t i = 0; dropping->ast->cascade && i < dropping->oids.count; i++) {
-        TRY(drop_defaults(binder, dropping, *(const uint64_t *)list_at(&dropping->oids, i)));
+        uint64_t oid = *(const uint64_t *)list_at(&dropping->oids, i);
+        TRY(drop_defaults(binder, dropping, oid));
+        if (is_type(binder, oid)) {
+            TRY(drop_columns(binder, dropping, oid));
+        }
     }
     // Dependents first; what went with its owner is not there any more by then.
     for (size_t i = dropping->oids.count; i > 0; i--) {

@@ -195,8 +195,8 @@ static tdbplus_status check_types(struct binder *binder, const struct bind_table
         }
         char have[64];
         char want[64];
-        func_type_name(from->type, have);
-        func_type_name(to->type, want);
+        bind_show_type(binder, from->type, have);
+        bind_show_type(binder, to->type, want);
         if (func_type_category(from->type) == func_type_category(to->type)) {
             return bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", 0,
                              "a foreign key from type %s to type %s is not supported", have, want);

@@ -141,7 +141,7 @@ static tdbplus_status check_type(struct binder *binder, struct type type, const 
         return TDBPLUS_OK;
     }
     char name[64];
-    func_type_name(type, name);
+    bind_show_type(binder, type, name);
     tdbplus_status status = bind_fail(
         binder, TDBPLUS_E_SQL, "42704", 0,
         "data type %s has no default operator class for access method \"%s\"", name, method);

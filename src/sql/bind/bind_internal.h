@@ -2,6 +2,7 @@
 
 #include "sql/bind/bind.h"
 #include "sql/parse/friendly.h"
+#include "types/text.h"
 
 #define BIND_DEPTH_MAX 1200u /* Of nested binding; the syntax tree is at most PARSE_DEPTH_MAX. */
 
@@ -34,6 +35,9 @@ struct binder {
     uint32_t depth;
     struct bound_dependency *dependencies;
     uint8_t recursion; /* enum bind_recursion. */
+    bool stored;       /* A text that is kept is being bound: a default, a check. */
+    bool styled;       /* bind_style() has filled `style`. */
+    struct text_style style;
 };
 
 /* A column that a name may mean. */
@@ -273,6 +277,10 @@ TDBPLUS_CHECKED tdbplus_status bind_view_plan(struct binder *binder,
 TDBPLUS_CHECKED tdbplus_status bind_check_updatable(struct binder *binder,
                                                     const struct view_info *info);
 
+/* ALTER TABLE of one command that another statement stands for. */
+TDBPLUS_CHECKED tdbplus_status bind_alter_by(struct binder *binder, uint64_t table,
+                                             const struct ast_alter_command *command,
+                                             struct bound_alter_table *alter_out);
 TDBPLUS_CHECKED tdbplus_status bind_alter_table(struct binder *binder,
                                                 const struct ast_alter_table *ast,
                                                 struct bound *bound);
@@ -486,6 +494,37 @@ TDBPLUS_CHECKED tdbplus_status bind_interval_field(struct binder *binder,
 
 TDBPLUS_CHECKED tdbplus_status bind_type(struct binder *binder, const struct ast *ast,
                                          struct type *type_out);
+
+/* How texts are read as values: the session's style, with the enums that the transaction sees. */
+const struct text_style *bind_style(struct binder *binder);
+/* What makes documents knows no labels: enums enter it as texts. */
+TDBPLUS_CHECKED tdbplus_status bind_labels_as_text(struct binder *binder, const char *function,
+                                                   struct expr **arguments, uint32_t count);
+/* A type's name for messages. */
+void bind_show_type(struct binder *binder, struct type type, char text[64]);
+
+/* ---- types: bind_type.c, bind_enum.c ---- */
+
+TDBPLUS_CHECKED tdbplus_status bind_create_enum(struct binder *binder,
+                                                const struct ast_create_enum *ast,
+                                                struct bound *bound);
+TDBPLUS_CHECKED tdbplus_status bind_alter_enum(struct binder *binder,
+                                               const struct ast_alter_enum *ast,
+                                               struct bound *bound);
+/* The type of that name: 42704 if there is none. */
+TDBPLUS_CHECKED tdbplus_status bind_find_type(struct binder *binder,
+                                              const struct ast_table_ref *name,
+                                              struct catalog_entry *entry_out);
+/* Whether the table's column is of that type, or an array of it. */
+bool bind_column_has_type(struct binder *binder, const struct object *table, uint32_t position,
+                          uint64_t type);
+/* 42710 if a type, or a relation, which has a type of its own, has the name. */
+TDBPLUS_CHECKED tdbplus_status bind_new_type(struct binder *binder,
+                                             const struct ast_table_ref *name,
+                                             struct catalog_entry *entry_out);
+struct type_info;
+TDBPLUS_CHECKED tdbplus_status bind_encode_type(struct binder *binder, const struct type_info *info,
+                                                struct span *definition_out);
 
 /* ---- queries: select.c, from.c, group.c, set.c ---- */
 

@@ -132,6 +132,34 @@ static tdbplus_status find_relation(struct binder *binder, const struct ast_tabl
     return TDBPLUS_OK;
 }
 
+/* ---- types ---- */
+
+static bool is_type(uint8_t object_kind)
+{
+    return object_kind == AST_OBJECT_TYPE || object_kind == AST_OBJECT_DOMAIN;
+}
+
+/* A type gets another name or schema. */
+static tdbplus_status move_type(struct binder *binder, const struct ast_table_ref *from,
+                                const char *schema, const char *name, struct bound *bound)
+{
+    struct catalog_entry entry;
+    struct catalog_entry other;
+    TRY(bind_find_type(binder, from, &entry));
+    struct move move = {.binder = binder,
+                        .bound = bound,
+                        .schema = schema != NULL ? schema : entry.schema,
+                        .name = name != NULL ? name : entry.name};
+    if (schema != NULL && strcmp(schema, entry.schema) == 0) {
+        return TDBPLUS_OK;
+    }
+    TRY(bind_copy_name(binder, move.schema, &move.schema));
+    TRY(bind_copy_name(binder, move.name, &move.name));
+    const struct ast_table_ref to = {.schema = move.schema, .name = move.name};
+    TRY(bind_new_type(binder, &to, &other));
+    return move_entry(&move, &entry, move.name);
+}
+
 /* ---- schemas ---- */
 
 static tdbplus_status check_schema_name(struct binder *binder, const char *name)
@@ -225,35 +253,42 @@ static tdbplus_status rename_view_column(struct binder *binder, const struct cat
 
 /* ---- the statements ---- */
 
+tdbplus_status bind_alter_by(struct binder *binder, uint64_t table,
+                             const struct ast_alter_command *command,
+                             struct bound_alter_table *alter_out)
+{
+    struct ast_alter_command *copy = arena_array(binder->arena, 1, sizeof *copy);
+    struct ast_alter_table *alter = arena_array(binder->arena, 1, sizeof *alter);
+    struct ast **items = arena_array(binder->arena, 1, sizeof *items);
+    if (copy == NULL || alter == NULL || items == NULL) {
+        return bind_no_memory(binder);
+    }
+    *copy = *command;
+    items[0] = &copy->ast;
+    *alter = (struct ast_alter_table){.commands = {.count = 1, .items = items}};
+    *alter_out = (struct bound_alter_table){.table = table,
+                                            .ast = alter,
+                                            .options = {.text = binder->text,
+                                                        .txn = binder->txn,
+                                                        .names = binder->names,
+                                                        .session = binder->session,
+                                                        .system = binder->system}};
+    return TDBPLUS_OK;
+}
+
 /* Columns and constraints of tables: commands of ALTER TABLE. */
 static tdbplus_status rename_part(struct binder *binder, const struct catalog_entry *table,
                                   const struct ast_rename *ast, struct bound *bound)
 {
-    struct ast_alter_command *command = arena_array(binder->arena, 1, sizeof *command);
-    struct ast_alter_table *alter = arena_array(binder->arena, 1, sizeof *alter);
-    struct ast **items = arena_array(binder->arena, 1, sizeof *items);
-    if (command == NULL || alter == NULL || items == NULL) {
-        return bind_no_memory(binder);
-    }
-    *command =
-        (struct ast_alter_command){.ast = {.kind = AST_ALTER_COMMAND},
-                                   .alter_kind = (uint8_t)(ast->object_kind == AST_OBJECT_COLUMN
-                                                               ? AST_ALTER_RENAME_COLUMN
-                                                               : AST_ALTER_RENAME_CONSTRAINT),
-                                   .name = ast->old_name,
-                                   .new_name = ast->new_name};
-    items[0] = &command->ast;
-    *alter =
-        (struct ast_alter_table){.table = ast->table, .commands = {.count = 1, .items = items}};
+    struct ast_alter_command command = {.ast = {.kind = AST_ALTER_COMMAND},
+                                        .alter_kind =
+                                            (uint8_t)(ast->object_kind == AST_OBJECT_COLUMN
+                                                          ? AST_ALTER_RENAME_COLUMN
+                                                          : AST_ALTER_RENAME_CONSTRAINT),
+                                        .name = ast->old_name,
+                                        .new_name = ast->new_name};
     bound->kind = BOUND_ALTER_TABLE;
-    bound->alter = (struct bound_alter_table){.table = table->oid,
-                                              .ast = alter,
-                                              .options = {.text = binder->text,
-                                                          .txn = binder->txn,
-                                                          .names = binder->names,
-                                                          .session = binder->session,
-                                                          .system = binder->system}};
-    return TDBPLUS_OK;
+    return bind_alter_by(binder, table->oid, &command, &bound->alter);
 }
 
 tdbplus_status bind_rename(struct binder *binder, const struct ast_rename *ast, struct bound *bound)
@@ -272,6 +307,9 @@ tdbplus_status bind_rename(struct binder *binder, const struct ast_rename *ast, 
     case AST_OBJECT_COLUMN:
     case AST_OBJECT_CONSTRAINT:
         break;
+    case AST_OBJECT_TYPE:
+    case AST_OBJECT_DOMAIN:
+        return move_type(binder, ast->table, NULL, ast->new_name, bound);
     default:
         return bind_unsupported(binder, 0, parse_statement_name(&ast->ast));
     }
@@ -300,6 +338,9 @@ tdbplus_status bind_set_schema(struct binder *binder, const struct ast_set_schem
     struct catalog_entry entry;
     bool found = false;
     bound->kind = BOUND_ACTIONS;
+    if (is_type(ast->object_kind)) {
+        return move_type(binder, ast->name, ast->schema, NULL, bound);
+    }
     if (ast->object_kind != AST_OBJECT_TABLE && ast->object_kind != AST_OBJECT_VIEW &&
         ast->object_kind != AST_OBJECT_SEQUENCE) {
         return bind_unsupported(binder, 0, "SET SCHEMA of this kind of object");
@@ -353,6 +394,11 @@ static tdbplus_status find_commented(struct binder *binder, const struct ast_com
     struct ast_table_ref name = {.schema = at > 0 ? ast->names.items[at - 1] : NULL,
                                  .name = ast->names.items[at]};
     bool found = false;
+    if (is_type(ast->object_kind)) {
+        TRY(bind_find_type(binder, &name, &entry));
+        commented->oid = entry.oid;
+        return TDBPLUS_OK;
+    }
     TRY(find_relation(binder, &name, column ? (uint8_t)AST_OBJECT_TABLE : ast->object_kind, false,
                       &entry, &found));
     if (ast->object_kind == AST_OBJECT_TABLE && entry.kind != CATALOG_TABLE) {
@@ -388,6 +434,8 @@ tdbplus_status bind_comment(struct binder *binder, const struct ast_comment *ast
     case AST_OBJECT_SEQUENCE:
     case AST_OBJECT_COLUMN:
     case AST_OBJECT_SCHEMA:
+    case AST_OBJECT_TYPE:
+    case AST_OBJECT_DOMAIN:
         break;
     default:
         return bind_unsupported(binder, 0, "COMMENT ON this kind of object");

@@ -143,7 +143,7 @@ static tdbplus_status read_bound(struct binder *binder, const struct ast_option 
     }
     if (*bound > most_of(def->type) || *bound < least_of(def->type)) {
         char name[64];
-        func_type_name(type_of(def->type), name);
+        bind_show_type(binder, type_of(def->type), name);
         return bind_fail(binder, TDBPLUS_E_INVALID, "22023", 0,
                          "%s (%" PRId64 ") is out of range for sequence data type %s",
                          max ? "MAXVALUE" : "MINVALUE", *bound, name);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "catalog/catalog.h"
 #include "sql/bind/bind_internal.h"
 #include "sql/bind/view_info.h"
 
@@ -230,12 +231,27 @@ static void add_dependency(struct catalog_dependency *all, uint32_t *count, uint
     all[(*count)++] = (struct catalog_dependency){.oid = oid, .column_id = column_id};
 }
 
+/* Types that the text names or whose labels it has. */
+static void add_types(const struct binder *binder, struct catalog_dependency *all, uint32_t *count,
+                      uint32_t first)
+{
+    for (const struct bound_dependency *at = binder->dependencies; at != NULL; at = at->next) {
+        const struct object *object = txn_object_by_id(binder->txn, at->oid);
+        if (object != NULL && object->kind == CATALOG_TYPE) {
+            add_dependency(all, count, at->oid, 0, first);
+        }
+    }
+}
+
 /* The entry's dependencies: one a reference, in their order, then the columns that are read. */
 static tdbplus_status list_dependencies(struct binder *binder, const struct pointers *references,
                                         struct plan *plan, struct view_info *info,
                                         struct catalog_entry *entry)
 {
     uint32_t most = references->count;
+    for (const struct bound_dependency *at = binder->dependencies; at != NULL; at = at->next) {
+        most++;
+    }
     for (uint32_t i = 0; i < references->count; i++) {
         most += ((const struct bind_reference *)references->items[i])->column_count;
     }
@@ -264,6 +280,7 @@ static tdbplus_status list_dependencies(struct binder *binder, const struct poin
             }
         }
     }
+    add_types(binder, all, &count, references->count);
     entry->dependencies = all;
     entry->dependency_count = count;
     return TDBPLUS_OK;
@@ -318,8 +335,8 @@ static tdbplus_status check_replaced(struct binder *binder, const struct view_in
         if (!type_equal(before->type, after->type)) {
             char from[64];
             char to[64];
-            func_type_name(before->type, from);
-            func_type_name(after->type, to);
+            bind_show_type(binder, before->type, from);
+            bind_show_type(binder, after->type, to);
             return bind_fail(binder, TDBPLUS_E_SQL, "42P16", 0,
                              "cannot change data type of view column \"%s\" from %s to %s",
                              before->name, from, to);

@@ -6,13 +6,14 @@
 #include "sql/bind/bind_internal.h"
 #include "sql/func/json_record.h"
 
-static void print_types(struct expr **arguments, uint32_t count, char *text, size_t size)
+static void print_types(struct binder *binder, struct expr **arguments, uint32_t count, char *text,
+                        size_t size)
 {
     size_t used = 0;
     text[0] = 0;
     for (uint32_t i = 0; i < count && used + 70 < size; i++) {
         char name[64];
-        func_type_name(arguments[i]->type, name);
+        bind_show_type(binder, arguments[i]->type, name);
         int wrote = snprintf(text + used, size - used, "%s%s", i == 0 ? "" : ", ", name);
         used += wrote > 0 ? (size_t)wrote : 0;
     }
@@ -24,9 +25,9 @@ static tdbplus_status operator_missing(struct binder *binder, const char *name,
 {
     char left[64] = "";
     char right[64];
-    func_type_name(arguments[count - 1]->type, right);
+    bind_show_type(binder, arguments[count - 1]->type, right);
     if (count == 2) {
-        func_type_name(arguments[0]->type, left);
+        bind_show_type(binder, arguments[0]->type, left);
     }
     tdbplus_status status = bind_fail(
         binder, TDBPLUS_E_SQL, ambiguous ? "42725" : "42883", position, "operator %s: %s%s%s %s",
@@ -43,7 +44,7 @@ tdbplus_status bind_function_missing(struct binder *binder, const char *name,
                                      enum func_found found)
 {
     char types[256];
-    print_types(arguments, count, types, sizeof types);
+    print_types(binder, arguments, count, types, sizeof types);
     if (found == FUNC_AMBIGUOUS) {
         tdbplus_status status = bind_fail(binder, TDBPLUS_E_SQL, "42725", position,
                                           "function %s(%s) is not unique", name, types);
@@ -124,6 +125,7 @@ tdbplus_status bind_call(struct binder *binder, const char *name, bool is_operat
     if (match == NULL) {
         return bind_no_memory(binder);
     }
+    TRY(bind_labels_as_text(binder, name, arguments, count));
     TRY(resolve(binder, name, is_operator, arguments, count, position, match));
     struct expr *call = expr_call(binder->arena, match->func, match->result, count);
     if (call == NULL) {

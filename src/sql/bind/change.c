@@ -98,8 +98,8 @@ tdbplus_status bind_assign(struct binder *binder, const struct schema_column *co
     if (!done) {
         char want[64];
         char have[64];
-        func_type_name(column->type, want);
-        func_type_name((*expr)->type, have);
+        bind_show_type(binder, column->type, want);
+        bind_show_type(binder, (*expr)->type, have);
         tdbplus_status status = bind_fail(
             binder, TDBPLUS_E_TYPE, "42804", (*expr)->position,
             "column \"%s\" is of type %s but expression is of type %s", column->name, want, have);
@@ -125,6 +125,19 @@ tdbplus_status bind_next_of(struct binder *binder, uint64_t sequence, struct exp
                             : bind_call(binder, "nextval", false, &argument, 1, 0, expr_out);
 }
 
+/* What a text that is kept gives a column. */
+static tdbplus_status assign_stored(struct binder *binder, struct bind_query *query,
+                                    const char *text, const struct schema_column *column,
+                                    struct expr **expr_out)
+{
+    bool stored = binder->stored;
+    TRY(bind_stored_text(binder, query, text, expr_out));
+    binder->stored = true; // A literal alone is read by the column's type.
+    tdbplus_status status = bind_assign(binder, column, expr_out);
+    binder->stored = stored;
+    return status;
+}
+
 static tdbplus_status default_of(struct binder *binder, const struct change_target *target,
                                  uint32_t position, struct expr **expr_out)
 {
@@ -134,8 +147,10 @@ static tdbplus_status default_of(struct binder *binder, const struct change_targ
         return null_of(binder, column->type, expr_out);
     }
     struct bind_query query = {.clause = CLAUSE_DEFAULT};
-    TRY(text->text[0] == 0 ? bind_next_of(binder, text->sequence, expr_out)
-                           : bind_stored_text(binder, &query, text->text, expr_out));
+    if (text->text[0] != 0) {
+        return assign_stored(binder, &query, text->text, column, expr_out);
+    }
+    TRY(bind_next_of(binder, text->sequence, expr_out));
     return bind_assign(binder, column, expr_out);
 }
 
@@ -200,8 +215,7 @@ static tdbplus_status generated_exprs(struct binder *binder, const struct change
         const struct schema_column *column = &target->schema->columns[i];
         const struct table_text *text = table_find_default(&target->info, column->id);
         if (text != NULL && text->kind == TABLE_GENERATED) {
-            TRY(bind_stored_text(binder, &query, text->text, &exprs[i]));
-            TRY(bind_assign(binder, column, &exprs[i]));
+            TRY(assign_stored(binder, &query, text->text, column, &exprs[i]));
         }
     }
     return TDBPLUS_OK;

@@ -3,11 +3,81 @@
 #include <string.h>
 
 #include "sql/bind/bind_internal.h"
+#include "sql/bind/type_info.h"
 #include "types/catalog_type.h"
 
-static const struct text_style *bind_style(const struct binder *binder)
+static bool style_label(void *ctx, uint32_t list, int64_t ordinal, struct span *label_out)
 {
-    return binder->session == NULL ? NULL : binder->session->style;
+    return type_label_of(((const struct binder *)ctx)->txn, list, ordinal, label_out);
+}
+
+static bool style_ordinal(void *ctx, uint32_t list, struct span label, int64_t *ordinal_out)
+{
+    const struct binder *binder = ctx;
+    return binder->view != NULL || binder->stored
+               ? type_ordinal_once(binder->txn, list, label, ordinal_out)
+               : type_ordinal_of(binder->txn, list, label, ordinal_out);
+}
+
+static bool style_next(void *ctx, uint32_t list, int64_t from, int64_t *ordinal_out)
+{
+    return type_ordinal_next(((const struct binder *)ctx)->txn, list, from, ordinal_out);
+}
+
+static bool style_name(void *ctx, uint32_t list, char name_out[ENUM_NAME_SIZE])
+{
+    const struct binder *binder = ctx;
+    return type_name_of(binder->txn, binder->names, list, name_out);
+}
+
+/* The session's style, with the labels as the binder's transaction sees them. */
+const struct text_style *bind_style(struct binder *binder)
+{
+    if (!binder->styled) {
+        if (binder->session != NULL && binder->session->style != NULL) {
+            binder->style = *binder->session->style;
+        }
+        binder->style.label_of = style_label;
+        binder->style.ordinal_of = style_ordinal;
+        binder->style.ordinal_next = style_next;
+        binder->style.enum_name = style_name;
+        binder->style.ctx = binder;
+        binder->styled = true;
+    }
+    return &binder->style;
+}
+
+void bind_show_type(struct binder *binder, struct type type, char text[64])
+{
+    func_type_name_as(type, bind_style(binder), text);
+}
+
+/* What was read of a label holds while the type has it. */
+static tdbplus_status depend_on_labels(struct binder *binder, struct type type)
+{
+    bool labels = type.id == TYPE_ENUM || (type.id == TYPE_ARRAY && type.element == TYPE_ENUM);
+    const struct object *object = labels ? txn_object_by_id(binder->txn, type.parameter) : NULL;
+    return object == NULL ? TDBPLUS_OK : bind_depends_on(binder, object);
+}
+
+tdbplus_status bind_labels_as_text(struct binder *binder, const char *function,
+                                   struct expr **arguments, uint32_t count)
+{
+    static const char *const beginnings[] = {"json", "to_json", "array_to_json", "row_to_json"};
+    bool makes = false;
+    for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++) {
+        makes = makes || strncmp(function, beginnings[i], strlen(beginnings[i])) == 0;
+    }
+    for (uint32_t i = 0; makes && i < count; i++) {
+        struct type type = arguments[i]->type;
+        if (type.id == TYPE_ENUM) {
+            TRY(bind_coerce(binder, &arguments[i], type_of(TYPE_TEXT), FUNC_CAST_EXPLICIT));
+        } else if (type.id == TYPE_ARRAY && type.element == TYPE_ENUM) {
+            TRY(bind_coerce(binder, &arguments[i], func_array_of(type_of(TYPE_TEXT)),
+                            FUNC_CAST_EXPLICIT));
+        }
+    }
+    return TDBPLUS_OK;
 }
 
 /* Literals are read now, so that a wrong one is an error at its place in the text. */
@@ -33,6 +103,7 @@ static tdbplus_status coerce_literal(struct binder *binder, struct expr **expr, 
             return status;
         }
         value.type = base;
+        TRY(depend_on_labels(binder, base));
     }
     struct expr *constant = expr_constant(binder->arena, &value);
     if (constant == NULL) {
@@ -143,8 +214,8 @@ tdbplus_status bind_coerce(struct binder *binder, struct expr **expr, struct typ
     if (!done) {
         char from[64];
         char to[64];
-        func_type_name((*expr)->type, from);
-        func_type_name(type, to);
+        bind_show_type(binder, (*expr)->type, from);
+        bind_show_type(binder, type, to);
         return bind_fail(binder, TDBPLUS_E_TYPE, "42846", (*expr)->position,
                          "cannot cast type %s to %s", from, to);
     }
@@ -158,8 +229,8 @@ static tdbplus_status not_converted(struct binder *binder, const struct expr *ex
     char from[64];
     char to[64];
     const char *part = strcmp(what, "CASE") != 0 ? "" : first ? "/ELSE" : "/WHEN";
-    func_type_name(expr->type, from);
-    func_type_name(common, to);
+    bind_show_type(binder, expr->type, from);
+    bind_show_type(binder, common, to);
     return bind_fail(binder, TDBPLUS_E_TYPE, "42846", expr->position,
                      "%s%s could not convert type %s to %s", what, part, from, to);
 }
@@ -186,8 +257,8 @@ tdbplus_status bind_unify(struct binder *binder, struct expr ***exprs, uint32_t 
         while (types[known].id == TYPE_NONE) {
             known++;
         }
-        func_type_name(types[known], first);
-        func_type_name(types[conflict], second);
+        bind_show_type(binder, types[known], first);
+        bind_show_type(binder, types[conflict], second);
         return bind_fail(binder, TDBPLUS_E_TYPE, "42804", (*exprs[conflict])->position,
                          "%s types %s and %s cannot be matched", what, first, second);
     }
@@ -207,42 +278,10 @@ tdbplus_status bind_condition(struct binder *binder, struct bind_query *query,
     TRY(bind_try_coerce(binder, &expr, type_of(TYPE_BOOL), FUNC_CAST_IMPLICIT, &done));
     if (!done) {
         char name[64];
-        func_type_name(expr->type, name);
+        bind_show_type(binder, expr->type, name);
         return bind_fail(binder, TDBPLUS_E_TYPE, "42804", expr->position,
                          "argument of %s must be type boolean, not type %s", clause, name);
     }
     *expr_out = expr;
     return TDBPLUS_OK;
-}
-
-tdbplus_status bind_type(struct binder *binder, const struct ast *ast, struct type *type_out)
-{
-    const struct ast_type_name *name = (const struct ast_type_name *)ast;
-    if (name->set_of || name->names.count != 1) {
-        return bind_unsupported(binder, ast->position, "this type");
-    }
-    if (strcmp(name->names.items[0], "interval") == 0 && name->modifiers.count == 1) {
-        return bind_unsupported(binder, ast->position, "an interval with fields");
-    }
-    int32_t modifiers[4] = {0};
-    if (name->modifiers.count > 4) {
-        return bind_unsupported(binder, ast->position, "this type");
-    }
-    for (uint32_t i = 0; i < name->modifiers.count; i++) {
-        const struct ast_constant *value = (const struct ast_constant *)name->modifiers.items[i];
-        if (value->ast.kind != AST_CONSTANT || value->constant != AST_INTEGER) {
-            return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", ast->position,
-                             "type modifiers must be simple constants or identifiers");
-        }
-        modifiers[i] = value->integer;
-    }
-    tdbplus_status status = func_type_find(name->names.items[0], modifiers, name->modifiers.count,
-                                           type_out, binder->err);
-    if (status != TDBPLUS_OK && binder->err != NULL && binder->err->position == 0) {
-        binder->err->position = parse_character(binder->text, ast->position);
-    }
-    if (status == TDBPLUS_OK && name->array_depth > 0) {
-        *type_out = func_array_of(*type_out);
-    }
-    return status;
 }

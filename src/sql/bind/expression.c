@@ -162,7 +162,7 @@ static tdbplus_status bind_truth_test(struct binder *binder, struct bind_query *
         static const char *const names[] = {"IS TRUE",      "IS NOT TRUE", "IS FALSE",
                                             "IS NOT FALSE", "IS UNKNOWN",  "IS NOT UNKNOWN"};
         char name[64];
-        func_type_name(expr->arguments[0]->type, name);
+        bind_show_type(binder, expr->arguments[0]->type, name);
         return bind_fail(binder, TDBPLUS_E_TYPE, "42804", expr->arguments[0]->position,
                          "argument of %s must be type boolean, not type %s", names[ast->truth_kind],
                          name);
@@ -323,7 +323,7 @@ static tdbplus_status bind_collate(struct binder *binder, struct bind_query *que
     }
     if ((*expr_out)->type.id != TYPE_TEXT) {
         char type[64];
-        func_type_name((*expr_out)->type, type);
+        bind_show_type(binder, (*expr_out)->type, type);
         return bind_fail(binder, TDBPLUS_E_TYPE, "42804", ast->ast.position,
                          "collations are not supported by type %s", type);
     }

@@ -328,7 +328,8 @@ static void put_item(struct buffer *text, const struct about_column *about,
 }
 
 /* The statement that answers, over a subquery that is put in afterwards. */
-static void put_statement(struct buffer *text, const struct plan *plan, bool summarize)
+static void put_statement(struct binder *binder, struct buffer *text, const struct plan *plan,
+                          bool summarize)
 {
     buffer_put_text(text, "SELECT unnest(ARRAY[");
     for (uint32_t i = 0; i < plan->column_count; i++) {
@@ -338,7 +339,7 @@ static void put_statement(struct buffer *text, const struct plan *plan, bool sum
     buffer_put_text(text, "]::text[]) AS column_name, unnest(ARRAY[");
     for (uint32_t i = 0; i < plan->column_count; i++) {
         char name[64];
-        func_type_name(plan->columns[i].type, name);
+        bind_show_type(binder, plan->columns[i].type, name);
         buffer_put_text(text, i == 0 ? "" : ",");
         put_literal(text, name);
     }
@@ -376,7 +377,7 @@ tdbplus_status bind_about(struct binder *binder, struct bind_query *query,
     struct parse_result parsed = {0};
     tdbplus_status status = TDBPLUS_OK;
     buffer_init(&text, binder->arena->alloc);
-    put_statement(&text, described, summarize);
+    put_statement(binder, &text, described, summarize);
     status = text.failed ? bind_no_memory(binder)
                          : parse_text(buffer_span(&text), binder->arena, &parsed, binder->err);
     buffer_deinit(&text);

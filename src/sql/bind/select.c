@@ -61,7 +61,7 @@ static tdbplus_status limit_value(struct binder *binder, struct bind_query *quer
     TRY(bind_try_coerce(binder, &expr, type_of(TYPE_INT8), FUNC_CAST_ASSIGNMENT, &done));
     if (!done) {
         char name[64];
-        func_type_name(expr->type, name);
+        bind_show_type(binder, expr->type, name);
         return bind_fail(binder, TDBPLUS_E_TYPE, "42804", ast->position,
                          "argument of %s must be type bigint, not type %s", clause, name);
     }

@@ -24,10 +24,13 @@ tdbplus_status bind_stored_text(struct binder *binder, struct bind_query *query,
     }
     // Positions are of that text, so errors must not point into the statement's.
     struct span before = binder->text;
+    bool stored = binder->stored;
     binder->text = (struct span){0};
+    binder->stored = true;
     tdbplus_status status = bind_expression(
         binder, query, ((const struct ast_target *)ast->targets.items[0])->value, expr_out);
     binder->text = before;
+    binder->stored = stored;
     return status;
 }
 
@@ -173,8 +176,8 @@ static tdbplus_status add_default(struct binder *binder, struct table_builder *b
     if (!done) {
         char want[64];
         char have[64];
-        func_type_name(column->type, want);
-        func_type_name(expr->type, have);
+        bind_show_type(binder, column->type, want);
+        bind_show_type(binder, expr->type, have);
         return bind_fail(binder, TDBPLUS_E_TYPE, "42804", constraint->ast.position,
                          "column \"%s\" is of type %s but default expression is of type %s",
                          column->name, want, have);
@@ -434,7 +437,7 @@ static tdbplus_status finish_keys(struct binder *binder, struct table_builder *b
         }
         if (!key_type_allowed(column->type)) {
             char name[64];
-            func_type_name(column->type, name);
+            bind_show_type(binder, column->type, name);
             return bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", 0,
                              "a primary key of type %s is not supported", name);
         }
@@ -500,8 +503,8 @@ static tdbplus_status verify_generated(struct binder *binder, struct table_build
     if (!done) {
         char want[64];
         char have[64];
-        func_type_name(column->type, want);
-        func_type_name(expr->type, have);
+        bind_show_type(binder, column->type, want);
+        bind_show_type(binder, expr->type, have);
         return bind_fail(binder, TDBPLUS_E_TYPE, "42804", 0,
                          "column \"%s\" is of type %s but default expression is of type %s",
                          column->name, want, have);

@@ -70,8 +70,8 @@ static tdbplus_status range_offset(struct binder *binder, const struct bind_wind
     struct type wanted = type_of(offset_type(column));
     char name[64];
     char given[64];
-    func_type_name(column, name);
-    func_type_name((*expr)->type, given);
+    bind_show_type(binder, column, name);
+    bind_show_type(binder, (*expr)->type, given);
     if (wanted.id == TYPE_NONE) {
         return bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", (*expr)->position,
                          "RANGE with offset PRECEDING/FOLLOWING is not supported for column type "
@@ -115,7 +115,7 @@ static tdbplus_status bind_offset(struct binder *binder, struct bind_query *quer
         TRY(bind_try_coerce(binder, &expr, type_of(TYPE_INT8), FUNC_CAST_ASSIGNMENT, &done));
         if (!done) {
             char type[64];
-            func_type_name(expr->type, type);
+            bind_show_type(binder, expr->type, type);
             return bind_fail(binder, TDBPLUS_E_TYPE, "42804", ast->position,
                              "argument of %s must be type bigint, not type %s", name, type);
         }

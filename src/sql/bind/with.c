@@ -113,8 +113,8 @@ static tdbplus_status check_types(struct binder *binder, const struct ast_cte *a
         }
         char first[64];
         char all[64];
-        func_type_name(base->columns[i].type, first);
-        func_type_name(both->columns[i].type, all);
+        bind_show_type(binder, base->columns[i].type, first);
+        bind_show_type(binder, both->columns[i].type, all);
         tdbplus_status status =
             bind_fail(binder, TDBPLUS_E_TYPE, "42804", ast->ast.position,
                       "recursive query \"%s\" column %u has type %s in non-recursive term but type "

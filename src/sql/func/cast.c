@@ -5,6 +5,7 @@
 #include "types/catalog_type.h"
 #include "types/packed.h"
 #include "types/range.h"
+#include "types/text.h"
 
 #define INTERVAL_ALL_FIELDS 0x7FFF /* What the grammar gives for an interval without fields. */
 #define SECOND_DIGITS       6
@@ -84,7 +85,8 @@ static bool same_base(struct type from, struct type to)
     }
     switch (from.id) {
     case TYPE_ARRAY:
-        return from.element == to.element;
+        return from.element == to.element &&
+               (from.element != TYPE_ENUM || from.parameter == to.parameter);
     case TYPE_ENUM:
         return from.parameter == to.parameter;
     case TYPE_VECTOR:
@@ -92,6 +94,13 @@ static bool same_base(struct type from, struct type to)
     default:
         return true;
     }
+}
+
+/* What an oid or a label is called may change. */
+static bool by_catalog(struct type type)
+{
+    return catalog_reg_type(type) || type.id == TYPE_ENUM ||
+           (type.id == TYPE_ARRAY && type.element == TYPE_ENUM);
 }
 
 bool cast_find(struct type from, struct type to, enum func_cast_context context,
@@ -129,12 +138,11 @@ bool cast_find(struct type from, struct type to, enum func_cast_context context,
         }
     }
     if ((to.id == TYPE_TEXT || to.id == TYPE_BPCHAR) && context >= FUNC_CAST_ASSIGNMENT) {
-        // What an oid is called may change.
-        *func_out = catalog_reg_type(from) ? &cast_reg_to_text : &cast_to_text;
+        *func_out = by_catalog(from) ? &cast_catalog_to_text : &cast_to_text;
         return true;
     }
     if ((from.id == TYPE_TEXT || from.id == TYPE_BPCHAR) && context == FUNC_CAST_EXPLICIT) {
-        *func_out = catalog_reg_type(to) ? &cast_reg_from_text : &cast_from_text;
+        *func_out = by_catalog(to) ? &cast_catalog_from_text : &cast_from_text;
         return true;
     }
     return false;
@@ -202,6 +210,11 @@ int32_t func_cast_path(struct type from, struct type to, enum func_cast_context 
 
 void func_type_name(struct type type, char text[64])
 {
+    func_type_name_as(type, NULL, text);
+}
+
+void func_type_name_as(struct type type, const struct text_style *style, char text[64])
+{
     static const struct {
         uint8_t id;
         const char *name;
@@ -241,8 +254,10 @@ void func_type_name(struct type type, char text[64])
         (void)snprintf(text, 64, type.parameter > 0 ? "%s(%u)" : "%s", name, type.parameter);
     } else if (type.id == TYPE_ARRAY) {
         char item[64];
-        func_type_name(type_element(type), item);
+        func_type_name_as(type_element(type), style, item);
         (void)snprintf(text, 64, "%.60s[]", item);
+    } else if (type.id == TYPE_ENUM) {
+        text_enum_name(style, type.parameter, text);
     } else {
         type_name(type, text);
     }
@@ -411,6 +426,23 @@ static tdbplus_status modify_type(struct type *type, const char *name, const int
                          "type modifier is not allowed for type \"%s\"", name);
 }
 
+/* Names that are the system's, although there are no such types here. */
+static bool is_missing_type(const char *name)
+{
+    return strcmp(name, "xml") == 0 || strcmp(name, "point") == 0;
+}
+
+bool func_type_known(const char *name)
+{
+    struct type type = {0};
+    for (size_t i = 0; i < sizeof type_names / sizeof *type_names; i++) {
+        if (strcmp(type_names[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return (type_find(span_from_text(name), &type) && packed_type(type)) || is_missing_type(name);
+}
+
 tdbplus_status func_type_find(const char *name, const int32_t *modifiers, uint32_t modifier_count,
                               struct type *type_out, struct err *err)
 {
@@ -427,7 +459,7 @@ tdbplus_status func_type_find(const char *name, const int32_t *modifiers, uint32
         *type_out = type;
         return TDBPLUS_OK;
     }
-    if (strcmp(name, "xml") == 0 || strcmp(name, "point") == 0) {
+    if (is_missing_type(name)) {
         return err_set(err, TDBPLUS_E_UNSUPPORTED, "type \"%s\" is not supported", name);
     }
     return err_set(err, TDBPLUS_E_NOT_FOUND, "type \"%s\" does not exist", name);

@@ -30,8 +30,8 @@ extern const struct cast_line table_casts_json[];
 extern const struct cast_line table_casts_catalog[];
 
 /* To and from the name of what an oid stands for: different when the catalog is. */
-extern const struct func cast_reg_to_text;
-extern const struct func cast_reg_from_text;
+extern const struct func cast_catalog_to_text;
+extern const struct func cast_catalog_from_text;
 
 /* Reading and printing text: from and to any type. */
 extern const struct func cast_from_text;

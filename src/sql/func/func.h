@@ -30,6 +30,7 @@ enum func_pseudo {
     FUNC_COMMON_ARRAY = 206,
     FUNC_ANY_RANGE = 207,      /* A range of the type that FUNC_SAME is ("anyrange"). */
     FUNC_ANY_MULTIRANGE = 208, /* A multirange of it ("anymultirange"). */
+    FUNC_ANY_ENUM = 209,       /* An enum, the same wherever FUNC_SAME stands ("anyenum"). */
 };
 
 /* In declarations, an array of a type: FUNC_ARRAY_OF(TYPE_TEXT) is text[]. */
@@ -221,6 +222,8 @@ struct type func_type_base(struct type type);
 
 /* PostgreSQL's long name for messages: "integer", "character varying(5)". */
 void func_type_name(struct type type, char text[64]);
+/* The same with the names of enums, which the style knows; it may be NULL. */
+void func_type_name_as(struct type type, const struct text_style *style, char text[64]);
 
 /* 'B' boolean, 'N' number, 'S' string, 'D' date and time, 'T' interval, 'A', 'E', 'U', 'X' unknown:
  * PostgreSQL's type categories. */
@@ -237,6 +240,9 @@ bool func_common_type(const struct type *types, uint32_t count, struct type *com
 TDBPLUS_CHECKED tdbplus_status func_type_find(const char *name, const int32_t *modifiers,
                                               uint32_t modifier_count, struct type *type_out,
                                               struct err *err);
+
+/* True when every database has a type of that name. */
+bool func_type_known(const char *name);
 
 /* The style of the call's session; NULL: defaults. */
 static inline const struct text_style *func_style(const struct func_call *call)

@@ -72,6 +72,7 @@ static const char *sample(struct type type)
     static const char *const intervals[] = {"1 day", "-1 month", "0", "1 year 2 days 03:04:05"};
     static const char *const documents[] = {"null", "1.5", "\"s\"", "[1,2,[3]]",
                                             "{\"a\":1,\"b\":{\"c\":\"x\"}}"};
+    static const char *const labels[] = {"small", "middle", "largest"};
     static const char *const text_arrays[] = {"{}", "{a}", "{a,NULL,\"\"}", "{{a,b},{c,d}}",
                                               "[0:1]={x,\"a text beyond twelve bytes\"}"};
     static const char *const integer_arrays[] = {"{}", "{1}", "{1,NULL,3}", "{{1,2},{3,4}}",
@@ -111,6 +112,8 @@ static const char *sample(struct type type)
                : type.element == TYPE_BYTEA      ? "{}"
                : packed_type(type_element(type)) ? "{empty}"
                                                  : PICK(integer_arrays);
+    case TYPE_ENUM:
+        return PICK(labels);
     case TYPE_BYTEA:
         return chance(2) == 0 ? "\\x" : "\\x00ff10";
     default:
@@ -125,8 +128,29 @@ static const char *sample(struct type type)
 #undef PICK
 }
 
+/* One enum: small, middle, large. */
+static bool ordinal_of(void *ctx, uint32_t list, struct span label, int64_t *ordinal_out)
+{
+    (void)ctx;
+    *ordinal_out = label.size == 5 ? 0 : label.size == 6 ? 7 : 9;
+    return list == 1;
+}
+
+static bool ordinal_next(void *ctx, uint32_t list, int64_t from, int64_t *ordinal_out)
+{
+    (void)ctx;
+    *ordinal_out = from <= 0 ? 0 : from <= 7 ? 7 : 9;
+    return list == 1 && from <= 9;
+}
+
+static const struct text_style style = {.ordinal_of = ordinal_of, .ordinal_next = ordinal_next};
+static const struct func_session session = {.style = &style};
+
 static struct type type_for(uint8_t declared)
 {
+    if (declared == FUNC_ANY_ENUM) {
+        return (struct type){.id = TYPE_ENUM, .parameter = 1};
+    }
     if (declared == FUNC_ANY_ARRAY || declared == FUNC_COMMON_ARRAY) {
         return func_array_of(type_of(TYPE_TEXT));
     }
@@ -153,6 +177,9 @@ static struct type type_in(const struct func *func, uint8_t declared)
             return type_of(TYPE_INT4);
         }
     }
+    if (declared == FUNC_ANY_ARRAY && func->arguments[0] == FUNC_ANY_ENUM) {
+        return func_array_of(type_for(FUNC_ANY_ENUM));
+    }
     return type_for(declared);
 }
 
@@ -170,7 +197,8 @@ static void make_argument(struct type type, struct arena *arena, struct column *
     CHECK(column_make(flat, type, ROWS, true, arena));
     for (uint32_t row = 0; row < ROWS; row++) {
         struct datum value = {0};
-        CHECK(func_read(span_from_text(sample(type)), type, arena, &value, NULL) == TDBPLUS_OK);
+        CHECK(func_read_as(span_from_text(sample(type)), type, &style, arena, &value, NULL) ==
+              TDBPLUS_OK);
         value.is_null = chance(8) == 0;
         column_set(flat, row, &value);
     }
@@ -219,6 +247,7 @@ static uint32_t check_function(const struct func *func)
     struct arena arena;
     arena_init(&arena, &alloc_system, 0);
     struct func_context context = {.user = "u", .database = "d"};
+    context.session = func->arguments[0] == FUNC_ANY_ENUM ? &session : NULL;
     struct column *arguments = arena_array(&arena, FUNC_DECLARED_MAX, sizeof *arguments);
     uint16_t rows[ROWS];
     uint32_t listed = 0;

@@ -65,6 +65,7 @@ extern const struct func table_catalog[];
 /* What a name of the catalogue is called here; most are their own. */
 const char *func_alias(const char *name);
 extern const struct func table_sequence[];
+extern const struct func table_enum[];
 
 #define FUNC_END                       \
     {                                  \

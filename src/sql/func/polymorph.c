@@ -67,6 +67,9 @@ static bool bind_one(struct poly *poly, uint8_t want, struct type type, struct t
     case FUNC_SAME:
         poly->wants_element = true;
         return type.id == TYPE_NONE || bind_element(poly, type);
+    case FUNC_ANY_ENUM:
+        poly->wants_element = true;
+        return type.id == TYPE_NONE || (type.id == TYPE_ENUM && bind_element(poly, type));
     case FUNC_ANY_ARRAY:
         poly->wants_element = true;
         poly->has_array = true;
@@ -132,6 +135,7 @@ struct type poly_type(uint8_t want, struct type given, const struct poly *poly)
     struct type range = poly->range.id == TYPE_NONE ? range_type_of(poly->element) : poly->range;
     switch (want) {
     case FUNC_SAME:
+    case FUNC_ANY_ENUM:
         return element;
     case FUNC_ANY_ARRAY:
         return func_array_of(element);

@@ -89,6 +89,10 @@ static bool find_type(const char *name, struct type *type_out)
         *type_out = func_array_of(type_of(TYPE_INT4));
         return true;
     }
+    if (strcmp(plain, "anyenum") == 0) {
+        *type_out = (struct type){.id = TYPE_ENUM, .parameter = 1};
+        return true;
+    }
     size_t size = strlen(plain);
     bool array = size > 2 && strcmp(plain + size - 2, "[]") == 0;
     plain[array ? size - 2 : size] = 0;

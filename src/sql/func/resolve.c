@@ -15,6 +15,7 @@ static const struct func *const tables[] = {
     table_regex,       table_series,     table_array_text,    table_packed,    table_range,
     table_network,     table_bits,       table_money,         table_timetz,    table_alias,
     table_precision,   table_session,    table_catalog_types, table_catalog,   table_sequence,
+    table_enum,
 };
 
 #define TABLE_COUNT    (sizeof tables / sizeof *tables)

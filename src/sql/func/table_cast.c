@@ -116,10 +116,10 @@ static tdbplus_status from_text(struct func_call *call)
 }
 
 const struct func cast_to_text = {"text", 1, {FUNC_ANY}, TYPE_TEXT, 0, to_text, "Printed."};
-const struct func cast_reg_to_text = {"text",      1,       {FUNC_ANY}, TYPE_TEXT,
-                                      FUNC_STABLE, to_text, "Printed."};
-const struct func cast_reg_from_text = {"input",     1,         {TYPE_TEXT}, FUNC_ANY,
-                                        FUNC_STABLE, from_text, "Read."};
+const struct func cast_catalog_to_text = {"text",      1,       {FUNC_ANY}, TYPE_TEXT,
+                                          FUNC_STABLE, to_text, "Printed."};
+const struct func cast_catalog_from_text = {"input",     1,         {TYPE_TEXT}, FUNC_ANY,
+                                            FUNC_STABLE, from_text, "Read."};
 const struct func cast_from_text = {"input", 1, {TYPE_TEXT}, FUNC_ANY, 0, from_text, "Read."};
 
 /* ---- fitting values to a length ---- */

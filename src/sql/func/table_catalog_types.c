@@ -66,7 +66,7 @@ static tdbplus_status char_to_int4(struct func_call *call)
 /* Read anew whenever the statement runs. */
 static tdbplus_status text_to_reg(struct func_call *call)
 {
-    return cast_reg_from_text.kernel(call);
+    return cast_catalog_from_text.kernel(call);
 }
 
 #define I FUNC_CAST_IMPLICIT

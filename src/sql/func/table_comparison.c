@@ -138,6 +138,7 @@ const struct func table_comparison[] = {
     COMPARISON_LINES(interval, TYPE_INTERVAL),
     COMPARISON_LINES(uuid, TYPE_UUID),
     COMPARISON_LINES(json, TYPE_JSON),
+    COMPARISON_LINES(int4, FUNC_ANY_ENUM),
     {"not", 1, {TYPE_BOOL}, TYPE_BOOL, OP, not_bool, "Logical negation."},
     FUNC_END,
 };

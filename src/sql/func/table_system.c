@@ -50,7 +50,7 @@ static tdbplus_status version(struct func_call *call)
 static tdbplus_status type_name_of(struct func_call *call)
 {
     char name[64];
-    func_type_name(call->arguments[0].type, name);
+    func_type_name_as(call->arguments[0].type, func_style(call), name);
     char *length = strchr(name, '(');
     if (length != NULL) {
         const char *behind = strchr(length, ')');
@@ -104,7 +104,13 @@ const struct func table_system[] = {
     {"current_database", 0, {0}, TYPE_TEXT, FUNC_STABLE, current_database, "Of which database."},
     {"current_schema", 0, {0}, TYPE_TEXT, FUNC_STABLE, current_schema, "Where names are found."},
     {"version", 0, {0}, TYPE_TEXT, FUNC_STABLE, version, "Which release this is."},
-    {"pg_typeof", 1, {FUNC_ANY}, TYPE_TEXT, FUNC_CALLED_ON_NULL, type_name_of, "Name of the type."},
+    {"pg_typeof",
+     1,
+     {FUNC_ANY},
+     TYPE_TEXT,
+     FUNC_CALLED_ON_NULL | FUNC_STABLE,
+     type_name_of,
+     "Name of the type."},
     {"random",
      0,
      {0},

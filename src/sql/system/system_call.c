@@ -64,6 +64,24 @@ static tdbplus_status role_name(const struct asked *asked)
     return TDBPLUS_OK;
 }
 
+/* The name of a type that SQL defined; false when the number is none's. */
+static bool put_defined_type(struct txn *txn, int64_t oid, struct buffer *text)
+{
+    struct catalog_entry entry;
+    struct type type = wire_enum_by_oid(oid);
+    if (type.id == TYPE_NONE || !catalog_entry_by_oid(txn, type.parameter, &entry) ||
+        entry.kind != CATALOG_TYPE) {
+        return false;
+    }
+    if (strcmp(entry.schema, CATALOG_SCHEMA_DEFAULT) != 0) {
+        system_put_name(text, entry.schema);
+        buffer_put_u8(text, '.');
+    }
+    system_put_name(text, entry.name);
+    buffer_put_text(text, type.id == TYPE_ARRAY ? "[]" : "");
+    return true;
+}
+
 static tdbplus_status format_type(const struct asked *asked)
 {
     if (asked->arguments[0].is_null) {
@@ -78,6 +96,9 @@ static tdbplus_status format_type(const struct asked *asked)
                              &entry)) {
         system_put_name(&asked->answer->text, entry.name);
         buffer_put_text(&asked->answer->text, array ? "[]" : "");
+        return TDBPLUS_OK;
+    }
+    if (put_defined_type(asked->txn, oid, &asked->answer->text)) {
         return TDBPLUS_OK;
     }
     int32_t modifier = bare ? -1 : (int32_t)oid_at(asked, 1);
@@ -135,6 +156,8 @@ static void put_declared(uint8_t declared, struct buffer *text)
 {
     if (declared == FUNC_SAME || declared == FUNC_COMMON) {
         buffer_put_text(text, "anyelement");
+    } else if (declared == FUNC_ANY_ENUM) {
+        buffer_put_text(text, "anyenum");
     } else if (declared == FUNC_ANY_ARRAY || declared == FUNC_COMMON_ARRAY) {
         buffer_put_text(text, "anyarray");
     } else if (declared >= FUNC_ANY) {
@@ -408,6 +431,9 @@ bool system_reg_print(struct txn *txn, uint8_t type, int64_t oid, struct buffer 
     case TYPE_REGCLASS:
         return print_relation(txn, oid, text);
     case TYPE_REGTYPE:
+        if (put_defined_type(txn, oid, text)) {
+            return true;
+        }
         if (system_type_by_oid(oid) == NULL && oid != OID_USER_FIRST - 1 &&
             oid != OID_USER_FIRST - 2) {
             return oid >= OID_ROW_TYPE &&
@@ -541,6 +567,21 @@ static bool find_type(const struct reg_name *name, struct span text, int64_t *oi
     return false;
 }
 
+static bool find_defined_type(struct txn *txn, const struct reg_name *name, int64_t *oid_out)
+{
+    struct catalog_entry entry;
+    char own[CATALOG_NAME_SIZE_MAX + 1];
+    size_t size = strlen(name->name);
+    bool array = size > 2 && strcmp(name->name + size - 2, "[]") == 0;
+    (void)snprintf(own, sizeof own, "%.*s", (int)(size - (array ? 2 : 0)), name->name);
+    const char *schema = name->schema[0] == 0 ? CATALOG_SCHEMA_DEFAULT : name->schema;
+    bool found = catalog_entry_find(txn, CATALOG_TYPE, schema, own, &entry);
+    if (found) {
+        *oid_out = array ? OID_ROW_ARRAY + (int64_t)entry.oid : system_oid(entry.oid);
+    }
+    return found;
+}
+
 static bool find_function(const char *name, int64_t *oid_out)
 {
     const struct func *func = NULL;
@@ -569,7 +610,7 @@ tdbplus_status system_reg_parse(struct txn *txn, uint8_t type, struct span text,
     case TYPE_REGTYPE:
         kind = "type";
         state = "42704";
-        found = good && find_type(&name, text, oid_out);
+        found = good && (find_type(&name, text, oid_out) || find_defined_type(txn, &name, oid_out));
         break;
     case TYPE_REGNAMESPACE:
         kind = "schema";

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sql/bind/type_info.h"
 #include "sql/func/aggregate.h"
 #include "sql/system/system_internal.h"
 
@@ -78,6 +79,53 @@ static void put_vector_types(struct system_rows *rows)
     put_type(rows, &array, OID_PUBLIC, 0);
 }
 
+/* A type that SQL defined, and arrays of it. */
+static void put_defined_type(struct system_rows *rows, const struct catalog_entry *entry)
+{
+    char array_name[CATALOG_NAME_SIZE_MAX + 2];
+    (void)snprintf(array_name, sizeof array_name, "_%s", entry->name);
+    int64_t schema = system_schema_oid(rows->txn, entry->schema);
+    struct system_type type = {.oid = (uint32_t)system_oid(entry->oid),
+                               .name = entry->name,
+                               .size = 4,
+                               .by_value = true,
+                               .kind = 'e',
+                               .category = 'E',
+                               .array = OID_ROW_ARRAY + (uint32_t)entry->oid,
+                               .align = 'i',
+                               .storage = 'p'};
+    struct system_type array = {.oid = type.array,
+                                .name = array_name,
+                                .size = -1,
+                                .kind = 'b',
+                                .category = 'A',
+                                .element = type.oid,
+                                .align = 'i',
+                                .storage = 'x'};
+    put_type(rows, &type, schema, 0);
+    put_type(rows, &array, schema, 0);
+}
+
+tdbplus_status system_fill_enum(struct system_rows *rows)
+{
+    struct catalog_entry entry = {0};
+    while (catalog_entry_next(rows->txn, CATALOG_TYPE, &entry)) {
+        int64_t ordinal = INT32_MIN;
+        struct span label;
+        for (uint32_t number = 1;
+             type_ordinal_next(rows->txn, (uint32_t)entry.oid, ordinal, &ordinal) &&
+             type_label_of(rows->txn, (uint32_t)entry.oid, ordinal, &label);
+             number++, ordinal++) {
+            system_row(rows);
+            system_put(rows, "oid", OID_LABEL + (int64_t)entry.oid * 512 + number);
+            system_put(rows, "enumtypid", system_oid(entry.oid));
+            system_put(rows, "enumsortorder", number);
+            system_put_span(rows, "enumlabel", label);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
 tdbplus_status system_fill_type(struct system_rows *rows)
 {
     for (const struct system_type *type = system_types; type->oid != 0; type++) {
@@ -96,6 +144,10 @@ tdbplus_status system_fill_type(struct system_rows *rows)
     struct catalog_entry entry = {0};
     while (catalog_entry_next(rows->txn, CATALOG_VIEW, &entry)) {
         put_row_type(rows, entry.oid, entry.schema, entry.name);
+    }
+    entry = (struct catalog_entry){0};
+    while (catalog_entry_next(rows->txn, CATALOG_TYPE, &entry)) {
+        put_defined_type(rows, &entry);
     }
     return TDBPLUS_OK;
 }

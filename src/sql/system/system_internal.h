@@ -5,6 +5,7 @@
 #include "sql/bind/table_info.h"
 #include "sql/system/system.h"
 #include "txn/foreign_def.h"
+#include "types/wire_type.h"
 
 #define OID_PG_CATALOG  11
 #define OID_PUBLIC      2200
@@ -16,15 +17,16 @@
 #define OID_BTREE       403
 #define OID_HASH        405
 #define OID_COLLATION   100
-#define OID_USER_FIRST  16384 /* Plus the number of the object. */
+#define OID_USER_FIRST  WIRE_OID_USER_FIRST /* Plus the number of the object. */
 
 /* What belongs to a table without being an object has the table's oid and a place above. */
 #define OID_KEY_INDEX 0x40000000
 #define OID_KEY       0x48000000
 #define OID_UNIQUE    0x50000000
 #define OID_ROW_TYPE  0x58000000
-#define OID_ROW_ARRAY 0x60000000
+#define OID_ROW_ARRAY WIRE_OID_ROW_ARRAY
 #define OID_PART      0x68000000 /* Checks and defaults: 64 for each table. */
+#define OID_LABEL     0x02000000 /* Labels of enums: 512 for each type, then others'. */
 #define OID_FUNCTION  0x01000000 /* Plus the number in the registry. */
 #define OID_AGGREGATE 0x01800000
 
@@ -118,6 +120,7 @@ bool system_hides_last(const struct object *table, struct arena *arena);
 TDBPLUS_CHECKED tdbplus_status system_fill_class(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_attribute(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_type(struct system_rows *rows);
+TDBPLUS_CHECKED tdbplus_status system_fill_enum(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_namespace(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_index(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_constraint(struct system_rows *rows);

@@ -57,7 +57,7 @@ const struct plan_system system_tables[] = {
      "oid:o collname:n collnamespace:o collowner:o collprovider:c "
      "collisdeterministic:b collencoding:4 collcollate:t collctype:t colliculocale:t "
      "collversion:t"},
-    {"pg_enum", 3501, NULL, "oid:o enumtypid:o enumsortorder:f enumlabel:n"},
+    {"pg_enum", 3501, system_fill_enum, "oid:o enumtypid:o enumsortorder:f enumlabel:n"},
     {"pg_sequence", 2224, NULL,
      "seqrelid:o seqtypid:o seqstart:8 seqincrement:8 seqmax:8 seqmin:8 seqcache:8 "
      "seqcycle:b"},

@@ -48,7 +48,7 @@ uint32_t system_type_oid(struct type type)
     } else if (scalar.id == TYPE_VECTOR) {
         return type.id == TYPE_ARRAY ? OID_USER_FIRST - 1 : OID_USER_FIRST - 2;
     } else if (scalar.id == TYPE_ENUM) {
-        return (uint32_t)system_oid(scalar.parameter) + (type.id == TYPE_ARRAY ? OID_ROW_ARRAY : 0);
+        return (uint32_t)wire_enum_oid(type);
     } else {
         type_name(scalar, name);
     }
