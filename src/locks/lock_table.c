@@ -8,6 +8,7 @@
 
 #define BUCKET_COUNT_MIN   16u
 #define BLOCK_OBJECT_COUNT 30u
+#define RELEASE_AHEAD      8u
 
 /* ---- memory of a partition ---- */
 
@@ -209,7 +210,8 @@ static struct lock_item *make_item(struct lock_table *table, struct lock_partiti
     }
     uint32_t count = atomic_load_explicit(&partition->item_count, memory_order_relaxed) + 1;
     atomic_store_explicit(&partition->item_count, count, memory_order_release);
-    if (count > partition->bucket_count) {
+    // Few buckets hold two: looking into a lock that is not the one meant is a miss of the cache.
+    if (count > partition->bucket_count / 2) {
         grow_buckets(table, partition);
     }
     item->table = request->table;
@@ -419,6 +421,16 @@ static tdbplus_status tell_outcome(enum outcome outcome, const struct lock_reque
     return TDBPLUS_OK;
 }
 
+void lock_table_prefetch(struct lock_table *table, uint64_t table_id, uint64_t hash)
+{
+    uint64_t place = place_of(table_id, hash, true);
+    struct lock_partition *partition = partition_at(table, place);
+    // Under the latch, because buckets move when they grow; nothing in them is waited for.
+    latch_lock(&partition->latch);
+    __builtin_prefetch(bucket_at(partition, place), 1);
+    latch_unlock(&partition->latch);
+}
+
 tdbplus_status lock_table_acquire(struct lock_owner *owner, const struct lock_request *request,
                                   const struct call *call)
 {
@@ -495,9 +507,32 @@ uint64_t lock_owner_mark(const struct lock_owner *owner)
     return owner->sequence;
 }
 
+/* The hold `count` older ones further on, or NULL. */
+static const struct lock_hold *holds_ahead(const struct lock_hold *hold, uint32_t count)
+{
+    for (; count > 0 && hold != NULL; count--) {
+        hold = hold->older;
+    }
+    return hold;
+}
+
+/*
+ * The locks of a large change lie all over the memory, and their buckets too: those that come next
+ * are asked for while the ones at hand are released. First the lock, which tells the bucket.
+ */
 void lock_owner_release_to(struct lock_owner *owner, uint64_t mark)
 {
+    const struct lock_hold *item_ahead = holds_ahead(owner->newest, 2 * RELEASE_AHEAD);
+    const struct lock_hold *bucket_ahead = holds_ahead(owner->newest, RELEASE_AHEAD);
     while (owner->newest != NULL && owner->newest->sequence > mark) {
+        if (item_ahead != NULL) {
+            __builtin_prefetch(item_ahead->item, 1);
+            item_ahead = item_ahead->older;
+        }
+        if (bucket_ahead != NULL && bucket_ahead->item->is_row) {
+            lock_table_prefetch(owner->table, bucket_ahead->item->table, bucket_ahead->item->hash);
+        }
+        bucket_ahead = bucket_ahead == NULL ? NULL : bucket_ahead->older;
         release_hold(owner, owner->newest);
     }
 }

@@ -127,6 +127,9 @@ TDBPLUS_CHECKED tdbplus_status lock_table_acquire(struct lock_owner *owner,
                                                   const struct lock_request *request,
                                                   const struct call *call);
 
+/* Says that a lock on that row will be asked for soon: its bucket is asked for now. A hint. */
+void lock_table_prefetch(struct lock_table *table, uint64_t table_id, uint64_t hash);
+
 /* Takes one acquisition back: of that mode, or of the stronger one that it counted on. False if the
  * owner holds neither. */
 bool lock_table_release(struct lock_owner *owner, const struct lock_request *request);

@@ -166,6 +166,13 @@ TDBPLUS_CHECKED tdbplus_status txn_update_key(struct txn *txn, const struct obje
                                               const struct datum *values, const struct call *call);
 
 /*
+ * Says that txn_lock_row() and a change of this row come soon: the memory they look into is asked
+ * for now. A hint, which changes nothing; fails as they would for values that are no key.
+ */
+TDBPLUS_CHECKED tdbplus_status txn_prefetch_row(struct txn *txn, const struct object *collection,
+                                                const struct datum *key_values, struct err *err);
+
+/*
  * A row found earlier by this statement's scan is about to be changed: locks it and tells whether
  * it is still as the statement's snapshot saw it. TDBPLUS_E_CONFLICT if not (in READ COMMITTED the
  * caller begins a new statement and runs again). `mode` is a row lock mode of lock_table.h. [waits]

@@ -445,6 +445,19 @@ tdbplus_status txn_update_key(struct txn *txn, const struct object *collection,
     return status;
 }
 
+tdbplus_status txn_prefetch_row(struct txn *txn, const struct object *collection,
+                                const struct datum *key_values, struct err *err)
+{
+    struct segment_key key = {0};
+    TRY(check_key(collection, key_values, err));
+    TRY(txn_key(txn, collection, key_values, &key, err));
+    lock_table_prefetch(txn->locks.table, collection->id, key.hash);
+    struct version *version = version_acquire(collection->collection);
+    version_find_prefetch(version, &key);
+    version_release(version);
+    return TDBPLUS_OK;
+}
+
 tdbplus_status txn_lock_row(struct txn *txn, const struct object *collection,
                             const struct datum *key_values, uint8_t mode, bool no_wait,
                             const struct call *call)

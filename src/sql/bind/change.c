@@ -1011,6 +1011,7 @@ tdbplus_status bind_update(struct binder *binder, struct bind_query *outer,
     TRY(bind_project(binder, rows, &exprs, &names, &rows));
     TRY(change_generated(binder, &target, schema->key_count, &rows));
     TRY(change_make(binder, PLAN_UPDATE, &target, rows, &plan));
+    plan->change.distinct = ast->from.count == 0;
     TRY(change_checks(binder, &target, plan));
     TRY(bind_returning(binder, &target, &query, target.named_count, &ast->returning, &plan));
     TRY(bind_own_ctes(binder, &query, &plan));
@@ -1043,6 +1044,7 @@ tdbplus_status bind_delete(struct binder *binder, struct bind_query *outer,
     struct plan *plan = NULL;
     TRY(bind_project(binder, rows, &exprs, &names, &rows));
     TRY(change_make(binder, PLAN_DELETE, &target, rows, &plan));
+    plan->change.distinct = ast->using_tables.count == 0;
     TRY(bind_returning(binder, &target, &query, target.named_count, &ast->returning, &plan));
     TRY(bind_own_ctes(binder, &query, &plan));
     *plan_out = plan;

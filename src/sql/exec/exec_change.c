@@ -8,6 +8,8 @@
 #include "txn/bulk.h"
 #include "txn/parts.h"
 
+#define FETCH_COUNT 16u
+
 struct change_stage {
     struct stage stage;
     const struct plan *plan;
@@ -439,13 +441,31 @@ static tdbplus_status insert_batch(struct change_stage *stage, struct exec *exec
 
 /* ---- UPDATE and DELETE ---- */
 
+/*
+ * Each row's lock and older version lie somewhere else in memory. What `FETCH_COUNT` rows need is
+ * asked for at once, instead of being waited for row by row.
+ */
+static tdbplus_status fetch_ahead(struct change_stage *stage, struct exec *exec,
+                                  const struct batch *in, const struct func_rows *live,
+                                  uint32_t first, struct datum *key)
+{
+    uint32_t end = first + FETCH_COUNT < live->count ? first + FETCH_COUNT : live->count;
+    for (uint32_t i = first; i < end; i++) {
+        read_row(in->columns, stage->schema->key_count, rows_at(live, i), key);
+        TRY(txn_prefetch_row(exec->txn, stage->plan->change.object, key, exec->call->err));
+    }
+    return TDBPLUS_OK;
+}
+
 /* A row that the join found twice is changed once, as in PostgreSQL. */
 static tdbplus_status claim_row(struct change_stage *stage, struct exec *exec,
                                 const struct batch *in, uint32_t row, const struct datum *key,
                                 uint8_t mode, struct arena *arena, bool *ours_out)
 {
     bool again = false;
-    TRY(touch(stage, exec, in->columns, stage->schema->key_count, row, arena, &again));
+    if (!stage->plan->change.distinct) {
+        TRY(touch(stage, exec, in->columns, stage->schema->key_count, row, arena, &again));
+    }
     *ours_out = !again;
     if (again && stage->plan->change.once) {
         tdbplus_status status = err_set_state(exec->call->err, TDBPLUS_E_SQL, "21000",
@@ -478,6 +498,9 @@ static tdbplus_status update_batch(struct change_stage *stage, struct exec *exec
     for (uint32_t i = 0; i < live.count; i++) {
         uint32_t row = rows_at(&live, i);
         bool ours = false;
+        if (i % FETCH_COUNT == 0 && live.count > 1) {
+            TRY(fetch_ahead(stage, exec, in, &live, i, values));
+        }
         read_row(in->columns, keys + count, row, values);
         bool same = keeps_key(stage->schema, values, values + keys);
         TRY(claim_row(stage, exec, in, row, values, same ? LOCK_ROW_NO_KEY_UPDATE : LOCK_ROW_UPDATE,
@@ -507,6 +530,9 @@ static tdbplus_status delete_batch(struct change_stage *stage, struct exec *exec
         uint32_t row = rows_at(&live, i);
         bool ours = false;
         bool existed = false;
+        if (i % FETCH_COUNT == 0 && live.count > 1) {
+            TRY(fetch_ahead(stage, exec, in, &live, i, key));
+        }
         read_row(in->columns, keys, row, key);
         TRY(claim_row(stage, exec, in, row, key, LOCK_ROW_UPDATE, arena, &ours));
         if (!ours) {

@@ -255,6 +255,7 @@ struct plan_change {
     uint64_t *arbiters; /* ON CONFLICT: ids of the unique indexes that count; 0: the key. */
     uint32_t arbiter_count;
     bool once;            /* MERGE: a row that is met again is an error. */
+    bool distinct;        /* UPDATE, DELETE: no row can be met again, there is no join. */
     bool bulk;            /* INSERT: many rows may come, which nobody else reads. */
     bool silent;          /* Of a WITH query: the statement's tag does not count its rows. */
     bool has_hidden_key;  /* The last column is the hidden row id. */

@@ -32,11 +32,8 @@ static tdbplus_status choose_version(const struct segment_ref *ref, uint64_t fir
     return TDBPLUS_OK;
 }
 
-tdbplus_status version_find(struct version *version, const struct segment_key *key,
-                            uint64_t snapshot, struct row_place *place_out, struct err *err)
+void version_find_prefetch(const struct version *version, const struct segment_key *key)
 {
-    struct row_place place = {.in_table = true};
-    // The filters of the segments are on their way while the memtables are searched.
     for (uint32_t s = 0; s < version->segment_count && s < PREFETCH_SEGMENT_COUNT_MAX; s++) {
         segment_find_prefetch(version->segments[s]->segment, key);
     }
@@ -44,6 +41,14 @@ tdbplus_status version_find(struct version *version, const struct segment_key *k
     for (uint32_t t = 0; t < version->table_count; t++) {
         memtable_find_prefetch(version->tables[t]->memtable, &table_key);
     }
+}
+
+tdbplus_status version_find(struct version *version, const struct segment_key *key,
+                            uint64_t snapshot, struct row_place *place_out, struct err *err)
+{
+    struct row_place place = {.in_table = true};
+    // The filters of the segments are on their way while the memtables are searched.
+    version_find_prefetch(version, key);
     for (uint32_t t = 0; t < version->table_count; t++) {
         uint32_t row = memtable_find(version->tables[t]->memtable, key->key, key->code, snapshot);
         if (row != MEMTABLE_ROW_NONE) {

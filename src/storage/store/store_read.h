@@ -75,6 +75,9 @@ const struct delete_map *version_deletes(const struct version *version, uint32_t
 /* No snapshot before it sees any row of the segment. */
 uint64_t version_segment_born(const struct version *version, uint32_t number);
 
+/* Says that version_find() or version_newest() of that key come soon: a hint. */
+void version_find_prefetch(const struct version *version, const struct segment_key *key);
+
 /* The row of `key` that the snapshot sees. */
 struct row_place {
     bool found;
