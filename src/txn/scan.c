@@ -280,7 +280,7 @@ static tdbplus_status bound_segments(struct scan *scan, uint64_t **firsts_out, u
     }
     if (scan->range.has_lower) {
         for (uint32_t t = 0; t < version_table_count(scan->version); t++) {
-            memtable_prefetch(version_table(scan->version, t), scan->range.lower.code);
+            memtable_walk_prefetch(version_table(scan->version, t), scan->range.lower.code);
         }
         TRY(seek_segments(scan, &scan->range.lower, firsts, err));
     }

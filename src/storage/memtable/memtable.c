@@ -20,8 +20,8 @@ static size_t memtable_block_size(uint32_t column_count)
 /* Publishes how much memory is held; the writer calls it when that has changed. */
 static void note_size(struct memtable *memtable)
 {
-    atomic_store_explicit(&memtable->size_bytes,
-                          memtable->blocks_bytes + memtable->values.used_bytes,
+    size_t own = memtable_block_size(memtable->schema->column_count);
+    atomic_store_explicit(&memtable->size_bytes, own + memtable->memory.held_bytes,
                           memory_order_relaxed);
 }
 
@@ -55,15 +55,15 @@ tdbplus_status memtable_create(const struct schema *schema, const struct alloc *
     }
     memset(memtable, 0, size);
     memtable->schema = schema;
-    memtable->alloc = alloc;
+    memtable_memory_init(&memtable->memory, alloc);
+    memtable->alloc = &memtable->memory.alloc;
     memtable->integer_key = key_is_integer(schema);
-    memtable->blocks_bytes = size;
     plan_layout(memtable);
     if (memtable->integer_key) {
         memtable->key_position = schema->key_columns[0];
         memtable->key_physical = memtable->layout[memtable->key_position].physical;
     }
-    arena_init(&memtable->values, alloc, VALUES_BLOCK_SIZE_FIRST);
+    arena_init(&memtable->values, memtable->alloc, VALUES_BLOCK_SIZE_FIRST);
     atomic_init(&memtable->code_min, UINT64_MAX);
     atomic_init(&memtable->code_max, 0);
     note_size(memtable);
@@ -76,12 +76,13 @@ void memtable_destroy(struct memtable *memtable)
     if (memtable == NULL) {
         return;
     }
-    filter_deinit(memtable);
+    key_places_deinit(memtable);
     tree_deinit(memtable);
     chunks_deinit(memtable);
     arena_deinit(&memtable->values);
-    alloc_free_aligned(memtable->alloc, memtable,
-                       memtable_block_size(memtable->schema->column_count));
+    const struct alloc *parent = memtable->memory.parent;
+    memtable_memory_deinit(&memtable->memory);
+    alloc_free_aligned(parent, memtable, memtable_block_size(memtable->schema->column_count));
 }
 
 /* ---- writing ---- */
@@ -108,7 +109,7 @@ tdbplus_status memtable_reserve(struct memtable *memtable, uint32_t row_count, s
         return err_set(err, TDBPLUS_E_LIMIT, "memtable: %u rows and %u more", have, row_count);
     }
     bool is_done = chunks_reserve(memtable, row_count) && tree_reserve(memtable, row_count) &&
-                   filter_reserve(memtable, row_count) && values_reserve(memtable, byte_count);
+                   key_places_reserve(memtable, row_count) && values_reserve(memtable, byte_count);
     note_size(memtable);
     if (!is_done) {
         return err_set(err, TDBPLUS_E_NOMEM, "memtable: room for %u rows, %zu bytes", row_count,
@@ -148,16 +149,14 @@ uint32_t memtable_put(struct memtable *memtable, struct span key, uint64_t code,
     const struct probe probe = probe_of(memtable, key, code);
     struct tree_place place = tree_locate(memtable, &probe);
 
-    // The row is complete before anything leads to it: count, tree, in this order (K1).
+    // The row is complete before anything leads to it: count, tree and table, in this order (K1).
     chunk_fill(memtable, row, key, values, timestamp, place.row);
     widen_codes(memtable, code);
-    if (place.row == MEMTABLE_ROW_NONE) {
-        filter_add(memtable, &probe);
-    }
     atomic_store_explicit(&memtable->row_count, row + 1, memory_order_release);
     bool ended =
         place.row != MEMTABLE_ROW_NONE && chunk_end_row(memtable, place.row, timestamp, false);
     tree_put(memtable, &probe, place, row);
+    key_places_put(memtable, &probe, place.row, row);
     if (ended_out != NULL) {
         *ended_out = ended;
     }
@@ -172,13 +171,20 @@ bool memtable_end(struct memtable *memtable, struct span key, uint64_t code, uin
 
 /* ---- reading ---- */
 
+static uint32_t find_newest(const struct memtable *memtable, const struct probe *probe)
+{
+    uint32_t row = MEMTABLE_ROW_NONE;
+    enum key_answer answer = key_places_find(memtable, probe, &row);
+    return answer == KEY_UNKNOWN ? tree_find(memtable, probe) : row;
+}
+
 uint32_t memtable_newest(const struct memtable *memtable, struct span key, uint64_t code)
 {
     if (is_outside(memtable, code)) {
         return MEMTABLE_ROW_NONE;
     }
     const struct probe probe = probe_of(memtable, key, code);
-    return filter_may_contain(memtable, &probe) ? tree_find(memtable, &probe) : MEMTABLE_ROW_NONE;
+    return find_newest(memtable, &probe);
 }
 
 /* The version visible at `snapshot` among `row` and the older ones. */
@@ -221,52 +227,75 @@ uint32_t memtable_find(const struct memtable *memtable, struct span key, uint64_
     return memtable_visible(memtable, memtable_newest(memtable, key, code), snapshot);
 }
 
-/* Keys of a batch that may be there, packed, and which of the caller's they are. */
-struct probe_group {
-    uint32_t count;
-    uint32_t numbers[TREE_BATCH_COUNT_MAX];
-    struct probe probes[TREE_BATCH_COUNT_MAX];
-};
+#define FIND_BATCH_COUNT 16u /* Keys whose memory accesses overlap. */
 
-/* Fills the group with the next keys that the filter lets through; returns where it stopped. */
-static uint32_t next_group(const struct memtable *memtable, const struct memtable_key *keys,
-                           uint32_t at, uint32_t count, struct probe_group *group)
+/* Fetches what tells whether the row has the key; with `bytes` what its key points to. */
+static void prefetch_key(const struct memtable *memtable, uint32_t row, bool bytes)
 {
-    group->count = 0;
-    for (; at < count && group->count < TREE_BATCH_COUNT_MAX; at++) {
-        struct probe *probe = &group->probes[group->count];
-        *probe = probe_of(memtable, keys[at].key, keys[at].code);
-        group->numbers[group->count] = at;
-        group->count += !is_outside(memtable, probe->code) && filter_may_contain(memtable, probe);
+    const struct chunk *chunk = chunk_of(memtable, row);
+    uint32_t at = row % MEMTABLE_CHUNK_ROW_COUNT;
+    if (memtable->integer_key) {
+        const struct chunk_column *column = &chunk->columns[memtable->key_position];
+        __builtin_prefetch(column->data +
+                           (size_t)at * memtable->layout[memtable->key_position].width);
+    } else if (bytes) {
+        __builtin_prefetch(view_data(&chunk->keys[at]));
+    } else {
+        __builtin_prefetch(&chunk->keys[at]);
     }
-    return at;
+}
+
+/* Up to FIND_BATCH_COUNT keys, whose lines of the table have been asked for. */
+static void find_some(const struct memtable *memtable, const struct memtable_key *keys,
+                      uint32_t count, uint64_t snapshot, uint32_t *rows_out)
+{
+    struct probe probes[FIND_BATCH_COUNT];
+    uint32_t guesses[FIND_BATCH_COUNT];
+    for (uint32_t i = 0; i < count; i++) {
+        probes[i] = probe_of(memtable, keys[i].key, keys[i].code);
+        guesses[i] = is_outside(memtable, keys[i].code) ? MEMTABLE_ROW_NONE
+                                                        : key_places_guess(memtable, &probes[i]);
+        if (guesses[i] != MEMTABLE_ROW_NONE) {
+            prefetch_key(memtable, guesses[i], false);
+        }
+    }
+    for (uint32_t i = 0; i < count && !memtable->integer_key; i++) {
+        if (guesses[i] != MEMTABLE_ROW_NONE) {
+            prefetch_key(memtable, guesses[i], true);
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t row = is_outside(memtable, keys[i].code) ? MEMTABLE_ROW_NONE
+                                                          : find_newest(memtable, &probes[i]);
+        rows_out[i] = memtable_visible(memtable, row, snapshot);
+    }
 }
 
 void memtable_find_batch(const struct memtable *memtable, const struct memtable_key *keys,
                          uint32_t count, uint64_t snapshot, uint32_t *rows_out)
 {
     for (uint32_t i = 0; i < count; i++) {
-        rows_out[i] = MEMTABLE_ROW_NONE;
         memtable_find_prefetch(memtable, &keys[i]);
     }
-    for (uint32_t at = 0; at < count;) {
-        struct probe_group group;
-        uint32_t rows[TREE_BATCH_COUNT_MAX];
-        at = next_group(memtable, keys, at, count, &group);
-        tree_find_batch(memtable, group.probes, group.count, rows);
-        for (uint32_t i = 0; i < group.count; i++) {
-            rows_out[group.numbers[i]] = memtable_visible(memtable, rows[i], snapshot);
-        }
+    for (uint32_t at = 0; at < count; at += FIND_BATCH_COUNT) {
+        uint32_t left = count - at < FIND_BATCH_COUNT ? count - at : FIND_BATCH_COUNT;
+        find_some(memtable, keys + at, left, snapshot, rows_out + at);
     }
 }
 
 void memtable_find_prefetch(const struct memtable *memtable, const struct memtable_key *key)
 {
     const struct probe probe = probe_of(memtable, key->key, key->code);
-    filter_prefetch(memtable, &probe);
+    key_places_prefetch(memtable, &probe);
 }
 
-void memtable_prefetch(const struct memtable *memtable, uint64_t code)
+void memtable_put_prefetch(const struct memtable *memtable, const struct memtable_key *key)
+{
+    memtable_find_prefetch(memtable, key);
+    memtable_walk_prefetch(memtable, key->code);
+}
+
+void memtable_walk_prefetch(const struct memtable *memtable, uint64_t code)
 {
     if (!is_outside(memtable, code)) {
         tree_prefetch(memtable, code);

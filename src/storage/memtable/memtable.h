@@ -81,10 +81,12 @@ void memtable_find_prefetch(const struct memtable *memtable, const struct memtab
 /* The newest version of `key`, ended or not, or MEMTABLE_ROW_NONE. */
 uint32_t memtable_newest(const struct memtable *memtable, struct span key, uint64_t code);
 
-/* Brings the leaf that a put of `code` will change into the cache. Call it some keys ahead (8 is
- * good) when many keys are known; any time, from any thread. For lookups memtable_find_batch() does
- * better. */
-void memtable_prefetch(const struct memtable *memtable, uint64_t code);
+/* Brings what a put of the key will change into the cache. Call it some keys ahead (8 is good) when
+ * many keys are known; any time, from any thread. For lookups memtable_find_batch() does better. */
+void memtable_put_prefetch(const struct memtable *memtable, const struct memtable_key *key);
+
+/* The same where a walk from `code` on will begin. */
+void memtable_walk_prefetch(const struct memtable *memtable, uint64_t code);
 
 /* The version of `newest`'s key that is visible at `snapshot`, or MEMTABLE_ROW_NONE; `newest` is
  * what memtable_newest() or a cursor returned after the snapshot was taken. */

@@ -122,7 +122,10 @@ static uint64_t put_all(void *ctx)
             return 0;
         }
         if (work->prefetches && i + AHEAD < work->row_count) {
-            memtable_prefetch(work->memtable, work->codes[i + AHEAD]);
+            uint8_t ahead[8];
+            const struct memtable_key key = {.key = key_at(work, i + AHEAD, ahead),
+                                             .code = work->codes[i + AHEAD]};
+            memtable_put_prefetch(work->memtable, &key);
         }
         uint8_t scratch[8];
         struct span key = key_at(work, i, scratch);

@@ -81,7 +81,6 @@ static struct chunk *make_chunk(struct memtable *memtable, uint32_t capacity)
             atomic_init(&column->validity[word], UINT64_MAX);
         }
     }
-    memtable->blocks_bytes += size;
     return chunk;
 }
 
@@ -135,7 +134,6 @@ static bool reserve_directory(struct memtable *memtable, uint32_t number)
     for (uint32_t i = 0; old != NULL && i < old->capacity; i++) {
         atomic_init(&fresh->chunks[i], atomic_load_explicit(&old->chunks[i], memory_order_relaxed));
     }
-    memtable->blocks_bytes += size;
     atomic_store_explicit(&memtable->directory, fresh, memory_order_release);
     return true;
 }

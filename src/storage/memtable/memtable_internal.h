@@ -7,6 +7,24 @@
 #include "base/arena.h"
 #include "storage/memtable/memtable.h"
 
+/* ---- memory: memtable_memory.c ---- */
+
+/* An allocator for the parts of one memtable; one thread at a time. It must not move. */
+struct memtable_memory {
+    struct alloc alloc; /* What the parts ask; they never resize. */
+    const struct alloc *parent;
+    size_t held_bytes; /* Asked of `parent`. */
+    void **blocks;     /* Of 2 MiB, by address. */
+    uint32_t block_count;
+    uint32_t block_capacity;
+    uint8_t *at; /* Free part of the newest block. */
+    uint8_t *end;
+};
+
+void memtable_memory_init(struct memtable_memory *memory, const struct alloc *parent);
+/* After everything asked of it was given back. */
+void memtable_memory_deinit(struct memtable_memory *memory);
+
 /* ---- chunks: memtable_chunk.c ---- */
 
 /* When a version lives. `begin` never changes once the row is published; `end` does, once. */
@@ -118,9 +136,20 @@ struct tree_place {
     uint32_t row; /* The key's newest row, or MEMTABLE_ROW_NONE. */
 };
 
+/* Where each key's newest row is, by hash. */
+#define KEY_PLACES_PARTS_MAX 21u
+
+struct key_places {
+    _Atomic uint32_t line_bits; /* 0 while there are few rows, and no table. */
+    _Atomic bool is_partial;    /* Some key found no place. */
+    uint32_t key_count;         /* Writer: entries, and keys that found no place. */
+    _Atomic uint64_t *parts[KEY_PLACES_PARTS_MAX];
+};
+
 struct memtable {
     const struct schema *schema;
-    const struct alloc *alloc;
+    const struct alloc *alloc; /* &memory.alloc */
+    struct memtable_memory memory;
     bool integer_key;
     uint8_t key_physical;   /* Of an integer key's column. */
     uint32_t key_position;  /* An integer key's column. */
@@ -131,7 +160,6 @@ struct memtable {
     struct node *hint;   /* The leaf of the last put. */
     uint32_t hint_slot;  /* Where it went. */
     struct arena values; /* Long keys and values. */
-    size_t blocks_bytes; /* Held outside `values`. */
     _Alignas(64) _Atomic uint32_t row_count;
     /* No key's code lies outside. Widened before a row is found; so whoever may see a row of a code
      * finds the code inside. */
@@ -139,12 +167,10 @@ struct memtable {
     _Atomic uint64_t code_max;
     _Atomic(struct node *) root;
     _Atomic(struct chunk_directory *) directory;
-    _Atomic(struct key_filter *) filter; /* NULL while there are few rows. */
+    struct key_places keys;
     _Atomic size_t size_bytes;
     struct chunk_layout_column layout[];
 };
-
-struct key_filter; /* memtable_filter.c */
 
 /* Makes places for `row_count` more rows; false when memory is out. */
 bool chunks_reserve(struct memtable *memtable, uint32_t row_count);
@@ -186,12 +212,6 @@ void tree_put(struct memtable *memtable, const struct probe *probe, struct tree_
 /* Reader: the newest row of a key, or MEMTABLE_ROW_NONE. */
 uint32_t tree_find(const struct memtable *memtable, const struct probe *probe);
 
-/* Reader: the same for many keys at once. */
-#define TREE_BATCH_COUNT_MAX 16u
-
-void tree_find_batch(const struct memtable *memtable, const struct probe *probes, uint32_t count,
-                     uint32_t *rows_out);
-
 /* Reader: brings the leaf of a code into the cache. */
 void tree_prefetch(const struct memtable *memtable, uint64_t code);
 
@@ -223,15 +243,28 @@ uint32_t tree_copy_leaf(const struct node *leaf, struct memtable_entries *entrie
  * tree is empty. */
 const struct node *tree_edge(const struct memtable *memtable, bool last);
 
-/* ---- which keys there may be: memtable_filter.c ---- */
+/* ---- where the newest rows are, by hash: memtable_keys.c ---- */
+
+uint32_t key_places_hash(const struct probe *probe);
 
 /* Makes sure that `row_count` more keys have their place; false when memory is out. */
-bool filter_reserve(struct memtable *memtable, uint32_t row_count);
-void filter_deinit(struct memtable *memtable);
+bool key_places_reserve(struct memtable *memtable, uint32_t row_count);
+void key_places_deinit(struct memtable *memtable);
 
-/* Writer: before the tree leads to the row. */
-void filter_add(struct memtable *memtable, const struct probe *probe);
+/* Writer: `row` is the key's newest, after `older` (or MEMTABLE_ROW_NONE). Once it is complete. */
+void key_places_put(struct memtable *memtable, const struct probe *probe, uint32_t older,
+                    uint32_t row);
 
-/* Reader: false when no row has the key that was put before the reader's snapshot was taken. */
-bool filter_may_contain(const struct memtable *memtable, const struct probe *probe);
-void filter_prefetch(const struct memtable *memtable, const struct probe *probe);
+enum key_answer {
+    KEY_ABSENT = 0, /* No row has the key that was put before the reader's snapshot was taken. */
+    KEY_FOUND,      /* *row_out is the newest of those, or a newer one. */
+    KEY_UNKNOWN,    /* The tree knows. */
+};
+
+/* Reader. */
+enum key_answer key_places_find(const struct memtable *memtable, const struct probe *probe,
+                                uint32_t *row_out);
+void key_places_prefetch(const struct memtable *memtable, const struct probe *probe);
+
+/* Reader: a row that may have the key, or MEMTABLE_ROW_NONE, for who wants to fetch it. */
+uint32_t key_places_guess(const struct memtable *memtable, const struct probe *probe);

@@ -277,86 +277,6 @@ uint32_t tree_find(const struct memtable *memtable, const struct probe *probe)
     return find_from(memtable, leaf, probe);
 }
 
-/* Fetches what a search of the node will read next: its fences, or the group of the code. */
-static void prefetch_fences(const struct node *node)
-{
-    __builtin_prefetch(node);
-    __builtin_prefetch(node->fences);
-}
-
-static void prefetch_group(const struct node *leaf, uint64_t code)
-{
-    uint32_t slot = first_of_group(leaf, code);
-    __builtin_prefetch(&leaf->codes[slot]);
-    __builtin_prefetch(&leaf->rows[slot]);
-}
-
-/* Fetches what belongs to the row that the probe seems to lead to, and returns it; none if there is
- * no such row. No version is checked: any row number read from a node is one that exists. */
-static uint32_t prefetch_row(const struct memtable *memtable, const struct node *leaf,
-                             const struct probe *probe)
-{
-    uint32_t slot = lower_code(leaf, probe->code);
-    if (!memtable->integer_key) {
-        slot = lower_tail(leaf, slot, probe, probe->tail);
-    }
-    if (slot >= node_count(leaf)) {
-        return MEMTABLE_ROW_NONE;
-    }
-    uint32_t row = node_row(leaf, slot);
-    const struct chunk *chunk = chunk_of(memtable, row);
-    uint32_t at = row % MEMTABLE_CHUNK_ROW_COUNT;
-    __builtin_prefetch(&chunk->stamps[at]);
-    if (chunk->keys != NULL) {
-        __builtin_prefetch(&chunk->keys[at]);
-    }
-    return row;
-}
-
-/* Fetches the bytes of a row's key. */
-static void prefetch_key(const struct memtable *memtable, uint32_t row)
-{
-    if (row != MEMTABLE_ROW_NONE) {
-        const struct chunk *chunk = chunk_of(memtable, row);
-        __builtin_prefetch(view_data(&chunk->keys[row % MEMTABLE_CHUNK_ROW_COUNT]));
-    }
-}
-
-void tree_find_batch(const struct memtable *memtable, const struct probe *probes, uint32_t count,
-                     uint32_t *rows_out)
-{
-    ASSERT(count <= TREE_BATCH_COUNT_MAX);
-    const struct node *nodes[TREE_BATCH_COUNT_MAX];
-    const struct node *root = atomic_load_explicit(&memtable->root, memory_order_acquire);
-    for (uint32_t i = 0; i < count; i++) {
-        nodes[i] = root;
-    }
-    // All keys take a step before any takes the next, so that their memory accesses overlap.
-    bool is_above = root != NULL && root->level > 0;
-    while (is_above) {
-        is_above = false;
-        for (uint32_t i = 0; i < count; i++) {
-            if (nodes[i]->level > 0) {
-                nodes[i] = step(memtable, nodes[i], &probes[i], false);
-                prefetch_fences(nodes[i]);
-                is_above = true;
-            }
-        }
-    }
-    for (uint32_t i = 0; i < count && root != NULL; i++) {
-        prefetch_group(nodes[i], probes[i].code);
-    }
-    for (uint32_t i = 0; i < count && root != NULL; i++) {
-        rows_out[i] = prefetch_row(memtable, nodes[i], &probes[i]);
-    }
-    for (uint32_t i = 0; i < count && root != NULL && !memtable->integer_key; i++) {
-        prefetch_key(memtable, rows_out[i]);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        rows_out[i] = find_from(memtable, nodes[i], &probes[i]);
-    }
-}
-
 void tree_prefetch(const struct memtable *memtable, uint64_t code)
 {
     const struct probe probe = {.code = code, .code_only = true};
@@ -489,7 +409,6 @@ static bool pool_fill(struct memtable *memtable, uint16_t level, uint64_t wanted
         node->sibling = pool->free;
         pool->free = node;
         pool->free_count++;
-        memtable->blocks_bytes += node_size(memtable, level);
     }
     return true;
 }
@@ -512,7 +431,6 @@ static void free_nodes(struct memtable *memtable, struct node *node, uint16_t le
     while (node != NULL) {
         struct node *sibling = node->sibling;
         alloc_free_aligned(memtable->alloc, node, node_size(memtable, level));
-        memtable->blocks_bytes -= node_size(memtable, level);
         node = sibling;
     }
 }

@@ -87,7 +87,9 @@ static tdbplus_status make_room(struct apply_group *group, const struct alloc *a
 
 static void prefetch_op(const struct apply_group *group, uint32_t number)
 {
-    memtable_prefetch(group->version->tables[0]->memtable, group->ops[number].code);
+    const struct commit_op *op = &group->ops[number];
+    const struct memtable_key key = {.key = op->key, .code = op->code};
+    memtable_put_prefetch(group->version->tables[0]->memtable, &key);
 }
 
 /* Is the open version of a single op's key in a memtable? Then no segment has one (X3 of txn), and

@@ -122,7 +122,8 @@ static void open_in_table(const struct memtable *memtable, const struct segment_
         return;
     }
     for (uint32_t i = 0; i < count; i++) {
-        memtable_prefetch(memtable, keys[i].code);
+        const struct memtable_key key = {.key = keys[i].key, .code = keys[i].code};
+        memtable_find_prefetch(memtable, &key);
     }
     for (uint32_t i = 0; i < count; i++) {
         uint32_t row = memtable_newest(memtable, keys[i].key, keys[i].code);
