@@ -6,6 +6,7 @@
 #include "files/ndjson.h"
 #include "files/parquet_writer.h"
 #include "files/pgcopy.h"
+#include "types/arrow_ipc.h"
 
 struct file_writer {
     const struct alloc *alloc;
@@ -13,7 +14,48 @@ struct file_writer {
     const struct text_style *style;
     struct csv_writer csv;
     struct parquet_writer *parquet;
+    struct arrow_writer *arrow;
 };
+
+/* A stream where the bytes go on to somebody (STDOUT) or the name ends in .arrows; else a file. */
+static bool is_arrow_stream(const struct file_spec *spec)
+{
+    static const char end[] = ".arrows";
+    size_t size = spec->path_count == 0 ? 0 : strlen(spec->paths[0]);
+    return spec->path_count == 0 ||
+           (size >= sizeof end && strcmp(spec->paths[0] + size - (sizeof end - 1), end) == 0);
+}
+
+static tdbplus_status create_arrow(struct file_writer *writer, struct err *err)
+{
+    const struct file_spec *spec = writer->spec;
+    struct arrow_write_options options = {
+        .is_file = !is_arrow_stream(spec), .codec = ARROW_CODEC_NONE, .style = writer->style};
+    const char *codec = spec->compression == NULL ? "none" : spec->compression;
+    if (strcmp(codec, "lz4") == 0) {
+        options.codec = ARROW_CODEC_LZ4;
+    } else if (strcmp(codec, "zstd") == 0) {
+        options.codec = ARROW_CODEC_ZSTD;
+    } else if (strcmp(codec, "none") != 0) {
+        tdbplus_status status = err_set_state(err, TDBPLUS_E_INVALID, "22023",
+                                              "compression \"%s\" not recognized", codec);
+        err_hint(err, "Arrow knows lz4, zstd and none.");
+        return status;
+    }
+    struct arrow_column *columns =
+        alloc_array(writer->alloc, spec->column_count + 1u, sizeof *columns);
+    if (columns == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "no memory to write a file");
+    }
+    for (uint32_t i = 0; i < spec->column_count; i++) {
+        columns[i] =
+            (struct arrow_column){.name = spec->columns[i].name, .type = spec->columns[i].type};
+    }
+    tdbplus_status status = arrow_writer_create(columns, spec->column_count, &options,
+                                                writer->alloc, &writer->arrow, err);
+    alloc_free(writer->alloc, columns, spec->column_count + 1u, sizeof *columns);
+    return status;
+}
 
 tdbplus_status file_writer_create(const struct file_spec *spec, const struct text_style *style,
                                   const struct alloc *alloc, struct file_writer **writer_out,
@@ -28,14 +70,16 @@ tdbplus_status file_writer_create(const struct file_spec *spec, const struct tex
     csv_writer_init(&writer->csv, &spec->csv, spec->columns, spec->column_count, alloc);
     writer->csv.style = style;
     writer->style = style;
+    tdbplus_status status = TDBPLUS_OK;
     if (spec->format == FILE_PARQUET) {
-        tdbplus_status status =
-            parquet_writer_create(spec->columns, spec->column_count, spec->compression, style,
-                                  alloc, &writer->parquet, err);
-        if (status != TDBPLUS_OK) {
-            file_writer_destroy(writer);
-            return status;
-        }
+        status = parquet_writer_create(spec->columns, spec->column_count, spec->compression, style,
+                                       alloc, &writer->parquet, err);
+    } else if (spec->format == FILE_ARROW) {
+        status = create_arrow(writer, err);
+    }
+    if (status != TDBPLUS_OK) {
+        file_writer_destroy(writer);
+        return status;
     }
     *writer_out = writer;
     return TDBPLUS_OK;
@@ -46,6 +90,7 @@ void file_writer_destroy(struct file_writer *writer)
     if (writer != NULL) {
         csv_writer_deinit(&writer->csv);
         parquet_writer_destroy(writer->parquet);
+        arrow_writer_destroy(writer->arrow);
         alloc_free(writer->alloc, writer, 1, sizeof *writer);
     }
 }
@@ -60,6 +105,9 @@ tdbplus_status file_writer_begin(struct file_writer *writer, struct buffer *out,
     if (writer->parquet != NULL) {
         TRY(parquet_writer_begin(writer->parquet, out, err));
     }
+    if (writer->arrow != NULL) {
+        TRY(arrow_writer_begin(writer->arrow, out, err));
+    }
     if (writer->spec->format == FILE_TEXT || writer->spec->format == FILE_CSV) {
         csv_write_header(&writer->csv, out);
     } else if (writer->spec->format == FILE_BINARY) {
@@ -73,6 +121,8 @@ tdbplus_status file_writer_put(struct file_writer *writer, const struct batch *b
 {
     if (writer->parquet != NULL) {
         TRY(parquet_writer_put(writer->parquet, batch, out, err));
+    } else if (writer->arrow != NULL) {
+        TRY(arrow_writer_put(writer->arrow, batch, out, err));
     } else if (writer->spec->format == FILE_NDJSON) {
         ndjson_write_batch(writer->spec->columns, writer->spec->column_count, writer->style, batch,
                            out);
@@ -88,6 +138,8 @@ tdbplus_status file_writer_end(struct file_writer *writer, struct buffer *out, s
 {
     if (writer->parquet != NULL) {
         TRY(parquet_writer_end(writer->parquet, out, err));
+    } else if (writer->arrow != NULL) {
+        TRY(arrow_writer_end(writer->arrow, out, err));
     } else if (writer->spec->format == FILE_BINARY) {
         pgcopy_write_trailer(out);
     }

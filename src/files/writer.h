@@ -10,7 +10,8 @@
 
 struct file_writer;
 
-/* `spec` says format, options and columns; its paths mean nothing here. */
+/* `spec` says format, options and columns. Of Arrow its path says whether it is a file; without
+ * one, or when it ends in .arrows, a stream is written. */
 TDBPLUS_CHECKED tdbplus_status file_writer_create(const struct file_spec *spec,
                                                   const struct text_style *style,
                                                   const struct alloc *alloc,

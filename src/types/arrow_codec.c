@@ -89,3 +89,34 @@ tdbplus_status arrow_decompress(struct arrow_reader *reader, enum arrow_codec co
     *buffer = (struct span){.data = to, .size = (size_t)size};
     return TDBPLUS_OK;
 }
+
+/* The size of what was written to `to`; 0: the library failed, or it has no room. */
+static size_t compress(int8_t codec, struct span bytes, uint8_t *to, size_t capacity)
+{
+    if (codec == ARROW_CODEC_ZSTD) {
+        size_t size = ZSTD_compress(to, capacity, bytes.data, bytes.size, 1);
+        return ZSTD_isError(size) ? 0 : size;
+    }
+    size_t size = LZ4F_compressFrame(to, capacity, bytes.data, bytes.size, NULL);
+    return LZ4F_isError(size) ? 0 : size;
+}
+
+tdbplus_status arrow_compress(int8_t codec, struct span bytes, struct buffer *to, struct err *err)
+{
+    size_t bound = codec == ARROW_CODEC_ZSTD ? ZSTD_compressBound(bytes.size)
+                                             : LZ4F_compressFrameBound(bytes.size, NULL);
+    buffer_clear(to);
+    buffer_put_u64(to, bytes.size);
+    if (!buffer_reserve(to, bound)) {
+        return err_set(err, TDBPLUS_E_NOMEM, "arrow: no memory to compress %zu bytes", bytes.size);
+    }
+    size_t size = compress(codec, bytes, to->data + to->size, bound);
+    if (size > 0 && size < bytes.size) {
+        to->size += size;
+        return TDBPLUS_OK;
+    }
+    buffer_clear(to);
+    buffer_put_u64(to, UINT64_MAX);
+    buffer_put_span(to, bytes);
+    return to->failed ? err_set(err, TDBPLUS_E_NOMEM, "arrow: no memory to write") : TDBPLUS_OK;
+}

@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "types/array.h"
 #include "types/arrow_internal.h"
+#include "types/catalog_type.h"
 #include "types/json.h"
 #include "types/numeric.h"
 #include "types/packed.h"
@@ -127,9 +128,9 @@ static char *format_of(struct type type, struct arena *arena)
         (void)snprintf(text, FORMAT_SIZE_MAX, "d:%d,%d", type.precision, type.scale);
     } else {
         // Packed values go out as their text.
-        const char *format = type.id == TYPE_MONEY ? "l"
-                             : packed_type(type)   ? "u"
-                                                   : formats[type.id];
+        const char *format = arrow_number_type(type) ? "l"
+                             : packed_type(type)     ? "u"
+                                                     : formats[type.id];
         (void)snprintf(text, FORMAT_SIZE_MAX, "%s", format);
     }
     return text;
@@ -636,7 +637,7 @@ static tdbplus_status put_items(struct writer *writer, const struct column *colu
     if (column->form == COLUMN_FLAT && (type.id == TYPE_TEXT || type.id == TYPE_BYTEA)) {
         return put_views(writer, column, array);
     }
-    if (type_physical(type) == PHYSICAL_VIEW) {
+    if (type_physical(type) == PHYSICAL_VIEW || catalog_reg_type(type)) {
         return put_bytes(writer, column, array);
     }
     bool is_wide = type.id == TYPE_NUMERIC || type.id == TYPE_INTERVAL;

@@ -120,15 +120,16 @@ static bool equals(struct span text, const char *name)
     return span_compare(text, span_from_text(name)) == 0;
 }
 
-/* A type of ours that goes out as its text. */
-static void set_packed(struct arrow_field *field, struct span extension)
+/* The packed type that an extension names, if its values are numbers or are texts. */
+static void set_packed(struct arrow_field *field, struct span extension, bool is_number)
 {
     static const char prefix[] = ARROW_EXTENSION_PREFIX;
     size_t size = sizeof prefix - 1;
     struct type type = {0};
     if (extension.size > size && memcmp(extension.data, prefix, size) == 0 &&
         type_find((struct span){extension.data + size, extension.size - size}, &type) &&
-        packed_type(type) && type_physical(type) == PHYSICAL_VIEW) {
+        (is_number ? arrow_number_type(type)
+                   : packed_type(type) && type_physical(type) == PHYSICAL_VIEW)) {
         field->type = type;
     }
 }
@@ -147,7 +148,7 @@ static bool set_bytes(struct arrow_field *field, const char *format, struct span
     if (is_text && equals(extension, "arrow.json")) {
         field->type = type_of(TYPE_JSON);
     } else if (is_text) {
-        set_packed(field, extension);
+        set_packed(field, extension, false);
     }
     return is_text || letter == 'z' || letter == 'Z';
 }
@@ -240,8 +241,8 @@ tdbplus_status arrow_field_of_format(const char *format, struct span extension,
     default:
         good = format[0] != 0 && format[1] == 0 && set_simple(field, format[0]);
     }
-    if (good && strcmp(format, "l") == 0 && equals(extension, ARROW_EXTENSION_PREFIX "money")) {
-        field->type = type_of(TYPE_MONEY);
+    if (good && strcmp(format, "l") == 0) {
+        set_packed(field, extension, true);
     }
     return good ? TDBPLUS_OK : unsupported(field, format, err);
 }

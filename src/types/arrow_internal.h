@@ -10,6 +10,12 @@
 #define ARROW_EXTENSION_PREFIX "tdbplus."     /* Of names of our own types, before type_name(). */
 #define ARROW_SIZE_UNKNOWN     (SIZE_MAX / 4) /* Of a buffer that came without its size. */
 
+/* Packed types that are numbers here and there; regclass and its kin go out as their text. */
+static inline bool arrow_number_type(struct type type)
+{
+    return type.id == TYPE_MONEY || type.id == TYPE_OID || type.id == TYPE_XID;
+}
+
 enum arrow_kind {
     ARROW_KIND_NULL,
     ARROW_KIND_BOOL,

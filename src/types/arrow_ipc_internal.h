@@ -43,13 +43,16 @@ struct arrow_reader {
 TDBPLUS_CHECKED tdbplus_status arrow_read_schema(struct arrow_reader *reader,
                                                  const struct flat_table *schema, struct err *err);
 
-enum arrow_codec { ARROW_CODEC_NONE = -1, ARROW_CODEC_LZ4 = 0, ARROW_CODEC_ZSTD = 1 };
-
 /* Replaces a compressed buffer (a 64-bit size, then the data) by what it stands for, in the arena.
  */
 TDBPLUS_CHECKED tdbplus_status arrow_decompress(struct arrow_reader *reader, enum arrow_codec codec,
                                                 struct arena *arena, struct span *buffer,
                                                 struct err *err);
+
+/* `bytes` as a compressed buffer, which replaces what is in `to`; as they are, behind a size of -1,
+ * where that is not longer. */
+TDBPLUS_CHECKED tdbplus_status arrow_compress(int8_t codec, struct span bytes, struct buffer *to,
+                                              struct err *err);
 
 /* Gives the contexts back. */
 void arrow_codecs_deinit(struct arrow_reader *reader);

@@ -1,7 +1,8 @@
 /*
  * Goal: files and streams written by pyarrow, plain and compressed, give the rows that were
- * written; damaged ones are refused or give something, but never stray; nothing leaks without
- * memory.
+ * written; damaged ones are refused or give something, but never stray; what is read is written
+ * again as the same rows (that pyarrow reads it, tests/files/arrow_files.py shows); nothing leaks
+ * without memory.
  */
 
 #include "types/arrow_ipc.h"
@@ -143,5 +144,86 @@ TEST(reading_survives_every_failed_allocation)
             }
             CHECK(status == TDBPLUS_E_NOMEM);
         }
+    }
+}
+
+/* ---- writing ---- */
+
+/* Reads a file of pyarrow and writes its rows; a row more than a byte of bits each time, so that
+ * bitmaps are put together at every place. */
+static tdbplus_status write_again(struct span bytes, const struct arrow_write_options *options,
+                                  const struct alloc *alloc, uint32_t times, struct buffer *out)
+{
+    struct arrow_reader *reader = NULL;
+    struct arrow_writer *writer = NULL;
+    struct batch batch;
+    uint32_t count = 0;
+    batch_init(&batch, alloc);
+    tdbplus_status status = TDBPLUS_OK;
+    TRY_OR(done, arrow_reader_open(bytes, alloc, &reader, NULL));
+    const struct arrow_column *columns = arrow_reader_columns(reader, &count);
+    TRY_OR(done, arrow_writer_create(columns, count, options, alloc, &writer, NULL));
+    TRY_OR(done, arrow_writer_begin(writer, out, NULL));
+    for (;;) {
+        batch_reset(&batch);
+        status = arrow_reader_next(reader, &batch, NULL);
+        if (status != TDBPLUS_OK) {
+            break;
+        }
+        for (uint32_t i = 0; i < times; i++) {
+            TRY_OR(done, arrow_writer_put(writer, &batch, out, NULL));
+        }
+    }
+    status = status == TDBPLUS_END ? arrow_writer_end(writer, out, NULL) : status;
+done:
+    batch_deinit(&batch);
+    arrow_writer_destroy(writer);
+    arrow_reader_close(reader);
+    return status;
+}
+
+static const struct arrow_write_options forms[] = {
+    {.codec = ARROW_CODEC_NONE},
+    {.codec = ARROW_CODEC_LZ4},
+    {.is_file = true, .codec = ARROW_CODEC_NONE},
+    {.is_file = true, .codec = ARROW_CODEC_ZSTD},
+};
+
+TEST(what_is_written_is_read_again)
+{
+    for (size_t i = 0; i < COUNT(files); i++) {
+        for (size_t form = 0; form < COUNT(forms); form++) {
+            struct span bytes = {files[i].data, files[i].size};
+            struct buffer out;
+            size_t row_count = 0;
+            buffer_init(&out, &alloc_system);
+            CHECK(write_again(bytes, &forms[form], &alloc_system, 1, &out) == TDBPLUS_OK);
+            CHECK(read_all(buffer_span(&out), &alloc_system, true, &row_count) == TDBPLUS_END);
+            CHECK(row_count == COUNT(rows));
+            buffer_clear(&out);
+            CHECK(write_again(bytes, &forms[form], &alloc_system, 50, &out) == TDBPLUS_OK);
+            CHECK(read_all(buffer_span(&out), &alloc_system, false, &row_count) == TDBPLUS_END);
+            CHECK(row_count == 50 * COUNT(rows));
+            buffer_deinit(&out);
+        }
+    }
+}
+
+TEST(writing_survives_every_failed_allocation)
+{
+    for (uint32_t fail_at = 0;; fail_at++) {
+        struct fault_alloc fault;
+        struct buffer out;
+        fault_alloc_init(&fault, fail_at);
+        buffer_init(&out, &fault.alloc);
+        tdbplus_status status = write_again((struct span){file_plain, sizeof file_plain}, &forms[3],
+                                            &fault.alloc, 2, &out);
+        buffer_deinit(&out);
+        CHECK(fault.live_bytes == 0);
+        if (status == TDBPLUS_OK) {
+            CHECK(fail_at > 10);
+            break;
+        }
+        CHECK(status == TDBPLUS_E_NOMEM);
     }
 }

@@ -551,9 +551,6 @@ tdbplus_status bind_copy_statement(struct binder *binder, const struct ast_copy 
     }
     TRY(make_spec(binder, ast, &said, &spec));
     TRY(settle(binder, &said, ast->from, &spec->csv));
-    if (!ast->from && spec->format == FILE_ARROW) {
-        return bind_unsupported(binder, 0, "COPY in this format");
-    }
     spec->compression = said.compression;
     if (ast->from) {
         bound->kind = BOUND_CHANGE;
