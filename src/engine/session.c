@@ -4,6 +4,15 @@
 
 #include <string.h>
 
+/* Functions about the catalog look for names where statements do. */
+static void share_path(tdbplus_session *session)
+{
+    struct func_session *func = &session->state->func;
+    func->path = session->names.path;
+    func->path_count = session->names.path_count;
+    func->temp_schema = session->names.temp_schema;
+}
+
 void session_refresh(tdbplus_session *session)
 {
     if (session_state_apply(session->state)) {
@@ -14,6 +23,7 @@ void session_refresh(tdbplus_session *session)
         // What is no list of names leaves the path as it was.
         (void)!sql_session_set_path(&session->names, span_from_text(path), NULL);
         plan_cache_deinit(&session->plans);
+        share_path(session);
     }
     if (session->txn != NULL) {
         txn_set_lock_timeout(session->txn, session->state->txn.lock_timeout_us);
@@ -585,6 +595,7 @@ static tdbplus_status open_work(void *arg, const struct call *call)
         alloc_free(&args->db->host, session, 1, sizeof *session);
         return status;
     }
+    share_path(session);
     *args->session_out = session;
     return TDBPLUS_OK;
 }
@@ -616,6 +627,7 @@ void tdbplus_session_close(tdbplus_session *session)
     list_deinit(&session->cursors);
     list_deinit(&session->statements);
     drop_temporary(session);
+    session->state->func.path = NULL; // Results may outlive the session.
     sql_session_deinit(&session->names);
     plan_cache_deinit(&session->plans);
     buffer_deinit(&session->key);

@@ -278,9 +278,10 @@ static bool enum_name(void *ctx, uint32_t list, char name_out[ENUM_NAME_SIZE])
 
 static bool print_reg(void *ctx, uint8_t type, int64_t oid, struct buffer *text)
 {
+    const struct session_state *state = ctx;
     struct txn *own = NULL;
-    struct txn *txn = look(ctx, &own);
-    bool found = txn != NULL && system_reg_print(txn, type, oid, text);
+    struct system_place place = {.txn = look(state, &own), .session = &state->func};
+    bool found = place.txn != NULL && system_reg_print(&place, type, oid, text);
     txn_abort(own);
     return found;
 }
@@ -288,11 +289,12 @@ static bool print_reg(void *ctx, uint8_t type, int64_t oid, struct buffer *text)
 static tdbplus_status parse_reg(void *ctx, uint8_t type, struct span text, int64_t *oid_out,
                                 struct err *err)
 {
+    const struct session_state *state = ctx;
     struct txn *own = NULL;
-    struct txn *txn = look(ctx, &own);
-    tdbplus_status status = txn == NULL
+    struct system_place place = {.txn = look(state, &own), .session = &state->func};
+    tdbplus_status status = place.txn == NULL
                                 ? err_set(err, TDBPLUS_E_NOMEM, "the catalog cannot be read")
-                                : system_reg_parse(txn, type, text, oid_out, err);
+                                : system_reg_parse(&place, type, text, oid_out, err);
     txn_abort(own);
     return status;
 }
@@ -300,11 +302,12 @@ static tdbplus_status parse_reg(void *ctx, uint8_t type, struct span text, int64
 static tdbplus_status call_catalog(void *ctx, const char *name, const struct datum *arguments,
                                    uint32_t count, struct func_answer *answer, struct err *err)
 {
+    const struct session_state *state = ctx;
     struct txn *own = NULL;
-    struct txn *txn = look(ctx, &own);
-    tdbplus_status status = txn == NULL
+    struct system_place place = {.txn = look(state, &own), .session = &state->func};
+    tdbplus_status status = place.txn == NULL
                                 ? err_set(err, TDBPLUS_E_NOMEM, "the catalog cannot be read")
-                                : system_call(txn, name, arguments, count, answer, err);
+                                : system_call(&place, name, arguments, count, answer, err);
     txn_abort(own);
     return status;
 }
@@ -437,6 +440,7 @@ tdbplus_status session_state_create(struct store *store, const struct alloc *all
     state->style.reg_ctx = state;
     state->store = store;
     state->func = (struct func_session){.style = &state->style,
+                                        .database = state->database,
                                         .ctx = state,
                                         .catalog_call = call_catalog,
                                         .setting_get = get_setting,

@@ -357,6 +357,12 @@ void extended_describe(struct connection *connection, struct wire_reader *reader
             put_columns(&connection->out, &portal->statement->description, portal->formats);
             return;
         }
+        // A cursor of DECLARE is a portal too.
+        const tdbplus_result *source = session_cursor_source(connection->session, name);
+        if (source != NULL) {
+            query_describe_result(&connection->out, source);
+            return;
+        }
         status = err_set_state(call->err, TDBPLUS_E_NOT_FOUND, "34000",
                                "portal \"%s\" does not exist", name);
     } else if (status == TDBPLUS_OK) {

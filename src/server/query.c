@@ -28,20 +28,36 @@ static uint16_t format_of(struct row_formats formats, uint32_t column)
     return formats.formats[formats.count == 1 ? 0 : column];
 }
 
+static void describe_column(struct buffer *out, const char *name, struct type sql_type,
+                            uint16_t format)
+{
+    struct wire_type type = wire_type_of(sql_type);
+    wire_put_text(out, name);
+    wire_put_i32(out, 0); // Table and column: not told.
+    wire_put_i16(out, 0);
+    wire_put_i32(out, type.oid);
+    wire_put_i16(out, type.size);
+    wire_put_i32(out, type.modifier);
+    wire_put_i16(out, (int16_t)format);
+}
+
 void query_describe(struct buffer *out, const struct sql_column *columns, uint32_t count,
                     struct row_formats formats)
 {
     size_t at = wire_begin(out, 'T');
     wire_put_i16(out, (int16_t)count);
     for (uint32_t i = 0; i < count; i++) {
-        struct wire_type type = wire_type_of(columns[i].type);
-        wire_put_text(out, columns[i].name);
-        wire_put_i32(out, 0); // Table and column: not told.
-        wire_put_i16(out, 0);
-        wire_put_i32(out, type.oid);
-        wire_put_i16(out, type.size);
-        wire_put_i32(out, type.modifier);
-        wire_put_i16(out, (int16_t)format_of(formats, i));
+        describe_column(out, columns[i].name, columns[i].type, format_of(formats, i));
+    }
+    wire_end(out, at);
+}
+
+void query_describe_result(struct buffer *out, const tdbplus_result *result)
+{
+    size_t at = wire_begin(out, 'T');
+    wire_put_i16(out, (int16_t)result->column_count);
+    for (uint32_t i = 0; i < result->column_count; i++) {
+        describe_column(out, result->columns[i].name, result->types[i], WIRE_TEXT);
     }
     wire_end(out, at);
 }
@@ -182,22 +198,7 @@ static tdbplus_status answer(struct connection *connection, tdbplus_result *resu
     if (copy_wanted(result)) {
         TRY(copy_run(connection, result, call));
     } else if (result->column_count > 0) {
-        struct sql_column columns[8];
-        struct sql_column *all = columns;
-        struct arena arena;
-        arena_init(&arena, call->alloc, 1024);
-        if (result->column_count > sizeof columns / sizeof columns[0]) {
-            all = arena_array(&arena, result->column_count, sizeof *all);
-        }
-        if (all == NULL) {
-            arena_deinit(&arena);
-            return err_set(call->err, TDBPLUS_E_NOMEM, "a result does not fit in memory");
-        }
-        for (uint32_t i = 0; i < result->column_count; i++) {
-            all[i] = (struct sql_column){.name = result->columns[i].name, .type = result->types[i]};
-        }
-        query_describe(out, all, result->column_count, (struct row_formats){0});
-        arena_deinit(&arena);
+        query_describe_result(out, result);
         tdbplus_status status =
             query_rows(connection, result, (struct row_formats){0}, 0, &count, call);
         if (status != TDBPLUS_END) {

@@ -229,6 +229,9 @@ TDBPLUS_CHECKED tdbplus_status query_control(struct connection *connection, cons
 void query_describe(struct buffer *out, const struct sql_column *columns, uint32_t count,
                     struct row_formats formats);
 
+/* The same of a result's columns, as text. */
+void query_describe_result(struct buffer *out, const tdbplus_result *result);
+
 /* Sends up to `limit` rows (0: all). TDBPLUS_END when there are no more. [waits] */
 TDBPLUS_CHECKED tdbplus_status query_rows(struct connection *connection, tdbplus_result *result,
                                           struct row_formats formats, uint64_t limit,

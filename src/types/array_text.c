@@ -281,6 +281,41 @@ done:
     return status;
 }
 
+/* int2vector and oidvector: numbers with spaces between them. */
+static tdbplus_status read_spaced(struct array_reader *reader, struct datum *datum)
+{
+    skip_spaces(reader);
+    while (reader->rest.size > 0) {
+        struct span word = {.data = reader->rest.data};
+        struct datum item = {0};
+        while (word.size < reader->rest.size && !text_is_space(word.data[word.size])) {
+            word.size++;
+        }
+        TRY(text_parse(word, reader->element, reader->style, reader->arena, &item, reader->err));
+        if (list_push(&reader->items, &item) == NULL) {
+            return text_no_memory(reader->err);
+        }
+        reader->rest.data += word.size;
+        reader->rest.size -= word.size;
+        skip_spaces(reader);
+    }
+    struct array_dimension dimension = {.length = (uint32_t)reader->items.count};
+    struct buffer encoded;
+    buffer_init(&encoded, reader->arena->alloc);
+    const struct datum *items = dimension.length > 0 ? list_at(&reader->items, 0) : NULL;
+    tdbplus_status status =
+        array_encode(reader->element, items, &dimension, items != NULL, &encoded, reader->err);
+    uint8_t *copy = status == TDBPLUS_OK ? arena_bytes(reader->arena, encoded.size) : NULL;
+    if (copy != NULL) {
+        memcpy(copy, encoded.data, encoded.size);
+        datum->bytes = (struct span){.data = copy, .size = encoded.size};
+    } else if (status == TDBPLUS_OK) {
+        status = text_no_memory(reader->err);
+    }
+    buffer_deinit(&encoded);
+    return status;
+}
+
 tdbplus_status text_parse_array(struct span text, struct type type, const struct text_style *style,
                                 struct arena *arena, struct datum *datum, struct err *err)
 {
@@ -292,6 +327,10 @@ tdbplus_status text_parse_array(struct span text, struct type type, const struct
                                   .err = err};
     list_init(&reader.items, arena->alloc, sizeof(struct datum));
     tdbplus_status status = TDBPLUS_OK;
+    if (type.form == ARRAY_SPACED) {
+        TRY_OR(done, read_spaced(&reader, datum));
+        goto done;
+    }
     TRY_OR(done, read_bounds(&reader));
     TRY_OR(done, read_levels(&reader));
     TRY_OR(done, finish_array(&reader, datum));
@@ -362,12 +401,29 @@ static void print_bounds(const struct array *array, struct buffer *text)
     }
 }
 
+static void print_spaced(const struct array *array, const struct text_style *style,
+                         struct buffer *text)
+{
+    for (uint32_t i = 0; i < array->count && !text->failed; i++) {
+        struct datum item;
+        array_get(array, i, &item);
+        if (i > 0) {
+            buffer_put_u8(text, ' ');
+        }
+        text_print(&item, style, text);
+    }
+}
+
 void text_print_array(const struct datum *datum, const struct text_style *style,
                       struct buffer *text)
 {
     struct array array;
     tdbplus_status status = array_open(datum->bytes, datum->type, &array, NULL);
     ASSERT(status == TDBPLUS_OK);
+    if (datum->type.form == ARRAY_SPACED) {
+        print_spaced(&array, style, text);
+        return;
+    }
     if (array.count == 0) {
         buffer_put_text(text, "{}");
         return;

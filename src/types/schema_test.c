@@ -130,7 +130,7 @@ static void break_rule(struct schema *d, size_t rule)
         d->columns[2].name = long_name;
         break;
     case 11:
-        d->columns[2].type.reserved = 1;
+        d->columns[2].type.form = 1;
         break;
     case 12:
         d->columns[2].id = 0;

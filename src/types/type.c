@@ -166,6 +166,7 @@ struct type type_element(struct type array)
     ASSERT(array.id == TYPE_ARRAY);
     array.id = array.element;
     array.element = 0;
+    array.form = 0;
     return array;
 }
 
@@ -203,7 +204,9 @@ static bool scalar_valid(struct type type)
 
 bool type_valid(struct type type)
 {
-    if (type.reserved != 0) {
+    bool spaced = type.form == ARRAY_SPACED && type.id == TYPE_ARRAY &&
+                  (type.element == TYPE_INT2 || type.element == TYPE_OID);
+    if (type.form != 0 && !spaced) {
         return false;
     }
     if (type.id == TYPE_ARRAY) {
@@ -227,8 +230,8 @@ void type_name(struct type type, char text[64])
 {
     const char *suffix = "";
     if (type.id == TYPE_ARRAY) {
+        suffix = type.form == ARRAY_SPACED ? "vector" : "[]";
         type = type_element(type);
-        suffix = "[]";
     }
     const char *name = type.id <= TYPE_ID_MAX ? name_of[type.id] : NULL;
     name = name == NULL ? "unknown" : name;

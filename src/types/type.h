@@ -86,13 +86,17 @@ enum physical {
     PHYSICAL_FIXED = 7, /* `parameter` * 4 bytes: vectors. */
 };
 
+/* int2vector and oidvector: arrays that are written "1 2 3" and begin at 0. */
+#define ARRAY_SPACED 1u
+
 /* A type as columns and expressions carry it. Compare with type_equal(). */
 struct type {
-    uint8_t id;         /* enum type_id. */
-    uint8_t element;    /* TYPE_ARRAY: the element's id. */
-    int16_t precision;  /* TYPE_NUMERIC: digits in all, 1..1000; 0: unconstrained. */
-    int16_t scale;      /* TYPE_NUMERIC: digits after the point, 0..precision. */
-    uint16_t reserved;  /* 0. */
+    uint8_t id;        /* enum type_id. */
+    uint8_t element;   /* TYPE_ARRAY: the element's id. */
+    int16_t precision; /* TYPE_NUMERIC: digits in all, 1..1000; 0: unconstrained. */
+    int16_t scale;     /* TYPE_NUMERIC: digits after the point, 0..precision. */
+    uint16_t
+        form; /* Of an array of int2 or oid ARRAY_SPACED, or 0; types differing in it are equal. */
     uint32_t parameter; /* Dimension of a vector, label list of an enum, length of varchar(n); of
                            times and intervals 1 + digits of a second that are kept, 0: all six. */
 };

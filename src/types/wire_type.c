@@ -23,6 +23,8 @@
 #define INTERVAL_ALL_FIELDS (0x7FFF << 16)
 #define OID_VARCHAR         1043
 #define OID_VARCHARS        1015
+#define OID_INT2VECTOR      22
+#define OID_OIDVECTOR       30
 
 static const struct {
     uint8_t id;
@@ -154,11 +156,19 @@ struct wire_type wire_type_of(struct type type)
     if (id == TYPE_TEXT && type.parameter > 0) {
         wire.oid = is_array ? OID_VARCHARS : OID_VARCHAR;
     }
+    if (is_array && type.form == ARRAY_SPACED) {
+        wire.oid = id == TYPE_INT2 ? OID_INT2VECTOR : OID_OIDVECTOR;
+    }
     return wire;
 }
 
 struct type wire_type_by_oid(int32_t oid)
 {
+    if (oid == OID_INT2VECTOR || oid == OID_OIDVECTOR) {
+        return (struct type){.id = TYPE_ARRAY,
+                             .element = oid == OID_INT2VECTOR ? TYPE_INT2 : TYPE_OID,
+                             .form = ARRAY_SPACED};
+    }
     for (size_t i = 0; i < WIRE_TYPE_COUNT; i++) {
         if (wire_types[i].oid == oid) {
             return (struct type){.id = wire_types[i].id};

@@ -209,8 +209,11 @@ SCENARIOS = [
 
 
 def found():
+    """The scenarios of every client that is here: name and function of the server's URL."""
     import importlib
-    for package, name, function in SCENARIOS:
+
+    import client_sqlalchemy
+    for package, name, function in SCENARIOS + client_sqlalchemy.SCENARIOS:
         try:
             importlib.import_module(package)
         except ImportError:

@@ -16,8 +16,10 @@ static tdbplus_status name_columns(struct binder *binder, struct bind_query *que
                                    const struct bind_table *table)
 {
     for (uint32_t i = 0; i < table->column_count; i++) {
-        struct bind_column column = {
-            table->name, table->columns[i].name, i + 1, table->columns[i].type, false, false};
+        struct bind_column column = {.table = table->name,
+                                     .name = table->columns[i].name,
+                                     .id = i + 1,
+                                     .type = table->columns[i].type};
         TRY(bind_add_column(binder, query, &column));
     }
     return TDBPLUS_OK;
@@ -785,12 +787,10 @@ static tdbplus_status bind_scan_text(struct binder *binder, const struct plan *s
 {
     struct bind_query query = {.clause = CLAUSE_CHECK};
     for (uint32_t i = 0; i < scan->column_count; i++) {
-        struct bind_column column = {scan->scan.table_name,
-                                     scan->columns[i].name,
-                                     scan->columns[i].id,
-                                     scan->columns[i].type,
-                                     false,
-                                     false};
+        struct bind_column column = {.table = scan->scan.table_name,
+                                     .name = scan->columns[i].name,
+                                     .id = scan->columns[i].id,
+                                     .type = scan->columns[i].type};
         TRY(bind_add_column(binder, &query, &column));
     }
     return bind_stored_text(binder, &query, text, expr_out);

@@ -48,6 +48,7 @@ struct bind_column {
     struct type type;
     bool qualified_only; /* Merged by USING: found by table.column, not by itself or by *. */
     bool is_item;        /* All that a function in FROM gives: the name of the item means it too. */
+    const char *schema;  /* Of its table, where that was named without an alias; NULL otherwise. */
 };
 
 /* How far a WITH query has been bound, which says what its name means inside of itself. */
@@ -187,9 +188,30 @@ TDBPLUS_CHECKED tdbplus_status bind_find_column(struct binder *binder, struct bi
                                                 const struct ast_column_ref *ref,
                                                 struct expr **expr_out);
 
+/* Columns from `first` on are also found by the schema of their table. */
+TDBPLUS_CHECKED tdbplus_status bind_name_schema(struct binder *binder, struct bind_query *query,
+                                                uint32_t first, const char *schema);
+
+/* What stands before a column's name. */
+struct bind_qualifier {
+    const char *schema; /* NULL: not given. */
+    const char *table;  /* NULL: not given. */
+};
+
+/* Reads the names before the last, or before the star: 0A000 for another database, 42601 for too
+ * many. */
+TDBPLUS_CHECKED tdbplus_status bind_read_qualifier(struct binder *binder,
+                                                   const struct ast_column_ref *ref,
+                                                   struct bind_qualifier *qualifier_out);
+
+/* Whether what stands before a column's name means this column's table; nothing means all but those
+ * merged by USING. */
+bool bind_is_of(const struct bind_column *column, const struct bind_qualifier *qualifier);
+
 /* The column of this level only, or NULL; *ambiguous_out tells that there are several. */
-const struct bind_column *bind_peek_column(const struct bind_query *query, const char *table,
-                                           const char *name, bool *ambiguous_out);
+const struct bind_column *bind_peek_column(const struct bind_query *query,
+                                           const struct bind_qualifier *qualifier, const char *name,
+                                           bool *ambiguous_out);
 
 /* Tells the subqueries between the level of a column (or aggregate) and the reader's that they read
  * it. */

@@ -59,6 +59,9 @@ tdbplus_status bind_system_table(struct binder *binder, struct bind_query *query
     TRY(system != NULL ? scan_table(binder, system, plan_out)
                        : bind_view_text(binder, view, plan_out));
     const char *alias = table->alias != NULL ? table->alias->name : table->name;
-    return bind_add_named(binder, query, (*plan_out)->columns, (*plan_out)->column_count,
-                          table->alias, alias);
+    uint32_t before = query->columns.count;
+    TRY(bind_add_named(binder, query, (*plan_out)->columns, (*plan_out)->column_count, table->alias,
+                       alias));
+    const char *schema = table->schema != NULL ? table->schema : "pg_catalog";
+    return table->alias != NULL ? TDBPLUS_OK : bind_name_schema(binder, query, before, schema);
 }

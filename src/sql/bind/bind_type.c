@@ -139,6 +139,9 @@ tdbplus_status bind_type(struct binder *binder, const struct ast *ast, struct ty
         return builtin ? own_type(binder, name, ref.name, type_out)
                        : missing(binder, &ref, ast->position);
     }
+    if (name->array_depth > 0 && type.form == ARRAY_SPACED) {
+        return bind_unsupported(binder, ast->position, "an array of vectors of numbers");
+    }
     *type_out = name->array_depth > 0 ? func_array_of(type) : type;
     return TDBPLUS_OK;
 }

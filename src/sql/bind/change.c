@@ -43,6 +43,9 @@ tdbplus_status change_find_target(struct binder *binder, const struct ast_table_
     target->schema = target->object->schema;
     TRY(table_info_decode(target->object->properties, binder->arena, &target->info, binder->err));
     target->alias = table->alias != NULL ? table->alias->name : table->name;
+    if (table->alias == NULL) {
+        TRY(bind_copy_name(binder, entry.schema, &target->own_schema));
+    }
     target->name = table->name;
     target->verb = verb;
     target->visible_count = target->schema->column_count - (target->info.hidden_key ? 1u : 0u);
@@ -290,8 +293,11 @@ static tdbplus_status name_columns(struct binder *binder, struct bind_query *que
                                    const struct plan_column *columns)
 {
     for (uint32_t i = 0; i < target->visible_count; i++) {
-        struct bind_column column = {target->alias,   columns[i].name, columns[i].id,
-                                     columns[i].type, false,           false};
+        struct bind_column column = {.table = target->alias,
+                                     .name = columns[i].name,
+                                     .id = columns[i].id,
+                                     .type = columns[i].type,
+                                     .schema = target->own_schema};
         TRY(bind_add_column(binder, query, &column));
     }
     return TDBPLUS_OK;
@@ -308,8 +314,11 @@ static tdbplus_status name_target(struct binder *binder, struct bind_query *quer
     TRY(values_over(binder, target, columns, values_out));
     for (uint32_t i = 0; i < values_out->count; i++) {
         const struct view_value *value = &values_out->values[i];
-        struct bind_column column = {
-            .table = target->alias, .name = value->name, .id = value->id, .type = value->type};
+        struct bind_column column = {.table = target->alias,
+                                     .name = value->name,
+                                     .id = value->id,
+                                     .type = value->type,
+                                     .schema = target->own_schema};
         TRY(bind_add_column(binder, query, &column));
     }
     return TDBPLUS_OK;
@@ -738,7 +747,8 @@ static tdbplus_status bind_conflict(struct binder *binder, const struct change_t
                                          .name = schema->columns[i].name,
                                          .id = side == 0 ? change->old_ids[i] : change->new_ids[i],
                                          .type = schema->columns[i].type,
-                                         .qualified_only = side == 1};
+                                         .qualified_only = side == 1,
+                                         .schema = side == 0 ? target->own_schema : NULL};
             TRY(bind_add_column(binder, &query, &column));
         }
     }
@@ -953,7 +963,11 @@ static tdbplus_status bind_changed_rows(struct binder *binder, struct bind_query
     if (target->view.layer_count > 0) {
         TRY(bind_view_rows(binder, query, target, scan_out, &plan));
     } else {
+        uint32_t before = query->columns.count;
         TRY(bind_scan(binder, query, target->object, target->alias, true, scan_out));
+        if (target->own_schema != NULL) {
+            TRY(bind_name_schema(binder, query, before, target->own_schema));
+        }
         plan = *scan_out;
     }
     if (others->count > 0) {

@@ -10,6 +10,7 @@ struct change_target {
     const struct schema *schema;
     struct table_info info;
     const char *alias;
+    const char *own_schema; /* That names of its columns may begin with; NULL: it has an alias. */
     uint32_t visible_count; /* Columns without the hidden key. */
     const char *name;       /* Of the table or view that the statement names. */
     const char *verb;       /* "insert into", "update", "delete from". */

@@ -104,6 +104,9 @@ static tdbplus_status bind_table(struct binder *binder, struct bind_query *query
     } else {
         return bind_unsupported(binder, table->ast.position, "reading a sequence as a table");
     }
+    if (table->alias == NULL) {
+        TRY(bind_name_schema(binder, query, before, entry.schema));
+    }
     TRY(bind_note_reference(binder, query, table, &entry, *plan_out, before));
     for (uint32_t i = 0; table->alias != NULL && i < table->alias->columns.count; i++) {
         if (before + i >= query->columns.count) {
@@ -518,10 +521,14 @@ static tdbplus_status check_alias(struct binder *binder, const struct bind_query
     if (before == query->columns.count || ast->kind == AST_JOIN) {
         return TDBPLUS_OK;
     }
-    const char *table = ((const struct bind_column *)query->columns.items[before])->table;
+    const struct bind_column *first = query->columns.items[before];
+    const char *table = first->table;
     for (uint32_t i = 0; i < before; i++) {
         const struct bind_column *column = query->columns.items[i];
-        if (column->table != NULL && table != NULL && strcmp(column->table, table) == 0) {
+        // Tables of two schemas may have one name, as long as neither has an alias.
+        bool apart = column->schema != NULL && first->schema != NULL &&
+                     strcmp(column->schema, first->schema) != 0;
+        if (column->table != NULL && table != NULL && strcmp(column->table, table) == 0 && !apart) {
             return bind_fail(binder, TDBPLUS_E_SQL, "42712", ast->position,
                              "table name \"%s\" specified more than once", table);
         }

@@ -61,7 +61,8 @@ static tdbplus_status bind_key(struct binder *binder, struct bind_query *query,
     if (ast->kind == AST_COLUMN_REF && ((const struct ast_column_ref *)ast)->names.count == 1) {
         const char *name = ((const struct ast_column_ref *)ast)->names.items[0];
         bool ambiguous = false;
-        if (bind_peek_column(query, NULL, name, &ambiguous) == NULL) {
+        const struct bind_qualifier none = {0};
+        if (bind_peek_column(query, &none, name, &ambiguous) == NULL) {
             for (uint32_t i = 0; i < targets->names.count; i++) {
                 if (targets->names.items[i] != NULL && strcmp(targets->names.items[i], name) == 0) {
                     *key_out = targets->exprs.items[i];

@@ -23,16 +23,56 @@ tdbplus_status bind_copy_name(struct binder *binder, const char *name, const cha
     return *copy_out == NULL ? bind_no_memory(binder) : TDBPLUS_OK;
 }
 
-const struct bind_column *bind_peek_column(const struct bind_query *query, const char *table,
-                                           const char *name, bool *ambiguous_out)
+tdbplus_status bind_name_schema(struct binder *binder, struct bind_query *query, uint32_t first,
+                                const char *schema)
+{
+    const char *copy = NULL;
+    TRY(bind_copy_name(binder, schema, &copy));
+    for (uint32_t i = first; i < query->columns.count; i++) {
+        ((struct bind_column *)query->columns.items[i])->schema = copy;
+    }
+    return TDBPLUS_OK;
+}
+
+tdbplus_status bind_read_qualifier(struct binder *binder, const struct ast_column_ref *ref,
+                                   struct bind_qualifier *qualifier_out)
+{
+    uint32_t count = ref->names.count - (ref->star ? 0u : 1u);
+    const char *const *names = ref->names.items;
+    const char *database = binder->session == NULL ? NULL : binder->session->database;
+    if (count > 3) {
+        return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", ref->ast.position,
+                         "improper qualified name (too many dotted names): %s", names[0]);
+    }
+    if (count == 3 && (database == NULL || strcmp(names[0], database) != 0)) {
+        return bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", ref->ast.position,
+                         "cross-database references are not implemented: %s.%s.%s", names[0],
+                         names[1], names[2]);
+    }
+    *qualifier_out = (struct bind_qualifier){.schema = count > 1 ? names[count - 2] : NULL,
+                                             .table = count > 0 ? names[count - 1] : NULL};
+    return TDBPLUS_OK;
+}
+
+bool bind_is_of(const struct bind_column *column, const struct bind_qualifier *qualifier)
+{
+    if (qualifier->table == NULL) {
+        return !column->qualified_only;
+    }
+    return column->table != NULL && strcmp(column->table, qualifier->table) == 0 &&
+           (qualifier->schema == NULL ||
+            (column->schema != NULL && strcmp(column->schema, qualifier->schema) == 0));
+}
+
+const struct bind_column *bind_peek_column(const struct bind_query *query,
+                                           const struct bind_qualifier *qualifier, const char *name,
+                                           bool *ambiguous_out)
 {
     const struct bind_column *found = NULL;
     *ambiguous_out = false;
     for (uint32_t i = 0; i < query->columns.count; i++) {
         const struct bind_column *column = query->columns.items[i];
-        bool table_fits = table != NULL ? column->table != NULL && strcmp(column->table, table) == 0
-                                        : !column->qualified_only;
-        if (!table_fits || strcmp(column->name, name) != 0) {
+        if (!bind_is_of(column, qualifier) || strcmp(column->name, name) != 0) {
             continue;
         }
         if (found != NULL) {
@@ -59,12 +99,11 @@ tdbplus_status bind_mark_outer(struct binder *binder, struct bind_query *reader,
     return TDBPLUS_OK;
 }
 
-static bool table_known(const struct bind_query *query, const char *table)
+static bool table_known(const struct bind_query *query, const struct bind_qualifier *qualifier)
 {
     for (; query != NULL; query = query->outer) {
         for (uint32_t i = 0; i < query->columns.count; i++) {
-            const struct bind_column *column = query->columns.items[i];
-            if (column->table != NULL && strcmp(column->table, table) == 0) {
+            if (bind_is_of(query->columns.items[i], qualifier)) {
                 return true;
             }
         }
@@ -73,9 +112,11 @@ static bool table_known(const struct bind_query *query, const char *table)
 }
 
 static tdbplus_status column_missing(struct binder *binder, const struct bind_query *query,
-                                     const char *table, const char *name, uint32_t position)
+                                     const struct bind_qualifier *qualifier, const char *name,
+                                     uint32_t position)
 {
-    if (table != NULL && !table_known(query, table)) {
+    const char *table = qualifier->table;
+    if (table != NULL && !table_known(query, qualifier)) {
         return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42P01", position,
                          "missing FROM-clause entry for table \"%s\"", table);
     }
@@ -129,18 +170,17 @@ static tdbplus_status read_column(struct binder *binder, struct bind_query *read
 tdbplus_status bind_find_column(struct binder *binder, struct bind_query *query,
                                 const struct ast_column_ref *ref, struct expr **expr_out)
 {
-    if (ref->names.count > 2) {
-        return bind_unsupported(binder, ref->ast.position, "a column with a schema's name");
-    }
+    struct bind_qualifier qualifier = {0};
+    TRY(bind_read_qualifier(binder, ref, &qualifier));
     if (query->clause == CLAUSE_DEFAULT && query->columns.count == 0 && query->outer == NULL) {
         return bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", ref->ast.position,
                          "cannot use column reference in DEFAULT expression");
     }
-    const char *table = ref->names.count == 2 ? ref->names.items[0] : NULL;
+    const char *table = qualifier.table;
     const char *name = ref->names.items[ref->names.count - 1];
     for (struct bind_query *level = query; level != NULL; level = level->outer) {
         bool ambiguous = false;
-        const struct bind_column *column = bind_peek_column(level, table, name, &ambiguous);
+        const struct bind_column *column = bind_peek_column(level, &qualifier, name, &ambiguous);
         if (ambiguous) {
             return bind_fail(binder, TDBPLUS_E_SQL, "42702", ref->ast.position,
                              "column reference \"%s\" is ambiguous", name);
@@ -155,7 +195,7 @@ tdbplus_status bind_find_column(struct binder *binder, struct bind_query *query,
             return read_column(binder, query, level, column, ref->ast.position, expr_out);
         }
     }
-    return column_missing(binder, query, table, name, ref->ast.position);
+    return column_missing(binder, query, &qualifier, name, ref->ast.position);
 }
 
 static bool is_of_level(const struct bind_query *query, uint32_t id)

@@ -115,13 +115,13 @@ tdbplus_status bind_add_target(struct binder *binder, struct bind_targets *targe
 static tdbplus_status expand_star(struct binder *binder, struct bind_query *query,
                                   const struct ast_column_ref *star, struct bind_targets *targets)
 {
-    const char *table = star->names.count > 0 ? star->names.items[star->names.count - 1] : NULL;
+    struct bind_qualifier qualifier = {0};
+    TRY(bind_read_qualifier(binder, star, &qualifier));
+    const char *table = qualifier.table;
     uint32_t found = 0;
     for (uint32_t i = 0; i < query->columns.count; i++) {
         const struct bind_column *column = query->columns.items[i];
-        bool wanted = table != NULL ? column->table != NULL && strcmp(column->table, table) == 0
-                                    : !column->qualified_only;
-        if (!wanted) {
+        if (!bind_is_of(column, &qualifier)) {
             continue;
         }
         found++;

@@ -519,8 +519,10 @@ static tdbplus_status verify_checks(struct binder *binder, struct table_builder 
     builder->first_id = binder->next_id - 1;
     for (uint32_t i = 0; i < builder->columns.count; i++) {
         const struct schema_column *column = builder->columns.items[i];
-        struct bind_column named = {builder->table, column->name, binder->next_id++,
-                                    column->type,   false,        false};
+        struct bind_column named = {.table = builder->table,
+                                    .name = column->name,
+                                    .id = binder->next_id++,
+                                    .type = column->type};
         TRY(bind_add_column(binder, &query, &named));
     }
     for (uint32_t i = 0; i < builder->defaults.count; i++) {

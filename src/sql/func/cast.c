@@ -252,7 +252,7 @@ void func_type_name_as(struct type type, const struct text_style *style, char te
                            : type.id == TYPE_VARBIT ? "bit varying"
                                                     : "bit";
         (void)snprintf(text, 64, type.parameter > 0 ? "%s(%u)" : "%s", name, type.parameter);
-    } else if (type.id == TYPE_ARRAY) {
+    } else if (type.id == TYPE_ARRAY && type.form != ARRAY_SPACED) {
         char item[64];
         func_type_name_as(type_element(type), style, item);
         (void)snprintf(text, 64, "%.60s[]", item);
@@ -432,9 +432,18 @@ static bool is_missing_type(const char *name)
     return strcmp(name, "xml") == 0 || strcmp(name, "point") == 0;
 }
 
+/* int2vector and oidvector. */
+static bool is_spaced(const char *name)
+{
+    return strcmp(name, "int2vector") == 0 || strcmp(name, "oidvector") == 0;
+}
+
 bool func_type_known(const char *name)
 {
     struct type type = {0};
+    if (is_spaced(name)) {
+        return true;
+    }
     for (size_t i = 0; i < sizeof type_names / sizeof *type_names; i++) {
         if (strcmp(type_names[i].name, name) == 0) {
             return true;
@@ -447,6 +456,12 @@ tdbplus_status func_type_find(const char *name, const int32_t *modifiers, uint32
                               struct type *type_out, struct err *err)
 {
     struct type type = {0};
+    if (is_spaced(name)) {
+        *type_out = (struct type){.id = TYPE_ARRAY,
+                                  .element = name[0] == 'i' ? TYPE_INT2 : TYPE_OID,
+                                  .form = ARRAY_SPACED};
+        return TDBPLUS_OK;
+    }
     for (size_t i = 0; i < sizeof type_names / sizeof *type_names; i++) {
         if (strcmp(type_names[i].name, name) == 0) {
             type = type_of((enum type_id)type_names[i].id);

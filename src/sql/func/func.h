@@ -61,7 +61,11 @@ struct func_answer {
 /* What functions ask about the session, and change in it. */
 struct func_session {
     const struct text_style *style; /* How values are read and printed. */
+    const char *database;           /* What current_database() gives; NULL: none has a name. */
     const char *search_path;        /* As it is set: '"$user", public'. */
+    const char *const *path;        /* The names in it; NULL: the default ones. */
+    uint32_t path_count;
+    const char *temp_schema; /* Of temporary tables; looked at first. NULL: there are none. */
     void *ctx;
     /* current_setting(): appends the value; TDBPLUS_E_NOT_FOUND when there is no such setting. */
     tdbplus_status (*setting_get)(void *ctx, const char *name, struct buffer *text,

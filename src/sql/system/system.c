@@ -65,11 +65,13 @@ static struct type type_of_letter(char letter)
     case 'C':
         return (struct type){.id = TYPE_ARRAY, .element = TYPE_CHAR1};
     case 'S':
-    case 'V':
         return (struct type){.id = TYPE_ARRAY, .element = TYPE_INT2};
+    case 'V':
+        return (struct type){.id = TYPE_ARRAY, .element = TYPE_INT2, .form = ARRAY_SPACED};
     case 'O':
-    case 'W':
         return (struct type){.id = TYPE_ARRAY, .element = TYPE_OID};
+    case 'W':
+        return (struct type){.id = TYPE_ARRAY, .element = TYPE_OID, .form = ARRAY_SPACED};
     default:
         return type_of(TYPE_TEXT);
     }

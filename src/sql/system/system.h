@@ -43,12 +43,20 @@ TDBPLUS_CHECKED tdbplus_status system_fill(struct system_rows *rows);
 
 /* ---- functions ---- */
 
+/* Who asks: names are looked for along the session's path. */
+struct system_place {
+    struct txn *txn;
+    const struct func_session *session; /* NULL: the default path. */
+};
+
 /* Answers a function about the catalog; errors as PostgreSQL's. */
-TDBPLUS_CHECKED tdbplus_status system_call(struct txn *txn, const char *name,
+TDBPLUS_CHECKED tdbplus_status system_call(const struct system_place *place, const char *name,
                                            const struct datum *arguments, uint32_t count,
                                            struct func_answer *answer, struct err *err);
 
 /* What regclass and its kin print and read (struct text_style). */
-bool system_reg_print(struct txn *txn, uint8_t type, int64_t oid, struct buffer *text);
-TDBPLUS_CHECKED tdbplus_status system_reg_parse(struct txn *txn, uint8_t type, struct span text,
-                                                int64_t *oid_out, struct err *err);
+bool system_reg_print(const struct system_place *place, uint8_t type, int64_t oid,
+                      struct buffer *text);
+TDBPLUS_CHECKED tdbplus_status system_reg_parse(const struct system_place *place, uint8_t type,
+                                                struct span text, int64_t *oid_out,
+                                                struct err *err);

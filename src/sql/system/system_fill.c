@@ -200,8 +200,21 @@ struct attribute {
     int16_t number;
     struct type type;
     bool not_null;
-    bool has_default;
+    const struct table_text *value; /* Where values come from that are not given; NULL: nowhere. */
 };
+
+/* Where values come from that are not given. */
+static void put_origin(struct system_rows *rows, const struct table_text *value)
+{
+    uint8_t kind = value == NULL ? TABLE_DEFAULT : value->kind;
+    bool identity = kind == TABLE_IDENTITY_ALWAYS || kind == TABLE_IDENTITY_DEFAULT;
+    system_put(rows, "atthasdef", value != NULL && !identity);
+    if (identity) {
+        system_put(rows, "attidentity", kind == TABLE_IDENTITY_ALWAYS ? 'a' : 'd');
+    } else if (kind == TABLE_GENERATED) {
+        system_put(rows, "attgenerated", 's');
+    }
+}
 
 static void put_attribute(struct system_rows *rows, const struct attribute *attribute)
 {
@@ -223,19 +236,9 @@ static void put_attribute(struct system_rows *rows, const struct attribute *attr
     system_put(rows, "attalign", type == NULL ? 'i' : type->align);
     system_put(rows, "attstorage", type == NULL ? 'x' : type->storage);
     system_put(rows, "attnotnull", attribute->not_null);
-    system_put(rows, "atthasdef", attribute->has_default);
+    put_origin(rows, attribute->value);
     system_put(rows, "attislocal", true);
     system_put(rows, "attcollation", type == NULL ? 0 : type->collation);
-}
-
-static bool has_default(const struct table_info *info, uint32_t id)
-{
-    for (uint32_t i = 0; i < info->default_count; i++) {
-        if (info->defaults[i].column_id == id) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static void put_index_columns(struct system_rows *rows, int64_t oid,
@@ -279,7 +282,7 @@ static tdbplus_status put_columns(struct system_rows *rows, const struct object 
                                       .number = (int16_t)(i + 1),
                                       .type = column->type,
                                       .not_null = column->not_null,
-                                      .has_default = has_default(&info, column->id)};
+                                      .value = table_find_default(&info, column->id)};
         put_attribute(rows, &attribute);
     }
     struct system_index index;
@@ -289,10 +292,54 @@ static tdbplus_status put_columns(struct system_rows *rows, const struct object 
     return TDBPLUS_OK;
 }
 
+static tdbplus_status put_view_columns(struct system_rows *rows, const struct catalog_entry *entry)
+{
+    struct view_info info = {0};
+    TRY(view_info_decode(entry, rows->arena, &info, rows->err));
+    for (uint32_t i = 0; i < info.column_count; i++) {
+        struct attribute attribute = {.relation = system_oid(entry->oid),
+                                      .name = info.columns[i].name,
+                                      .number = (int16_t)(i + 1),
+                                      .type = info.columns[i].type};
+        put_attribute(rows, &attribute);
+    }
+    return TDBPLUS_OK;
+}
+
+static void put_sequence_columns(struct system_rows *rows, const struct catalog_entry *entry)
+{
+    static const struct {
+        const char *name;
+        uint8_t type;
+    } columns[] = {{"last_value", TYPE_INT8}, {"log_cnt", TYPE_INT8}, {"is_called", TYPE_BOOL}};
+    for (uint32_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+        struct attribute attribute = {.relation = system_oid(entry->oid),
+                                      .name = columns[i].name,
+                                      .number = (int16_t)(i + 1),
+                                      .type = type_of((enum type_id)columns[i].type),
+                                      .not_null = true};
+        put_attribute(rows, &attribute);
+    }
+}
+
+static tdbplus_status put_other_columns(struct system_rows *rows)
+{
+    struct catalog_entry entry = {0};
+    while (catalog_entry_next(rows->txn, CATALOG_VIEW, &entry)) {
+        TRY(put_view_columns(rows, &entry));
+    }
+    entry = (struct catalog_entry){0};
+    while (catalog_entry_next(rows->txn, CATALOG_SEQUENCE, &entry)) {
+        put_sequence_columns(rows, &entry);
+    }
+    return TDBPLUS_OK;
+}
+
 tdbplus_status system_fill_attribute(struct system_rows *rows)
 {
     struct catalog_entry entry = {0};
     TRY(each_table(rows, put_columns));
+    TRY(put_other_columns(rows));
     while (catalog_entry_next(rows->txn, CATALOG_INDEX, &entry)) {
         struct system_index index;
         if (system_find_index(rows->txn, system_oid(entry.oid), rows->arena, &index)) {
@@ -310,17 +357,40 @@ tdbplus_status system_fill_attribute(struct system_rows *rows)
     return TDBPLUS_OK;
 }
 
+static void put_default_text(struct system_rows *rows, const struct table_text *value)
+{
+    struct catalog_entry entry;
+    if (value->text[0] != 0 || !catalog_entry_by_oid(rows->txn, value->sequence, &entry)) {
+        // What was written behind DEFAULT, spaces and all.
+        system_put_text(rows, "adbin", value->text + strspn(value->text, " \t\r\n\f\v"));
+        return;
+    }
+    struct system_place place = {.txn = rows->txn, .session = rows->session};
+    struct buffer text;
+    buffer_init(&text, rows->arena->alloc);
+    buffer_put_text(&text, "nextval('");
+    (void)system_reg_print(&place, TYPE_REGCLASS, system_oid(entry.oid), &text);
+    buffer_put_text(&text, "'::regclass)");
+    system_put_span(rows, "adbin", buffer_span(&text));
+    rows->failed = rows->failed || text.failed;
+    buffer_deinit(&text);
+}
+
 static tdbplus_status put_defaults(struct system_rows *rows, const struct object *table)
 {
     struct table_info info = {0};
     TRY(table_info_decode(table->properties, rows->arena, &info, rows->err));
     for (uint32_t i = 0; i < info.default_count; i++) {
+        const struct table_text *value = &info.defaults[i];
+        if (value->kind == TABLE_IDENTITY_ALWAYS || value->kind == TABLE_IDENTITY_DEFAULT) {
+            continue;
+        }
         system_row(rows);
         system_put(rows, "oid",
                    OID_PART + (int64_t)table->id * CHECKS_PER_TABLE + CHECKS_PER_TABLE / 2 + i);
         system_put(rows, "adrelid", system_oid(table->id));
         system_put(rows, "adnum", schema_find_id(table->schema, info.defaults[i].column_id) + 1);
-        system_put_text(rows, "adbin", info.defaults[i].text);
+        put_default_text(rows, value);
     }
     return TDBPLUS_OK;
 }

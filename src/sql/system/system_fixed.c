@@ -179,6 +179,12 @@ tdbplus_status system_fill_range(struct system_rows *rows)
 
 /* ---- pg_proc, pg_operator ---- */
 
+const struct func *system_function(int64_t oid)
+{
+    return oid >= OID_FUNCTION && oid < OID_AGGREGATE ? func_at((uint32_t)(oid - OID_FUNCTION))
+                                                      : NULL;
+}
+
 static uint32_t declared_oid(uint8_t declared)
 {
     switch (declared) {

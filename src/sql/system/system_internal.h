@@ -3,21 +3,29 @@
 #include "catalog/catalog.h"
 #include "index/am/index_def.h"
 #include "sql/bind/table_info.h"
+#include "sql/bind/view_info.h"
 #include "sql/system/system.h"
 #include "txn/foreign_def.h"
 #include "types/wire_type.h"
 
-#define OID_PG_CATALOG  11
-#define OID_PUBLIC      2200
-#define OID_INFORMATION 13183
-#define OID_OWNER       10
-#define OID_DATABASE    5
-#define OID_TABLESPACE  1663
-#define OID_HEAP        2
-#define OID_BTREE       403
-#define OID_HASH        405
-#define OID_COLLATION   100
-#define OID_USER_FIRST  WIRE_OID_USER_FIRST /* Plus the number of the object. */
+#define OID_PG_CATALOG    11
+#define OID_PUBLIC        2200
+#define OID_INFORMATION   13183
+#define OID_OWNER         10
+#define OID_DATABASE      5
+#define OID_TABLESPACE    1663
+#define OID_HEAP          2
+#define OID_BTREE         403
+#define OID_HASH          405
+#define OID_COLLATION     100
+#define OID_PG_CLASS      1259
+#define OID_PG_TYPE       1247
+#define OID_PG_NAMESPACE  2615
+#define OID_PG_CONSTRAINT 2606
+#define OID_PG_ATTRDEF    2604
+#define OID_INT2VECTOR    22
+#define OID_OIDVECTOR     30
+#define OID_USER_FIRST    WIRE_OID_USER_FIRST /* Plus the number of the object. */
 
 /* What belongs to a table without being an object has the table's oid and a place above. */
 #define OID_KEY_INDEX 0x40000000
@@ -72,6 +80,24 @@ static inline int64_t system_oid(uint64_t object)
 }
 
 int64_t system_schema_oid(struct txn *txn, const char *schema);
+
+/* Appends the name of a type that SQL defined; false when the number is none's. */
+bool system_put_defined_type(struct txn *txn, int64_t oid, struct buffer *text);
+
+/* A function by its oid; NULL: there is none. */
+const struct func *system_function(int64_t oid);
+
+/* The relation of that name, in `schema` or, if that is NULL, along the session's path. */
+bool system_find_relation(const struct system_place *place, const char *schema, const char *name,
+                          int64_t *oid_out);
+
+/* Whether the relation's name alone finds it; false: there is no such relation. */
+bool system_relation_visible(const struct system_place *place, int64_t oid, bool *visible_out);
+
+/* Appends the comment on an object, or on the column of it with that number, counted from 1. The
+ * kind is the catalog that has the object: "pg_class". False: there is none. */
+bool system_comment(struct txn *txn, int64_t oid, int64_t number, const char **kind_out,
+                    struct buffer *text);
 
 /* ---- rows ---- */
 
@@ -133,6 +159,9 @@ TDBPLUS_CHECKED tdbplus_status system_fill_collation(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_database(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_authid(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_extension(struct system_rows *rows);
+TDBPLUS_CHECKED tdbplus_status system_fill_description(struct system_rows *rows);
+TDBPLUS_CHECKED tdbplus_status system_fill_sequence(struct system_rows *rows);
+TDBPLUS_CHECKED tdbplus_status system_fill_depend(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_tablespace(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_range(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_cast(struct system_rows *rows);

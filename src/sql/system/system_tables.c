@@ -58,11 +58,12 @@ const struct plan_system system_tables[] = {
      "collisdeterministic:b collencoding:4 collcollate:t collctype:t colliculocale:t "
      "collversion:t"},
     {"pg_enum", 3501, system_fill_enum, "oid:o enumtypid:o enumsortorder:f enumlabel:n"},
-    {"pg_sequence", 2224, NULL,
+    {"pg_sequence", 2224, system_fill_sequence,
      "seqrelid:o seqtypid:o seqstart:8 seqincrement:8 seqmax:8 seqmin:8 seqcache:8 "
      "seqcycle:b"},
-    {"pg_description", 2609, NULL, "objoid:o classoid:o objsubid:4 description:t"},
-    {"pg_depend", 2608, NULL,
+    {"pg_description", 2609, system_fill_description,
+     "objoid:o classoid:o objsubid:4 description:t"},
+    {"pg_depend", 2608, system_fill_depend,
      "classid:o objid:o objsubid:4 refclassid:o refobjid:o refobjsubid:4 deptype:c"},
     {"pg_database", 1262, system_fill_database,
      "oid:o datname:n datdba:o encoding:4 datlocprovider:c datistemplate:b "

@@ -37,6 +37,9 @@ uint32_t system_type_oid(struct type type)
 {
     struct type scalar = type.id == TYPE_ARRAY ? type_element(type) : type;
     char name[64];
+    if (type.id == TYPE_ARRAY && type.form == ARRAY_SPACED) {
+        return type.element == TYPE_INT2 ? OID_INT2VECTOR : OID_OIDVECTOR;
+    }
     uint32_t length = scalar.parameter;
     scalar.parameter = scalar.id == TYPE_ENUM || scalar.id == TYPE_VECTOR ? scalar.parameter : 0;
     scalar.precision = 0;
