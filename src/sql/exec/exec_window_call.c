@@ -201,7 +201,7 @@ struct running {
     const struct window_rows *rows;
     uint8_t *state;
     uint16_t *numbers;
-    uint8_t **states; /* All `state`. */
+    uint8_t **states; /* `state`, for as many rows as are fed at once. */
     uint32_t start;
     uint32_t end;
     bool begun;
@@ -232,6 +232,7 @@ static tdbplus_status feed(struct running *running, uint32_t begin, uint32_t end
         uint32_t count = 0;
         for (; begin < stop; begin++) {
             running->numbers[count] = (uint16_t)(begin % BATCH_ROW_COUNT_MAX);
+            running->states[count] = running->state;
             count += counts(running, begin);
         }
         struct aggregate_update update = {.arguments =
@@ -256,9 +257,6 @@ static tdbplus_status restart(struct running *running)
     running->state = arena_array(&running->call->arena, 1, size + 16u);
     if (running->state == NULL) {
         return exec_no_memory(running->exec);
-    }
-    for (uint32_t i = 0; i < BATCH_ROW_COUNT_MAX; i++) {
-        running->states[i] = running->state;
     }
     return TDBPLUS_OK;
 }

@@ -165,12 +165,14 @@ TIME_KERNEL(interval_to_time, result.integer = within_day(a.interval.microsecond
 
 /* ---- fields ---- */
 
-static tdbplus_status find_field(struct func_call *call, struct span name, const char *type,
+static tdbplus_status find_field(struct func_call *call, struct span name, struct type of,
                                  enum datetime_field *field_out)
 {
+    char type[64];
     if (datetime_field_of(name, field_out)) {
         return TDBPLUS_OK;
     }
+    func_type_name(of, type);
     return err_set(call->err, TDBPLUS_E_INVALID, "unit \"%.*s\" not recognized for type %s",
                    (int)(name.size > 60 ? 60 : name.size), (const char *)name.data, type);
 }
@@ -179,13 +181,11 @@ static tdbplus_status truncate_row(struct func_call *call, uint32_t row, int64_t
 {
     enum datetime_field field;
     struct datum moment = argument(call, 1, row);
-    char type[64];
     *timestamp_out = moment.integer;
     if (!timestamp_is_finite(moment.integer)) {
         return TDBPLUS_OK; // Whatever the unit, also none.
     }
-    func_type_name(moment.type, type);
-    TRY(find_field(call, text_argument(call, 0, row), type, &field));
+    TRY(find_field(call, text_argument(call, 0, row), moment.type, &field));
     if (call->argument_count < 3) {
         return timestamp_truncate(moment.integer, field, zone_of(call, moment.type), timestamp_out,
                                   call->err);
@@ -246,11 +246,7 @@ static tdbplus_status extract(struct func_call *call, uint32_t row, int64_t *val
         *scale_out = 0;
         return TDBPLUS_OK;
     }
-    if (!datetime_field_of(text_argument(call, 0, row), &field)) {
-        char name[64]; // Worth making only for the message.
-        func_type_name(value.type, name);
-        return find_field(call, text_argument(call, 0, row), name, &field);
-    }
+    TRY(find_field(call, text_argument(call, 0, row), value.type, &field));
     if (value.type.id == TYPE_TIME) {
         if (field >= FIELD_DAY && field != FIELD_EPOCH) {
             return err_set(call->err, TDBPLUS_E_UNSUPPORTED,
@@ -384,7 +380,7 @@ static tdbplus_status truncate_interval_row(struct func_call *call, uint32_t row
                                     [FIELD_MINUTE] = US_PER_MINUTE,
                                     [FIELD_HOUR] = US_PER_HOUR};
     enum datetime_field field;
-    TRY(find_field(call, text_argument(call, 0, row), "interval", &field));
+    TRY(find_field(call, text_argument(call, 0, row), type_of(TYPE_INTERVAL), &field));
     *interval = argument(call, 1, row).interval;
     if (field <= FIELD_HOUR) {
         interval->microseconds = cut_to(interval->microseconds, times[field]);
