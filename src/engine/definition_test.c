@@ -32,6 +32,13 @@ static const struct definition definitions[] = {
      "SELECT count(*) FROM pg_attribute WHERE attrelid = 't'::regclass AND attnum > 0", "1"},
     {"CREATE TYPE mood AS ENUM ('sad', 'happy')", "ALTER TYPE mood RENAME TO feeling",
      "SELECT typname FROM pg_type WHERE typtype = 'e'", "feeling"},
+    {"", "CREATE DOMAIN code AS varchar(5) NOT NULL DEFAULT 'none' CHECK (value ~ '^[a-z]+$')",
+     "SELECT typnotnull FROM pg_type WHERE typtype = 'd'", "t"},
+    {"CREATE DOMAIN d AS int; CREATE TABLE t (a d); INSERT INTO t VALUES (1), (2)",
+     "ALTER DOMAIN d SET NOT NULL", "SELECT typnotnull FROM pg_type WHERE typtype = 'd'", "t"},
+    {"CREATE DOMAIN d AS int CHECK (value > 0)",
+     "CREATE TABLE t (a d PRIMARY KEY, b d DEFAULT 3, c text CHECK (c <> ''))",
+     "SELECT count(*) FROM pg_class WHERE relname = 't'", "1"},
 };
 
 #define DEFINITION_COUNT (sizeof definitions / sizeof *definitions)

@@ -155,6 +155,10 @@ static tdbplus_status bind_definition(struct binder *binder, const struct ast *r
         return bind_create_enum(binder, (const struct ast_create_enum *)root, bound);
     case AST_ALTER_ENUM:
         return bind_alter_enum(binder, (const struct ast_alter_enum *)root, bound);
+    case AST_CREATE_DOMAIN:
+        return bind_create_domain(binder, (const struct ast_create_domain *)root, bound);
+    case AST_ALTER_DOMAIN:
+        return bind_alter_domain(binder, (const struct ast_alter_domain *)root, bound);
     case AST_CREATE_SCHEMA:
         return bind_create_schema(binder, (const struct ast_create_schema *)root, bound);
     case AST_COMMENT:

@@ -101,6 +101,7 @@ enum bound_action_kind {
     ACTION_ALTER_SEQUENCE,  /* `oid` becomes `entry`, `sequence`. */
     ACTION_TABLE,       /* The table `oid` gets another `name`, `properties`: those that are set. */
     ACTION_ALTER_TABLE, /* `alter`. */
+    ACTION_CHECK_ROWS,  /* No row of the table `oid` may be `broken`: the error is `name`. */
 };
 
 /* ALTER TABLE: its commands are bound one by one, when those before have been done. */
@@ -116,8 +117,10 @@ struct bound_action {
     struct span properties;
     struct sequence_def sequence;
     const struct bound_alter_table *alter;
-    bool reshapes; /* ALTER SEQUENCE: its numbers have another form now. */
-    bool restarts; /* It begins again with `sequence.restart`. */
+    struct expr *broken; /* Over the columns' positions plus one; */
+    bool nulls;          /* it looks for nulls (23502), else for what a check forbids (23514). */
+    bool reshapes;       /* ALTER SEQUENCE: its numbers have another form now. */
+    bool restarts;       /* It begins again with `sequence.restart`. */
     struct bound_action *next;
 };
 

@@ -178,6 +178,29 @@ static tdbplus_status drop_readers(struct altering *altering, const struct schem
 
 /* ---- ADD COLUMN ---- */
 
+/* Written into all rows, which checks it where there are some. */
+static tdbplus_status new_domain_value(struct altering *altering, const struct bound_create *create,
+                                       uint32_t position, uint64_t domain)
+{
+    struct binder *binder = altering->binder;
+    const struct schema_column *column = &create->schema->columns[position];
+    const struct table_text *text = table_find_default(&create->info, column->id);
+    struct bind_query query = {.clause = CLAUSE_DEFAULT};
+    struct datum null = {.type = column->type, .is_null = true};
+    struct expr *expr = expr_constant(binder->arena, &null);
+    const char *default_text = text == NULL ? NULL : text->text;
+    TRY(expr == NULL ? bind_no_memory(binder) : TDBPLUS_OK);
+    TRY(text == NULL ? bind_domain_default(binder, domain, &default_text) : TDBPLUS_OK);
+    if (default_text != NULL) {
+        TRY(bind_stored_text(binder, &query, default_text, &expr));
+        TRY(bind_assign(binder, column, &expr));
+    }
+    TRY(bind_enter_domain(binder, domain, &expr));
+    TRY(make_exprs(altering, create->schema->column_count));
+    altering->step->exprs[position] = expr;
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status new_value(struct altering *altering, const struct bound_create *create,
                                 uint32_t position)
 {
@@ -187,7 +210,11 @@ static tdbplus_status new_value(struct altering *altering, const struct bound_cr
     const struct table_text *text = table_find_default(&create->info, column->id);
     struct bind_query query = {.clause = CLAUSE_DEFAULT};
     struct expr *expr = NULL;
+    uint64_t domain = table_find_domain(&create->info, column->id);
     step->new_position = position;
+    if (domain != 0 && (text == NULL || text->kind == TABLE_DEFAULT)) {
+        return new_domain_value(altering, create, position, domain);
+    }
     if (text == NULL) {
         return TDBPLUS_OK;
     }
@@ -254,6 +281,21 @@ static tdbplus_status add_column(struct altering *altering)
 
 /* ---- DROP COLUMN ---- */
 
+/* There is room for it: a domain takes the place of another one, or goes. */
+static void set_domain(struct table_info *info, uint32_t column_id, uint64_t oid)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < info->domain_count; i++) {
+        if (info->domains[i].column_id != column_id) {
+            info->domains[kept++] = info->domains[i];
+        }
+    }
+    if (oid != 0) {
+        info->domains[kept++] = (struct table_domain){.column_id = column_id, .oid = oid};
+    }
+    info->domain_count = kept;
+}
+
 static void remove_texts(struct table_info *info, uint32_t column_id)
 {
     uint32_t kept = 0;
@@ -263,6 +305,7 @@ static void remove_texts(struct table_info *info, uint32_t column_id)
         }
     }
     info->default_count = kept;
+    set_domain(info, column_id, 0);
 }
 
 static tdbplus_status check_generated(struct altering *altering, uint32_t position)
@@ -639,9 +682,11 @@ static tdbplus_status alter_type(struct altering *altering)
     struct type type = {0};
     struct expr *expr = NULL;
     uint32_t position = 0;
+    uint64_t domain = 0;
     TRY(find_column(altering, altering->command->name, &position));
     struct schema_column *column = &altering->schema.columns[position];
-    TRY(bind_type(altering->binder, definition->type, &type));
+    uint64_t old_domain = table_find_domain(&altering->info, column->id);
+    TRY(bind_type_domain(altering->binder, definition->type, &type, &domain));
     TRY(check_views(altering, column));
     TRY(check_generated(altering, position));
     if (text_of(altering, position) != NULL && is_identity(text_of(altering, position)) &&
@@ -652,10 +697,16 @@ static tdbplus_status alter_type(struct altering *altering)
     if (is_key(altering, position) && !key_type_allowed(type)) {
         return bind_unsupported(altering->binder, 0, "a primary key of this type");
     }
-    if (type_equal(type, column->type) && definition->default_value == NULL) {
+    if (type_equal(type, column->type) && definition->default_value == NULL &&
+        domain == old_domain) {
         return TDBPLUS_OK;
     }
     TRY(cast_value(altering, definition->default_value, position, type, &expr));
+    TRY(bind_enter_domain(altering->binder, domain, &expr));
+    if (domain != old_domain) {
+        set_domain(&altering->info, column->id, domain);
+        TRY(keep_info(altering));
+    }
     TRY(check_default(altering, position, type));
     TRY(make_exprs(altering, altering->schema.column_count));
     altering->step->exprs[position] = expr;

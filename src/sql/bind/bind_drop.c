@@ -269,31 +269,6 @@ static tdbplus_status drop_defaults(struct binder *binder, const struct dropping
 
 /* ---- columns of a type ---- */
 
-struct type_user {
-    struct catalog_entry table;
-    uint32_t position; /* Of the column; begins at UINT32_MAX. */
-};
-
-/* The next column of a table that is of the type. */
-static bool next_column(struct binder *binder, uint64_t type, struct type_user *user)
-{
-    for (;;) {
-        const struct schema *schema =
-            user->table.object == NULL ? NULL : user->table.object->schema;
-        while (schema != NULL && ++user->position < schema->column_count) {
-            if (bind_column_has_type(binder, user->table.object, user->position, type)) {
-                return true;
-            }
-        }
-        user->position = UINT32_MAX;
-        do {
-            if (!catalog_entry_next(binder->txn, CATALOG_TABLE, &user->table)) {
-                return false;
-            }
-        } while (catalog_hidden(user->table.object));
-    }
-}
-
 /* Without CASCADE a column of the type is in the way. */
 static void detail_columns(struct binder *binder, const struct dropping *dropping, uint64_t type,
                            char details[ERR_HINT_SIZE])
@@ -301,7 +276,7 @@ static void detail_columns(struct binder *binder, const struct dropping *droppin
     struct type_user user = {.position = UINT32_MAX};
     char what[300];
     describe(binder, type, what);
-    while (next_column(binder, type, &user)) {
+    while (bind_next_type_user(binder, type, &user)) {
         size_t used = strlen(details);
         if (!is_listed(dropping, user.table.oid)) {
             (void)snprintf(details + used, ERR_HINT_SIZE - used,
@@ -317,7 +292,7 @@ static tdbplus_status drop_columns(struct binder *binder, const struct dropping 
                                    uint64_t type)
 {
     struct type_user user = {.position = UINT32_MAX};
-    while (next_column(binder, type, &user)) {
+    while (bind_next_type_user(binder, type, &user)) {
         struct ast_alter_command command = {.ast = {.kind = AST_ALTER_COMMAND},
                                             .alter_kind = AST_ALTER_DROP_COLUMN,
                                             .cascade = true};

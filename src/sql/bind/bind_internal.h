@@ -517,6 +517,10 @@ TDBPLUS_CHECKED tdbplus_status bind_interval_field(struct binder *binder,
 TDBPLUS_CHECKED tdbplus_status bind_type(struct binder *binder, const struct ast *ast,
                                          struct type *type_out);
 
+/* The same with the domain that the name means, whose base type it gives; 0: none. */
+TDBPLUS_CHECKED tdbplus_status bind_type_domain(struct binder *binder, const struct ast *ast,
+                                                struct type *type_out, uint64_t *domain_out);
+
 /* How texts are read as values: the session's style, with the enums that the transaction sees. */
 const struct text_style *bind_style(struct binder *binder);
 /* What makes documents knows no labels: enums enter it as texts. */
@@ -525,7 +529,20 @@ TDBPLUS_CHECKED tdbplus_status bind_labels_as_text(struct binder *binder, const 
 /* A type's name for messages. */
 void bind_show_type(struct binder *binder, struct type type, char text[64]);
 
-/* ---- types: bind_type.c, bind_enum.c ---- */
+/* ---- types: bind_type.c, bind_enum.c, bind_domain.c ---- */
+
+TDBPLUS_CHECKED tdbplus_status bind_create_domain(struct binder *binder,
+                                                  const struct ast_create_domain *ast,
+                                                  struct bound *bound);
+TDBPLUS_CHECKED tdbplus_status bind_alter_domain(struct binder *binder,
+                                                 const struct ast_alter_domain *ast,
+                                                 struct bound *bound);
+/* *value is checked where it is used as one of the domain; nothing for 0. */
+TDBPLUS_CHECKED tdbplus_status bind_enter_domain(struct binder *binder, uint64_t oid,
+                                                 struct expr **value);
+/* The text of its default; NULL: none. */
+TDBPLUS_CHECKED tdbplus_status bind_domain_default(struct binder *binder, uint64_t oid,
+                                                   const char **text_out);
 
 TDBPLUS_CHECKED tdbplus_status bind_create_enum(struct binder *binder,
                                                 const struct ast_create_enum *ast,
@@ -537,9 +554,14 @@ TDBPLUS_CHECKED tdbplus_status bind_alter_enum(struct binder *binder,
 TDBPLUS_CHECKED tdbplus_status bind_find_type(struct binder *binder,
                                               const struct ast_table_ref *name,
                                               struct catalog_entry *entry_out);
-/* Whether the table's column is of that type, or an array of it. */
-bool bind_column_has_type(struct binder *binder, const struct object *table, uint32_t position,
-                          uint64_t type);
+/* Columns of tables that are of a type, arrays of it, or of a domain over it. */
+struct type_user {
+    struct catalog_entry table;
+    uint32_t position; /* Of the column; begins at UINT32_MAX. */
+};
+
+/* The next one; false when there are no more. */
+bool bind_next_type_user(struct binder *binder, uint64_t type, struct type_user *user);
 /* 42710 if a type, or a relation, which has a type of its own, has the name. */
 TDBPLUS_CHECKED tdbplus_status bind_new_type(struct binder *binder,
                                              const struct ast_table_ref *name,

@@ -59,30 +59,82 @@ tdbplus_status bind_encode_type(struct binder *binder, const struct type_info *i
     return copy == NULL ? bind_no_memory(binder) : TDBPLUS_OK;
 }
 
-bool bind_column_has_type(struct binder *binder, const struct object *table, uint32_t position,
-                          uint64_t type)
+/* Whether a domain is that one, or over it. */
+static bool is_over(struct binder *binder, uint64_t domain, uint64_t type)
 {
-    struct type column = table->schema->columns[position].type;
-    (void)binder;
-    return (column.id == TYPE_ENUM || (column.id == TYPE_ARRAY && column.element == TYPE_ENUM)) &&
-           column.parameter == type;
+    struct catalog_entry entry;
+    struct type_info info = {0};
+    uint32_t depth = 0;
+    for (; domain != 0 && domain != type && depth < 100; depth++) {
+        if (!catalog_entry_by_oid(binder->txn, domain, &entry) ||
+            type_info_decode(entry.definition, binder->arena, &info, NULL) != TDBPLUS_OK) {
+            return false;
+        }
+        domain = info.parent;
+    }
+    return domain == type;
+}
+
+static bool has_type(struct binder *binder, const struct object *table, uint32_t position,
+                     uint64_t type)
+{
+    const struct schema_column *column = &table->schema->columns[position];
+    bool labels = column->type.id == TYPE_ENUM ||
+                  (column->type.id == TYPE_ARRAY && column->type.element == TYPE_ENUM);
+    struct table_info info = {0};
+    if (labels && column->type.parameter == type) {
+        return true;
+    }
+    if (table_info_decode(table->properties, binder->arena, &info, NULL) != TDBPLUS_OK) {
+        return false;
+    }
+    uint64_t domain = table_find_domain(&info, column->id);
+    return domain != 0 && is_over(binder, domain, type);
+}
+
+bool bind_next_type_user(struct binder *binder, uint64_t type, struct type_user *user)
+{
+    for (;;) {
+        const struct schema *schema =
+            user->table.object == NULL ? NULL : user->table.object->schema;
+        while (schema != NULL && ++user->position < schema->column_count) {
+            if (has_type(binder, user->table.object, user->position, type)) {
+                return true;
+            }
+        }
+        user->position = UINT32_MAX;
+        do {
+            if (!catalog_entry_next(binder->txn, CATALOG_TABLE, &user->table)) {
+                return false;
+            }
+        } while (catalog_hidden(user->table.object));
+    }
 }
 
 /* ---- what a name means ---- */
 
-/* A type that SQL defined. */
+/* A type that SQL defined; of a domain the base type, and itself. */
 static tdbplus_status defined_type(struct binder *binder, const struct ast_type_name *ast,
-                                   const struct catalog_entry *entry, struct type *type_out)
+                                   const struct catalog_entry *entry, struct type *type_out,
+                                   uint64_t *domain_out)
 {
+    struct type_info info = {0};
     if (ast->modifiers.count > 0) {
         return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", ast->ast.position,
                          "type modifier is not allowed for type \"%s\"", entry->name);
     }
-    if (type_info_kind(entry->definition) != TYPE_INFO_ENUM) {
-        return bind_unsupported(binder, ast->ast.position, "this type");
+    TRY(bind_depends_on(binder, entry->object));
+    if (type_info_kind(entry->definition) == TYPE_INFO_ENUM) {
+        *type_out = (struct type){.id = TYPE_ENUM, .parameter = (uint32_t)entry->oid};
+        return TDBPLUS_OK;
     }
-    *type_out = (struct type){.id = TYPE_ENUM, .parameter = (uint32_t)entry->oid};
-    return bind_depends_on(binder, entry->object);
+    TRY(type_info_decode(entry->definition, binder->arena, &info, binder->err));
+    if (ast->array_depth > 0) {
+        return bind_unsupported(binder, ast->ast.position, "an array of a domain");
+    }
+    *type_out = info.base;
+    *domain_out = entry->oid;
+    return TDBPLUS_OK;
 }
 
 static tdbplus_status read_modifiers(struct binder *binder, const struct ast_type_name *ast,
@@ -120,6 +172,13 @@ static tdbplus_status own_type(struct binder *binder, const struct ast_type_name
 
 tdbplus_status bind_type(struct binder *binder, const struct ast *ast, struct type *type_out)
 {
+    uint64_t domain = 0;
+    return bind_type_domain(binder, ast, type_out, &domain);
+}
+
+tdbplus_status bind_type_domain(struct binder *binder, const struct ast *ast, struct type *type_out,
+                                uint64_t *domain_out)
+{
     const struct ast_type_name *name = (const struct ast_type_name *)ast;
     uint32_t count = name->names.count;
     struct catalog_entry entry;
@@ -134,8 +193,9 @@ tdbplus_status bind_type(struct binder *binder, const struct ast *ast, struct ty
     if (builtin && (func_type_known(ref.name) || ref.schema != NULL)) {
         TRY(own_type(binder, name, ref.name, &type));
     } else if (bind_lookup(binder, CATALOG_TYPE, ref.schema, ref.name, &entry)) {
-        TRY(defined_type(binder, name, &entry, &type));
+        TRY(defined_type(binder, name, &entry, &type, domain_out));
     } else {
+        *domain_out = 0;
         return builtin ? own_type(binder, name, ref.name, type_out)
                        : missing(binder, &ref, ast->position);
     }

@@ -146,10 +146,17 @@ static tdbplus_status default_of(struct binder *binder, const struct change_targ
 {
     const struct schema_column *column = &target->schema->columns[position];
     const struct table_text *text = table_find_default(&target->info, column->id);
-    if (text == NULL || text->kind == TABLE_GENERATED) {
+    struct bind_query query = {.clause = CLAUSE_DEFAULT};
+    if (text == NULL) {
+        const char *domain_text = NULL;
+        TRY(bind_domain_default(binder, table_find_domain(&target->info, column->id),
+                                &domain_text));
+        return domain_text == NULL ? null_of(binder, column->type, expr_out)
+                                   : assign_stored(binder, &query, domain_text, column, expr_out);
+    }
+    if (text->kind == TABLE_GENERATED) {
         return null_of(binder, column->type, expr_out);
     }
-    struct bind_query query = {.clause = CLAUSE_DEFAULT};
     if (text->text[0] != 0) {
         return assign_stored(binder, &query, text->text, column, expr_out);
     }
@@ -341,11 +348,34 @@ static tdbplus_status bind_view_checks(struct binder *binder, const struct chang
     return TDBPLUS_OK;
 }
 
+/* Columns of domains, as checks that are true or fail. */
+static tdbplus_status check_domains(struct binder *binder, const struct change_target *target,
+                                    struct plan *plan)
+{
+    struct plan_change *change = &plan->change;
+    for (uint32_t i = 0; i < target->visible_count; i++) {
+        const struct schema_column *column = &target->schema->columns[i];
+        struct expr *value = expr_column(binder->arena, plan->columns[i].id, column->type);
+        uint64_t domain = table_find_domain(&target->info, column->id);
+        if (value == NULL) {
+            return bind_no_memory(binder);
+        }
+        TRY(bind_enter_domain(binder, domain, &value));
+        if (value->kind == EXPR_DOMAIN) {
+            value->negated = true;
+            value->type = type_of(TYPE_BOOL);
+            change->checks[change->check_count] = value;
+            change->check_names[change->check_count++] = value->domain->name;
+        }
+    }
+    return TDBPLUS_OK;
+}
+
 tdbplus_status change_checks(struct binder *binder, const struct change_target *target,
                              struct plan *plan)
 {
     uint32_t count = target->info.check_count;
-    uint32_t most = count + target->view.layer_count + 1u;
+    uint32_t most = count + target->view.layer_count + target->info.domain_count + 1u;
     plan->change.checks = arena_array(binder->arena, most, sizeof(struct expr *));
     plan->change.check_names = arena_array(binder->arena, most, sizeof(char *));
     if (plan->change.checks == NULL || plan->change.check_names == NULL) {
@@ -360,6 +390,7 @@ tdbplus_status change_checks(struct binder *binder, const struct change_target *
         plan->change.check_names[i] = target->info.checks[i].name;
     }
     plan->change.check_count = count;
+    TRY(check_domains(binder, target, plan));
     return target->view.layer_count > 0 ? bind_view_checks(binder, target, plan) : TDBPLUS_OK;
 }
 

@@ -175,12 +175,13 @@ static tdbplus_status bind_cast(struct binder *binder, struct bind_query *query,
 {
     struct type type = {0};
     struct expr *expr = NULL;
+    uint64_t domain = 0;
     TRY(bind_interval_field(binder, ast, &expr));
     if (expr != NULL) {
         *expr_out = expr;
         return TDBPLUS_OK;
     }
-    TRY(bind_type(binder, ast->type, &type));
+    TRY(bind_type_domain(binder, ast->type, &type, &domain));
     if (ast->argument->kind == AST_ARRAY && type.id == TYPE_ARRAY) {
         TRY(bind_array(binder, query, (const struct ast_array *)ast->argument, type_element(type),
                        &expr));
@@ -188,6 +189,7 @@ static tdbplus_status bind_cast(struct binder *binder, struct bind_query *query,
         TRY(bind_expression(binder, query, ast->argument, &expr));
     }
     TRY(bind_coerce(binder, &expr, type, FUNC_CAST_EXPLICIT));
+    TRY(bind_enter_domain(binder, domain, &expr));
     *expr_out = expr;
     return TDBPLUS_OK;
 }

@@ -40,6 +40,7 @@ struct table_builder {
     bool has_key;
     struct pointers defaults; /* struct table_text */
     struct pointers checks;
+    struct pointers domains;   /* struct table_domain */
     struct pointers sequences; /* struct bound_sequence */
     struct pointers uniques;   /* struct part_builder */
     struct pointers foreign;   /* struct part_builder */
@@ -371,6 +372,35 @@ static tdbplus_status add_column(struct binder *binder, struct table_builder *bu
     return TDBPLUS_OK;
 }
 
+static tdbplus_status add_domain(struct binder *binder, struct table_builder *builder,
+                                 uint32_t column_id, uint64_t oid)
+{
+    struct table_domain *domain = arena_array(binder->arena, 1, sizeof *domain);
+    if (oid == 0) {
+        return TDBPLUS_OK;
+    }
+    if (domain == NULL || !pointers_push(binder->arena, &builder->domains, domain)) {
+        return bind_no_memory(binder);
+    }
+    *domain = (struct table_domain){.column_id = column_id, .oid = oid};
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status copy_domains(struct binder *binder, const struct table_builder *builder,
+                                   struct table_info *info)
+{
+    uint32_t count = builder->domains.count;
+    info->domains = arena_array(binder->arena, count + 1u, sizeof *info->domains);
+    if (info->domains == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        info->domains[i] = *(const struct table_domain *)builder->domains.items[i];
+    }
+    info->domain_count = count;
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status add_definition(struct binder *binder, struct table_builder *builder,
                                      const struct ast_column_definition *definition)
 {
@@ -380,8 +410,10 @@ static tdbplus_status add_definition(struct binder *binder, struct table_builder
         return bind_unsupported(binder, definition->ast.position, "a column without a type");
     }
     bool serial = bind_serial_type((const struct ast_type_name *)definition->type, &type);
-    TRY(serial ? TDBPLUS_OK : bind_type(binder, definition->type, &type));
+    uint64_t domain = 0;
+    TRY(serial ? TDBPLUS_OK : bind_type_domain(binder, definition->type, &type, &domain));
     TRY(add_column(binder, builder, definition->name, type, definition->ast.position, &column));
+    TRY(add_domain(binder, builder, column->id, domain));
     TRY(serial ? add_sequence(binder, builder, column, NULL) : TDBPLUS_OK);
     builder->last = NULL;
     builder->after_key = false;
@@ -646,6 +678,7 @@ static tdbplus_status finish_table(struct binder *binder, struct table_builder *
     TRY(copy_texts(binder, &builder->defaults, &create->info.defaults,
                    &create->info.default_count));
     TRY(copy_texts(binder, &builder->checks, &create->info.checks, &create->info.check_count));
+    TRY(copy_domains(binder, builder, &create->info));
     create->schema = schema;
     create->info.key_name = builder->key_name;
     TRY(copy_sequences(binder, builder, create));
@@ -738,6 +771,11 @@ static tdbplus_status open_builder(struct binder *binder, const struct bind_tabl
             return bind_no_memory(binder);
         }
     }
+    for (uint32_t i = 0; i < info->domain_count; i++) {
+        if (!pointers_push(binder->arena, &builder->domains, &info->domains[i])) {
+            return bind_no_memory(binder);
+        }
+    }
     return TDBPLUS_OK;
 }
 
@@ -806,6 +844,7 @@ tdbplus_status bind_extend_table(struct binder *binder, const struct object *obj
     create.schema_name = builder.schema;
     TRY(copy_texts(binder, &builder.defaults, &create.info.defaults, &create.info.default_count));
     TRY(copy_texts(binder, &builder.checks, &create.info.checks, &create.info.check_count));
+    TRY(copy_domains(binder, &builder, &create.info));
     TRY(copy_sequences(binder, &builder, &create));
     TRY(finish_uniques(binder, &builder, &create));
     TRY(finish_foreign(binder, &builder, &create));

@@ -2,7 +2,7 @@
 
 #include "base/codec.h"
 
-#define TABLE_INFO_VERSION 2u /* 1: without sequences, kinds and what is not valid. */
+#define TABLE_INFO_VERSION 3u /* 2: without domains. 1: without sequences, kinds, not_valid. */
 #define FLAG_HIDDEN_KEY    1u
 #define FLAG_MATERIALIZED  2u
 #define FLAG_KEY_NAME      4u
@@ -29,6 +29,11 @@ void table_info_encode(const struct table_info *info, struct buffer *buffer)
         buffer_put_sized(buffer, span_from_text(info->checks[i].name));
         buffer_put_sized(buffer, span_from_text(info->checks[i].text));
         buffer_put_u8(buffer, info->checks[i].not_valid);
+    }
+    buffer_put_varint(buffer, info->domain_count);
+    for (uint32_t i = 0; i < info->domain_count; i++) {
+        buffer_put_varint(buffer, info->domains[i].column_id);
+        buffer_put_varint(buffer, info->domains[i].oid);
     }
 }
 
@@ -91,6 +96,26 @@ static tdbplus_status decode_texts(const struct decoder *decoder, bool named,
     return TDBPLUS_OK;
 }
 
+static tdbplus_status decode_domains(const struct decoder *decoder, struct table_info *info)
+{
+    uint64_t count = reader_varint(decoder->reader);
+    if (decoder->reader->overrun || count > TEXT_COUNT_MAX) {
+        return damaged(decoder->err);
+    }
+    // One more, for a column that ALTER TABLE gives a domain.
+    info->domains = arena_array(decoder->arena, (size_t)count + 1, sizeof *info->domains);
+    if (info->domains == NULL) {
+        return err_set(decoder->err, TDBPLUS_E_NOMEM,
+                       "out of memory for the properties of a table");
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        info->domains[i].column_id = (uint32_t)reader_varint(decoder->reader);
+        info->domains[i].oid = reader_varint(decoder->reader);
+    }
+    info->domain_count = (uint32_t)count;
+    return TDBPLUS_OK;
+}
+
 tdbplus_status table_info_decode(struct span encoded, struct arena *arena,
                                  struct table_info *info_out, struct err *err)
 {
@@ -112,6 +137,9 @@ tdbplus_status table_info_decode(struct span encoded, struct arena *arena,
         }
         TRY(decode_texts(&decoder, false, &info.defaults, &info.default_count));
         TRY(decode_texts(&decoder, true, &info.checks, &info.check_count));
+        if (decoder.version > 2) {
+            TRY(decode_domains(&decoder, &info));
+        }
         if (reader.overrun || reader.rest.size > 0) {
             return damaged(err);
         }
@@ -128,4 +156,13 @@ const struct table_text *table_find_default(const struct table_info *info, uint3
         }
     }
     return NULL;
+}
+
+uint64_t table_find_domain(const struct table_info *info, uint32_t column_id)
+{
+    uint64_t oid = 0;
+    for (uint32_t i = 0; i < info->domain_count; i++) {
+        oid = info->domains[i].column_id == column_id ? info->domains[i].oid : oid;
+    }
+    return oid;
 }

@@ -26,6 +26,12 @@ struct table_text {
     bool not_valid;     /* Of a check: rows that were there before were not looked at. */
 };
 
+/* A column whose values are those of a domain. */
+struct table_domain {
+    uint32_t column_id;
+    uint64_t oid;
+};
+
 struct table_info {
     bool hidden_key;
     bool materialized;    /* Rows come from REFRESH MATERIALIZED VIEW alone. */
@@ -34,6 +40,8 @@ struct table_info {
     uint32_t default_count;
     struct table_text *checks;
     uint32_t check_count;
+    struct table_domain *domains;
+    uint32_t domain_count;
 };
 
 void table_info_encode(const struct table_info *info, struct buffer *buffer);
@@ -42,6 +50,9 @@ void table_info_encode(const struct table_info *info, struct buffer *buffer);
  * TDBPLUS_E_CORRUPT, TDBPLUS_E_NOMEM. */
 TDBPLUS_CHECKED tdbplus_status table_info_decode(struct span encoded, struct arena *arena,
                                                  struct table_info *info_out, struct err *err);
+
+/* The domain of the column with that id; 0: none. */
+uint64_t table_find_domain(const struct table_info *info, uint32_t column_id);
 
 /* What the column with that id gets when nothing is given; NULL: null. */
 const struct table_text *table_find_default(const struct table_info *info, uint32_t column_id);

@@ -11,12 +11,15 @@ static struct table_text defaults[] = {
     {.column_id = 3, .text = "now()"},
     {.column_id = 700, .text = "'x''y'", .sequence = 1000, .kind = TABLE_IDENTITY_DEFAULT}};
 static struct table_text checks[] = {{.name = "t_check", .text = "(a > 0)", .not_valid = true}};
+static struct table_domain domains[] = {{.column_id = 3, .oid = 1234567}};
 static const struct table_info good = {.hidden_key = true,
                                        .key_name = "pk",
                                        .defaults = defaults,
                                        .default_count = 2,
                                        .checks = checks,
-                                       .check_count = 1};
+                                       .check_count = 1,
+                                       .domains = domains,
+                                       .domain_count = 1};
 
 static bool same(const struct table_info *info)
 {
@@ -24,7 +27,8 @@ static bool same(const struct table_info *info)
            info->defaults[1].sequence == 1000 && info->defaults[1].kind == TABLE_IDENTITY_DEFAULT &&
            info->checks[0].not_valid && info->default_count == 2 && info->check_count == 1 &&
            info->defaults[1].column_id == 700 && strcmp(info->defaults[1].text, "'x''y'") == 0 &&
-           strcmp(info->checks[0].name, "t_check") == 0 &&
+           strcmp(info->checks[0].name, "t_check") == 0 && info->domain_count == 1 &&
+           table_find_domain(info, 3) == 1234567 && table_find_domain(info, 4) == 0 &&
            strcmp(info->checks[0].text, "(a > 0)") == 0;
 }
 

@@ -110,6 +110,17 @@ static tdbplus_status check_rows(struct job *job, const struct table_text *check
                : TDBPLUS_OK;
 }
 
+tdbplus_status alter_table_check(const struct bound_action *action, struct exec *exec)
+{
+    struct job job = {.exec = exec, .table = action->oid};
+    bool any = false;
+    TRY(any_row(&job, action->broken, &any));
+    return !any ? TDBPLUS_OK
+           : action->nulls
+               ? err_set_state(exec->call->err, TDBPLUS_E_NULL, "23502", "%s", action->name)
+               : err_set(exec->call->err, TDBPLUS_E_CONSTRAINT, "%s", action->name);
+}
+
 /* ---- another form ---- */
 
 /* The old columns, where the step says nothing else. */

@@ -7,3 +7,7 @@
 
 TDBPLUS_CHECKED tdbplus_status alter_table_run(const struct bound_alter_table *alter,
                                                struct exec *exec);
+
+/* ACTION_CHECK_ROWS: fails when a row is there for which the expression is true. */
+TDBPLUS_CHECKED tdbplus_status alter_table_check(const struct bound_action *action,
+                                                 struct exec *exec);

@@ -191,6 +191,8 @@ static tdbplus_status run_action(const struct bound_action *action, struct exec 
                    : catalog_entry_drop(exec->txn, action->oid, err);
     case ACTION_ALTER_TABLE:
         return alter_table_run(action->alter, exec);
+    case ACTION_CHECK_ROWS:
+        return alter_table_check(action, exec);
     case ACTION_TABLE:
         return txn_object_alter(exec->txn, action->oid, action->name, NULL,
                                 action->properties.data == NULL ? NULL : &action->properties, err);

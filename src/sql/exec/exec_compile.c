@@ -51,6 +51,25 @@ static tdbplus_status compile_subquery(struct exec *exec, const struct expr *exp
     return TDBPLUS_OK;
 }
 
+/* Checks have the value for their only column. */
+static tdbplus_status compile_domain(struct exec *exec, const struct expr *expr, struct expr *copy)
+{
+    const struct expr_domain *from = expr->domain;
+    struct plan_column value = {.id = from->value_id, .type = expr->arguments[0]->type};
+    struct expr_domain *domain = arena_array(&exec->arena, 1, sizeof *domain);
+    struct expr **checks = arena_array(&exec->arena, from->check_count + 1u, sizeof *checks);
+    if (domain == NULL || checks == NULL) {
+        return exec_no_memory(exec);
+    }
+    *domain = *from;
+    domain->checks = checks;
+    for (uint32_t i = 0; i < from->check_count; i++) {
+        TRY(exec_compile_expr(exec, from->checks[i], &value, 1, &checks[i]));
+    }
+    copy->domain = domain;
+    return TDBPLUS_OK;
+}
+
 tdbplus_status exec_compile_expr(struct exec *exec, const struct expr *expr,
                                  const struct plan_column *columns, uint32_t column_count,
                                  struct expr **expr_out)
@@ -71,6 +90,9 @@ tdbplus_status exec_compile_expr(struct exec *exec, const struct expr *expr,
     }
     if (expr->kind == EXPR_SUBQUERY) {
         TRY(compile_subquery(exec, expr, columns, column_count, copy));
+    }
+    if (expr->kind == EXPR_DOMAIN) {
+        TRY(compile_domain(exec, expr, copy));
     }
     struct decimal_comparison *comparison = NULL;
     TRY(decimal_compile_comparison(exec, copy, &comparison));

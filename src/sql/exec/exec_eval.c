@@ -380,6 +380,49 @@ static tdbplus_status eval_any_of(const struct eval *eval, const struct expr *ex
     return TDBPLUS_OK;
 }
 
+static tdbplus_status check_domain(const struct eval *eval, const struct expr_domain *domain,
+                                   uint32_t number, const struct func_rows *rows)
+{
+    struct column holds = {0};
+    TRY(eval_expr(eval, domain->checks[number], rows, &holds));
+    for (uint32_t i = 0; i < rows->count; i++) {
+        uint32_t row = rows_at(rows, i);
+        if (!column_is_null(&holds, row) && !get_bool(&holds, row)) {
+            return err_set(eval->exec->call->err, TDBPLUS_E_CONSTRAINT,
+                           "value for domain %s violates check constraint \"%s\"", domain->name,
+                           domain->check_names[number]);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* The value goes on if it may be of the domain. */
+static tdbplus_status eval_domain(const struct eval *eval, const struct expr *expr,
+                                  const struct func_rows *rows, struct column *column_out)
+{
+    const struct expr_domain *domain = expr->domain;
+    struct column value = {0};
+    TRY(eval_expr(eval, expr->arguments[0], rows, &value));
+    for (uint32_t i = 0; i < rows->count && domain->not_null; i++) {
+        if (column_is_null(&value, rows_at(rows, i))) {
+            return err_set_state(eval->exec->call->err, TDBPLUS_E_NULL, "23502",
+                                 "domain %s does not allow null values", domain->name);
+        }
+    }
+    struct batch only = {.columns = &value, .column_count = 1, .row_count = rows->row_count};
+    struct eval inner = *eval;
+    inner.input = &only;
+    for (uint32_t i = 0; i < domain->check_count; i++) {
+        TRY(check_domain(&inner, domain, i, rows));
+    }
+    struct datum yes = {.type = type_of(TYPE_BOOL), .boolean = true};
+    if (expr->negated) {
+        return eval_constant(eval, &yes, rows, column_out);
+    }
+    *column_out = value;
+    return TDBPLUS_OK;
+}
+
 tdbplus_status eval_expr(const struct eval *eval, const struct expr *expr,
                          const struct func_rows *rows, struct column *column_out)
 {
@@ -417,6 +460,8 @@ tdbplus_status eval_expr(const struct eval *eval, const struct expr *expr,
         return eval_subquery(eval, expr, rows, column_out);
     case EXPR_ARRAY_ANY:
         return eval_array_any(eval, expr, rows, column_out);
+    case EXPR_DOMAIN:
+        return eval_domain(eval, expr, rows, column_out);
     case EXPR_COLUMN:
         break;
     }

@@ -63,7 +63,7 @@ bool expr_equal(const struct expr *left, const struct expr *right)
     if (left->kind != right->kind || left->negated != right->negated ||
         left->number != right->number || left->func != right->func ||
         left->argument_count != right->argument_count || !type_equal(left->type, right->type) ||
-        left->subquery != right->subquery) {
+        left->subquery != right->subquery || left->domain != right->domain) {
         return false;
     }
     if (left->kind == EXPR_CONSTANT && !same_constant(&left->constant, &right->constant)) {

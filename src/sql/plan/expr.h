@@ -33,6 +33,7 @@ enum expr_kind {
     EXPR_ANY_OF,    /* The first equals any of the others, three-valued; `func` is the equality. */
     EXPR_SUBQUERY,  /* See struct expr_subquery. */
     EXPR_ARRAY_ANY, /* The first compared with each item of the second by `func`; `negated`: ALL. */
+    EXPR_DOMAIN,    /* The argument, if it is a value of `domain`; `negated`: only whether, true. */
 };
 
 enum expr_subquery_kind { EXPR_EXISTS = 0, EXPR_SCALAR, EXPR_ANY, EXPR_ALL };
@@ -47,6 +48,17 @@ struct expr_subquery {
     void *state;            /* Of the executor, in compiled expressions. */
 };
 
+/* What a value must fulfil. Checks are over the value alone, a column of that id. */
+struct expr_domain {
+    uint64_t oid;
+    const char *name;
+    bool not_null;
+    uint32_t value_id;
+    struct expr **checks;
+    const char **check_names;
+    uint32_t check_count;
+};
+
 struct expr {
     uint8_t kind; /* enum expr_kind. */
     bool negated;
@@ -58,6 +70,7 @@ struct expr {
     uint32_t argument_count;
     struct datum constant;
     struct expr_subquery *subquery;
+    struct expr_domain *domain;
     void *compiled; /* Of the executor, in compiled expressions: a faster form of this node. */
 };
 

@@ -199,6 +199,7 @@ struct attribute {
     struct span name_span; /* Instead of `name`, if that is NULL. */
     int16_t number;
     struct type type;
+    uint64_t domain; /* 0: none. */
     bool not_null;
     const struct table_text *value; /* Where values come from that are not given; NULL: nowhere. */
 };
@@ -225,7 +226,8 @@ static void put_attribute(struct system_rows *rows, const struct attribute *attr
     system_put_span(rows, "attname",
                     attribute->name != NULL ? span_from_text(attribute->name)
                                             : attribute->name_span);
-    system_put(rows, "atttypid", oid);
+    system_put(rows, "atttypid",
+               attribute->domain != 0 ? system_oid(attribute->domain) : (int64_t)oid);
     system_put(rows, "attstattarget", -1);
     system_put(rows, "attlen", type == NULL ? -1 : type->size);
     system_put(rows, "attnum", attribute->number);
@@ -281,6 +283,7 @@ static tdbplus_status put_columns(struct system_rows *rows, const struct object 
                                       .name = column->name,
                                       .number = (int16_t)(i + 1),
                                       .type = column->type,
+                                      .domain = table_find_domain(&info, column->id),
                                       .not_null = column->not_null,
                                       .value = table_find_default(&info, column->id)};
         put_attribute(rows, &attribute);

@@ -79,6 +79,26 @@ static void put_vector_types(struct system_rows *rows)
     put_type(rows, &array, OID_PUBLIC, 0);
 }
 
+static void put_domain(struct system_rows *rows, const struct system_type *name,
+                       const struct type_info *info, int64_t schema)
+{
+    uint32_t base = system_type_oid(info->base);
+    const struct system_type *known = system_type_by_oid(base);
+    struct system_type type = known == NULL ? *name : *known;
+    type.oid = name->oid;
+    type.name = name->name;
+    type.kind = 'd';
+    type.array = 0;
+    type.preferred = false;
+    put_type(rows, &type, schema, 0);
+    system_put(rows, "typbasetype", info->parent != 0 ? system_oid(info->parent) : (int64_t)base);
+    system_put(rows, "typtypmod", system_type_modifier(info->base));
+    system_put(rows, "typnotnull", info->not_null);
+    if (info->default_text != NULL) {
+        system_put_text(rows, "typdefault", info->default_text);
+    }
+}
+
 /* A type that SQL defined, and arrays of it. */
 static void put_defined_type(struct system_rows *rows, const struct catalog_entry *entry)
 {
@@ -102,6 +122,12 @@ static void put_defined_type(struct system_rows *rows, const struct catalog_entr
                                 .element = type.oid,
                                 .align = 'i',
                                 .storage = 'x'};
+    struct type_info info = {0};
+    if (type_info_decode(entry->definition, rows->arena, &info, NULL) == TDBPLUS_OK &&
+        info.kind == TYPE_INFO_DOMAIN) {
+        put_domain(rows, &type, &info, schema);
+        return;
+    }
     put_type(rows, &type, schema, 0);
     put_type(rows, &array, schema, 0);
 }
