@@ -105,6 +105,10 @@ TDBPLUS_CHECKED tdbplus_status txn_object_create(struct txn *txn, uint8_t kind, 
                                                  struct span properties, uint64_t *id_out,
                                                  struct err *err);
 
+/* Whether this transaction changed the collection's columns in place: no row of it can be written
+ * then before the commit. */
+bool txn_columns_changed(const struct txn *txn, const struct object *collection);
+
 /* Changes name, properties or schema (NULL or an empty name: as it was; the schema gets the next
  * version). Other transactions' changes to the collection make the commit fail
  * (TDBPLUS_E_CONFLICT). */

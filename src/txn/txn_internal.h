@@ -92,9 +92,6 @@ struct txn {
     uint64_t conflict_index; /* See txn_conflict_index(). */
 };
 
-/* True when this transaction gave the collection other columns: its rows come after the commit. */
-bool txn_columns_changed(const struct txn *txn, const struct object *collection);
-
 /* Makes the normalised key of the values at the schema's key columns. Valid until the next call. */
 TDBPLUS_CHECKED tdbplus_status txn_key(struct txn *txn, const struct object *collection,
                                        const struct datum *key_values, struct segment_key *key_out,

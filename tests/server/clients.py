@@ -212,8 +212,10 @@ def found():
     """The scenarios of every client that is here: name and function of the server's URL."""
     import importlib
 
+    import client_django
     import client_sqlalchemy
-    for package, name, function in SCENARIOS + client_sqlalchemy.SCENARIOS:
+    scenarios = SCENARIOS + client_sqlalchemy.SCENARIOS + client_django.SCENARIOS
+    for package, name, function in scenarios:
         try:
             importlib.import_module(package)
         except ImportError:

@@ -350,3 +350,32 @@ done:
     list_deinit(&foreign_keys);
     return status;
 }
+
+tdbplus_status remake_as_is(uint64_t table, struct exec *exec)
+{
+    const struct object *object = txn_object_by_id(exec->txn, table);
+    struct schema *schema = NULL;
+    uint8_t *properties = arena_bytes(&exec->arena, object->properties.size + 1);
+    uint32_t count = object->schema->column_count;
+    struct remake_form form = {.exprs =
+                                   arena_array(&exec->arena, count + 1u, sizeof(struct expr *))};
+    uint64_t new_id = 0;
+    if (properties == NULL || form.exprs == NULL) {
+        return exec_no_memory(exec);
+    }
+    if (object->properties.size > 0) {
+        memcpy(properties, object->properties.data, object->properties.size);
+    }
+    form.properties = (struct span){.data = properties, .size = object->properties.size};
+    for (uint32_t i = 0; i < count; i++) {
+        form.exprs[i] = expr_column(&exec->arena, i + 1, object->schema->columns[i].type);
+        if (form.exprs[i] == NULL) {
+            return exec_no_memory(exec);
+        }
+    }
+    TRY(schema_create(object->schema, exec->call->alloc, &schema, exec->call->err));
+    form.schema = schema;
+    tdbplus_status status = remake_table(table, &form, exec, &new_id);
+    schema_destroy(schema);
+    return status;
+}

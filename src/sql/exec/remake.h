@@ -23,6 +23,10 @@ struct remake_form {
 TDBPLUS_CHECKED tdbplus_status remake_table(uint64_t table, const struct remake_form *form,
                                             struct exec *exec, uint64_t *new_id_out);
 
+/* The same table with rows of its own, after its columns were changed in place: this transaction
+ * may write to it then. [waits] */
+TDBPLUS_CHECKED tdbplus_status remake_as_is(uint64_t table, struct exec *exec);
+
 /* Makes indexes on a table. */
 TDBPLUS_CHECKED tdbplus_status remake_indexes(const struct bound_index *indexes, uint32_t count,
                                               uint64_t table, struct exec *exec);

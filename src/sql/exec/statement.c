@@ -14,6 +14,7 @@
 #include "sql/exec/exec_internal.h"
 #include "sql/exec/exec_trial.h"
 #include "sql/exec/index_texts.h"
+#include "sql/exec/remake.h"
 #include "sql/exec/sql_session.h"
 #include "sql/opt/optimize.h"
 #include "sql/parse/ast_session.h"
@@ -279,10 +280,53 @@ static bool visit_plans(struct sql_prepared *prepared, struct plan *plan)
            visit_plans(prepared, plan->left) && visit_plans(prepared, plan->right);
 }
 
+/* Shares of a limit: several operators of a statement keep rows at once, and batches come on top.
+ */
+#define SPILL_SHARE       8u
+#define SPILL_SHARE_STORE 8u
+
+/* A table that the plan changes and whose columns this transaction changed in place. */
+static const struct object *find_stuck(const struct txn *txn, const struct plan *plan)
+{
+    const struct object *stuck = NULL;
+    if (plan == NULL) {
+        return NULL;
+    }
+    if (plan->kind >= PLAN_INSERT && txn_columns_changed(txn, plan->change.object)) {
+        return plan->change.object;
+    }
+    for (uint32_t i = 0; plan->kind == PLAN_WITH && stuck == NULL && i < plan->cte_count; i++) {
+        stuck = find_stuck(txn, plan->ctes[i]->plan);
+    }
+    stuck = stuck != NULL ? stuck : find_stuck(txn, plan->left);
+    return stuck != NULL ? stuck : find_stuck(txn, plan->right);
+}
+
+/* Such a table is made again, with rows of the new form; true: what was bound is of the old one. */
+static tdbplus_status free_stuck(const struct sql_script *script, struct txn *txn,
+                                 const struct plan *plan, const struct call *call, bool *made_out)
+{
+    const struct object *stuck = find_stuck(txn, plan);
+    *made_out = stuck != NULL;
+    if (stuck == NULL) {
+        return TDBPLUS_OK;
+    }
+    struct exec exec;
+    struct func_context context = {.session = script->settings.session};
+    exec_init(&exec, txn, call);
+    exec.context = &context;
+    exec.spill_bytes = store_memory_limit(txn_store(txn)) / SPILL_SHARE_STORE;
+    exec.thread_count = 1;
+    tdbplus_status status = remake_as_is(stuck->id, &exec);
+    exec_deinit(&exec);
+    return status;
+}
+
 static tdbplus_status prepare(const struct sql_script *script, uint32_t number, struct txn *txn,
                               const struct type *types, uint32_t type_count,
                               const struct call *call, struct sql_prepared *prepared)
 {
+    bool made = true;
     txn_set_hooks(txn_store(txn), sql_txn_hooks());
     struct bind_options options = {.text = script->text,
                                    .txn = txn,
@@ -291,9 +335,16 @@ static tdbplus_status prepare(const struct sql_script *script, uint32_t number, 
                                    .names = script->session == NULL ? NULL : &script->session->bind,
                                    .session = script->settings.session,
                                    .system = &system_relations};
-    TRY(bind_statement(&script->parsed.statements[number], &options, &prepared->arena,
-                       &prepared->bound, call->err));
     struct bound *bound = &prepared->bound;
+    while (made) {
+        *bound = (struct bound){0};
+        TRY(bind_statement(&script->parsed.statements[number], &options, &prepared->arena, bound,
+                           call->err));
+        TRY(free_stuck(script, txn,
+                       bound->kind == BOUND_CHANGE || bound->kind == BOUND_QUERY ? bound->plan
+                                                                                 : NULL,
+                       call, &made));
+    }
     prepared->dependencies = bound->dependencies;
     if (bound->kind == BOUND_SESSION) {
         return err_set(call->err, TDBPLUS_E_STATE, "%s is not for the SQL engine to run",
@@ -540,11 +591,6 @@ struct sql_cursor {
     bool begun;
     bool ended;
 };
-
-/* Shares of a limit: several operators of a statement keep rows at once, and batches come on top.
- */
-#define SPILL_SHARE       8u
-#define SPILL_SHARE_STORE 8u
 
 /* A statement with a limit of its own gets memory through a budget. The caller may change its call
  * between two steps. */

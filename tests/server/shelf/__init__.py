@@ -1,0 +1,1 @@
+"""A Django app with one of each kind of field; client_django.py uses it."""
