@@ -45,7 +45,7 @@ foreach(test IN LISTS tests)
     set_tests_properties(${name} PROPERTIES LABELS quick TIMEOUT ${quick_seconds})
     target_link_libraries(${name} PRIVATE ${needs})
     if(beside)
-        target_link_libraries(${name} PRIVATE edit)
+        target_link_libraries(${name} PRIVATE ${CMAKE_DL_LIBS})
     endif()
 endforeach()
 

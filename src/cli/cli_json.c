@@ -14,16 +14,23 @@
 const char *cli_type_name(tdbplus_type type)
 {
     static const char *const names[] = {
-        "none",     "bool", "int2",  "int4",  "int8", "float4",    "float8",
-        "numeric",  "text", "bytea", "date",  "time", "timestamp", "timestamptz",
-        "interval", "uuid", "json",  "array", "enum", "vector",
+        "none",           "bool",           "int2",          "int4",         "int8",
+        "float4",         "float8",         "numeric",       "text",         "bytea",
+        "date",           "time",           "timestamp",     "timestamptz",  "interval",
+        "uuid",           "json",           "array",         "enum",         "vector",
+        "bpchar",         "timetz",         "money",         "bit",          "varbit",
+        "inet",           "cidr",           "macaddr",       "macaddr8",     "int4range",
+        "int8range",      "numrange",       "tsrange",       "tstzrange",    "daterange",
+        "int4multirange", "int8multirange", "nummultirange", "tsmultirange", "tstzmultirange",
+        "datemultirange",
+    };
+    static const char *const catalog[] = {
+        "oid",         "name",         "\"char\"",  "regclass",      "regtype",
+        "regproc",     "regnamespace", "regrole",   "regprocedure",  "regoper",
+        "regoperator", "xid",          "regconfig", "regdictionary", "regcollation",
     };
     const size_t number = (size_t)type;
-    static const char *const catalog[] = {
-        "oid",     "name",         "\"char\"", "regclass",     "regtype",
-        "regproc", "regnamespace", "regrole",  "regprocedure", "regoper",
-    };
-    if (type >= TDBPLUS_TYPE_OID && type <= TDBPLUS_TYPE_REGOPER) {
+    if (type >= TDBPLUS_TYPE_OID && type <= TDBPLUS_TYPE_REGCOLLATION) {
         return catalog[type - TDBPLUS_TYPE_OID];
     }
     return number < sizeof names / sizeof names[0] ? names[number] : "unknown";

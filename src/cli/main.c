@@ -28,7 +28,7 @@ static const struct command commands[] = {
 
 static void write_usage(FILE *out)
 {
-    (void)fprintf(out, "usage: tdb [DIR] [OPTIONS]          SQL shell; without DIR in memory\n"
+    (void)fprintf(out, "usage: tdb [DIR | URL] [OPTIONS]    SQL shell; without DIR in memory\n"
                        "       tdb COMMAND ARGUMENTS\n\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         (void)fprintf(out, "  tdb %-8s%-17s%s\n", commands[i].name, commands[i].arguments,
@@ -36,10 +36,12 @@ static void write_usage(FILE *out)
     }
     (void)fprintf(out, "  tdb help                     this text\n"
                        "  tdb --version                the version\n\n"
+                       "A URL such as postgresql://admin@127.0.0.1:7432/tdb names a server.\n\n"
                        "options of the shell\n"
                        "  -c SQL                       run it and end; may be repeated\n"
                        "  -f FILE                      run a script (- is standard input)\n"
-                       "  --csv --json --markdown --line --box   how rows are printed\n"
+                       "  --box --table --csv --json --ndjson --markdown --line --expanded\n"
+                       "                               how rows are printed\n"
                        "  --timer                      tell how long statements take\n"
                        "  --keep-going                 do not stop a script at its first error\n\n"
                        "Exit status: 0 done, 1 failed, 2 wrong usage, 3 recovered with losses.\n");

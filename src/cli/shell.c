@@ -7,16 +7,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <histedit.h>
-
 #include "cli/shell.h"
+#include "cli/ticker.h"
 #include "os/env.h"
 
 #define LINE_SIZE      65536
 #define READ_DEPTH_MAX 16
-#define HISTORY_COUNT  1000
+#define SLEEP_US       50000
 
-/* The call that an interrupt cancels. */
+/* What an interrupt cancels. */
+static struct client *volatile running_client;
 static tdbplus_call *volatile running;
 static volatile sig_atomic_t interrupted;
 static volatile sig_atomic_t ends_when_idle; // A script does; a terminal asks again.
@@ -25,19 +25,40 @@ static void on_interrupt(int number)
 {
     interrupted = 1;
     if (running != NULL) {
-        tdbplus_cancel(running);
+        client_cancel(running_client, running);
     } else if (ends_when_idle != 0) {
         (void)signal(number, SIG_DFL);
         (void)raise(number);
     }
 }
 
-/* Reading a line must be interrupted; writing rows must not, or some of them would be lost. */
-static void catch_interrupts(bool interrupts_calls)
+void shell_prepare(bool ends)
 {
-    struct sigaction action = {.sa_handler = on_interrupt,
-                               .sa_flags = interrupts_calls ? 0 : SA_RESTART};
+    // Writing rows must not be interrupted, or some of them would be lost.
+    const struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
+    ends_when_idle = ends ? 1 : 0;
     (void)sigaction(SIGINT, &action, NULL);
+    // Widths of characters need a locale that knows UTF-8.
+    if (setlocale(LC_CTYPE, "") == NULL || MB_CUR_MAX == 1) {
+        (void)setlocale(LC_CTYPE, "C.UTF-8");
+    }
+}
+
+bool shell_sleep(double seconds)
+{
+    const uint64_t end = env_clock_mono_us(env_real()) + (uint64_t)(seconds * 1e6);
+    interrupted = 0;
+    const sig_atomic_t before = ends_when_idle;
+    ends_when_idle = 0; // An interrupt ends the wait.
+    for (uint64_t now = 0; interrupted == 0;) {
+        now = env_clock_mono_us(env_real());
+        if (now >= end) {
+            break;
+        }
+        env_sleep_us(env_real(), end - now < SLEEP_US ? end - now : SLEEP_US);
+    }
+    ends_when_idle = before;
+    return interrupted == 0;
 }
 
 void shell_failed(struct shell *shell)
@@ -48,37 +69,112 @@ void shell_failed(struct shell *shell)
     }
 }
 
-void shell_run(struct shell *shell, const char *sql, size_t size)
+void shell_refuse(struct shell *shell, const char *message, const char *what)
+{
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "tdb: %s%s\n", message, what);
+    shell_failed(shell);
+}
+
+static void begin_call(struct shell *shell, tdbplus_call *call)
+{
+    interrupted = 0;
+    running_client = shell->client;
+    running = call;
+    ticker_start(call);
+}
+
+static void end_call(void)
+{
+    running = NULL;
+    ticker_hide();
+}
+
+static void print_failure(struct shell *shell, const tdbplus_call *call, const char *sql,
+                          size_t size)
+{
+    (void)fflush(stdout);
+    if (shell->source != NULL) {
+        (void)fprintf(stderr, "%s:%d: ", shell->source, shell->line_first);
+    }
+    print_error(&call->error, sql, size);
+    shell_failed(shell);
+}
+
+bool shell_run(struct shell *shell, const char *sql, size_t size)
 {
     tdbplus_call call = TDBPLUS_CALL_INIT;
-    tdbplus_result *result = NULL;
+    struct answer *answer = NULL;
     const uint64_t started = env_clock_mono_us(env_real());
-    running = &call;
-    tdbplus_status status =
-        tdbplus_execute(shell->session, sql, size, NULL, 0, NULL, &result, &call);
-    if (status == TDBPLUS_OK && shell_copy_begin(shell, result)) {
-        running = NULL;
-        return;
+    begin_call(shell, &call);
+    tdbplus_status status = client_execute(shell->client, sql, size, &answer, &call);
+    if (status == TDBPLUS_OK && shell_copy_begin(shell, answer)) {
+        end_call();
+        return true;
     }
     if (status == TDBPLUS_OK) {
-        status = tdbplus_result_copy(result).direction == TDBPLUS_COPY_OUT
-                     ? shell_copy_out(result, &call)
-                     : shell_print(shell->mode, result, &call);
+        status = answer_copy(answer) == TDBPLUS_COPY_OUT
+                     ? shell_copy_out(answer, &call)
+                     : print_answer(&shell->style, answer, &call);
     }
-    running = NULL;
-    tdbplus_result_close(result);
+    end_call();
+    answer_close(answer);
     if (status != TDBPLUS_OK) {
-        (void)fflush(stdout);
-        if (shell->source != NULL) {
-            (void)fprintf(stderr, "%s:%d: ", shell->source, shell->line_first);
-        }
-        shell_print_error(&call.error, sql, size);
-        shell_failed(shell);
+        print_failure(shell, &call, sql, size);
     }
     if (shell->timer) {
         const uint64_t took = env_clock_mono_us(env_real()) - started;
         (void)printf("Time: %.3f ms\n", (double)took / 1000.0);
     }
+    return status == TDBPLUS_OK;
+}
+
+bool shell_rows(struct shell *shell, const char *sql, bool is_quiet, shell_row row, void *context)
+{
+    tdbplus_call call = TDBPLUS_CALL_INIT;
+    struct answer *answer = NULL;
+    struct span values[SHELL_ROW_COLUMN_MAX];
+    begin_call(shell, &call);
+    tdbplus_status status = client_execute(shell->client, sql, strlen(sql), &answer, &call);
+    const uint32_t count = status == TDBPLUS_OK ? answer_column_count(answer) : 0;
+    while (status == TDBPLUS_OK && count > 0 && count <= SHELL_ROW_COLUMN_MAX) {
+        status = answer_next(answer, &call);
+        for (uint32_t i = 0; i < count && status == TDBPLUS_OK; i++) {
+            status = answer_text(answer, i, &values[i], &call);
+        }
+        if (status == TDBPLUS_OK && !row(context, values, count)) {
+            status = TDBPLUS_END;
+        }
+    }
+    end_call();
+    answer_close(answer);
+    const bool is_done = status == TDBPLUS_OK || status == TDBPLUS_END;
+    if (!is_done && !is_quiet) {
+        print_failure(shell, &call, sql, strlen(sql));
+    }
+    return is_done;
+}
+
+/* Statements are kept for \\g, \\watch and \\e. */
+static bool run_kept(struct shell *shell, const char *sql, size_t size)
+{
+    buffer_clear(&shell->last);
+    buffer_put(&shell->last, sql, size);
+    return shell_run(shell, sql, size);
+}
+
+bool shell_run_again(struct shell *shell)
+{
+    if (shell->pending.size > 0) {
+        buffer_clear(&shell->last);
+        buffer_put(&shell->last, shell->pending.data, shell->pending.size);
+        buffer_clear(&shell->pending);
+    }
+    if (shell->last.size == 0 || shell->last.failed) {
+        shell_refuse(shell, "there is no statement to run again", "");
+        return false;
+    }
+    return shell_run(shell, (const char *)shell->last.data, shell->last.size);
 }
 
 /* Forgets `size` bytes and the blanks behind them, so that an empty `pending` means: between
@@ -91,15 +187,33 @@ static void drop_pending(struct shell *shell, size_t size)
     pending->size -= size;
 }
 
+/* A command behind SQL, up to the end of its line; what stands before it stays to be run by it. */
+static void run_command_at(struct shell *shell, size_t at)
+{
+    struct buffer command;
+    buffer_init(&command, &alloc_system);
+    buffer_put(&command, shell->pending.data + at, shell->pending.size - at);
+    shell->pending.size = at;
+    shell_command(shell, (const char *)command.data, command.size);
+    buffer_deinit(&command);
+}
+
 static void run_complete(struct shell *shell)
 {
     struct buffer *pending = &shell->pending;
     while (pending->size > 0 && !shell->quit && shell->copy == NULL) {
-        const size_t size = shell_statement_size((const char *)pending->data, pending->size);
+        const char *text = (const char *)pending->data;
+        const size_t size = shell_statement_size(text, pending->size);
+        const size_t limit = size == 0 ? pending->size : size;
+        const size_t command = shell_backslash(text, limit);
+        if (command < limit) {
+            run_command_at(shell, command);
+            return;
+        }
         if (size == 0) {
             return;
         }
-        shell_run(shell, (const char *)pending->data, size);
+        (void)run_kept(shell, text, size);
         drop_pending(shell, size);
         shell->line_first = shell->line;
     }
@@ -121,7 +235,7 @@ void shell_feed(struct shell *shell, const char *line, size_t size)
     if (shell->pending.size == 0) {
         shell->line_first = shell->line;
         if (begins && blank < size && (line[blank] == '.' || line[blank] == '\\')) {
-            shell_command(shell, line + blank);
+            shell_command(shell, line + blank, size - blank);
             return;
         }
     }
@@ -132,10 +246,11 @@ void shell_feed(struct shell *shell, const char *line, size_t size)
         shell_failed(shell);
         return;
     }
-    if (shell->pending.size == size) {
+    // A comment alone may have got its end.
+    if (shell->pending.size == size || shell->pending.data[0] == '-') {
         drop_pending(shell, 0);
     }
-    if (memchr(line, ';', size) != NULL) {
+    if (memchr(line, ';', size) != NULL || memchr(line, '\\', size) != NULL) {
         run_complete(shell);
     }
 }
@@ -151,7 +266,7 @@ void shell_finish(struct shell *shell)
         buffer_put(&shell->pending, "\n", 1);
         drop_pending(shell, 0);
         if (shell->pending.size > 0 && !shell->pending.failed) {
-            shell_run(shell, (const char *)shell->pending.data, shell->pending.size);
+            (void)run_kept(shell, (const char *)shell->pending.data, shell->pending.size);
         }
     }
     buffer_clear(&shell->pending);
@@ -207,86 +322,10 @@ void shell_read(struct shell *shell, const char *path)
     (void)fclose(file);
 }
 
-// ---- at a terminal ----
-
-static struct shell *prompted; // libedit's prompt function has no context.
-
-static char *prompt(EditLine *editor)
-{
-    static char idle[] = "tdb> ";
-    static char open[] = "tdb*> ";
-    static char more[] = "...> ";
-    (void)editor;
-    if (prompted->copy != NULL || prompted->pending.size > 0) {
-        return more;
-    }
-    return tdbplus_session_in_transaction(prompted->session) ? open : idle;
-}
-
-static void edit_lines(struct shell *shell, EditLine *editor, History *past, HistEvent *event)
-{
-    while (!shell->quit) {
-        int count = 0;
-        interrupted = 0;
-        catch_interrupts(true);
-        const char *line = el_gets(editor, &count);
-        catch_interrupts(false);
-        if (line == NULL || count <= 0) {
-            if (interrupted == 0) {
-                (void)putchar('\n');
-                return;
-            }
-            buffer_clear(&shell->pending); // An interrupt takes back what was typed.
-            (void)putchar('\n');
-            continue;
-        }
-        if (shell_blank_size(line, (size_t)count) < (size_t)count) {
-            (void)history(past, event, H_ENTER, line);
-        }
-        shell_feed(shell, line, (size_t)count);
-        (void)fflush(stdout);
-    }
-}
-
-static void run_terminal(struct shell *shell)
-{
-    char path[ENV_PATH_SIZE_MAX] = "";
-    const char *home = getenv("HOME");
-    HistEvent event;
-    History *past = history_init();
-    EditLine *editor = el_init("tdb", stdin, stdout, stderr);
-    if (past == NULL || editor == NULL) {
-        (void)fprintf(stderr, "tdb: no memory for the line editor\n");
-        shell_failed(shell);
-    } else {
-        prompted = shell;
-        (void)el_set(editor, EL_PROMPT, prompt);
-        (void)el_set(editor, EL_EDITOR, "emacs");
-        (void)el_set(editor, EL_HIST, history, past);
-        (void)history(past, &event, H_SETSIZE, HISTORY_COUNT);
-        if (home != NULL && env_join(path, home, ".tdb_history", NULL) == TDBPLUS_OK) {
-            (void)history(past, &event, H_LOAD, path); // None at the first start.
-        }
-        (void)printf("TDB+ %s. Statements end with a semicolon; .help tells the commands.\n",
-                     tdbplus_version());
-        edit_lines(shell, editor, past, &event);
-        if (path[0] != '\0') {
-            (void)history(past, &event, H_SAVE, path);
-        }
-    }
-    if (editor != NULL) {
-        el_end(editor);
-    }
-    if (past != NULL) {
-        history_end(past);
-    }
-}
-
 // ---- options ----
 
 static const char shell_usage[] =
-    "usage: tdb [DIR] [-c SQL]... [-f FILE]... [--csv | --json | --markdown | --line] [--timer]\n"
-    "           [--keep-going]\n"
+    "usage: tdb [DIR | URL] [-c SQL]... [-f FILE]... [--MODE] [--timer] [--keep-going]\n"
     "'tdb help' tells more.\n";
 
 static bool takes_text(const char *option)
@@ -294,9 +333,8 @@ static bool takes_text(const char *option)
     return strcmp(option, "-c") == 0 || strcmp(option, "-f") == 0;
 }
 
-/* First all that holds for the whole run; *directory_out is borrowed. False: wrong usage. */
-static bool take_options(struct shell *shell, int count, char **arguments,
-                         const char **directory_out)
+/* First all that holds for the whole run; *target_out is borrowed. False: wrong usage. */
+static bool take_options(struct shell *shell, int count, char **arguments, const char **target_out)
 {
     for (int i = 0; i < count; i++) {
         const char *argument = arguments[i];
@@ -310,11 +348,11 @@ static bool take_options(struct shell *shell, int count, char **arguments,
         } else if (strcmp(argument, "--timer") == 0) {
             shell->timer = true;
         } else if (argument[0] == '-') {
-            if (argument[1] != '-' || !shell_mode_of(argument + 2, &shell->mode)) {
+            if (argument[1] != '-' || !print_mode_of(argument + 2, &shell->style.mode)) {
                 return false;
             }
-        } else if (*directory_out == NULL) {
-            *directory_out = argument;
+        } else if (*target_out == NULL) {
+            *target_out = argument;
         } else {
             return false;
         }
@@ -362,46 +400,33 @@ static bool run_texts(struct shell *shell, int count, char **arguments)
     return any;
 }
 
-static bool open_session(struct shell *shell, const char *directory)
-{
-    tdbplus_call call = TDBPLUS_CALL_INIT;
-    if (tdbplus_open(directory, NULL, &shell->db, &call) != TDBPLUS_OK ||
-        tdbplus_session_open(shell->db, &shell->session, &call) != TDBPLUS_OK) {
-        cli_complain(directory == NULL ? "database in memory" : directory, &call.error);
-        return false;
-    }
-    return true;
-}
-
 int command_shell(int count, char **arguments)
 {
-    struct shell shell = {.interactive = isatty(STDIN_FILENO) == 1};
-    const char *directory = NULL;
-    if (!take_options(&shell, count, arguments, &directory)) {
+    struct shell shell = {.interactive = isatty(STDIN_FILENO) == 1, .terminal = -1};
+    const char *target = NULL;
+    if (!take_options(&shell, count, arguments, &target)) {
         (void)fputs(shell_usage, stderr);
         return CLI_USAGE;
     }
-    // Widths of characters need a locale that knows UTF-8.
-    if (setlocale(LC_CTYPE, "") == NULL || MB_CUR_MAX == 1) {
-        (void)setlocale(LC_CTYPE, "C.UTF-8");
-    }
     buffer_init(&shell.pending, &alloc_system);
-    ends_when_idle = shell.interactive ? 0 : 1;
-    catch_interrupts(false);
+    buffer_init(&shell.last, &alloc_system);
+    shell_prepare(!shell.interactive);
     int status = CLI_FAILED;
-    if (open_session(&shell, directory)) {
+    shell.client = client_open(target);
+    if (shell.client != NULL) {
         if (!run_texts(&shell, count, arguments)) {
             if (shell.interactive) {
-                run_terminal(&shell);
+                shell_terminal(&shell);
             } else {
                 feed_file(&shell, stdin);
             }
         }
         status = shell.failures == 0 || shell.interactive ? CLI_OK : CLI_FAILED;
     }
-    tdbplus_result_close(shell.copy);
-    tdbplus_session_close(shell.session);
-    tdbplus_close(shell.db);
+    shell_redirect(&shell, "");
+    answer_close(shell.copy);
+    client_close(shell.client);
     buffer_deinit(&shell.pending);
+    buffer_deinit(&shell.last);
     return cli_flushed() ? status : CLI_FAILED;
 }

@@ -14,13 +14,13 @@ static void complain(struct shell *shell, const tdbplus_call *call)
     if (shell->source != NULL) {
         (void)fprintf(stderr, "%s:%d: ", shell->source, shell->line);
     }
-    shell_print_error(&call->error, "", 0);
+    print_error(&call->error, "", 0);
     shell_failed(shell);
 }
 
 static void close_copy(struct shell *shell)
 {
-    tdbplus_result_close(shell->copy);
+    answer_close(shell->copy);
     shell->copy = NULL;
 }
 
@@ -28,8 +28,8 @@ static void end_copy(struct shell *shell)
 {
     tdbplus_call call = TDBPLUS_CALL_INIT;
     if (!shell->copy_failed) {
-        if (tdbplus_copy_end(shell->copy, NULL, &call) == TDBPLUS_OK) {
-            (void)printf("%s\n", tdbplus_result_tag(shell->copy));
+        if (answer_copy_end(shell->copy, &call) == TDBPLUS_OK) {
+            (void)printf("%s\n", answer_tag(shell->copy));
         } else {
             complain(shell, &call);
         }
@@ -41,18 +41,18 @@ static void put_piece(struct shell *shell, const char *data, size_t size)
 {
     tdbplus_call call = TDBPLUS_CALL_INIT;
     // After a failure the rest of the data is passed over, as psql does.
-    if (!shell->copy_failed && tdbplus_copy_put(shell->copy, data, size, &call) != TDBPLUS_OK) {
+    if (!shell->copy_failed && answer_copy_put(shell->copy, data, size, &call) != TDBPLUS_OK) {
         complain(shell, &call);
         shell->copy_failed = true;
     }
 }
 
-bool shell_copy_begin(struct shell *shell, tdbplus_result *result)
+bool shell_copy_begin(struct shell *shell, struct answer *answer)
 {
-    if (tdbplus_result_copy(result).direction != TDBPLUS_COPY_IN) {
+    if (answer_copy(answer) != TDBPLUS_COPY_IN) {
         return false;
     }
-    shell->copy = result;
+    shell->copy = answer;
     shell->copy_failed = false;
     return true;
 }
@@ -80,13 +80,13 @@ void shell_copy_rest(struct shell *shell, FILE *file)
     end_copy(shell);
 }
 
-tdbplus_status shell_copy_out(tdbplus_result *result, tdbplus_call *call)
+tdbplus_status shell_copy_out(struct answer *answer, tdbplus_call *call)
 {
     tdbplus_status status = TDBPLUS_OK;
-    const tdbplus_value *values = NULL;
-    while ((status = tdbplus_result_next(result, &values, call)) == TDBPLUS_OK) {
-        if (fwrite(values[0].as.bytes.data, 1, values[0].as.bytes.size, stdout) !=
-            values[0].as.bytes.size) {
+    while ((status = answer_next(answer, call)) == TDBPLUS_OK) {
+        struct span piece = {0};
+        status = answer_text(answer, 0, &piece, call);
+        if (status != TDBPLUS_OK || fwrite(piece.data, 1, piece.size, stdout) != piece.size) {
             break;
         }
     }

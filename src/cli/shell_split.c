@@ -85,13 +85,11 @@ static bool has_escapes_at(const char *text, size_t at)
            (at == 1 || !is_name_byte(text[at - 2]));
 }
 
-size_t shell_statement_size(const char *text, size_t size)
+/* The first place with the byte `wanted` outside of quotes and comments; `size` or more: none. */
+static size_t find_plain(const char *text, size_t size, char wanted)
 {
     size_t at = 0;
-    while (at < size) {
-        if (text[at] == ';') {
-            return at + 1;
-        }
+    while (at < size && text[at] != wanted) {
         if (text[at] == '\'') {
             at = skip_quoted(text, size, at, has_escapes_at(text, at));
         } else if (text[at] == '"') {
@@ -106,7 +104,19 @@ size_t shell_statement_size(const char *text, size_t size)
             at++;
         }
     }
-    return 0;
+    return at;
+}
+
+size_t shell_statement_size(const char *text, size_t size)
+{
+    const size_t at = find_plain(text, size, ';');
+    return at < size ? at + 1 : 0;
+}
+
+size_t shell_backslash(const char *text, size_t size)
+{
+    const size_t at = find_plain(text, size, '\\');
+    return at < size ? at : size;
 }
 
 size_t shell_blank_size(const char *text, size_t size)

@@ -60,3 +60,29 @@ TEST(blanks_and_whole_comments_are_skipped)
     CHECK(shell_blank_size(" -- a", 5) == 1);
     CHECK(shell_blank_size("-1", 2) == 0);
 }
+
+TEST(commands_begin_at_a_plain_backslash)
+{
+    static const struct sample commands[] = {
+        {"SELECT 1 ", "\\g"},
+        {"SELECT '\\' , \"\\\" /* \\ */ ", "\\x -- no"},
+        {"SELECT E'\\'', $$\\$$", "\\watch 1"},
+        {"SELECT 1 -- \\g\n", "\\p"},
+        {"SELECT 1 -- \\g", ""},
+        {"SELECT 'open \\g", ""},
+    };
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        char text[256];
+        const int size = snprintf(text, sizeof text, "%s%s", commands[i].first, commands[i].rest);
+        CHECK(shell_backslash(text, (size_t)size) == strlen(commands[i].first));
+    }
+}
+
+TEST(a_wrong_word_finds_the_one_that_was_meant)
+{
+    static const char *const names[] = {"\\timing", "\\x", "\\d", "\\watch", "markdown"};
+    CHECK(strcmp(shell_similar("\\timng", names, 5), "\\timing") == 0);
+    CHECK(strcmp(shell_similar("markdwon", names, 5), "markdown") == 0);
+    CHECK(shell_similar("\\zzz", names, 5) == NULL);
+    CHECK(shell_similar("", names, 5) == NULL);
+}

@@ -1,0 +1,252 @@
+#!/usr/bin/env python3
+"""The shell as a person meets it: keys go in at a terminal, and the screen is compared."""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import traceback
+
+from terminal import Terminal
+
+TDB = pathlib.Path(os.environ["BUILD"]).resolve() / "tdb"
+UP, DOWN, RIGHT, LEFT, HOME = "\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D", "\x1b[H"
+TESTS = []
+
+
+def test(function):
+    TESTS.append(function)
+    return function
+
+
+class Shell(Terminal):
+    """A shell with a home of its own that has come to its first prompt."""
+
+    def __init__(self, home, *arguments, rows=24, columns=80, **environment):
+        environment = {"HOME": home, "TERM": "xterm", "NO_COLOR": "1", "LC_ALL": "C.UTF-8", **environment}
+        os.chdir(home)
+        super().__init__([str(TDB), *arguments], environment, rows, columns)
+        self.wait(r"^tdb> $")
+
+    def quit(self):
+        self.send("\\q\r")
+        return self.end()
+
+
+@test
+def a_statement_of_two_lines_runs_at_its_semicolon(home):
+    shell = Shell(home)
+    shell.type("SELECT 40 +\r", r"^\.\.\.> $")
+    shell.type("2 AS answer;\r", r"^│ +42 │$")
+    shell.wait(r"\(1 row\)\ntdb> $")
+    assert shell.quit() == 0
+
+
+@test
+def an_earlier_line_of_a_statement_can_be_changed(home):
+    shell = Shell(home)
+    shell.type("SELECT 1\rAS x;", r"^\.\.\.> AS x;$")
+    shell.send(UP + "\x057")  # Up, to the end of the line, one more digit.
+    shell.type("\r", r"^│ +17 │$")
+    assert shell.quit() == 0
+
+
+@test
+def history_brings_back_whole_statements_also_the_next_time(home):
+    shell = Shell(home)
+    shell.type("SELECT 'a b\\c' AS\rfirst;\r", r"\(1 row\)\ntdb> $")
+    shell.type("SELECT 2 AS second;\r", r"second(.|\n)*\(1 row\)\ntdb> $")
+    assert shell.quit() == 0
+    shell = Shell(home)
+    shell.type(UP + UP + UP, r"tdb> SELECT 'a b\\c' AS\n\.\.\.> first;$")
+    shell.type("\r", r"│ a b\\c │")
+    assert shell.quit() == 0
+
+
+@test
+def ctrl_r_finds_what_was_typed(home):
+    shell = Shell(home)
+    shell.type("SELECT 1 AS one;\r", r"\(1 row\)\ntdb> $")
+    shell.type("SELECT 2 AS two;\r", r"two(.|\n)*\(1 row\)\ntdb> $")
+    shell.type("\x12one", r'search "one": SELECT 1 AS one;')
+    shell.type("\r", r"one(.|\n)*one(.|\n)*\(1 row\)\ntdb> $")
+    assert shell.quit() == 0
+
+
+@test
+def the_history_of_earlier_versions_is_read_and_kept_from_others(home):
+    path = pathlib.Path(home) / ".tdb_history"
+    path.write_text("_HiStOrY_V2_\nSELECT\\0407\\040AS\\040seven;\n")
+    shell = Shell(home)
+    shell.type(UP, r"tdb> SELECT 7 AS seven;$")
+    shell.type("\r", r"│ +7 │")
+    assert shell.quit() == 0
+    assert path.stat().st_mode & 0o077 == 0
+
+
+@test
+def tab_completes_key_words_tables_columns_and_functions(home):
+    shell = Shell(home)
+    shell.type("CREATE TABLE flights (departure int, carrier text);\r", r"^CREATE TABLE$")
+    shell.type("SEL\t", r"^tdb> SELECT $")
+    shell.type("regexp_spl\t", r"SELECT regexp_split_to_$")
+    shell.type("\t\t", r"regexp_split_to_array\( +regexp_split_to_table\(")
+    shell.type("\x15select dep\t\x1b[D\x1b[C", r"^tdb> select dep$")  # No table is named yet.
+    shell.type("\x15select  from fli\t", r"^tdb> select  from flights $")
+    shell.type("\x01" + RIGHT * 7 + "dep\t", r"^tdb> select departure  from flights $")
+    shell.type("\x15\x0bselect f.  from flights f\x01" + RIGHT * 9 + "ca\t", r"select f\.carrier +from flights f$")
+    shell.send("\x03")
+    assert shell.quit() == 0
+
+
+@test
+def tab_completes_files_and_commands(home):
+    (pathlib.Path(home) / "data").mkdir()
+    (pathlib.Path(home) / "data" / "numbers.csv").write_text("n\n1\n2\n")
+    shell = Shell(home)
+    shell.type("FROM 'da\t", r"^tdb> FROM 'data/$")
+    shell.type("num\t", r"^tdb> FROM 'data/numbers.csv' $")
+    shell.type("SELECT sum(n);\r", r"│ +3 │")
+    shell.type("\\timi\t", r"^tdb> \\timing $")
+    shell.type("\r", r"Timing is on")
+    shell.type(".mode mark\t", r"^tdb> .mode markdown $")
+    shell.type("\r", r"tdb> $")
+    assert shell.quit() == 0
+
+
+@test
+def words_are_coloured_unless_told_not_to(home):
+    shell = Shell(home, NO_COLOR="")
+    shell.type("SELECT 'text', 12; -- why\r", r"\(1 row\)\ntdb> $")
+    assert {"0;1;34", "0;32", "0;36", "0;90"} <= shell.screen.colours, shell.screen.colours
+    assert shell.quit() == 0
+    shell = Shell(home)
+    shell.type("SELECT 'text', 12; -- why\r", r"\(1 row\)\ntdb> $")
+    assert not shell.screen.colours
+    assert shell.quit() == 0
+
+
+@test
+def long_lines_wrap_and_wide_characters_take_two_columns(home):
+    shell = Shell(home, columns=20)
+    shell.type("SELECT '日本語日本語日本語" + "x" * 30, "x{8}\nx{20}\nxx$")
+    assert shell.screen.text().endswith("tdb> SELECT '日本語\n日本語日本語" + "x" * 8 + "\n" + "x" * 20 + "\nxx")
+    shell.type(LEFT * 3 + "y", r"x{19}\nyxxx$|x{19}y\nxxx$")
+    shell.type("\x05\x15", r"^tdb> $")
+    assert shell.quit() == 0
+
+
+@test
+def a_text_higher_than_the_screen_scrolls(home):
+    shell = Shell(home, rows=6)
+    shell.send("SELECT 0\r" + "".join(f"+ {n}\r" for n in range(1, 30)))
+    shell.wait(r"\+ 29\n\.\.\.> $")
+    shell.type(UP * 30 + "\x05 + 100", r"SELECT 0 \+ 100$")
+    shell.type("\x1b[F" + DOWN * 30 + ";\r", r"│ +535 │")
+    assert shell.quit() == 0
+
+
+@test
+def a_pasted_text_waits_for_enter(home):
+    shell = Shell(home)
+    shell.type("\x1b[200~SELECT 1 AS a;\rSELECT 2\r AS b;\x1b[201~", r"SELECT 2\n\.\.\.>  AS b;$")
+    assert "1 row" not in shell.screen.text()
+    shell.type("\r", r"│ +1 │(.|\n)*│ +2 │(.|\n)*tdb> $")
+    assert shell.quit() == 0
+
+
+@test
+def ctrl_c_takes_back_what_is_typed_and_cancels_what_runs(home):
+    shell = Shell(home)
+    shell.type("SELECT nonsense\r", r"^\.\.\.> $")
+    shell.type("\x03", r"\ntdb> $")
+    shell.send("SELECT count(*) FROM generate_series(1, 100000000000);\r")
+    shell.wait(r"\d\.\d s, Ctrl-C cancels")  # After two seconds there is a line that tells so.
+    shell.type("\x03", r"canceling statement")
+    shell.type("SELECT 6 * 7 AS after;\r", r"│ +42 │")
+    assert "nonsense\n...> \ntdb>" in shell.screen.text()
+    assert "cancels" not in shell.screen.text(), "the line is taken away"
+    assert shell.quit() == 0
+
+
+@test
+def watch_runs_until_ctrl_c(home):
+    shell = Shell(home)
+    shell.type("CREATE SEQUENCE s;\r", r"^CREATE SEQUENCE$")
+    shell.type("SELECT nextval('s') AS tick \\watch 0.1\r", r"│ +3 │")
+    shell.type("\x03", r"\ntdb> $")
+    shell.type("SELECT 'still here' AS x;\r", r"│ still here │")
+    assert shell.quit() == 0
+
+
+@test
+def results_sent_elsewhere_leave_the_prompt(home):
+    shell = Shell(home)
+    shell.type("\\o out.txt\r", r"out.txt\ntdb> $")
+    shell.type("SELECT 12345 AS hidden;\r", r"hidden;\ntdb> $")
+    shell.type("\\o\r", r"\\o\ntdb> $")
+    assert "12345" in (pathlib.Path(home) / "out.txt").read_text()
+    shell.type("SELECT 5 * 5 AS shown;\r", r"│ +25 │")
+    assert shell.quit() == 0
+
+
+@test
+def an_editor_changes_the_statement(home):
+    editor = pathlib.Path(home) / "editor"
+    editor.write_text("#!/bin/sh\nsed -i 's/1/99/' \"$1\"\n")
+    editor.chmod(0o755)
+    shell = Shell(home, EDITOR=str(editor), VISUAL=str(editor))
+    shell.type("SELECT 1 AS x;\r", r"\(1 row\)\ntdb> $")
+    shell.type("\\e\r", r"│ +99 │")
+    assert shell.quit() == 0
+
+
+@test
+def the_prompt_tells_of_a_transaction_and_ctrl_d_ends(home):
+    shell = Shell(home)
+    shell.type("BEGIN;\r", r"^tdb\*> $")
+    shell.type("COPY (SELECT 1) TO STDOUT; ROLLBACK;\r", r"^1\nROLLBACK\ntdb> $")
+    shell.send("\x04")
+    assert shell.end() == 0
+
+
+@test
+def a_terminal_that_cannot_be_drawn_on_gets_plain_lines(home):
+    shell = Shell(home, TERM="dumb")
+    shell.type("SELECT 2 + 2 AS four;\r", r"│ +4 │")
+    assert shell.quit() == 0
+
+
+@test
+def the_manual_names_every_option_and_command(home):
+    manual = (pathlib.Path(__file__).parents[2] / "docs/man/tdb.1").read_text().replace("\\-", "-").replace("\\e", "\\")
+    usage = subprocess.run([TDB, "--help"], capture_output=True, text=True, check=True).stdout
+    commands = subprocess.run([TDB, "-c", "\\?"], capture_output=True, text=True, check=True).stdout
+    words = set(re.findall(r"(?<!\w)--?[a-z][a-z-]*|^  tdb (\w+)", usage, re.M))
+    words |= set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", usage))
+    words |= set(re.findall(r"(?<!\S)[.\\](?:[a-zA-Z]+|[!?])", commands))
+    missing = sorted(word for word in words if word and word not in manual)
+    assert len(words) > 30 and not missing, f"not in tdb.1: {missing}"
+
+
+def main():
+    passed = failed = 0
+    for function in TESTS:
+        name = function.__name__.replace("_", " ")
+        if len(sys.argv) > 1 and not any(word in name for word in sys.argv[1:]):
+            continue
+        with tempfile.TemporaryDirectory() as home:
+            try:
+                function(home)
+                print(f"ok {name}", flush=True)
+                passed += 1
+            except Exception:  # One failure must not hide the others.
+                print(f"FAILED {name}\n{traceback.format_exc()}", flush=True)
+                failed += 1
+            os.chdir("/")
+    print(f"{passed} passed, {failed} failed")
+    return failed > 0
+
+
+sys.exit(main())
