@@ -39,6 +39,10 @@ static const struct definition definitions[] = {
     {"CREATE DOMAIN d AS int CHECK (value > 0)",
      "CREATE TABLE t (a d PRIMARY KEY, b d DEFAULT 3, c text CHECK (c <> ''))",
      "SELECT count(*) FROM pg_class WHERE relname = 't'", "1"},
+    {"CREATE TABLE s (a int PRIMARY KEY, b text DEFAULT 'x' CHECK (b <> ''), "
+     "c int GENERATED ALWAYS AS IDENTITY, UNIQUE (b, c)); CREATE INDEX ON s (lower(b))",
+     "CREATE TABLE t (LIKE s INCLUDING ALL, d int)",
+     "SELECT count(*) FROM pg_indexes WHERE tablename = 't'", "3"},
 };
 
 #define DEFINITION_COUNT (sizeof definitions / sizeof *definitions)

@@ -57,6 +57,12 @@ struct bound_sequence {
     struct sequence_def def;
 };
 
+/* A comment on a column, made with it. */
+struct bound_comment {
+    uint32_t column_id;
+    const char *text;
+};
+
 struct bound_create {
     const char *name; /* As the store keeps it. */
     const char *schema_name;
@@ -70,6 +76,8 @@ struct bound_create {
     uint32_t foreign_count;
     struct bound_sequence *sequences;
     uint32_t sequence_count;
+    struct bound_comment *comments;
+    uint32_t comment_count;
 };
 
 /* SET CONSTRAINTS. */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "catalog/catalog.h"
-#include "sql/bind/bind_internal.h"
+#include "sql/bind/table_builder.h"
 
 tdbplus_status bind_stored_text(struct binder *binder, struct bind_query *query, const char *text,
                                 struct expr **expr_out)
@@ -34,32 +34,6 @@ tdbplus_status bind_stored_text(struct binder *binder, struct bind_query *query,
     return status;
 }
 
-struct table_builder {
-    struct pointers columns; /* struct schema_column */
-    struct pointers keys;    /* Names, const char */
-    bool has_key;
-    struct pointers defaults; /* struct table_text */
-    struct pointers checks;
-    struct pointers domains;   /* struct table_domain */
-    struct pointers sequences; /* struct bound_sequence */
-    struct pointers uniques;   /* struct part_builder */
-    struct pointers foreign;   /* struct part_builder */
-    struct part_builder *last; /* What DEFERRABLE speaks of, */
-    bool after_key;            /* if not of the primary key. */
-    const char *table;
-    const char *schema; /* Where it goes. */
-    const char *key_name;
-    const struct object *object; /* That is altered. */
-    uint32_t next_id;            /* Of a column that is added to a table; 0: the table is new. */
-    uint32_t first_id; /* verify_checks(): a column's id less the one it has in the statement. */
-};
-
-/* UNIQUE or a foreign key, until the columns are known. */
-struct part_builder {
-    struct ast_names names;
-    struct ast_constraint ast;
-};
-
 static struct schema_column *find(const struct table_builder *builder, const char *name)
 {
     for (uint32_t i = 0; i < builder->columns.count; i++) {
@@ -71,8 +45,8 @@ static struct schema_column *find(const struct table_builder *builder, const cha
     return NULL;
 }
 
-static tdbplus_status set_key(struct binder *binder, struct table_builder *builder,
-                              const char *const *names, uint32_t count, uint32_t position)
+tdbplus_status builder_set_key(struct binder *binder, struct table_builder *builder,
+                               const char *const *names, uint32_t count, uint32_t position)
 {
     if (builder->has_key) {
         return bind_fail(binder, TDBPLUS_E_SQL, "42P16", position,
@@ -89,8 +63,8 @@ static tdbplus_status set_key(struct binder *binder, struct table_builder *build
     return TDBPLUS_OK;
 }
 
-static tdbplus_status add_text(struct binder *binder, struct pointers *list, uint32_t column_id,
-                               const char *name, struct span text)
+tdbplus_status builder_add_text(struct binder *binder, struct pointers *list, uint32_t column_id,
+                                const char *name, struct span text)
 {
     struct table_text *item = arena_array(binder->arena, 1, sizeof *item);
     if (item == NULL || !pointers_push(binder->arena, list, item)) {
@@ -166,7 +140,7 @@ static tdbplus_status add_default(struct binder *binder, struct table_builder *b
     TRY(check_only(binder, builder, column, TABLE_DEFAULT, constraint->ast.position));
     uint64_t sequence = named_sequence(binder, constraint->expression);
     if (sequence != 0 && column->type.id >= TYPE_INT2 && column->type.id <= TYPE_INT8) {
-        TRY(add_text(binder, &builder->defaults, column->id, NULL, (struct span){0}));
+        TRY(builder_add_text(binder, &builder->defaults, column->id, NULL, (struct span){0}));
         ((struct table_text *)builder->defaults.items[builder->defaults.count - 1])->sequence =
             sequence;
         return TDBPLUS_OK;
@@ -184,12 +158,12 @@ static tdbplus_status add_default(struct binder *binder, struct table_builder *b
                          column->name, want, have);
     }
     struct span text = bind_slice_default(binder->text, constraint->ast.position - 1);
-    return add_text(binder, &builder->defaults, column->id, NULL, text);
+    return builder_add_text(binder, &builder->defaults, column->id, NULL, text);
 }
 
 /* The next number of a sequence that is made with the column. */
-static tdbplus_status add_sequence(struct binder *binder, struct table_builder *builder,
-                                   struct schema_column *column, const struct ast_constraint *ast)
+tdbplus_status builder_add_sequence(struct binder *binder, struct table_builder *builder,
+                                    struct schema_column *column, const struct ast_constraint *ast)
 {
     struct bind_table table = {.schema_name = builder->schema, .name = builder->table};
     struct bound_sequence *sequence = arena_array(binder->arena, 1, sizeof *sequence);
@@ -203,7 +177,7 @@ static tdbplus_status add_sequence(struct binder *binder, struct table_builder *
     TRY(bind_column_sequence(binder, &table, column, ast == NULL ? NULL : &ast->options,
                              ast == NULL ? SEQUENCE_SERIAL : SEQUENCE_IDENTITY, sequence));
     column->not_null = true;
-    TRY(add_text(binder, &builder->defaults, column->id, NULL, (struct span){0}));
+    TRY(builder_add_text(binder, &builder->defaults, column->id, NULL, (struct span){0}));
     ((struct table_text *)builder->defaults.items[builder->defaults.count - 1])->kind = kind;
     return TDBPLUS_OK;
 }
@@ -219,10 +193,32 @@ static tdbplus_status add_generated(struct binder *binder, struct table_builder 
     }
     TRY(check_only(binder, builder, column, TABLE_GENERATED, ast->ast.position));
     struct span text = bind_slice_generated(binder->text, ast->ast.position - 1);
-    TRY(add_text(binder, &builder->defaults, column->id, column->name, text));
+    TRY(builder_add_text(binder, &builder->defaults, column->id, column->name, text));
     ((struct table_text *)builder->defaults.items[builder->defaults.count - 1])->kind =
         TABLE_GENERATED;
     return TDBPLUS_OK;
+}
+
+/* "t_a_check", "t_check1": what PostgreSQL calls a check without a name. */
+static tdbplus_status name_check(struct binder *binder, const struct table_builder *builder,
+                                 const char *column, const struct table_text *itself,
+                                 const char **name_out)
+{
+    char text[2 * CATALOG_NAME_SIZE_MAX + 32];
+    bool taken = true;
+    for (uint32_t number = 0; taken; number++) {
+        char tail[16] = "";
+        taken = false;
+        (void)snprintf(tail, sizeof tail, number == 0 ? "" : "%u", number);
+        (void)snprintf(text, sizeof text, "%s%s%s_check%s", builder->table,
+                       column != NULL ? "_" : "", column != NULL ? column : "", tail);
+        for (uint32_t i = 0; i < builder->checks.count; i++) {
+            const struct table_text *other = builder->checks.items[i];
+            taken = taken || (other != itself && strcmp(other->name, text) == 0);
+        }
+    }
+    *name_out = arena_text(binder->arena, span_from_text(text));
+    return *name_out == NULL ? bind_no_memory(binder) : TDBPLUS_OK;
 }
 
 static tdbplus_status add_check(struct binder *binder, struct table_builder *builder,
@@ -236,28 +232,12 @@ static tdbplus_status add_check(struct binder *binder, struct table_builder *bui
                              builder->table);
         }
     }
-    if (name == NULL) {
-        char text[256];
-        (void)snprintf(text, sizeof text, "%s%s%s_check", builder->table, column != NULL ? "_" : "",
-                       column != NULL ? column : "");
-        uint32_t same = 0;
-        for (uint32_t i = 0; i < builder->checks.count; i++) {
-            const struct table_text *other = builder->checks.items[i];
-            same += strncmp(other->name, text, strlen(text)) == 0;
-        }
-        size_t used = strlen(text);
-        if (same > 0) {
-            (void)snprintf(text + used, sizeof text - used, "%u", same);
-        }
-        name = arena_text(binder->arena, span_from_text(text));
-        if (name == NULL) {
-            return bind_no_memory(binder);
-        }
-    }
+    TRY(name == NULL ? name_check(binder, builder, column, NULL, &name) : TDBPLUS_OK);
     struct span text = bind_slice_parentheses(binder->text, constraint->ast.position - 1);
-    TRY(add_text(binder, &builder->checks, 0, name, text));
-    ((struct table_text *)builder->checks.items[builder->checks.count - 1])->not_valid =
-        constraint->not_valid;
+    TRY(builder_add_text(binder, &builder->checks, 0, name, text));
+    struct table_text *check = builder->checks.items[builder->checks.count - 1];
+    check->not_valid = constraint->not_valid;
+    check->nameless = constraint->name == NULL && column == NULL;
     return TDBPLUS_OK;
 }
 
@@ -328,13 +308,13 @@ static tdbplus_status add_column_constraint(struct binder *binder, struct table_
     case AST_CONSTRAINT_PRIMARY:
         builder->after_key = true;
         builder->key_name = constraint->name;
-        return set_key(binder, builder, &column->name, 1, position);
+        return builder_set_key(binder, builder, &column->name, 1, position);
     case AST_CONSTRAINT_UNIQUE:
         return add_column_part(binder, builder, &builder->uniques, column->name, constraint);
     case AST_CONSTRAINT_FOREIGN:
         return add_column_part(binder, builder, &builder->foreign, column->name, constraint);
     case AST_CONSTRAINT_IDENTITY:
-        return add_sequence(binder, builder, column, constraint);
+        return builder_add_sequence(binder, builder, column, constraint);
     case AST_CONSTRAINT_GENERATED:
         return add_generated(binder, builder, column, constraint);
     case AST_CONSTRAINT_DEFERRABLE:
@@ -348,9 +328,9 @@ static tdbplus_status add_column_constraint(struct binder *binder, struct table_
     return bind_unsupported(binder, position, "this constraint");
 }
 
-static tdbplus_status add_column(struct binder *binder, struct table_builder *builder,
-                                 const char *name, struct type type, uint32_t position,
-                                 struct schema_column **column_out)
+tdbplus_status builder_add_column(struct binder *binder, struct table_builder *builder,
+                                  const char *name, struct type type, uint32_t position,
+                                  struct schema_column **column_out)
 {
     if (find(builder, name) != NULL) {
         return bind_fail(binder, TDBPLUS_E_SQL, "42701", position,
@@ -372,8 +352,8 @@ static tdbplus_status add_column(struct binder *binder, struct table_builder *bu
     return TDBPLUS_OK;
 }
 
-static tdbplus_status add_domain(struct binder *binder, struct table_builder *builder,
-                                 uint32_t column_id, uint64_t oid)
+tdbplus_status builder_add_domain(struct binder *binder, struct table_builder *builder,
+                                  uint32_t column_id, uint64_t oid)
 {
     struct table_domain *domain = arena_array(binder->arena, 1, sizeof *domain);
     if (oid == 0) {
@@ -412,9 +392,10 @@ static tdbplus_status add_definition(struct binder *binder, struct table_builder
     bool serial = bind_serial_type((const struct ast_type_name *)definition->type, &type);
     uint64_t domain = 0;
     TRY(serial ? TDBPLUS_OK : bind_type_domain(binder, definition->type, &type, &domain));
-    TRY(add_column(binder, builder, definition->name, type, definition->ast.position, &column));
-    TRY(add_domain(binder, builder, column->id, domain));
-    TRY(serial ? add_sequence(binder, builder, column, NULL) : TDBPLUS_OK);
+    TRY(builder_add_column(binder, builder, definition->name, type, definition->ast.position,
+                           &column));
+    TRY(builder_add_domain(binder, builder, column->id, domain));
+    TRY(serial ? builder_add_sequence(binder, builder, column, NULL) : TDBPLUS_OK);
     builder->last = NULL;
     builder->after_key = false;
     for (uint32_t i = 0; i < definition->constraints.count; i++) {
@@ -434,7 +415,8 @@ static tdbplus_status add_table_constraint(struct binder *binder, struct table_b
             return bind_unsupported(binder, position, "a deferrable primary key");
         }
         builder->key_name = constraint->name;
-        return set_key(binder, builder, constraint->keys.items, constraint->keys.count, position);
+        return builder_set_key(binder, builder, constraint->keys.items, constraint->keys.count,
+                               position);
     case AST_CONSTRAINT_CHECK:
         return add_check(binder, builder, NULL, constraint);
     case AST_CONSTRAINT_UNIQUE:
@@ -451,9 +433,10 @@ static tdbplus_status finish_keys(struct binder *binder, struct table_builder *b
 {
     if (!builder->has_key) {
         struct schema_column *hidden = NULL;
-        TRY(add_column(binder, builder, TABLE_HIDDEN_KEY_NAME, type_of(TYPE_INT8), 0, &hidden));
+        TRY(builder_add_column(binder, builder, TABLE_HIDDEN_KEY_NAME, type_of(TYPE_INT8), 0,
+                               &hidden));
         const char *name = hidden->name;
-        TRY(set_key(binder, builder, &name, 1, 0));
+        TRY(builder_set_key(binder, builder, &name, 1, 0));
     }
     schema->key_columns =
         arena_array(binder->arena, builder->keys.count + 1u, sizeof *schema->key_columns);
@@ -544,6 +527,40 @@ static tdbplus_status verify_generated(struct binder *binder, struct table_build
     return TDBPLUS_OK;
 }
 
+struct read_columns {
+    uint32_t id; /* Of the only one. */
+    bool several;
+};
+
+static bool read_column(void *ctx, struct expr **node)
+{
+    struct read_columns *columns = ctx;
+    if ((*node)->kind == EXPR_COLUMN) {
+        columns->several = columns->several || (columns->id != 0 && columns->id != (*node)->number);
+        columns->id = (*node)->number;
+    }
+    return true;
+}
+
+/* A check of the table that reads one column alone is named as if it were the column's. */
+static tdbplus_status name_by_column(struct binder *binder, const struct table_builder *builder,
+                                     struct expr *expr, struct table_text *check)
+{
+    struct read_columns columns = {0};
+    uint32_t position = 0;
+    if (!check->nameless || !expr_walk(&expr, read_column, &columns) || columns.several ||
+        columns.id == 0) {
+        return TDBPLUS_OK;
+    }
+    position = columns.id - builder->first_id - 1;
+    if (position >= builder->columns.count) {
+        return TDBPLUS_OK;
+    }
+    const struct schema_column *column = builder->columns.items[position];
+    check->nameless = false;
+    return name_check(binder, builder, column->name, check, &check->name);
+}
+
 /* Checks see the table's columns by their names. */
 static tdbplus_status verify_checks(struct binder *binder, struct table_builder *builder)
 {
@@ -571,6 +588,7 @@ static tdbplus_status verify_checks(struct binder *binder, struct table_builder 
         if (expr_contains(expr, EXPR_SUBQUERY)) {
             return bind_unsupported(binder, 0, "a subquery in a check constraint");
         }
+        TRY(name_by_column(binder, builder, expr, builder->checks.items[i]));
     }
     return TDBPLUS_OK;
 }
@@ -595,7 +613,8 @@ static tdbplus_status finish_uniques(struct binder *binder, const struct table_b
                                      struct bound_create *create)
 {
     uint32_t count = builder->uniques.count;
-    create->indexes = arena_array(binder->arena, count + 1u, sizeof *create->indexes);
+    create->indexes =
+        arena_array(binder->arena, count + builder->likes.count + 1u, sizeof *create->indexes);
     if (create->indexes == NULL) {
         return bind_no_memory(binder);
     }
@@ -610,7 +629,7 @@ static tdbplus_status finish_uniques(struct binder *binder, const struct table_b
         TRY(bind_unique(binder, &table, &unique->names, &unique->ast, &create->indexes[i]));
         create->index_count++;
     }
-    return TDBPLUS_OK;
+    return builder_like_indexes(binder, builder, create);
 }
 
 static tdbplus_status finish_foreign(struct binder *binder, const struct table_builder *builder,
@@ -650,6 +669,21 @@ static tdbplus_status copy_sequences(struct binder *binder, const struct table_b
     return TDBPLUS_OK;
 }
 
+static tdbplus_status copy_comments(struct binder *binder, const struct table_builder *builder,
+                                    struct bound_create *create)
+{
+    create->comment_count = builder->comments.count;
+    create->comments =
+        arena_array(binder->arena, builder->comments.count + 1u, sizeof *create->comments);
+    if (create->comments == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < builder->comments.count; i++) {
+        create->comments[i] = *(const struct bound_comment *)builder->comments.items[i];
+    }
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status finish_table(struct binder *binder, struct table_builder *builder,
                                    struct bound_create *create)
 {
@@ -682,6 +716,7 @@ static tdbplus_status finish_table(struct binder *binder, struct table_builder *
     create->schema = schema;
     create->info.key_name = builder->key_name;
     TRY(copy_sequences(binder, builder, create));
+    TRY(copy_comments(binder, builder, create));
     TRY(finish_uniques(binder, builder, create));
     return finish_foreign(binder, builder, create);
 }
@@ -724,7 +759,9 @@ tdbplus_status bind_create_table(struct binder *binder, const struct ast_create_
         // Columns first: constraints name them.
         for (uint32_t i = 0; i < ast->elements.count; i++) {
             const struct ast *element = ast->elements.items[i];
-            if (pass == 0 && element->kind == AST_COLUMN_DEFINITION) {
+            if (pass == 0 && element->kind == AST_LIKE_TABLE) {
+                TRY(builder_add_like(binder, &builder, (const struct ast_like_table *)element));
+            } else if (pass == 0 && element->kind == AST_COLUMN_DEFINITION) {
                 TRY(add_definition(binder, &builder,
                                    (const struct ast_column_definition *)element));
             } else if (pass == 1 && element->kind == AST_CONSTRAINT) {
@@ -872,8 +909,8 @@ tdbplus_status bind_create_table_as(struct binder *binder, const struct ast_crea
     for (uint32_t i = 0; i < source->column_count && !create.exists; i++) {
         const char *name = i < ast->columns.count ? ast->columns.items[i] : source->columns[i].name;
         struct schema_column *column = NULL;
-        TRY(add_column(binder, &builder, name != NULL ? name : "?column?", source->columns[i].type,
-                       0, &column));
+        TRY(builder_add_column(binder, &builder, name != NULL ? name : "?column?",
+                               source->columns[i].type, 0, &column));
     }
     if (!create.exists) {
         TRY(finish_table(binder, &builder, &create));

@@ -24,6 +24,7 @@ struct table_text {
     uint64_t sequence;  /* 0: none. */
     uint8_t kind;       /* enum table_default_kind. */
     bool not_valid;     /* Of a check: rows that were there before were not looked at. */
+    bool nameless;      /* While a check is defined: its name is made up. Not kept. */
 };
 
 /* A column whose values are those of a domain. */

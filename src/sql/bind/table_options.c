@@ -74,7 +74,7 @@ tdbplus_status bind_table_options(struct binder *binder, const struct ast_list *
             has_duration = true;
         } else if (strcmp(option->name, "fillfactor") == 0 ||
                    strncmp(option->name, "autovacuum_", strlen("autovacuum_")) == 0) {
-            return bind_unsupported(binder, option->ast.position, "this storage parameter");
+            continue; // There are no pages to fill and no vacuum: said, and of no effect.
         } else {
             return bind_fail(binder, TDBPLUS_E_INVALID, "22023", option->ast.position,
                              "unrecognized parameter \"%s\"", option->name);

@@ -109,6 +109,20 @@ static tdbplus_status create_sequences(const struct bound_create *create, uint64
     return TDBPLUS_OK;
 }
 
+static tdbplus_status create_comments(const struct bound_create *create, uint64_t table,
+                                      struct exec *exec)
+{
+    for (uint32_t i = 0; i < create->comment_count; i++) {
+        struct catalog_entry entry = {.kind = CATALOG_COMMENT,
+                                      .owner = table,
+                                      .definition = span_from_text(create->comments[i].text)};
+        uint64_t oid = 0;
+        catalog_comment_name(table, create->comments[i].column_id, entry.name);
+        TRY(catalog_entry_create(exec->txn, &entry, &oid, exec->call->err));
+    }
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status create_table(const struct bound_create *create, struct exec *exec,
                                    struct plan **fill_out)
 {
@@ -129,6 +143,7 @@ static tdbplus_status create_table(const struct bound_create *create, struct exe
     TRY_OR(done, txn_object_create(exec->txn, OBJECT_COLLECTION, create->name, schema,
                                    buffer_span(&properties), &id, exec->call->err));
     TRY_OR(done, create_sequences(create, id, exec));
+    TRY_OR(done, create_comments(create, id, exec));
     TRY_OR(done, remake_indexes(create->indexes, create->index_count, id, exec));
     TRY_OR(done, definition_foreign_keys(create, id, exec));
     if (create->source != NULL) {
