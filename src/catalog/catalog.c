@@ -234,7 +234,8 @@ tdbplus_status catalog_dependents(struct txn *txn, uint64_t oid, uint32_t column
         struct catalog_entry entry = {0};
         while (catalog_entry_next(txn, kind, &entry)) {
             if (catalog_depends(&entry, oid, column_id)) {
-                TRY(push_oid(oids, entry.oid, err));
+                bool owned = kind == CATALOG_MATERIALIZED;
+                TRY(push_oid(oids, owned ? entry.owner : entry.oid, err));
             }
         }
     }

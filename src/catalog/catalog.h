@@ -27,8 +27,9 @@ enum catalog_kind {
     CATALOG_SEQUENCE = 18,
     CATALOG_TYPE = 19, /* Enums and the like. */
     CATALOG_COMMENT = 20,
-    CATALOG_STATISTICS = 21, /* Of a table's columns; named by the table's id. */
-    CATALOG_KIND_LAST = 21,
+    CATALOG_STATISTICS = 21,   /* Of a table's columns; named by the table's id. */
+    CATALOG_MATERIALIZED = 22, /* What a materialized view is of: owned by the table of its rows. */
+    CATALOG_KIND_LAST = 22,
 };
 
 #define CATALOG_SCHEMA_DEFAULT "public"
@@ -106,7 +107,8 @@ bool catalog_dependency_at(const struct catalog_entry *entry, uint32_t number,
 bool catalog_depends(const struct catalog_entry *entry, uint64_t oid, uint32_t column_id);
 
 /* Appends the oids of the entries that depend on the entry, or on that column of it, to a list of
- * uint64_t, oldest first. Indexes and foreign keys are not among them. */
+ * uint64_t, oldest first; of materialized views their tables'. Indexes and foreign keys are not
+ * among them. */
 TDBPLUS_CHECKED tdbplus_status catalog_dependents(struct txn *txn, uint64_t oid, uint32_t column_id,
                                                   struct list *oids, struct err *err);
 

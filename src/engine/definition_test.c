@@ -43,6 +43,13 @@ static const struct definition definitions[] = {
      "c int GENERATED ALWAYS AS IDENTITY, UNIQUE (b, c)); CREATE INDEX ON s (lower(b))",
      "CREATE TABLE t (LIKE s INCLUDING ALL, d int)",
      "SELECT count(*) FROM pg_indexes WHERE tablename = 't'", "3"},
+    {"CREATE TABLE s (a int PRIMARY KEY, b text); INSERT INTO s VALUES (1, 'x'), (2, 'y')",
+     "CREATE MATERIALIZED VIEW m AS SELECT b, count(*) AS n FROM s GROUP BY b",
+     "SELECT count(*) FROM pg_matviews WHERE definition LIKE '%GROUP BY b%'", "1"},
+    {"CREATE TABLE s (a int PRIMARY KEY, b text); INSERT INTO s VALUES (1, 'x'), (2, 'y'); "
+     "CREATE MATERIALIZED VIEW m AS SELECT a, b FROM s; CREATE UNIQUE INDEX ON m (a); "
+     "INSERT INTO s VALUES (3, 'z')",
+     "REFRESH MATERIALIZED VIEW m", "SELECT count(*) FROM m", "3"},
 };
 
 #define DEFINITION_COUNT (sizeof definitions / sizeof *definitions)

@@ -126,6 +126,17 @@ tdbplus_status bind_change_statement(struct binder *binder, const struct ast *ro
     }
 }
 
+static tdbplus_status refuse_materialized(struct binder *binder, const struct bound_drop *drop)
+{
+    for (uint32_t i = 0; i < drop->count; i++) {
+        if (table_is_materialized(drop->objects[i]->properties)) {
+            return bind_fail(binder, TDBPLUS_E_SQL, "42809", 0, "\"%s\" is not a table",
+                             catalog_own_name(drop->objects[i]->name));
+        }
+    }
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status bind_definition(struct binder *binder, const struct ast *root,
                                       struct bound *bound)
 {
@@ -135,9 +146,12 @@ static tdbplus_status bind_definition(struct binder *binder, const struct ast *r
         return bind_create_table(binder, (const struct ast_create_table *)root, &bound->create);
     case AST_CREATE_TABLE_AS:
         bound->kind = BOUND_CREATE_TABLE;
-        bound->tag = "SELECT";
+        bound->tag = ((const struct ast_create_table_as *)root)->no_data ? bound->tag : "SELECT";
         return bind_create_table_as(binder, (const struct ast_create_table_as *)root,
                                     &bound->create);
+    case AST_REFRESH:
+        bound->kind = BOUND_CREATE_TABLE;
+        return bind_refresh(binder, (const struct ast_refresh *)root, &bound->create);
     case AST_SET_CONSTRAINTS:
         bound->kind = BOUND_CONSTRAINTS;
         return bind_set_constraints(binder, (const struct ast_set_constraints *)root,
@@ -185,6 +199,7 @@ static tdbplus_status bind_definition(struct binder *binder, const struct ast *r
         const struct ast_truncate *truncate = (const struct ast_truncate *)root;
         bound->kind = BOUND_TRUNCATE;
         TRY(bind_truncate(binder, truncate, &bound->drop));
+        TRY(refuse_materialized(binder, &bound->drop));
         return bind_check_references(binder, &bound->drop);
     }
     default:

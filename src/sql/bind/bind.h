@@ -78,6 +78,8 @@ struct bound_create {
     uint32_t sequence_count;
     struct bound_comment *comments;
     uint32_t comment_count;
+    const struct catalog_entry *view; /* Of a materialized view; its owner is the table. */
+    const struct object *refreshed; /* REFRESH: the table that gets the rows instead of its own. */
 };
 
 /* SET CONSTRAINTS. */

@@ -165,8 +165,8 @@ static tdbplus_status drop_readers(struct altering *altering, const struct schem
         status = bind_fail(binder, TDBPLUS_E_SQL, "2BP01", 0,
                            "cannot drop column %s of table %s because other objects depend on it",
                            column->name, altering->name);
-        err_detail(binder->err, "%s %s depends on column %s of table %s",
-                   bind_kind_name(entry.kind), entry.name, column->name, altering->name);
+        err_detail(binder->err, "%s %s depends on column %s of table %s", bind_entry_kind(&entry),
+                   entry.name, column->name, altering->name);
         err_hint(binder->err, "Use DROP ... CASCADE to drop the dependent objects too.");
     }
     for (size_t i = 0; status == TDBPLUS_OK && i < oids.count; i++) {
@@ -1134,7 +1134,7 @@ tdbplus_status bind_alter_table(struct binder *binder, const struct ast_alter_ta
     struct ast_table_ref silent = *ast->table;
     silent.ast.position = 0;
     TRY(bind_find_relation(binder, &silent, &entry));
-    if (entry.kind != CATALOG_TABLE) {
+    if (entry.kind != CATALOG_TABLE || table_is_materialized(entry.object->properties)) {
         for (uint32_t i = 0; i < ast->commands.count; i++) {
             if (((const struct ast_alter_command *)ast->commands.items[i])->alter_kind !=
                 AST_ALTER_NOTHING) {
@@ -1142,7 +1142,7 @@ tdbplus_status bind_alter_table(struct binder *binder, const struct ast_alter_ta
                     bind_fail(binder, TDBPLUS_E_SQL, "42809", 0,
                               "ALTER action cannot be performed on relation \"%s\"", entry.name);
                 err_detail(binder->err, "This operation is not supported for %ss.",
-                           bind_kind_name(entry.kind));
+                           bind_entry_kind(&entry));
                 return status;
             }
         }

@@ -58,18 +58,20 @@ static uint8_t kind_of(uint8_t object_kind)
 }
 
 /* It is a relation of another kind than the statement says. */
-static tdbplus_status wrong_kind(struct binder *binder, uint8_t wanted,
+static tdbplus_status wrong_kind(struct binder *binder, uint8_t wanted, bool materialized,
                                  const struct catalog_entry *entry)
 {
+    bool is_view = entry->kind == CATALOG_TABLE && table_is_materialized(entry->object->properties);
     static const char *const upper[] = {[CATALOG_TABLE] = "TABLE",
                                         [CATALOG_INDEX] = "INDEX",
                                         [CATALOG_VIEW] = "VIEW",
                                         [CATALOG_SEQUENCE] = "SEQUENCE"};
-    const char *name = bind_kind_name(wanted);
+    const char *name = materialized ? "materialized view" : bind_kind_name(wanted);
     tdbplus_status status = bind_fail(binder, TDBPLUS_E_SQL, "42809", 0, "\"%s\" is not %s %s",
                                       entry->name, wanted == CATALOG_INDEX ? "an" : "a", name);
-    err_hint(binder->err, "Use DROP %s to remove %s %s.", upper[entry->kind],
-             entry->kind == CATALOG_INDEX ? "an" : "a", bind_kind_name(entry->kind));
+    err_hint(binder->err, "Use DROP %s to remove %s %s.",
+             is_view ? "MATERIALIZED VIEW" : upper[entry->kind],
+             entry->kind == CATALOG_INDEX ? "an" : "a", bind_entry_kind(entry));
     return status;
 }
 
@@ -101,8 +103,10 @@ static tdbplus_status add_named(struct binder *binder, struct dropping *dropping
     if (!found) {
         return dropping->ast->missing_ok ? TDBPLUS_OK : missing(binder, kind, name);
     }
-    if (entry.kind != kind) {
-        return wrong_kind(binder, kind, &entry);
+    bool materialized = dropping->ast->object_kind == AST_OBJECT_MATERIALIZED_VIEW;
+    if (entry.kind != kind || (kind == CATALOG_TABLE &&
+                               materialized != table_is_materialized(entry.object->properties))) {
+        return wrong_kind(binder, kind, materialized, &entry);
     }
     if (dropping->ast->object_kind == AST_OBJECT_DOMAIN &&
         type_info_kind(entry.definition) != TYPE_INFO_DOMAIN) {
@@ -128,7 +132,7 @@ static void describe(struct binder *binder, uint64_t oid, char text[300])
         return;
     }
     bool plain = strcmp(entry.schema, CATALOG_SCHEMA_DEFAULT) == 0 || entry.kind == CATALOG_SCHEMA;
-    (void)snprintf(text, 300, "%s %s%s%s", bind_kind_name(entry.kind), plain ? "" : entry.schema,
+    (void)snprintf(text, 300, "%s %s%s%s", bind_entry_kind(&entry), plain ? "" : entry.schema,
                    plain ? "" : ".", entry.name);
 }
 

@@ -255,6 +255,8 @@ TDBPLUS_CHECKED tdbplus_status bind_relation_missing(struct binder *binder,
 
 /* "table", "view", "index", "sequence" ... for messages. */
 const char *bind_kind_name(uint8_t kind);
+/* The same of an entry, which may be a materialized view. */
+const char *bind_entry_kind(const struct catalog_entry *entry);
 
 /* Adds a change of the catalog to the statement. */
 TDBPLUS_CHECKED tdbplus_status bind_add_action(struct binder *binder, struct bound *bound,
@@ -807,6 +809,8 @@ TDBPLUS_CHECKED tdbplus_status bind_next_of(struct binder *binder, uint64_t sequ
 /* A value as the column holds it. */
 TDBPLUS_CHECKED tdbplus_status bind_assign(struct binder *binder,
                                            const struct schema_column *column, struct expr **expr);
+TDBPLUS_CHECKED tdbplus_status bind_refresh(struct binder *binder, const struct ast_refresh *ast,
+                                            struct bound_create *create_out);
 TDBPLUS_CHECKED tdbplus_status bind_truncate(struct binder *binder, const struct ast_truncate *ast,
                                              struct bound_drop *drop_out);
 

@@ -125,6 +125,12 @@ static tdbplus_status find_relation(struct binder *binder, const struct ast_tabl
     if (!*found_out) {
         return missing_ok ? TDBPLUS_OK : bind_relation_missing(binder, &silent);
     }
+    bool materialized =
+        entry_out->kind == CATALOG_TABLE && table_is_materialized(entry_out->object->properties);
+    if (object_kind == AST_OBJECT_MATERIALIZED_VIEW && !materialized) {
+        return bind_fail(binder, TDBPLUS_E_SQL, "42809", 0, "\"%s\" is not a materialized view",
+                         name->name);
+    }
     if (wanted != 0 && entry_out->kind != wanted) {
         return bind_fail(binder, TDBPLUS_E_SQL, "42809", 0, "\"%s\" is not %s %s", name->name,
                          wanted == CATALOG_INDEX ? "an" : "a", bind_kind_name(wanted));
@@ -302,6 +308,7 @@ tdbplus_status bind_rename(struct binder *binder, const struct ast_rename *ast, 
         return rename_schema(binder, ast, bound);
     case AST_OBJECT_TABLE:
     case AST_OBJECT_VIEW:
+    case AST_OBJECT_MATERIALIZED_VIEW:
     case AST_OBJECT_INDEX:
     case AST_OBJECT_SEQUENCE:
     case AST_OBJECT_COLUMN:
@@ -342,6 +349,7 @@ tdbplus_status bind_set_schema(struct binder *binder, const struct ast_set_schem
         return move_type(binder, ast->name, ast->schema, NULL, bound);
     }
     if (ast->object_kind != AST_OBJECT_TABLE && ast->object_kind != AST_OBJECT_VIEW &&
+        ast->object_kind != AST_OBJECT_MATERIALIZED_VIEW &&
         ast->object_kind != AST_OBJECT_SEQUENCE) {
         return bind_unsupported(binder, 0, "SET SCHEMA of this kind of object");
     }
@@ -436,6 +444,7 @@ tdbplus_status bind_comment(struct binder *binder, const struct ast_comment *ast
     case AST_OBJECT_SCHEMA:
     case AST_OBJECT_TYPE:
     case AST_OBJECT_DOMAIN:
+    case AST_OBJECT_MATERIALIZED_VIEW:
         break;
     default:
         return bind_unsupported(binder, 0, "COMMENT ON this kind of object");

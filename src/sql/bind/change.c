@@ -36,6 +36,10 @@ tdbplus_status change_find_target(struct binder *binder, const struct ast_table_
         return bind_fail(binder, TDBPLUS_E_SQL, "42809", 0, "cannot change %s \"%s\"",
                          bind_kind_name(entry.kind), table->name);
     }
+    if (entry.kind == CATALOG_TABLE && table_is_materialized(entry.object->properties)) {
+        return bind_fail(binder, TDBPLUS_E_SQL, "42809", 0,
+                         "cannot change materialized view \"%s\"", table->name);
+    }
     target->object = entry.object;
     if (entry.kind == CATALOG_VIEW) {
         TRY(view_target_open(binder, &entry, verb, &target->view, &target->object));

@@ -263,11 +263,11 @@ tdbplus_status bind_merge(struct binder *binder, const struct ast_merge *ast,
     struct merge merge = {0};
     struct catalog_entry entry;
     TRY(bind_find_relation(binder, ast->table, &entry));
-    if (entry.kind != CATALOG_TABLE) {
+    if (entry.kind != CATALOG_TABLE || table_is_materialized(entry.object->properties)) {
         tdbplus_status status = bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", 0,
                                           "cannot execute MERGE on relation \"%s\"", entry.name);
         err_detail(binder->err, "This operation is not supported for %ss.",
-                   bind_kind_name(entry.kind));
+                   bind_entry_kind(&entry));
         return status;
     }
     TRY(change_find_target(binder, ast->table, "update", &merge.target));

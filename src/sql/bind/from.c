@@ -75,6 +75,24 @@ tdbplus_status bind_add_named(struct binder *binder, struct bind_query *query,
 
 /* ---- single items ---- */
 
+static tdbplus_status check_populated(struct binder *binder, const struct catalog_entry *entry)
+{
+    struct table_info info = {0};
+    if (!table_is_materialized(entry->object->properties)) {
+        return TDBPLUS_OK;
+    }
+    TRY(bind_depends_on(binder, entry->object));
+    TRY(table_info_decode(entry->object->properties, binder->arena, &info, binder->err));
+    if (!info.unpopulated) {
+        return TDBPLUS_OK;
+    }
+    tdbplus_status status =
+        bind_fail(binder, TDBPLUS_E_STATE, "55000", 0,
+                  "materialized view \"%s\" has not been populated", entry->name);
+    err_hint(binder->err, "Use the REFRESH MATERIALIZED VIEW command.");
+    return status;
+}
+
 static tdbplus_status bind_table(struct binder *binder, struct bind_query *query,
                                  const struct ast_table_ref *table, struct plan **plan_out)
 {
@@ -97,6 +115,7 @@ static tdbplus_status bind_table(struct binder *binder, struct bind_query *query
     uint32_t before = query->columns.count;
     const char *alias = alias_name(table->alias, table->name);
     if (entry.kind == CATALOG_TABLE) {
+        TRY(check_populated(binder, &entry));
         TRY(bind_scan(binder, query, entry.object, alias, query->locking, plan_out));
         TRY(bind_note_table(binder, query, entry.object, alias, *plan_out));
     } else if (entry.kind == CATALOG_VIEW) {

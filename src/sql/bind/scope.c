@@ -324,6 +324,12 @@ tdbplus_status bind_new_schema(struct binder *binder, const struct ast_table_ref
                      "no schema has been selected to create in");
 }
 
+const char *bind_entry_kind(const struct catalog_entry *entry)
+{
+    bool view = entry->kind == CATALOG_TABLE && table_is_materialized(entry->object->properties);
+    return view ? "materialized view" : bind_kind_name(entry->kind);
+}
+
 const char *bind_kind_name(uint8_t kind)
 {
     static const char *const names[] = {

@@ -258,11 +258,13 @@ static tdbplus_status recursive_view(struct binder *binder, struct span name, st
     return TDBPLUS_OK;
 }
 
-/* Where the last words WITH [LOCAL | CASCADED] CHECK OPTION of a text begin, or its end. */
-static size_t check_option_begin(struct span text, size_t at)
+/* Where the last words WITH [LOCAL | CASCADED] CHECK OPTION or WITH [NO] DATA of a text begin, or
+ * its end. */
+static size_t last_words_begin(struct span text, size_t at)
 {
     static const char *const with[] = {"with", NULL};
-    static const char *const kinds[] = {"local", "cascaded", NULL};
+    static const char *const kinds[] = {"local", "cascaded", "no", NULL};
+    static const char *const data[] = {"data", NULL};
     static const char *const check[] = {"check", NULL};
     static const char *const option[] = {"option", NULL};
     size_t end = at;
@@ -275,7 +277,9 @@ static size_t check_option_begin(struct span text, size_t at)
         if (is_any_of(text, &token, with)) {
             next = is_any_of(text, &next, kinds) ? next_token(text, next.end) : next;
             struct token last = next_token(text, next.end);
-            if (is_any_of(text, &next, check) && is_any_of(text, &last, option)) {
+            bool ends = last.kind == TOKEN_END || text.data[last.begin] == ';';
+            if ((is_any_of(text, &next, check) && is_any_of(text, &last, option)) ||
+                (is_any_of(text, &next, data) && ends)) {
                 return end;
             }
         }
@@ -315,7 +319,7 @@ tdbplus_status bind_slice_view(struct binder *binder, struct span *text_out)
         token = next_token(text, end);
     }
     size_t begin = skip_blank(text, token.end);
-    size_t end = check_option_begin(text, begin);
+    size_t end = last_words_begin(text, begin);
     struct span query = {.data = text.data + begin, .size = end - begin};
     if (recursive) {
         struct span called = {.data = text.data + name.begin, .size = name.end - name.begin};

@@ -5,6 +5,7 @@
 
 #include "catalog/catalog.h"
 #include "sql/bind/table_builder.h"
+#include "sql/bind/view_info.h"
 
 tdbplus_status bind_stored_text(struct binder *binder, struct bind_query *query, const char *text,
                                 struct expr **expr_out)
@@ -889,19 +890,41 @@ tdbplus_status bind_extend_table(struct binder *binder, const struct object *obj
     return TDBPLUS_OK;
 }
 
+/* The query of a materialized view is kept beside its table, as that of a view is. */
+static tdbplus_status bind_materialized(struct binder *binder,
+                                        const struct ast_create_table_as *ast,
+                                        struct bound_create *create, struct plan **source_out)
+{
+    struct span text = {0};
+    struct view_info info = {.materialized = true};
+    struct catalog_entry *entry = arena_array(binder->arena, 1, sizeof *entry);
+    if (entry == NULL) {
+        return bind_no_memory(binder);
+    }
+    entry->kind = CATALOG_MATERIALIZED;
+    TRY(bind_slice_view(binder, &text));
+    TRY(bind_view_query(binder, text, &ast->columns, "too many column names were specified", &info,
+                        entry, source_out));
+    TRY(bind_encode_view(binder, &info, &entry->definition));
+    create->info.materialized = true;
+    create->info.unpopulated = ast->no_data;
+    create->view = entry;
+    return TDBPLUS_OK;
+}
+
 tdbplus_status bind_create_table_as(struct binder *binder, const struct ast_create_table_as *ast,
                                     struct bound_create *create_out)
 {
-    if (ast->materialized_view || ast->query->kind != AST_SELECT) {
-        return bind_unsupported(binder, 0,
-                                ast->materialized_view ? "CREATE MATERIALIZED VIEW"
-                                                       : "CREATE TABLE AS of this statement");
+    if (ast->query->kind != AST_SELECT) {
+        return bind_unsupported(binder, 0, "CREATE TABLE AS of this statement");
     }
     struct bound_create create = {0};
     struct table_builder builder = {0};
     TRY(place_table(binder, ast->table, ast->if_not_exists, &builder, &create));
     struct plan *source = NULL;
-    TRY(bind_select(binder, NULL, (const struct ast_select *)ast->query, false, &source));
+    TRY(ast->materialized_view
+            ? bind_materialized(binder, ast, &create, &source)
+            : bind_select(binder, NULL, (const struct ast_select *)ast->query, false, &source));
     if (ast->columns.count > source->column_count) {
         return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", 0,
                          "too many column names were specified");

@@ -6,6 +6,7 @@
 #define FLAG_HIDDEN_KEY    1u
 #define FLAG_MATERIALIZED  2u
 #define FLAG_KEY_NAME      4u
+#define FLAG_UNPOPULATED   8u
 #define TEXT_COUNT_MAX     4096u
 
 void table_info_encode(const struct table_info *info, struct buffer *buffer)
@@ -13,6 +14,7 @@ void table_info_encode(const struct table_info *info, struct buffer *buffer)
     buffer_put_u8(buffer, TABLE_INFO_VERSION);
     buffer_put_u8(buffer, (uint8_t)((info->hidden_key ? FLAG_HIDDEN_KEY : 0) |
                                     (info->materialized ? FLAG_MATERIALIZED : 0) |
+                                    (info->unpopulated ? FLAG_UNPOPULATED : 0) |
                                     (info->key_name != NULL ? FLAG_KEY_NAME : 0)));
     if (info->key_name != NULL) {
         buffer_put_sized(buffer, span_from_text(info->key_name));
@@ -129,6 +131,7 @@ tdbplus_status table_info_decode(struct span encoded, struct arena *arena,
         }
         info.hidden_key = (flags & FLAG_HIDDEN_KEY) != 0;
         info.materialized = (flags & FLAG_MATERIALIZED) != 0;
+        info.unpopulated = (flags & FLAG_UNPOPULATED) != 0;
         if ((flags & FLAG_KEY_NAME) != 0) {
             info.key_name = arena_text(arena, reader_sized(&reader));
             if (info.key_name == NULL) {
@@ -146,6 +149,11 @@ tdbplus_status table_info_decode(struct span encoded, struct arena *arena,
     }
     *info_out = info;
     return TDBPLUS_OK;
+}
+
+bool table_is_materialized(struct span encoded)
+{
+    return encoded.size > 1 && (encoded.data[1] & FLAG_MATERIALIZED) != 0;
 }
 
 const struct table_text *table_find_default(const struct table_info *info, uint32_t column_id)

@@ -35,7 +35,8 @@ struct table_domain {
 
 struct table_info {
     bool hidden_key;
-    bool materialized;    /* Rows come from REFRESH MATERIALIZED VIEW alone. */
+    bool materialized;    /* Rows come from REFRESH MATERIALIZED VIEW alone; */
+    bool unpopulated;     /* there have been none yet. */
     const char *key_name; /* Of the primary key's constraint; NULL: "<table>_pkey". */
     struct table_text *defaults;
     uint32_t default_count;
@@ -51,6 +52,9 @@ void table_info_encode(const struct table_info *info, struct buffer *buffer);
  * TDBPLUS_E_CORRUPT, TDBPLUS_E_NOMEM. */
 TDBPLUS_CHECKED tdbplus_status table_info_decode(struct span encoded, struct arena *arena,
                                                  struct table_info *info_out, struct err *err);
+
+/* The same of properties as they are. */
+bool table_is_materialized(struct span encoded);
 
 /* The domain of the column with that id; 0: none. */
 uint64_t table_find_domain(const struct table_info *info, uint32_t column_id);

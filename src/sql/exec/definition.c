@@ -1,5 +1,6 @@
 #include "sql/exec/definition.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -123,9 +124,51 @@ static tdbplus_status create_comments(const struct bound_create *create, uint64_
     return TDBPLUS_OK;
 }
 
+static tdbplus_status create_materialized(const struct bound_create *create, uint64_t table,
+                                          struct exec *exec)
+{
+    uint64_t oid = 0;
+    if (create->view == NULL) {
+        return TDBPLUS_OK;
+    }
+    struct catalog_entry entry = *create->view;
+    entry.owner = table;
+    (void)snprintf(entry.name, sizeof entry.name, "%" PRIu64, table);
+    return catalog_entry_create(exec->txn, &entry, &oid, exec->call->err);
+}
+
+/* A new table in the place of the old one, which readers of older snapshots go on reading. */
+static tdbplus_status refresh(const struct bound_create *create, struct exec *exec,
+                              struct plan **fill_out)
+{
+    struct buffer properties;
+    const struct object *table = create->refreshed;
+    struct bound_drop old = {.objects = &table, .count = 1};
+    char *name = arena_text(&exec->arena, span_from_text(create->refreshed->name));
+    if (name == NULL) {
+        return exec_no_memory(exec);
+    }
+    TRY(remake_truncate(&old, exec));
+    const struct object *object = txn_object(exec->txn, OBJECT_COLLECTION, name);
+    buffer_init(&properties, exec->call->alloc);
+    table_info_encode(&create->info, &properties);
+    struct span span = buffer_span(&properties);
+    tdbplus_status status = properties.failed ? exec_no_memory(exec)
+                                              : txn_object_alter(exec->txn, object->id, NULL, NULL,
+                                                                 &span, exec->call->err);
+    buffer_deinit(&properties);
+    TRY(status);
+    return create->source == NULL
+               ? TDBPLUS_OK
+               : fill_plan(exec, create, txn_object(exec->txn, OBJECT_COLLECTION, name), fill_out);
+}
+
 static tdbplus_status create_table(const struct bound_create *create, struct exec *exec,
                                    struct plan **fill_out)
 {
+    if (create->refreshed != NULL) {
+        return refresh(create, exec, fill_out);
+    }
     if (create->exists) {
         return TDBPLUS_OK;
     }
@@ -144,6 +187,7 @@ static tdbplus_status create_table(const struct bound_create *create, struct exe
                                    buffer_span(&properties), &id, exec->call->err));
     TRY_OR(done, create_sequences(create, id, exec));
     TRY_OR(done, create_comments(create, id, exec));
+    TRY_OR(done, create_materialized(create, id, exec));
     TRY_OR(done, remake_indexes(create->indexes, create->index_count, id, exec));
     TRY_OR(done, definition_foreign_keys(create, id, exec));
     if (create->source != NULL) {

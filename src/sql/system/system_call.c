@@ -291,6 +291,22 @@ static tdbplus_status column_comment(const struct asked *asked)
 
 /* ---- views ---- */
 
+/* The entry with the query of a view, which is another one where it is materialized. */
+static bool find_query(struct txn *txn, struct catalog_entry *entry)
+{
+    struct catalog_entry view = {0};
+    if (entry->kind == CATALOG_VIEW) {
+        return true;
+    }
+    while (catalog_entry_next(txn, CATALOG_MATERIALIZED, &view)) {
+        if (view.owner == entry->oid) {
+            *entry = view;
+            return true;
+        }
+    }
+    return false;
+}
+
 static tdbplus_status view_definition(const struct asked *asked)
 {
     struct catalog_entry entry;
@@ -312,7 +328,7 @@ static tdbplus_status view_definition(const struct asked *asked)
         !catalog_entry_by_oid(asked->txn, (uint64_t)(oid - OID_USER_FIRST), &entry)) {
         return nothing(asked);
     }
-    if (entry.kind != CATALOG_VIEW) {
+    if (!find_query(asked->txn, &entry)) {
         buffer_put_text(&asked->answer->text, "Not a view");
         return TDBPLUS_OK;
     }

@@ -29,6 +29,7 @@ static struct home home_of(uint8_t kind)
         return (struct home){"pg_type", OID_PG_TYPE};
     case CATALOG_COMMENT:
     case CATALOG_STATISTICS:
+    case CATALOG_MATERIALIZED:
         break;
     }
     return (struct home){"", 0};

@@ -113,7 +113,7 @@ static tdbplus_status put_table(struct system_rows *rows, const struct object *t
     struct relation relation = {.oid = system_oid(table->id),
                                 .schema = schema,
                                 .name = name,
-                                .kind = 'r',
+                                .kind = info.materialized ? 'm' : 'r',
                                 .row_type = OID_ROW_TYPE + (int64_t)table->id,
                                 .method = OID_HEAP,
                                 .columns = shown_columns(rows, table)};
@@ -125,6 +125,7 @@ static tdbplus_status put_table(struct system_rows *rows, const struct object *t
     put_relation(rows, &relation);
     system_put(rows, "reltuples", (int64_t)statistics.row_count);
     system_put(rows, "relhasindex", has_index);
+    system_put(rows, "relispopulated", !info.unpopulated);
     system_put(rows, "relchecks", info.check_count);
     system_put(rows, "relhastriggers", is_referenced(rows, table));
     if (keyed) {
