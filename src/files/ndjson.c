@@ -1,37 +1,19 @@
 /* Documents in a window of the input, and their members as columns. */
 
-#include "files/ndjson.h"
+#include "files/ndjson_internal.h"
 
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/codec.h"
 #include "base/list.h"
 #include "files/describe.h"
-#include "types/json.h"
 #include "types/numeric.h"
 
 #define BLOCK_SIZE       ((size_t)256 << 10)
 #define SHOWN_SIZE       100u
 #define DESCRIBE_ROWS    4096u
 #define MEMBER_COUNT_MAX 1600u
-
-struct ndjson_reader {
-    const struct alloc *alloc;
-    struct file_input *input;
-    struct ndjson_layout layout;
-    uint8_t *data;
-    size_t capacity;
-    size_t begin; /* Of what is not yet taken. */
-    size_t size;
-    bool ended;
-    bool in_array; /* The file is one array. */
-    uint64_t line; /* Where `begin` is, from 0. */
-    uint64_t lines[BATCH_ROW_COUNT_MAX + 1];
-    struct json_builder builder;
-    struct buffer document;
-    struct err held_err;
-    tdbplus_status held;
-};
 
 static tdbplus_status no_memory(struct err *err)
 {
@@ -52,8 +34,8 @@ tdbplus_status ndjson_reader_open(struct file_input *input, const struct ndjson_
     reader->capacity = BLOCK_SIZE;
     json_builder_init(&reader->builder, alloc);
     buffer_init(&reader->document, alloc);
-    reader->data = alloc_raw(alloc, reader->capacity);
-    if (reader->data == NULL) {
+    reader->data = alloc_raw(alloc, reader->capacity + NDJSON_SLACK);
+    if (reader->data == NULL || !ndjson_direct_init(reader)) {
         ndjson_reader_close(reader);
         return no_memory(err);
     }
@@ -66,28 +48,57 @@ void ndjson_reader_close(struct ndjson_reader *reader)
     if (reader == NULL) {
         return;
     }
+    ndjson_direct_deinit(reader);
     json_builder_deinit(&reader->builder);
     buffer_deinit(&reader->document);
-    alloc_free(reader->alloc, reader->data, reader->capacity, 1);
+    alloc_free(reader->alloc, reader->data, reader->capacity + NDJSON_SLACK, 1);
     alloc_free(reader->alloc, reader, 1, sizeof *reader);
 }
 
 /* ---- the window ---- */
 
+static uint64_t count_lines(const uint8_t *data, size_t size)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t lines = 0;
+    size_t at = 0;
+    for (; at + sizeof(uint64_t) <= size; at += sizeof(uint64_t)) {
+        // A byte of `other` is zero where a line ends; its high bit stays clear in `some`.
+        uint64_t other = load_u64(data + at) ^ ones * '\n';
+        uint64_t some = ((other & ~(ones << 7)) + ~(ones << 7)) | other;
+        lines += (uint64_t)__builtin_popcountll(~some & ones << 7);
+    }
+    for (; at < size; at++) {
+        lines += data[at] == '\n';
+    }
+    return lines;
+}
+
+/* What was taken is counted and done with: batches no longer point to it. */
+static void leave_batch(struct ndjson_reader *reader)
+{
+    reader->line +=
+        count_lines(reader->data + reader->batch_begin, reader->begin - reader->batch_begin);
+    reader->batch_begin = reader->begin;
+    reader->row_count = 0;
+}
+
 static tdbplus_status refill(struct ndjson_reader *reader, struct err *err)
 {
+    leave_batch(reader);
     if (reader->begin > 0) {
         memmove(reader->data, reader->data + reader->begin, reader->size - reader->begin);
         reader->size -= reader->begin;
-        reader->begin = 0;
+        reader->begin = reader->batch_begin = 0;
+        memset(reader->data + reader->size, 0, NDJSON_SLACK); // The input may have nothing for now.
     }
     if (reader->size == reader->capacity) {
         if (reader->capacity >= NDJSON_DOCUMENT_SIZE_MAX) {
             return err_set(err, TDBPLUS_E_LIMIT, "a document has more than %zu bytes",
                            NDJSON_DOCUMENT_SIZE_MAX);
         }
-        uint8_t *data =
-            alloc_resize(reader->alloc, reader->data, reader->capacity, reader->capacity * 2, 1);
+        uint8_t *data = alloc_resize(reader->alloc, reader->data, reader->capacity + NDJSON_SLACK,
+                                     reader->capacity * 2 + NDJSON_SLACK, 1);
         if (data == NULL) {
             return no_memory(err);
         }
@@ -99,6 +110,7 @@ static tdbplus_status refill(struct ndjson_reader *reader, struct err *err)
                             reader->capacity - reader->size, &size, err));
     reader->ended = size == 0;
     reader->size += size;
+    memset(reader->data + reader->size, 0, NDJSON_SLACK);
     return TDBPLUS_OK;
 }
 
@@ -112,9 +124,7 @@ static void skip_between(struct ndjson_reader *reader)
 {
     while (reader->begin < reader->size) {
         uint8_t byte = reader->data[reader->begin];
-        if (byte == '\n') {
-            reader->line++;
-        } else if (byte == '[' && !reader->in_array) {
+        if (byte == '[' && !reader->in_array) {
             reader->in_array = true;
         } else if (!is_blank(byte) && !(reader->in_array && (byte == ',' || byte == ']'))) {
             return;
@@ -124,15 +134,13 @@ static void skip_between(struct ndjson_reader *reader)
 }
 
 /* The size of the document at the front; 0: it is not there whole. */
-static size_t document_size(const struct ndjson_reader *reader, uint64_t *lines_out)
+static size_t document_size(const struct ndjson_reader *reader)
 {
     const uint8_t *data = reader->data;
     size_t depth = 0;
     bool inside = false;
-    uint64_t lines = 0;
     for (size_t at = reader->begin; at < reader->size; at++) {
         uint8_t byte = data[at];
-        lines += byte == '\n';
         if (inside) {
             at += byte == '\\';
             inside = byte != '"';
@@ -142,16 +150,13 @@ static size_t document_size(const struct ndjson_reader *reader, uint64_t *lines_
             depth++;
         } else if (byte == '}' || byte == ']') {
             if (depth <= 1) {
-                *lines_out = lines;
                 return at + (depth == 1) - reader->begin + (depth == 0 && at == reader->begin);
             }
             depth--;
         } else if (depth == 0 && (byte == '\n' || byte == ',')) {
-            *lines_out = lines - (byte == '\n');
             return at - reader->begin;
         }
     }
-    *lines_out = lines;
     return reader->ended ? reader->size - reader->begin : 0;
 }
 
@@ -166,44 +171,60 @@ static int shown_size(struct span text)
     return (int)size;
 }
 
-/* Parses the document at the front into reader->document; *text_out is its text. */
-static tdbplus_status take_document(struct ndjson_reader *reader, struct err *err)
+/* The line where a row of the batch at hand begins; the next row's is that of `begin`. */
+static uint64_t line_of(const struct ndjson_reader *reader, uint32_t row)
 {
-    uint64_t lines = 0;
-    size_t size = 0;
+    size_t end = row < reader->row_count ? reader->begins[row] : reader->begin;
+    return reader->line + 1 +
+           count_lines(reader->data + reader->batch_begin, end - reader->batch_begin);
+}
+
+/* Parses the document of so many bytes at the front into reader->document. */
+static tdbplus_status take_document(struct ndjson_reader *reader, size_t size, struct err *err)
+{
+    struct span text = {reader->data + reader->begin, size};
+    buffer_clear(&reader->document);
+    tdbplus_status status = json_parse(&reader->builder, text, &reader->document, err);
+    if (status != TDBPLUS_OK) {
+        err_context(err, "%s, line %" PRIu64 ": \"%.*s%s\"", reader->layout.source,
+                    line_of(reader, reader->row_count), shown_size(text), (const char *)text.data,
+                    text.size > SHOWN_SIZE ? "..." : "");
+        return status;
+    }
+    return reader->document.failed ? no_memory(err) : TDBPLUS_OK;
+}
+
+/* The size of the next document, which is made to be there; TDBPLUS_END. A refill would move what
+ * the rows of a batch point to: with any, TDBPLUS_PENDING instead. */
+static tdbplus_status next_size(struct ndjson_reader *reader, size_t *size_out, struct err *err)
+{
     for (;;) {
         skip_between(reader);
-        if (reader->begin < reader->size && (size = document_size(reader, &lines)) > 0) {
-            break;
+        if (reader->begin < reader->size && (*size_out = document_size(reader)) > 0) {
+            return TDBPLUS_OK;
         }
         if (reader->ended) {
             return TDBPLUS_END;
         }
+        if (reader->row_count > 0) {
+            return TDBPLUS_PENDING;
+        }
         TRY(refill(reader, err));
     }
-    struct span text = {reader->data + reader->begin, size};
-    tdbplus_status status = json_parse(&reader->builder, text, &reader->document, err);
-    if (status != TDBPLUS_OK) {
-        err_context(err, "%s, line %" PRIu64 ": \"%.*s%s\"", reader->layout.source,
-                    reader->line + 1, shown_size(text), (const char *)text.data,
-                    text.size > SHOWN_SIZE ? "..." : "");
-        return status;
-    }
-    reader->begin += size;
-    reader->line += lines;
-    return TDBPLUS_OK;
 }
 
 tdbplus_status ndjson_reader_document(struct ndjson_reader *reader, struct span *document_out,
                                       struct err *err)
 {
-    buffer_clear(&reader->document);
-    TRY(take_document(reader, err));
+    size_t size = 0;
+    TRY(next_size(reader, &size, err));
+    TRY(take_document(reader, size, err));
+    reader->begin += size;
     *document_out = buffer_span(&reader->document);
-    return reader->document.failed ? no_memory(err) : TDBPLUS_OK;
+    return TDBPLUS_OK;
 }
 
-/* ---- values ---- */
+/* ---- values of a parsed document ---- */
 
 static tdbplus_status parse_value(const struct ndjson_reader *reader, struct span text,
                                   struct type type, struct arena *arena, struct datum *value_out,
@@ -263,10 +284,10 @@ static tdbplus_status value_of(const struct ndjson_reader *reader, struct span v
     return value_of_text(reader, value, type, arena, value_out, err);
 }
 
-static tdbplus_status put_row(struct ndjson_reader *reader, struct batch *batch, uint32_t row,
-                              struct span document, struct err *err)
+static tdbplus_status put_row(struct ndjson_reader *reader, struct batch *batch, struct err *err)
 {
     const struct ndjson_layout *layout = &reader->layout;
+    struct span document = buffer_span(&reader->document);
     for (uint32_t i = 0; i < batch->column_count; i++) {
         uint32_t position = layout->positions == NULL ? i : layout->positions[i];
         struct column *column = &batch->columns[i];
@@ -278,41 +299,47 @@ static tdbplus_status put_row(struct ndjson_reader *reader, struct batch *batch,
                 value_of(reader, member, column->type, &batch->arena, &value, err);
             if (status != TDBPLUS_OK) {
                 err_context(err, "%s, line %" PRIu64 ", column %s", layout->source,
-                            reader->lines[row] + 1, layout->columns[position].name);
+                            line_of(reader, reader->row_count), layout->columns[position].name);
                 return status;
             }
         }
-        if (value.is_null) {
-            column->validity[row / 64] &= ~((uint64_t)1 << (row % 64));
-        } else {
-            column_set(column, row, &value);
-        }
+        column_set(column, reader->row_count, &value);
     }
     return TDBPLUS_OK;
 }
 
-static tdbplus_status next_row(struct ndjson_reader *reader, struct batch *batch, uint32_t row,
+/* A row by way of its whole document, which tells what is wrong. */
+static tdbplus_status long_row(struct ndjson_reader *reader, size_t size, struct batch *batch,
                                struct err *err)
 {
-    struct span document;
-    TRY(ndjson_reader_document(reader, &document, err));
-    reader->lines[row] = reader->line;
-    if (json_kind(document) != JSON_OBJECT) {
+    TRY(take_document(reader, size, err));
+    if (json_kind(buffer_span(&reader->document)) != JSON_OBJECT) {
         tdbplus_status status =
             err_set_state(err, TDBPLUS_E_SQL, "22P04", "a row of JSON must be an object");
-        err_context(err, "%s, line %" PRIu64, reader->layout.source, reader->line + 1);
+        err_context(err, "%s, line %" PRIu64, reader->layout.source,
+                    line_of(reader, reader->row_count));
         return status;
     }
-    return put_row(reader, batch, row, document, err);
+    return put_row(reader, batch, err);
 }
 
-tdbplus_status ndjson_reader_next(struct ndjson_reader *reader, struct batch *batch,
-                                  struct err *err)
+static tdbplus_status next_row(struct ndjson_reader *reader, struct batch *batch, struct err *err)
 {
-    const struct ndjson_layout *layout = &reader->layout;
+    skip_between(reader);
+    size_t size = ndjson_direct_row(reader, batch);
+    if (size == 0) {
+        TRY(next_size(reader, &size, err));
+        TRY(long_row(reader, size, batch, err));
+    }
+    reader->begins[reader->row_count++] = (uint32_t)reader->begin;
+    reader->begin += size;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status make_columns(const struct ndjson_layout *layout, struct batch *batch,
+                                   struct err *err)
+{
     uint32_t count = layout->positions == NULL ? layout->column_count : layout->position_count;
-    tdbplus_status status = reader->held;
-    uint32_t rows = 0;
     batch->columns = arena_array(&batch->arena, count + 1u, sizeof *batch->columns);
     if (batch->columns == NULL) {
         return no_memory(err);
@@ -325,15 +352,24 @@ tdbplus_status ndjson_reader_next(struct ndjson_reader *reader, struct batch *ba
             return no_memory(err);
         }
     }
-    while (rows < BATCH_ROW_COUNT_MAX && status == TDBPLUS_OK) {
-        status = next_row(reader, batch, rows, &reader->held_err);
-        rows += status == TDBPLUS_OK;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status ndjson_reader_next(struct ndjson_reader *reader, struct batch *batch,
+                                  struct err *err)
+{
+    tdbplus_status status = reader->held;
+    leave_batch(reader);
+    TRY(make_columns(&reader->layout, batch, err));
+    while (reader->row_count < BATCH_ROW_COUNT_MAX && status == TDBPLUS_OK) {
+        status = next_row(reader, batch, &reader->held_err);
     }
-    for (uint32_t i = 0; i < count; i++) {
-        batch->columns[i].row_count = rows;
+    for (uint32_t i = 0; i < batch->column_count; i++) {
+        batch->columns[i].row_count = reader->row_count;
+        column_trim_validity(&batch->columns[i]);
     }
-    batch->row_count = rows;
-    if (rows > 0) {
+    batch->row_count = reader->row_count;
+    if (reader->row_count > 0) {
         reader->held = status == TDBPLUS_PENDING ? TDBPLUS_OK : status;
         return TDBPLUS_OK;
     }
@@ -346,7 +382,7 @@ tdbplus_status ndjson_reader_next(struct ndjson_reader *reader, struct batch *ba
 
 void ndjson_reader_context(const struct ndjson_reader *reader, uint32_t row, struct err *err)
 {
-    err_context(err, "%s, line %" PRIu64, reader->layout.source, reader->lines[row] + 1);
+    err_context(err, "%s, line %" PRIu64, reader->layout.source, line_of(reader, row));
 }
 
 /* ---- describing ---- */
