@@ -35,6 +35,9 @@ install(FILES ${CMAKE_BINARY_DIR}/TDBPlusConfig.cmake ${CMAKE_BINARY_DIR}/TDBPlu
 if(TARGET tdb)
     install(TARGETS tdb RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
+# What tdb demo tells and loads.
+install(FILES examples/load.sql examples/tour.sql DESTINATION ${CMAKE_INSTALL_DATADIR}/tdbplus/examples)
+install(DIRECTORY examples/data DESTINATION ${CMAKE_INSTALL_DATADIR}/tdbplus/examples)
 file(GLOB manuals CONFIGURE_DEPENDS docs/man/*.1)
 if(manuals)
     install(FILES ${manuals} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)

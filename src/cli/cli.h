@@ -24,6 +24,7 @@ int command_verify(int count, char **arguments);
 int command_backup(int count, char **arguments);
 int command_recover(int count, char **arguments);
 int command_dump(int count, char **arguments);
+int command_demo(int count, char **arguments);
 int command_serve(int count, char **arguments);
 
 /* Writes "tdb: WHAT: message" with detail and hint, if any, to standard error. */

@@ -22,6 +22,11 @@ void client_close(struct client *client)
     }
 }
 
+struct client *client_another(struct client *client)
+{
+    return client->ops->another(client);
+}
+
 void client_cancel(struct client *client, tdbplus_call *call)
 {
     client->ops->cancel(client, call);

@@ -39,6 +39,10 @@ bool client_is_url(const char *target);
 struct client *client_open(const char *target);
 void client_close(struct client *client); /* NULL is fine. */
 
+/* A second session of the same database or server; close it before the first. NULL and a complaint.
+ */
+struct client *client_another(struct client *client);
+
 /* Asks the statement that runs with `call` to end. */
 void client_cancel(struct client *client, tdbplus_call *call);
 

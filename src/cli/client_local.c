@@ -8,6 +8,7 @@ struct local_client {
     tdbplus_db *db;
     tdbplus_session *session;
     const char *directory; /* Borrowed; NULL: in memory. */
+    bool has_only_session; /* The database is another client's. */
 };
 
 struct local_answer {
@@ -46,11 +47,32 @@ struct client *client_open_local(const char *directory)
     return &local->client;
 }
 
+static struct client *local_another(struct client *client)
+{
+    tdbplus_call call = TDBPLUS_CALL_INIT;
+    struct local_client *local = alloc_array(&alloc_system, 1, sizeof *local);
+    if (local == NULL) {
+        (void)fprintf(stderr, "tdb: no memory for a session\n");
+        return NULL;
+    }
+    *local = *local_of(client);
+    local->has_only_session = true;
+    local->session = NULL;
+    if (tdbplus_session_open(local->db, &local->session, &call) != TDBPLUS_OK) {
+        cli_complain("second session", &call.error);
+        client_close(&local->client);
+        return NULL;
+    }
+    return &local->client;
+}
+
 static void local_close(struct client *client)
 {
     struct local_client *local = local_of(client);
     tdbplus_session_close(local->session);
-    tdbplus_close(local->db);
+    if (!local->has_only_session) {
+        tdbplus_close(local->db);
+    }
     alloc_free(&alloc_system, local, 1, sizeof *local);
 }
 
@@ -157,6 +179,7 @@ static tdbplus_status local_copy_end(struct answer *answer, tdbplus_call *call)
 
 static const struct client_ops local_ops = {
     .close = local_close,
+    .another = local_another,
     .cancel = local_cancel,
     .in_transaction = local_in_transaction,
     .describe = local_describe,

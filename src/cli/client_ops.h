@@ -6,6 +6,7 @@
 
 struct client_ops {
     void (*close)(struct client *client);
+    struct client *(*another)(struct client *client);
     void (*cancel)(struct client *client, tdbplus_call *call);
     bool (*in_transaction)(const struct client *client);
     void (*describe)(const struct client *client, FILE *out);

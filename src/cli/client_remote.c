@@ -24,6 +24,7 @@ struct remote_type {
 struct remote_client {
     struct client client;
     const struct libpq *pq;
+    const char *url; /* Borrowed. */
     PGconn *connection;
     PGcancel *canceller;
     struct remote_type *types; /* Read when the first rows come; sorted by oid. */
@@ -94,6 +95,19 @@ static void complain_of_connection(const struct remote_client *remote)
     }
 }
 
+/* What was tried to connect is usable, or complained about. */
+static bool begin_connection(struct remote_client *remote)
+{
+    const struct libpq *pq = remote->pq;
+    if (pq->PQstatus(remote->connection) != CONNECTION_OK) {
+        complain_of_connection(remote);
+        return false;
+    }
+    (void)pq->PQsetNoticeProcessor(remote->connection, print_notice, NULL);
+    remote->canceller = pq->PQgetCancel(remote->connection);
+    return true;
+}
+
 struct client *client_open_remote(const char *url)
 {
     const struct libpq *pq = libpq_load();
@@ -102,7 +116,7 @@ struct client *client_open_remote(const char *url)
     if (remote == NULL) {
         return NULL;
     }
-    *remote = (struct remote_client){.client.ops = &remote_ops, .pq = pq};
+    *remote = (struct remote_client){.client.ops = &remote_ops, .pq = pq, .url = url};
     remote->connection = connect_to(pq, url, NULL);
     char password[PASSWORD_SIZE_MAX] = {0};
     if (pq->PQstatus(remote->connection) != CONNECTION_OK &&
@@ -112,13 +126,27 @@ struct client *client_open_remote(const char *url)
         remote->connection = connect_to(pq, url, password);
         explicit_bzero(password, sizeof password);
     }
-    if (pq->PQstatus(remote->connection) != CONNECTION_OK) {
-        complain_of_connection(remote);
+    if (!begin_connection(remote)) {
         client_close(&remote->client);
         return NULL;
     }
-    (void)pq->PQsetNoticeProcessor(remote->connection, print_notice, NULL);
-    remote->canceller = pq->PQgetCancel(remote->connection);
+    return &remote->client;
+}
+
+static struct client *remote_another(struct client *client)
+{
+    const struct remote_client *first = (const struct remote_client *)client;
+    struct remote_client *remote = alloc_array(&alloc_system, 1, sizeof *remote);
+    if (remote == NULL) {
+        (void)fprintf(stderr, "tdb: no memory for a session\n");
+        return NULL;
+    }
+    *remote = (struct remote_client){.client.ops = &remote_ops, .pq = first->pq, .url = first->url};
+    remote->connection = connect_to(remote->pq, remote->url, remote->pq->PQpass(first->connection));
+    if (!begin_connection(remote)) {
+        client_close(&remote->client);
+        return NULL;
+    }
     return &remote->client;
 }
 
@@ -520,6 +548,7 @@ static tdbplus_status remote_copy_end(struct answer *answer, tdbplus_call *call)
 
 static const struct client_ops remote_ops = {
     .close = remote_close,
+    .another = remote_another,
     .cancel = remote_cancel,
     .in_transaction = remote_in_transaction,
     .describe = remote_describe,

@@ -47,6 +47,12 @@ bool editor_can(void)
            name[0] != '\0' && strcmp(name, "dumb") != 0;
 }
 
+bool editor_has_colours(void)
+{
+    const char *unwanted = getenv("NO_COLOR");
+    return unwanted == NULL || unwanted[0] == '\0';
+}
+
 static void set_raw(const struct editor *editor, bool raw)
 {
     struct termios wanted = editor->cooked;
@@ -627,8 +633,7 @@ struct editor *editor_create(const struct editor_host *host, const char *path)
         editor_destroy(editor);
         return NULL;
     }
-    const char *no_colour = getenv("NO_COLOR");
-    editor->has_colours = no_colour == NULL || no_colour[0] == '\0';
+    editor->has_colours = editor_has_colours();
     (void)setvbuf(stdin, NULL, _IONBF, 0); // poll() must know what is left to read.
     history_load(editor);
     return editor;

@@ -51,6 +51,9 @@ enum editor_status {
 /* Whether standard input and output are a terminal that can be drawn on. */
 bool editor_can(void);
 
+/* Whether colours are wanted: NO_COLOR is not set. */
+bool editor_has_colours(void);
+
 /* The history is read from `path` and kept there by editor_destroy(); NULL: nowhere. NULL when
  * there is no memory. `host` is copied. */
 struct editor *editor_create(const struct editor_host *host, const char *path);

@@ -31,6 +31,7 @@
     X(PQhost)                    \
     X(PQnfields)                 \
     X(PQntuples)                 \
+    X(PQpass)                    \
     X(PQparameterStatus)         \
     X(PQport)                    \
     X(PQputCopyData)             \

@@ -21,6 +21,7 @@ static const struct command commands[] = {
     {"recover", "DIR TARGET", "save what is readable of a damaged one (--json)", 2, 3,
      command_recover},
     {"dump", "DIR [COLLECTION]", "rows as lines of JSON, in order of key", 1, 2, command_dump},
+    {"demo", "[DIR | URL]", "a tour on real data (demo --help)", 0, 4, command_demo},
     {"serve", "[DIR] [OPTIONS]", "PostgreSQL clients (serve --help)", 0, 16, command_serve},
 };
 

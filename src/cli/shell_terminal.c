@@ -58,18 +58,24 @@ static void complete(void *context, const char *text, size_t cursor, struct edit
     }
 }
 
-/* Commands end with their line. */
+/* Line by line, since commands end with theirs; Enter ends the last one. */
 static void feed_lines(struct shell *shell, struct span text)
 {
-    const char *at = (const char *)text.data;
-    const char *end = at + text.size;
+    struct buffer lines;
+    buffer_init(&lines, &alloc_system);
+    buffer_put_span(&lines, text);
+    buffer_put_text(&lines, "\n");
+    if (lines.failed) {
+        shell_refuse(shell, "no memory for so long a text", "");
+    }
+    const char *at = (const char *)lines.data;
+    const char *end = lines.failed ? at : at + lines.size;
     while (at < end && !shell->quit) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        const char *next = newline == NULL ? end : newline + 1;
+        const char *next = (const char *)memchr(at, '\n', (size_t)(end - at)) + 1;
         shell_feed(shell, at, (size_t)(next - at));
         at = next;
     }
-    shell_feed(shell, "\n", 1); // Enter.
+    buffer_deinit(&lines);
 }
 
 static void edit_texts(struct shell *shell)

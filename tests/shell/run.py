@@ -15,6 +15,25 @@ UP, DOWN, RIGHT, LEFT, HOME = "\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D", "\x1b[H"
 TESTS = []
 
 
+class Server:
+    """A server on a unix socket in `home`; its URL, until the block ends."""
+
+    def __init__(self, home):
+        self.home = home
+
+    def __enter__(self):
+        self.process = subprocess.Popen(
+            [TDB, "serve", "--host", "", "--socket-directory", self.home], stdout=subprocess.PIPE, text=True,
+            env={**os.environ, "TDB_ADMIN_PASSWORD": "secret"})
+        assert "serves" in self.process.stdout.readline()
+        return f"postgresql://admin:secret@/tdb?host={self.home}&port=7432"
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(60)
+        self.process.stdout.close()
+
+
 def test(function):
     TESTS.append(function)
     return function
@@ -216,6 +235,78 @@ def a_terminal_that_cannot_be_drawn_on_gets_plain_lines(home):
     shell = Shell(home, TERM="dumb")
     shell.type("SELECT 2 + 2 AS four;\r", r"│ +4 │")
     assert shell.quit() == 0
+
+
+@test
+def a_server_is_used_like_a_database(home):
+    with Server(home) as url:
+        shell = Shell(home, url)
+        shell.type("\\conninfo\r", r'Database "tdb" as user "admin"(.|\n)*tdb> $')
+        shell.type("CREATE TABLE flights (departure int PRIMARY KEY);\r", r"^CREATE TABLE$")
+        shell.type("INSERT INTO fli\t", r"INSERT INTO flights $")
+        shell.type("VALUES (1), (2) RETURNING departure;\r", r"\(2 rows\)")
+        shell.type("\\d flights\r", r'"flights_pkey" PRIMARY KEY, btree \(departure\)')
+        shell.type("BEGIN;\r", r"^tdb\*> $")
+        shell.type("SELECT 1 / 0;\r", r"^ERROR:  division by zero$")
+        shell.type("ROLLBACK;\r", r"^ROLLBACK\ntdb> $")
+        shell.type("COPY flights FROM STDIN;\r", r"STDIN;\n\.\.\.> $")
+        shell.type("3\r\\.\r", r"^COPY 1\ntdb> $")
+        shell.send("SELECT count(*) FROM generate_series(1, 100000000000);\r")
+        shell.wait(r"\d\.\d s, Ctrl-C cancels")
+        shell.type("\x03", r"canceling statement")
+        shell.type("SELECT sum(departure) FROM flights;\r", r"│ +6 │")
+        assert shell.quit() == 0
+
+
+@test
+def a_server_that_is_not_there_or_refuses_is_an_error(home):
+    gone = subprocess.run([TDB, "postgresql://admin@127.0.0.1:1/tdb", "-c", "SELECT 1"], capture_output=True, text=True)
+    assert gone.returncode == 1 and "refused" in gone.stderr, gone
+    with Server(home) as url:
+        wrong = subprocess.run([TDB, url.replace("secret", "wrong"), "-c", "SELECT 1"], capture_output=True, text=True)
+        assert wrong.returncode == 1 and "password authentication failed" in wrong.stderr, wrong
+
+
+@test
+def a_password_is_asked_for_and_not_shown(home):
+    with Server(home) as url:
+        terminal = Terminal([str(TDB), url.replace(":secret", "")], {"HOME": home, "TERM": "xterm", "NO_COLOR": "1"})
+        terminal.wait(r"^Password: $")
+        terminal.type("secret\r", r"^tdb> $")
+        assert "secret" not in terminal.screen.text()
+        terminal.send("\x04")
+        assert terminal.end() == 0
+
+
+@test
+def the_tour_waits_for_keys_at_a_terminal(home):
+    os.chdir(home)
+    terminal = Terminal([str(TDB), "demo"], {"HOME": home, "TERM": "xterm", "LC_ALL": "C.UTF-8"}, 30, 120)
+    terminal.wait(r"\[any key: go on; q: end\] $")
+    assert "1 of 9" not in terminal.screen.text()
+    terminal.type(" ", r"1 of 9(.|\n)*\[any key: go on; q: end\] $")
+    terminal.type("q", r"Go on ──")
+    assert "2 of 9" not in terminal.screen.text() and "1;35" in terminal.screen.colours
+    assert terminal.end() == 0
+
+
+@test
+def the_tour_goes_through_where_nobody_is(home):
+    found = subprocess.run([TDB, "demo", "tour.tdb"], capture_output=True, text=True, cwd=home, stdin=subprocess.DEVNULL)
+    assert found.returncode == 0, found.stdout[-2000:] + found.stderr
+    assert "9 of 9" in found.stdout and "\x1b" not in found.stdout
+    assert found.stderr == "ERROR:  could not serialize access due to concurrent update\n", found.stderr
+    again = subprocess.run([TDB, "demo", "tour.tdb"], capture_output=True, text=True, cwd=home, stdin=subprocess.DEVNULL)
+    assert again.returncode == 0 and "loaded already" in again.stdout, again.stderr
+    years = re.findall(r"│ (\d{4}) │ The Cat and the Canary", found.stdout)
+    assert years == ["1927"], "what the handwritten year was read as"
+
+
+@test
+def the_tour_leaves_tables_of_others_alone(home):
+    subprocess.run([TDB, "x.tdb", "-c", "CREATE TABLE films (id int)"], cwd=home, check=True, capture_output=True)
+    refused = subprocess.run([TDB, "demo", "x.tdb"], capture_output=True, text=True, cwd=home, stdin=subprocess.DEVNULL)
+    assert refused.returncode == 1 and "directory of its own" in refused.stderr
 
 
 @test
