@@ -60,6 +60,7 @@ void bench_add_less(const char *name, const char *unit, double value); /* Less i
 void bench_add_once(const char *name, double seconds); /* An operation that is done once. */
 
 double bench_now(void);
+double bench_cpu(void); /* Processor time of all threads of the process. */
 uint64_t bench_random(uint64_t *state);
 void bench_zipf_init(uint64_t count);
 uint64_t bench_zipf(uint64_t *state, uint64_t count); /* Of the count of bench_zipf_init(). */

@@ -68,6 +68,11 @@ double bench_now(void)
     return read_clock(CLOCK_MONOTONIC);
 }
 
+double bench_cpu(void)
+{
+    return read_clock(CLOCK_PROCESS_CPUTIME_ID);
+}
+
 uint64_t bench_random(uint64_t *state)
 {
     uint64_t value = *state += 0x9E3779B97F4A7C15u;

@@ -101,21 +101,56 @@ static bool values_reserve(struct memtable *memtable, size_t byte_count)
     return arena_reserve(values, byte_count);
 }
 
-tdbplus_status memtable_reserve(struct memtable *memtable, uint32_t row_count, size_t byte_count,
-                                struct err *err)
+/* The row limit, for whoever reserves. */
+static tdbplus_status check_row_count(const struct memtable *memtable, uint32_t row_count,
+                                      struct err *err)
 {
     uint32_t have = atomic_load_explicit(&memtable->row_count, memory_order_relaxed);
     if (row_count > MEMTABLE_ROW_COUNT_MAX - have) {
         return err_set(err, TDBPLUS_E_LIMIT, "memtable: %u rows and %u more", have, row_count);
     }
-    bool is_done = chunks_reserve(memtable, row_count) && tree_reserve(memtable, row_count) &&
-                   key_places_reserve(memtable, row_count) && values_reserve(memtable, byte_count);
+    return TDBPLUS_OK;
+}
+
+/* What a reserve ends with. */
+static tdbplus_status note_reserve(struct memtable *memtable, bool is_done, uint32_t row_count,
+                                   size_t byte_count, struct err *err)
+{
     note_size(memtable);
     if (!is_done) {
         return err_set(err, TDBPLUS_E_NOMEM, "memtable: room for %u rows, %zu bytes", row_count,
                        byte_count);
     }
     return TDBPLUS_OK;
+}
+
+tdbplus_status memtable_reserve(struct memtable *memtable, uint32_t row_count, size_t byte_count,
+                                struct err *err)
+{
+    TRY(check_row_count(memtable, row_count, err));
+    bool is_done = chunks_reserve(memtable, row_count) && tree_reserve(memtable, row_count) &&
+                   key_places_reserve(memtable, row_count) && values_reserve(memtable, byte_count);
+    return note_reserve(memtable, is_done, row_count, byte_count, err);
+}
+
+tdbplus_status memtable_reserve_rows(struct memtable *memtable, uint32_t row_count,
+                                     size_t byte_count, struct err *err)
+{
+    TRY(check_row_count(memtable, row_count, err));
+    bool is_done = chunks_reserve(memtable, row_count) && values_reserve(memtable, byte_count);
+    return note_reserve(memtable, is_done, row_count, byte_count, err);
+}
+
+tdbplus_status memtable_links_begin(struct memtable *memtable, struct err *err)
+{
+    uint32_t waiting = memtable->waiting_count;
+    return note_reserve(memtable, key_places_reserve(memtable, waiting), waiting, 0, err);
+}
+
+tdbplus_status memtable_reserve_links(struct memtable *memtable, uint32_t row_count,
+                                      struct err *err)
+{
+    return note_reserve(memtable, tree_reserve(memtable, row_count), row_count, 0, err);
 }
 
 void memtable_trim(struct memtable *memtable)
@@ -141,6 +176,17 @@ static bool is_outside(const struct memtable *memtable, uint64_t code)
            code > atomic_load_explicit(&memtable->code_max, memory_order_acquire);
 }
 
+/* Ends the version that the put or the link of `row` found, and leads its key to `row`. */
+static bool replace_newest(struct memtable *memtable, const struct probe *probe,
+                           struct tree_place place, uint32_t row, uint64_t timestamp)
+{
+    bool ended =
+        place.row != MEMTABLE_ROW_NONE && chunk_end_row(memtable, place.row, timestamp, false);
+    tree_put(memtable, probe, place, row);
+    key_places_put(memtable, probe, place.row, row);
+    return ended;
+}
+
 uint32_t memtable_put(struct memtable *memtable, struct span key, uint64_t code,
                       const struct datum *values, uint64_t timestamp, bool *ended_out)
 {
@@ -153,14 +199,59 @@ uint32_t memtable_put(struct memtable *memtable, struct span key, uint64_t code,
     chunk_fill(memtable, row, key, values, timestamp, place.row);
     widen_codes(memtable, code);
     atomic_store_explicit(&memtable->row_count, row + 1, memory_order_release);
-    bool ended =
-        place.row != MEMTABLE_ROW_NONE && chunk_end_row(memtable, place.row, timestamp, false);
-    tree_put(memtable, &probe, place, row);
-    key_places_put(memtable, &probe, place.row, row);
+    bool ended = replace_newest(memtable, &probe, place, row, timestamp);
     if (ended_out != NULL) {
         *ended_out = ended;
     }
     return row;
+}
+
+uint32_t memtable_append(struct memtable *memtable, struct span key, uint64_t code,
+                         const struct datum *values, uint64_t timestamp)
+{
+    uint32_t row = atomic_load_explicit(&memtable->row_count, memory_order_relaxed);
+    ASSERT(row < memtable->rows_capacity); // K5: memtable_reserve_rows() came first.
+    chunk_fill(memtable, row, key, values, timestamp, MEMTABLE_ROW_NONE);
+    widen_codes(memtable, code);
+    atomic_store_explicit(&memtable->row_count, row + 1, memory_order_release);
+    memtable->waiting_first = memtable->waiting_count == 0 ? row : memtable->waiting_first;
+    memtable->waiting_count++;
+    return row;
+}
+
+struct memtable_order memtable_order_of(const struct memtable *memtable, struct span key,
+                                        uint64_t code)
+{
+    const struct probe probe = probe_of(memtable, key, code);
+    return (struct memtable_order){
+        .code = code, .tail = probe.tail, .hash = key_places_hash(&probe)};
+}
+
+/* The key itself is only fetched, from the row, where another one ties with it. */
+static struct probe probe_of_row(uint32_t row, struct memtable_order order)
+{
+    return (struct probe){
+        .code = order.code, .tail = order.tail, .hash = order.hash, .row = row, .is_row = true};
+}
+
+void memtable_link_prefetch(const struct memtable *memtable, struct memtable_order order)
+{
+    const struct probe probe = probe_of_row(MEMTABLE_ROW_NONE, order);
+    key_places_prefetch(memtable, &probe);
+}
+
+bool memtable_link(struct memtable *memtable, uint32_t row, struct memtable_order order)
+{
+    ASSERT(memtable->waiting_count > 0);
+    const struct probe probe = probe_of_row(row, order);
+    struct tree_place place = tree_locate(memtable, &probe);
+    uint64_t begin = 0;
+    if (place.row != MEMTABLE_ROW_NONE) {
+        chunk_set_older(memtable, row, place.row);
+        begin = memtable_begin(memtable, row);
+    }
+    memtable->waiting_count--;
+    return replace_newest(memtable, &probe, place, row, begin);
 }
 
 bool memtable_end(struct memtable *memtable, struct span key, uint64_t code, uint64_t timestamp)

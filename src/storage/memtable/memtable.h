@@ -56,6 +56,37 @@ uint32_t memtable_put(struct memtable *memtable, struct span key, uint64_t code,
  */
 bool memtable_end(struct memtable *memtable, struct span key, uint64_t code, uint64_t timestamp);
 
+/*
+ * A put in two steps, for who has many rows before anyone reads (recovery): rows are appended as
+ * they come, and later, sorted, linked to their keys one beside the other. Until a row is linked
+ * only its number leads to it; rows of one key are linked in the order in which they were appended.
+ * Each step has a reserve of its own, as memtable_reserve() is for puts.
+ */
+TDBPLUS_CHECKED tdbplus_status memtable_reserve_rows(struct memtable *memtable, uint32_t row_count,
+                                                     size_t byte_count, struct err *err);
+uint32_t memtable_append(struct memtable *memtable, struct span key, uint64_t code,
+                         const struct datum *values, uint64_t timestamp);
+
+/* By what keys are sorted, up to their sixteenth byte: the first eight, as key_code() has them, and
+ * the next eight (0 if the memtable's keys are integers); and their hash. */
+struct memtable_order {
+    uint64_t code;
+    uint64_t tail;
+    uint32_t hash;
+};
+
+struct memtable_order memtable_order_of(const struct memtable *memtable, struct span key,
+                                        uint64_t code);
+
+/* Comes before the rows appended so far are linked, all of them, with no put between. */
+TDBPLUS_CHECKED tdbplus_status memtable_links_begin(struct memtable *memtable, struct err *err);
+TDBPLUS_CHECKED tdbplus_status memtable_reserve_links(struct memtable *memtable, uint32_t row_count,
+                                                      struct err *err);
+/* Asks for the memory that a link will change first; some rows ahead. */
+void memtable_link_prefetch(const struct memtable *memtable, struct memtable_order order);
+/* True if that ended an older version, as in memtable_put(). */
+bool memtable_link(struct memtable *memtable, uint32_t row, struct memtable_order order);
+
 /* Gives back what was reserved and not used; for a memtable that gets no more rows. */
 void memtable_trim(struct memtable *memtable);
 

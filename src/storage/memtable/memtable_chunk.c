@@ -262,6 +262,11 @@ void chunk_fill(struct memtable *memtable, uint32_t row, struct span key,
     }
 }
 
+void chunk_set_older(struct memtable *memtable, uint32_t row, uint32_t older)
+{
+    chunk_of(memtable, row)->older[row % MEMTABLE_CHUNK_ROW_COUNT] = older;
+}
+
 bool chunk_end_row(struct memtable *memtable, uint32_t row, uint64_t timestamp, bool is_newest)
 {
     struct chunk *chunk = chunk_of(memtable, row);

@@ -126,6 +126,9 @@ struct probe {
     struct span key;
     uint64_t code;
     uint64_t tail;  /* Bytes 8 to 15 of the key, like the code; 0 for integer keys. */
+    uint32_t row;   /* With `is_row`: whose key it is, */
+    uint32_t hash;  /* and key_places_hash() of it. */
+    bool is_row;    /* `key` is left out, and read from the row where a tie needs it. */
     bool code_only; /* Equal codes count as equal keys: hints only. */
 };
 
@@ -157,9 +160,11 @@ struct memtable {
     uint32_t rows_capacity; /* Rows that have a place. */
     struct node_pool leaves;
     struct node_pool inners;
-    struct node *hint;   /* The leaf of the last put. */
-    uint32_t hint_slot;  /* Where it went. */
-    struct arena values; /* Long keys and values. */
+    uint32_t waiting_first; /* Of the rows that are appended and not all linked, the first, */
+    uint32_t waiting_count; /* and how many are not. */
+    struct node *hint;      /* The leaf of the last put. */
+    uint32_t hint_slot;     /* Where it went. */
+    struct arena values;    /* Long keys and values. */
     _Alignas(64) _Atomic uint32_t row_count;
     /* No key's code lies outside. Widened before a row is found; so whoever may see a row of a code
      * finds the code inside. */
@@ -179,6 +184,9 @@ void chunks_deinit(struct memtable *memtable);
 /* Writes everything of row `row` but its place in the tree. */
 void chunk_fill(struct memtable *memtable, uint32_t row, struct span key,
                 const struct datum *values, uint64_t begin, uint32_t older);
+
+/* Links a row that was filled without an older version to one. Nothing may lead to it yet. */
+void chunk_set_older(struct memtable *memtable, uint32_t row, uint32_t older);
 
 /* Ends an open row; false if it had ended before. `is_newest`: no newer row of the key takes its
  * place in the tree. */

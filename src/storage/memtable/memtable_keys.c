@@ -34,6 +34,9 @@
 
 uint32_t key_places_hash(const struct probe *probe)
 {
+    if (probe->is_row) {
+        return probe->hash;
+    }
     uint64_t hash = (probe->code ^ probe->tail * SILVER) * GOLDEN;
     const size_t known = sizeof probe->code + sizeof probe->tail;
     if (probe->key.size > known) {
@@ -253,10 +256,12 @@ static bool make_part(struct memtable *memtable, uint32_t part)
     return true;
 }
 
-/* Puts the rows that are there into a new table. */
+/* Puts the rows that are there into a new table, but for those not linked yet. */
 static void add_rows(struct memtable *memtable)
 {
-    uint32_t count = atomic_load_explicit(&memtable->row_count, memory_order_relaxed);
+    uint32_t count = memtable->waiting_count > 0
+                         ? memtable->waiting_first
+                         : atomic_load_explicit(&memtable->row_count, memory_order_relaxed);
     for (uint32_t row = 0; row < count; row++) {
         uint8_t scratch[sizeof(uint64_t)];
         struct span key = memtable_key(memtable, row, scratch);

@@ -478,6 +478,101 @@ TEST(text_keys_with_equal_codes_answer_like_a_list_of_versions)
     compare_with_model(false, RUNS_OF_KEYS, KEY_COUNT_MAX, 6000);
 }
 
+/* ---- rows that are appended first and linked later ---- */
+
+#define LATE_COUNT_MAX 6000u
+
+struct late_change {
+    uint32_t number; /* Of the key. */
+    uint32_t row;    /* MEMTABLE_ROW_NONE: the key's row ends. */
+    uint64_t timestamp;
+    bool ends; /* What the model says of it. */
+};
+
+/* Sorts by key; changes of one key stay in order. */
+static void sort_changes(struct late_change *changes, uint32_t count)
+{
+    for (uint32_t i = 1; i < count; i++) {
+        struct late_change change = changes[i];
+        uint32_t at = i;
+        for (; at > 0 && changes[at - 1].number > change.number; at--) {
+            changes[at] = changes[at - 1];
+        }
+        changes[at] = change;
+    }
+}
+
+static struct late_change draw_change(struct memtable *memtable, struct model *model,
+                                      bool integer_key, uint32_t number, uint64_t timestamp)
+{
+    struct late_change change = {.number = number, .timestamp = timestamp};
+    if (draw(6) == 0) {
+        change.row = MEMTABLE_ROW_NONE;
+        change.ends = model_end(model, number, timestamp);
+        return change;
+    }
+    struct test_key key = make_key(integer_key, number);
+    struct test_row row;
+    make_row(&row, integer_key, number, timestamp);
+    CHECK(memtable_reserve_rows(memtable, 1, bytes_of_row(&row, &key), NULL) == TDBPLUS_OK);
+    change.row = memtable_append(memtable, span_of_key(&key), key.code, row.values, timestamp);
+    change.ends = model_put(model, number, timestamp);
+    return change;
+}
+
+static void link_change(struct memtable *memtable, bool integer_key,
+                        const struct late_change *change)
+{
+    struct test_key key = make_key(integer_key, change->number);
+    struct span span = span_of_key(&key);
+    if (change->row == MEMTABLE_ROW_NONE) {
+        CHECK(memtable_end(memtable, span, key.code, change->timestamp) == change->ends);
+        return;
+    }
+    CHECK(memtable_reserve_links(memtable, 1, NULL) == TDBPLUS_OK);
+    CHECK(memtable_link(memtable, change->row, memtable_order_of(memtable, span, key.code)) ==
+          change->ends);
+}
+
+static void compare_linked_rows(bool integer_key, uint32_t key_count, uint32_t batch_count)
+{
+    static struct model model;
+    static struct late_change changes[LATE_COUNT_MAX];
+    model_init(&model, 3 * LATE_COUNT_MAX);
+    struct schema *schema = make_schema(integer_key);
+    struct memtable *memtable = make_memtable(schema, &alloc_system);
+    uint64_t timestamp = 10;
+    while (model.count + batch_count <= 3 * LATE_COUNT_MAX) {
+        for (uint32_t i = 0; i < batch_count; i++) {
+            timestamp += draw(3) == 0 ? 0 : 1;
+            changes[i] =
+                draw_change(memtable, &model, integer_key, (uint32_t)draw(key_count), timestamp);
+        }
+        sort_changes(changes, batch_count);
+        CHECK(memtable_links_begin(memtable, NULL) == TDBPLUS_OK);
+        for (uint32_t i = 0; i < batch_count; i++) {
+            link_change(memtable, integer_key, &changes[i]);
+        }
+        check_find_batch(memtable, &model, integer_key, key_count, 9 + draw(timestamp));
+    }
+    for (uint32_t row = 0; row < model.count; row++) {
+        check_row(memtable, &model, row, integer_key);
+    }
+    check_whole_walks(memtable, &model);
+    memtable_destroy(memtable);
+    schema_destroy(schema);
+    model_deinit(&model, 3 * LATE_COUNT_MAX);
+}
+
+TEST(rows_linked_after_they_came_answer_like_a_list_of_versions)
+{
+    for (uint32_t kind = 0; kind < 2; kind++) {
+        compare_linked_rows(kind == 0, KEY_COUNT_MAX, LATE_COUNT_MAX);
+        compare_linked_rows(kind == 0, KEY_COUNT_MAX, 100);
+        compare_linked_rows(kind == 0, 5, 1000);
+    }
+}
+
 TEST(an_empty_memtable_finds_nothing)
 {
     struct schema *schema = make_schema(true);

@@ -79,11 +79,17 @@ static bool end_read(const struct node *node, uint32_t version)
 
 /* ---- comparing ---- */
 
+static struct span key_of_row(const struct memtable *memtable, uint32_t row)
+{
+    const struct chunk *chunk = chunk_of(memtable, row);
+    return view_span(&chunk->keys[row % MEMTABLE_CHUNK_ROW_COUNT]);
+}
+
 /* Orders the key of `row` against the probe's. */
 static int compare_key(const struct memtable *memtable, uint32_t row, const struct probe *probe)
 {
-    const struct chunk *chunk = chunk_of(memtable, row);
-    return span_compare(view_span(&chunk->keys[row % MEMTABLE_CHUNK_ROW_COUNT]), probe->key);
+    struct span key = probe->is_row ? key_of_row(memtable, probe->row) : probe->key;
+    return span_compare(key_of_row(memtable, row), key);
 }
 
 /* Orders an entry, whose code equals the probe's, against the probe. */

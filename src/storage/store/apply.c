@@ -125,17 +125,15 @@ tdbplus_status apply_locate(struct apply_group *group, const struct alloc *alloc
         TRY(make_room(group, alloc, err));
     }
     memset(group->old_segments, 0, group->op_count * sizeof(void *));
-    if (group->op_count == 1 && group->stage_count == 0) {
+    if (group->op_count == 1 && group->stage_count == 0 && !group->is_appended) {
         prefetch_filters(group);
         if (is_open_in_table(group)) {
             return TDBPLUS_OK;
         }
     }
     // The leaves of the memtable come while the segments are asked; so the latch is held shorter.
-    for (uint32_t i = 0; group->op_count > 1 && i < group->op_count; i++) {
-        if (group->op_count > LOCATE_CHUNK) {
-            break;
-        }
+    bool is_fetched = group->op_count > 1 && group->op_count <= LOCATE_CHUNK && !group->is_appended;
+    for (uint32_t i = 0; is_fetched && i < group->op_count; i++) {
         prefetch_op(group, i);
     }
     struct version *version = group->version;
@@ -226,7 +224,11 @@ tdbplus_status apply_reserve(struct apply_group *group, struct err *err)
 {
     struct version *version = group->version;
     struct table_ref *active = version->tables[0];
-    TRY(memtable_reserve(active->memtable, group->op_count, group->byte_count, err));
+    if (group->is_appended) {
+        TRY(memtable_reserve_links(active->memtable, group->op_count, err));
+    } else {
+        TRY(memtable_reserve(active->memtable, group->op_count, group->byte_count, err));
+    }
     for (uint32_t t = 1; t < version->table_count; t++) {
         TRY(reserve_ends(group, version->tables[t], err));
     }
@@ -239,7 +241,8 @@ tdbplus_status apply_reserve(struct apply_group *group, struct err *err)
 
 static void mark_segment(struct segment_ref *ref, uint64_t row, uint64_t timestamp)
 {
-    if (delete_map_mark(ref->deletes, row, timestamp)) {
+    // Replay comes in the order of keys.
+    if (delete_map_mark(ref->deletes, row, timestamp) && timestamp > ref->deleted_at) {
         ref->deleted_at = timestamp;
     }
 }
@@ -332,6 +335,25 @@ void apply_rows(struct apply_group *group, uint64_t lsn, uint64_t timestamp, str
         }
     }
     (void)apply_stages(group, stage, group->op_count, timestamp);
+}
+
+void apply_appended(struct apply_group *group, const struct apply_change *changes)
+{
+    const struct version *version = group->version;
+    struct memtable *active = version->tables[0]->memtable;
+    for (uint32_t i = 0; i < group->op_count; i++) {
+        const struct commit_op *op = &group->ops[i];
+        bool is_put = op->kind == COMMIT_PUT;
+        if (i + APPLY_AHEAD < group->op_count) {
+            memtable_link_prefetch(active, changes[i + APPLY_AHEAD].order);
+        }
+        bool ended = is_put ? memtable_link(active, changes[i].row, changes[i].order)
+                            : memtable_end(active, op->key, op->code, changes[i].timestamp);
+        if (!ended && (version->table_count > 1 || group->old_segments[i] != NULL)) {
+            end_older(group, i,
+                      is_put ? memtable_begin(active, changes[i].row) : changes[i].timestamp);
+        }
+    }
 }
 
 void apply_group_deinit(struct apply_group *group, const struct alloc *alloc)

@@ -10,10 +10,12 @@
 #include "base/plant.h"
 #include "storage/store/payload.h"
 #include "storage/store/persist.h"
+#include "storage/store/replay.h"
 #include "storage/store/values.h"
 
 struct recovery {
     struct store *store;
+    struct replay_list replays;
     struct list ops;      /* struct commit_op of the group at hand. */
     struct list stages;   /* struct payload_stage of it, */
     struct list segments; /* and struct payload_segment of all those. */
@@ -290,9 +292,6 @@ static tdbplus_status read_ops(struct recovery *recovery, struct payload_reader 
     for (uint64_t i = 0; i < count; i++) {
         struct commit_op op = {0};
         TRY(payload_op(payload, &op, err));
-        if (schema == NULL) {
-            continue;
-        }
         if (op.kind == COMMIT_PUT) {
             TRY(row_decode(schema, op.row, recovery->values, err));
         }
@@ -303,6 +302,15 @@ static tdbplus_status read_ops(struct recovery *recovery, struct payload_reader 
         if (list_push(&recovery->ops, &op) == NULL) {
             return err_set(err, TDBPLUS_E_NOMEM, "open: replaying the log needs more memory");
         }
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status skip_ops(struct payload_reader *payload, uint64_t count, struct err *err)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        struct commit_op op = {0};
+        TRY(payload_op(payload, &op, err));
     }
     return TDBPLUS_OK;
 }
@@ -337,13 +345,15 @@ static tdbplus_status apply_ops_again(struct recovery *recovery, struct collecti
 }
 
 /* The memtable takes rows of one schema; a full one makes room for the next. */
-static tdbplus_status make_room(struct store *store, struct collection *collection,
+static tdbplus_status make_room(struct recovery *recovery, struct collection *collection,
                                 const struct schema *schema, struct err *err)
 {
+    struct store *store = recovery->store;
     const struct version *now = atomic_load(&collection->version);
     const struct memtable *active = now->tables[0]->memtable;
     if (memtable_schema(active) != schema ||
         memtable_size_bytes(active) >= store->options.memtable_size_bytes) {
+        TRY(replay_link(&recovery->replays, collection, err));
         TRY(collection_freeze(collection, schema, err));
         (void)epoch_collect(&store->epoch);
     }
@@ -401,12 +411,11 @@ static tdbplus_status delete_range_again(struct store *store, struct collection 
     return status;
 }
 
+/* A group with stages; its ops have been read. */
 static tdbplus_status apply_group_again(struct recovery *recovery, struct collection *collection,
-                                        const struct schema *schema,
                                         const struct log_record *record, struct err *err)
 {
     struct store *store = recovery->store;
-    TRY(make_room(store, collection, schema, err));
     uint64_t op = 0;
     size_t segment = 0;
     for (size_t i = 0; i < recovery->stages.count; i++) {
@@ -473,11 +482,21 @@ static tdbplus_status replay_group(struct recovery *recovery, struct payload_rea
     uint64_t op_count = 0;
     TRY(read_stages(recovery, payload, err));
     TRY(payload_ops(payload, &op_count, err));
-    TRY(read_ops(recovery, payload, op_count, schema, err));
-    if (skip || (recovery->ops.count == 0 && recovery->stages.count == 0)) {
-        return TDBPLUS_OK;
+    if (skip || (op_count == 0 && recovery->stages.count == 0)) {
+        return skip_ops(payload, op_count, err);
     }
-    return apply_group_again(recovery, collection, schema, record, err);
+    TRY(make_room(recovery, collection, schema, err));
+    if (recovery->stages.count == 0) {
+        struct replay_group rows = {.collection = collection,
+                                    .schema = schema,
+                                    .record = record,
+                                    .count = op_count,
+                                    .values = recovery->values};
+        return replay_take(&recovery->replays, &rows, payload, err);
+    }
+    TRY(replay_link(&recovery->replays, collection, err));
+    TRY(read_ops(recovery, payload, op_count, schema, err));
+    return apply_group_again(recovery, collection, record, err);
 }
 
 static tdbplus_status replay_record(void *ctx, const struct log_record *record, struct err *err)
@@ -497,6 +516,7 @@ static tdbplus_status replay_record(void *ctx, const struct log_record *record, 
         struct payload_change change = {0};
         TRY(payload_change(&payload, &change, err));
         if (record->lsn >= store->catalog_lsn) {
+            TRY(replay_link_all(&recovery->replays, err));
             TRY(replay_change(store, &change, err));
             recovery->catalog_changed = true;
         }
@@ -568,7 +588,7 @@ static tdbplus_status persist_replayed(struct store *store, struct err *err)
 
 static tdbplus_status replay_log(struct store *store, uint64_t from, struct err *err)
 {
-    struct recovery recovery = {.store = store};
+    struct recovery recovery = {.store = store, .replays.store = store};
     list_init(&recovery.ops, store->alloc, sizeof(struct commit_op));
     list_init(&recovery.stages, store->alloc, sizeof(struct payload_stage));
     list_init(&recovery.segments, store->alloc, sizeof(struct payload_segment));
@@ -582,6 +602,10 @@ static tdbplus_status replay_log(struct store *store, uint64_t from, struct err 
     };
     tdbplus_status status =
         log_open(&options, from, replay_record, &recovery, &store->log, NULL, err);
+    if (status == TDBPLUS_OK) {
+        status = replay_link_all(&recovery.replays, err);
+    }
+    replay_list_deinit(&recovery.replays);
     list_deinit(&recovery.ops);
     list_deinit(&recovery.stages);
     list_deinit(&recovery.segments);

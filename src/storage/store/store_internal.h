@@ -125,6 +125,7 @@ struct collection {
     _Atomic uint64_t flushed_us; /* When the last flush ended; 0: none since the open. */
     _Atomic uint32_t entered;    /* Transactions that change rows without a lock on the table. */
     _Atomic uint32_t bars;       /* Transactions that want all others out: see store_load.h. */
+    struct replay *replay;       /* While recovering: rows not linked yet; see replay.h. */
 };
 
 /* A schema that is not the newest, and the commit that replaced it: snapshots before that one still
@@ -314,6 +315,7 @@ struct apply_group {
     const struct commit_stage *stages; /* As in struct commit_group; with any, `version` is */
     uint32_t stage_count;              /* the one that the commit will publish. */
     size_t byte_count;                 /* Of keys and rows. */
+    bool is_appended;                  /* apply_appended() follows: rows have their places. */
     struct segment_ref **old_segments; /* Per op: where the older version lies, or NULL. */
     uint64_t *old_rows;
     uint64_t *scratch;          /* Room for one row number per op. */
@@ -332,6 +334,17 @@ TDBPLUS_CHECKED tdbplus_status apply_locate(struct apply_group *group, const str
 TDBPLUS_CHECKED tdbplus_status apply_reserve(struct apply_group *group, struct err *err);
 /* Under `commit`. `lsn` is the record's position; `values` has room for the schema's columns. */
 void apply_rows(struct apply_group *group, uint64_t lsn, uint64_t timestamp, struct datum *values);
+
+/* A change whose row, if it puts one, was appended to the active memtable before. */
+struct apply_change {
+    struct memtable_order order;
+    uint32_t row;       /* Of a put. */
+    uint64_t timestamp; /* Of a delete. */
+};
+
+/* The same for a group that is_appended, without stages, in recovery; one change for each op. The
+ * key of a put may be left out if the active memtable is all that the version has. */
+void apply_appended(struct apply_group *group, const struct apply_change *changes);
 /* apply_range.c: the parts of the three that concern ranges; of stage number `stage`. */
 TDBPLUS_CHECKED tdbplus_status apply_locate_ranges(struct apply_group *group,
                                                    const struct alloc *alloc, struct err *err);
