@@ -2,16 +2,19 @@
  * Rows of (key, 100 bytes): TDB+ through its C API against RocksDB, LMDB and SQLite.
  *
  *   bench_kv [--rows 1M] [--runs N] [--threads 1,2] [--cases load,get,...] [--engines tdb+,lmdb]
- *            [--text] [--operations 2M] [--cpu] [--dir DIRECTORY] [--json FILE] [--check]
+ *            [--text] [--operations 2M] [--cpu] [--limit SECONDS] [--dir DIRECTORY] [--json FILE]
+ *            [--check]
  *
- * Each engine runs in a process of its own, one after another, `runs` times in turn; a figure is
- * the median. All engines get the same rows and the same sequence of operations, and what they read
- * must be the same: the hash of all bytes is compared after every case. Every figure is shown at
- * once, the table in the end.
+ * Each part of the cases runs in a process of its own, engine after engine, `runs` times in turn; a
+ * figure is the median. All engines get the same rows and the same sequence of operations, and what
+ * they read must be the same: the hash of all bytes is compared after every case. Every figure is
+ * shown at once, the table in the end. A part that fails or takes longer than the limit costs its
+ * figures, and the exit status, but not the others.
  */
 
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,23 +39,40 @@ struct bench_options bench_options = {
     .runs = 1,
     .threads = {1},
     .thread_count = 1,
+    .limit = 3600,
     .directory = "build/bench_kv",
 };
 
 struct bench_report *bench_report;
 const struct kv_engine *bench_engine;
 
-static void run_engine(const struct kv_engine *which)
+static bool has_failed; /* Some part of some engine. */
+
+static void run_part(const struct bench_part *part)
 {
-    bench_engine = which;
     pid_t child = fork();
     if (child == 0) {
-        bench_run_cases();
+        (void)alarm((unsigned)bench_options.limit); // Ends the process.
+        part->run();
         exit(0);
     }
     int status = 0;
-    if (child < 0 || waitpid(child, &status, 0) != child || status != 0) {
-        kv_fail(which->name, "run", "the process failed");
+    if (child < 0 || waitpid(child, &status, 0) != child) {
+        kv_fail(bench_engine->name, part->name, strerror(errno));
+    }
+    if (status != 0) {
+        bool late = WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
+        (void)printf("# %-8s %-28s %s\n", bench_engine->name, part->name,
+                     late ? "took longer than the limit" : "failed");
+        has_failed = true;
+    }
+}
+
+static void run_engine(const struct kv_engine *which)
+{
+    bench_engine = which;
+    for (size_t i = 0; i < bench_part_count; i++) {
+        run_part(&bench_parts[i]);
     }
 }
 
@@ -62,42 +82,68 @@ struct figures {
     struct bench_report reports[ENGINE_COUNT][BENCH_RUN_COUNT_MAX];
 };
 
-static double median(struct figures *figures, uint32_t number, uint32_t at)
+/* The figure of the same case; NULL when the run has none. */
+static const struct bench_result *find_result(const struct bench_report *report,
+                                              const struct bench_result *like)
+{
+    for (uint32_t i = 0; i < report->count; i++) {
+        const struct bench_result *result = &report->results[i];
+        if (strcmp(result->name, like->name) == 0 && result->threads == like->threads) {
+            return result;
+        }
+    }
+    return NULL;
+}
+
+/* Of the engine's runs; false when none has it. */
+static bool median(const struct figures *figures, uint32_t number, const struct bench_result *like,
+                   double *value_out)
 {
     double values[BENCH_RUN_COUNT_MAX];
+    uint32_t count = 0;
     for (uint32_t i = 0; i < bench_options.runs; i++) {
-        double value = figures->reports[number][i].results[at].value;
-        uint32_t k = i;
-        for (; k > 0 && values[k - 1] > value; k--) {
+        const struct bench_result *result = find_result(&figures->reports[number][i], like);
+        if (result == NULL) {
+            continue;
+        }
+        uint32_t k = count++;
+        for (; k > 0 && values[k - 1] > result->value; k--) {
             values[k] = values[k - 1];
         }
-        values[k] = value;
+        values[k] = result->value;
     }
-    return values[bench_options.runs / 2];
+    *value_out = count == 0 ? 0 : values[count / 2];
+    return count > 0;
 }
 
 /* The worst of all runs. */
-static double p99_us(const struct figures *figures, uint32_t number, uint32_t at)
+static double p99_us(const struct figures *figures, uint32_t number,
+                     const struct bench_result *like)
 {
     double worst = 0;
     for (uint32_t i = 0; i < bench_options.runs; i++) {
-        worst = fmax(worst, figures->reports[number][i].results[at].p99_us);
+        const struct bench_result *result = find_result(&figures->reports[number][i], like);
+        worst = result == NULL ? worst : fmax(worst, result->p99_us);
     }
     return worst;
+}
+
+static void compare_answers(const struct bench_result *expected, const struct bench_report *report,
+                            const char *engine)
+{
+    const struct bench_result *other = find_result(report, expected);
+    if (other != NULL && other->hash != expected->hash) {
+        kv_fail(engine, expected->name, "read something else than the others");
+    }
 }
 
 static void check_answers(const struct figures *figures, uint32_t first)
 {
     const struct bench_report *expected = &figures->reports[first][0];
     for (uint32_t e = 0; e < ENGINE_COUNT; e++) {
-        for (uint32_t r = 0;
-             r < bench_options.runs && bench_wanted(bench_options.engines, engines[e]->name); r++) {
-            const struct bench_report *other = &figures->reports[e][r];
+        for (uint32_t r = 0; r < bench_options.runs; r++) {
             for (uint32_t i = 0; i < expected->count; i++) {
-                if (other->results[i].hash != expected->results[i].hash) {
-                    kv_fail(engines[e]->name, expected->results[i].name,
-                            "read something else than the others");
-                }
+                compare_answers(&expected->results[i], &figures->reports[e][r], engines[e]->name);
             }
         }
     }
@@ -116,7 +162,35 @@ static void write_json(FILE *file, const struct bench_result *ours, const char *
                   bench_options.text_keys ? "text" : "integer", ours->p99_us);
 }
 
-static void print_figures(struct figures *figures, uint32_t first, FILE *json)
+/* One case: all engines, and ours against the best of the others. */
+static void print_case(const struct figures *figures, uint32_t first,
+                       const struct bench_result *result, FILE *json)
+{
+    double mine = 0;
+    double best = 0;
+    (void)median(figures, first, result, &mine);
+    (void)printf("%-26s %3u", result->name, result->threads);
+    for (uint32_t e = 0; e < ENGINE_COUNT; e++) {
+        double value = 0;
+        if (!median(figures, e, result, &value)) {
+            (void)printf(" %12s %9s", "", "");
+            continue;
+        }
+        (void)printf(" %12.*f %9.1f", value < 1000 ? 3 : 0, value, p99_us(figures, e, result));
+        if (e == first) {
+            continue;
+        }
+        bool better = best == 0 || (result->less_is_better ? value < best : value > best);
+        best = better ? value : best;
+        if (json != NULL) {
+            write_json(json, result, engines[e]->name, mine, value);
+        }
+    }
+    double ratio = result->less_is_better ? best / mine : mine / best;
+    (void)printf(" %8.2f\n", best == 0 ? 1.0 : ratio);
+}
+
+static void print_figures(const struct figures *figures, uint32_t first, FILE *json)
 {
     (void)printf("%-26s %3s", "case", "thr");
     for (uint32_t e = 0; e < ENGINE_COUNT; e++) {
@@ -127,29 +201,7 @@ static void print_figures(struct figures *figures, uint32_t first, FILE *json)
     (void)printf(" %8s\n", "ratio");
     const struct bench_report *ours = &figures->reports[first][0];
     for (uint32_t i = 0; i < ours->count; i++) {
-        const struct bench_result *result = &ours->results[i];
-        double mine = median(figures, first, i);
-        double best = 0;
-        (void)printf("%-26s %3u", result->name, result->threads);
-        for (uint32_t e = 0; e < ENGINE_COUNT; e++) {
-            if (!bench_wanted(bench_options.engines, engines[e]->name)) {
-                (void)printf(" %12s %9s", "", "");
-                continue;
-            }
-            double value = median(figures, e, i);
-            (void)printf(" %12.*f %9.1f", value < 1000 ? 3 : 0, value, p99_us(figures, e, i));
-            if (e == first) {
-                continue;
-            }
-            bool better = best == 0 || (result->less_is_better ? value < best : value > best);
-            best = better ? value : best;
-            if (json != NULL) {
-                write_json(json, result, engines[e]->name, mine, value);
-            }
-        }
-        (void)printf(" %8.2f\n", best == 0                ? 1.0
-                                 : result->less_is_better ? best / mine
-                                                          : mine / best);
+        print_case(figures, first, &ours->results[i], json);
     }
 }
 
@@ -192,6 +244,8 @@ static void parse_options(int count, char **arguments)
             bench_options.rows = parse_count(arguments[++i]);
         } else if (strcmp(name, "--operations") == 0) {
             bench_options.operations = parse_count(arguments[++i]);
+        } else if (strcmp(name, "--limit") == 0) {
+            bench_options.limit = parse_count(arguments[++i]);
         } else if (strcmp(name, "--runs") == 0) {
             bench_options.runs = (uint32_t)parse_count(arguments[++i]);
         } else if (strcmp(name, "--threads") == 0) {
@@ -245,5 +299,5 @@ int main(int argument_count, char **arguments)
     if (json != NULL) {
         (void)fclose(json);
     }
-    return 0;
+    return has_failed ? 1 : 0;
 }

@@ -51,6 +51,9 @@ struct kv_engine {
     size_t (*range)(void *session, uint64_t key, size_t limit, uint64_t *hash);
     size_t (*scan)(void *session, uint64_t *hash); /* All rows; any order. */
     uint64_t (*sum)(void *session);                /* Of all keys; integer keys only. */
+    /* Rows of ascending keys into an empty database that is `synced`, by the fastest way there is;
+     * they are on disk when it returns. */
+    void (*bulk)(void *db, const uint64_t *keys, uint64_t count);
     void (*sync)(void *db);     /* What was put survives the process; NULL: it does anyway. */
     void (*optimize)(void *db); /* For reading; NULL: there is nothing to do. */
     /* Names of files that, after `optimize`, hold nothing and wait to be used again; NULL: none. */
@@ -64,6 +67,9 @@ extern const struct kv_engine kv_sqlite;
 
 _Noreturn void kv_fail(const char *engine, const char *what, const char *why);
 void *kv_memory(size_t count, size_t size); /* Zeroed. */
+
+/* The row that the key has, by generation: 0 is what loads write. */
+void kv_make_row(uint64_t key, uint64_t generation, struct kv_row *row);
 
 void kv_text(uint64_t key, char text[KV_TEXT_SIZE]);
 uint64_t kv_hash_value(const void *value, size_t size);

@@ -41,6 +41,7 @@ struct bench_options {
     const char *engines;
     const char *json;
     const char *directory;
+    uint64_t limit; /* Seconds that one part of the cases may take. */
     bool text_keys;
     bool check;
     bool cpu;
@@ -53,9 +54,10 @@ extern const struct kv_engine *bench_engine; /* Of this process. */
 /* Is the name in the list? NULL stands for all names. */
 bool bench_wanted(const char *list, const char *name);
 
-/* Adds a figure and says so at once, so that a run that is killed has shown what it had. */
+/* Adds a figure, and says so at once, so that a run that is killed has shown what it had. */
 struct bench_result *bench_add(const char *name, const char *suffix, const char *unit,
                                double value);
+void bench_announce(struct bench_result *result, uint32_t threads);
 void bench_add_less(const char *name, const char *unit, double value); /* Less is better. */
 void bench_add_once(const char *name, double seconds); /* An operation that is done once. */
 
@@ -86,6 +88,7 @@ struct bench_worker {
     double begin;
     double end;
     double cpu; /* Seconds of processor time. */
+    bool aside; /* Set by the work: neither its time nor what it did is part of the figure. */
     char kind;
     pthread_barrier_t *start;
     uint64_t *samples; /* Nanoseconds of some operations. */
@@ -102,5 +105,15 @@ struct bench_result *bench_run_case(void *db, const char *name, const char *suff
 
 /* ---- kv_cases.c ---- */
 
-/* All cases of one engine, in a process of its own. */
-void bench_run_cases(void);
+/*
+ * The cases in parts that need nothing of each other. Each is run in a process of its own, which
+ * has one thread when the part begins: an engine's threads are not there after a fork, and what
+ * they had locked stays locked.
+ */
+struct bench_part {
+    const char *name;
+    void (*run)(void);
+};
+
+extern const struct bench_part bench_parts[];
+extern const size_t bench_part_count;

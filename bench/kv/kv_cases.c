@@ -31,7 +31,7 @@ static uint64_t key_of(uint64_t number)
     return key;
 }
 
-static void make_row(uint64_t key, uint64_t generation, struct kv_row *row)
+void kv_make_row(uint64_t key, uint64_t generation, struct kv_row *row)
 {
     uint64_t words[(KV_VALUE_SIZE + 7) / 8];
     uint64_t state = key ^ (generation << 40);
@@ -72,7 +72,7 @@ static void load(struct bench_worker *worker)
     for (uint64_t i = 0; at < end; i++) {
         size_t count = 0;
         for (; count < KV_BATCH_MAX && at < end; at++) {
-            make_row(worker->kind == 's' ? sorted_keys[at] : key_of(at), 0, &batch[count++]);
+            kv_make_row(worker->kind == 's' ? sorted_keys[at] : key_of(at), 0, &batch[count++]);
         }
         double begin = bench_begin_sample(worker, i);
         bench_engine->put(session, batch, count);
@@ -89,11 +89,30 @@ static void put_single(struct bench_worker *worker)
     void *session = bench_engine->session_begin(worker->db);
     struct kv_row row;
     for (uint64_t i = 0; i < worker->operations; i++) {
-        make_row(key_of(bench_random(&worker->random) % bench_options.rows), 1, &row);
+        kv_make_row(key_of(bench_random(&worker->random) % bench_options.rows), 1, &row);
         double begin = bench_begin_sample(worker, i);
         bench_engine->put(session, &row, 1);
         bench_end_sample(worker, begin);
         worker->done++;
+    }
+    rows_put += worker->done;
+    bench_engine->session_end(session);
+}
+
+/* The same in commits of a hundred rows. */
+static void put_batch(struct bench_worker *worker)
+{
+    void *session = bench_engine->session_begin(worker->db);
+    struct kv_row batch[KV_BATCH_MAX];
+    for (uint64_t i = 0; i < worker->operations / KV_BATCH_MAX; i++) {
+        for (size_t k = 0; k < KV_BATCH_MAX; k++) {
+            uint64_t number = bench_random(&worker->random) % bench_options.rows;
+            kv_make_row(key_of(number), 1, &batch[k]);
+        }
+        double begin = bench_begin_sample(worker, i);
+        bench_engine->put(session, batch, KV_BATCH_MAX);
+        bench_end_sample(worker, begin);
+        worker->done += KV_BATCH_MAX;
     }
     rows_put += worker->done;
     bench_engine->session_end(session);
@@ -106,7 +125,7 @@ static void put_synced(struct bench_worker *worker)
     struct kv_row row;
     uint64_t first = worker->random;
     while (bench_now() < worker->deadline) {
-        make_row(key_of(first + worker->done), 0, &row);
+        kv_make_row(key_of(first + worker->done), 0, &row);
         double begin = bench_now();
         bench_engine->put(session, &row, 1);
         bench_end_sample(worker, begin);
@@ -210,6 +229,49 @@ static void sum(struct bench_worker *worker)
     bench_engine->session_end(session);
 }
 
+/* ---- cases: readers beside a writer ---- */
+
+static _Atomic uint32_t readers_left;
+static double beside_rate; /* Of the writer. */
+
+/* New rows, one a commit, as long as anyone reads. */
+static void put_beside(struct bench_worker *worker)
+{
+    void *session = bench_engine->session_begin(worker->db);
+    struct kv_row row;
+    double begin = bench_now();
+    while (atomic_load(&readers_left) > 0) {
+        kv_make_row(key_of(worker->random + worker->done), 0, &row);
+        bench_engine->put(session, &row, 1);
+        worker->done++;
+    }
+    beside_rate = (double)worker->done / (bench_now() - begin);
+    rows_put += worker->done;
+    worker->aside = true;
+    bench_engine->session_end(session);
+}
+
+/* Worker 0 writes, the others get rows that stay as they are, each by a snapshot of its own. */
+static void get_beside(struct bench_worker *worker)
+{
+    if (worker->number == 0) {
+        put_beside(worker);
+        return;
+    }
+    void *session = bench_engine->session_begin(worker->db);
+    for (uint64_t i = 0; i < worker->operations; i++) {
+        uint64_t number = bench_random(&worker->random) % bench_options.rows;
+        double begin = bench_begin_sample(worker, i);
+        worker->done += bench_engine->get(session, key_of(number), &worker->hash) ? 1 : 0;
+        bench_end_sample(worker, begin);
+    }
+    if (worker->done != worker->operations) {
+        kv_fail(bench_engine->name, "get_beside", "a row is missing");
+    }
+    atomic_fetch_sub(&readers_left, 1);
+    bench_engine->session_end(session);
+}
+
 /* ---- cases: YCSB ---- */
 
 /* What part of the operations are reads; the rest writes (E: scans and inserts). */
@@ -261,7 +323,7 @@ static void ycsb(struct bench_worker *worker)
                 (void)bench_engine->get(session, key, &worker->hash);
             }
             // The same bytes whoever writes them, so that what is read afterwards is known.
-            make_row(inserts ? key_of(base + inserted++) : key, (uint64_t)worker->kind, &row);
+            kv_make_row(inserts ? key_of(base + inserted++) : key, (uint64_t)worker->kind, &row);
             bench_engine->put(session, &row, 1);
             rows_put++;
         }
@@ -315,7 +377,6 @@ static void run_reads(void *db, const char *suffix)
         {"sum", sum, 0},
     };
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
-        bool whole = kinds[i].work == scan || kinds[i].work == sum;
         if (!bench_wanted(bench_options.cases, kinds[i].name) ||
             (kinds[i].work == sum && bench_options.text_keys)) {
             continue;
@@ -324,10 +385,21 @@ static void run_reads(void *db, const char *suffix)
                                        .kind = kinds[i].kind,
                                        .operations = operations_of(1),
                                        .random = 7 + i};
-        if (whole) {
-            (void)bench_run_case(db, kinds[i].name, suffix, &pattern, 1);
-        } else {
-            run_threads(db, kinds[i].name, suffix, &pattern);
+        run_threads(db, kinds[i].name, suffix, &pattern);
+    }
+}
+
+static void run_puts(void *db)
+{
+    static const struct {
+        const char *name;
+        bench_work work;
+    } kinds[] = {{"put", put_single}, {"put_batch", put_batch}};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (bench_wanted(bench_options.cases, kinds[i].name)) {
+            struct bench_worker pattern = {
+                .work = kinds[i].work, .operations = operations_of(4), .random = 3 + 10 * i};
+            run_threads(db, kinds[i].name, "", &pattern);
         }
     }
 }
@@ -381,11 +453,7 @@ static void run_main(void)
     struct bench_worker pattern = {.work = load, .operations = bench_options.rows};
     (void)bench_run_case(db, "load_random", "", &pattern, 1);
     run_reads(db, "");
-    if (bench_wanted(bench_options.cases, "put")) {
-        pattern =
-            (struct bench_worker){.work = put_single, .operations = operations_of(4), .random = 3};
-        run_threads(db, "put", "", &pattern);
-    }
+    run_puts(db);
     run_ycsb(db);
     add_written("written_per_byte", written_before);
     bool optimized = bench_wanted(bench_options.cases, "optimized");
@@ -408,23 +476,70 @@ static void run_main(void)
     bench_add_less("memory_peak", "MiB", (double)usage.ru_maxrss / 1024);
 }
 
-/* Random load by several threads at once, each a stretch of the rows. */
+/* All rows, once, as what a case left must be compared with what the others have. */
+static void compare_rows(void *db, struct bench_result *result)
+{
+    void *session = bench_engine->session_begin(db);
+    result->hash = 0;
+    if (bench_engine->scan(session, &result->hash) != bench_options.rows) {
+        kv_fail(bench_engine->name, result->name, "some rows are missing, or there are too many");
+    }
+    bench_engine->session_end(session);
+}
+
+/* A load of an empty database by that many threads, each a stretch of the rows; kind as in load().
+ */
+static void *load_empty(const char *name, char kind, uint32_t threads)
+{
+    bench_clear_directory();
+    struct kv_setup setup = make_setup(MEMTABLE_BYTES);
+    void *db = bench_engine->open(&setup);
+    // Every thread has the same number of rows.
+    uint64_t rows = bench_options.rows / threads * threads;
+    struct bench_worker pattern = {.work = load, .operations = rows, .kind = kind};
+    struct bench_result *result = bench_run_case(db, name, "", &pattern, threads);
+    if (threads > 1 && rows == bench_options.rows) {
+        compare_rows(db, result);
+    }
+    return db;
+}
+
 static void run_load_threads(void)
 {
     if (!bench_wanted(bench_options.cases, "load_threads")) {
         return;
     }
     for (uint32_t t = 0; t < bench_options.thread_count; t++) {
-        if (bench_options.threads[t] == 1) {
+        if (bench_options.threads[t] > 1) {
+            bench_engine->close(load_empty("load_random", 0, bench_options.threads[t]));
+        }
+    }
+}
+
+/* In a database of its own, since how much is written depends on how long the reading takes. */
+static void run_beside(void)
+{
+    if (!bench_wanted(bench_options.cases, "get_beside")) {
+        return;
+    }
+    bench_clear_directory();
+    struct kv_setup setup = make_setup(MEMTABLE_BYTES);
+    void *db = bench_engine->open(&setup);
+    struct bench_worker loader = {.db = db, .operations = bench_options.rows};
+    load(&loader);
+    for (uint32_t t = 0; t < bench_options.thread_count; t++) {
+        uint32_t threads = bench_options.threads[t];
+        if (threads == 1) {
             continue;
         }
-        bench_clear_directory();
-        struct kv_setup setup = make_setup(MEMTABLE_BYTES);
-        void *db = bench_engine->open(&setup);
-        struct bench_worker pattern = {.work = load, .operations = bench_options.rows};
-        (void)bench_run_case(db, "load_random", "", &pattern, bench_options.threads[t]);
-        bench_engine->close(db);
+        struct bench_worker pattern = {.work = get_beside,
+                                       .operations = operations_of(2) * threads,
+                                       .random = bench_options.rows * (100 + 10 * t)};
+        readers_left = threads - 1;
+        (void)bench_run_case(db, "get_beside", "", &pattern, threads);
+        bench_announce(bench_add("put_beside", "", "/s", beside_rate), threads);
     }
+    bench_engine->close(db);
 }
 
 static void run_sequential(void)
@@ -432,14 +547,37 @@ static void run_sequential(void)
     if (!bench_wanted(bench_options.cases, "load_sequential")) {
         return;
     }
+    make_sorted_keys();
+    for (uint32_t t = 0; t < bench_options.thread_count; t++) {
+        void *db = load_empty("load_sequential", 's', bench_options.threads[t]);
+        struct bench_worker pattern = {.work = scan};
+        (void)bench_run_case(db, "scan_sequential", "", &pattern, bench_options.threads[t]);
+        bench_engine->close(db);
+    }
+    free(sorted_keys);
+}
+
+/* The way that the makers of the engine offer for very many rows at once. */
+static void run_bulk(void)
+{
+    if (!bench_wanted(bench_options.cases, "load_bulk")) {
+        return;
+    }
     bench_clear_directory();
     make_sorted_keys();
     struct kv_setup setup = make_setup(MEMTABLE_BYTES);
+    setup.synced = true;
     void *db = bench_engine->open(&setup);
-    struct bench_worker pattern = {.work = load, .operations = bench_options.rows, .kind = 's'};
-    (void)bench_run_case(db, "load_sequential", "", &pattern, 1);
-    pattern = (struct bench_worker){.work = scan};
-    (void)bench_run_case(db, "scan_sequential", "", &pattern, 1);
+    uint64_t written = bench_written_bytes();
+    double begin = bench_options.cpu ? bench_cpu() : bench_now();
+    bench_engine->bulk(db, sorted_keys, bench_options.rows);
+    double seconds = (bench_options.cpu ? bench_cpu() : bench_now()) - begin;
+    struct bench_result *result =
+        bench_add("load_bulk", "", "/s", (double)bench_options.rows / seconds);
+    bench_announce(result, 1);
+    rows_put = bench_options.rows;
+    add_written("written_per_byte_bulk", written);
+    compare_rows(db, result);
     bench_engine->close(db);
     free(sorted_keys);
 }
@@ -471,6 +609,7 @@ static void reopen(const char *name, uint64_t rows)
     struct kv_setup setup = make_setup((size_t)6 << 30); // Nothing leaves the log.
     pid_t child = fork();
     if (child == 0) {
+        (void)alarm((unsigned)bench_options.limit);
         void *db = bench_engine->open(&setup);
         struct bench_worker worker = {.work = load, .db = db, .operations = rows};
         load(&worker);
@@ -496,6 +635,10 @@ static void reopen(const char *name, uint64_t rows)
         kv_fail(bench_engine->name, name, "a row is missing");
     }
     bench_add_once(name, seconds);
+    hash = 0;
+    if (bench_engine->scan(session, &hash) != rows) {
+        kv_fail(bench_engine->name, name, "rows are missing, or there are too many");
+    }
     bench_report->results[bench_report->count - 1].hash = hash;
     bench_engine->session_end(session);
     bench_engine->close(db);
@@ -513,13 +656,13 @@ static void run_reopen(void)
 }
 
 /* A new case that needs a database of its own is one more line here. */
-static void (*const all[])(void) = {
-    run_main, run_load_threads, run_sequential, run_synced, run_reopen,
+const struct bench_part bench_parts[] = {
+    {"main", run_main},
+    {"load_threads", run_load_threads},
+    {"load_sequential", run_sequential},
+    {"get_beside", run_beside},
+    {"load_bulk", run_bulk},
+    {"put_synced", run_synced},
+    {"reopen", run_reopen},
 };
-
-void bench_run_cases(void)
-{
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        all[i]();
-    }
-}
+const size_t bench_part_count = sizeof bench_parts / sizeof *bench_parts;

@@ -222,6 +222,26 @@ static uint64_t lmdb_sum(void *opaque)
     return sum;
 }
 
+/* Appended in one transaction, which is synced. */
+static void lmdb_bulk(void *db, const uint64_t *keys, uint64_t count)
+{
+    struct database *database = db;
+    struct session session = {.database = database};
+    MDB_txn *txn = NULL;
+    check(mdb_txn_begin(database->env, NULL, 0, &txn), "begin");
+    for (uint64_t i = 0; i < count; i++) {
+        char text[KV_TEXT_SIZE];
+        struct kv_row row;
+        uint64_t number = keys[i];
+        kv_make_row(number, 0, &row);
+        MDB_val key = make_key(&session, &number, text);
+        MDB_val value = {.mv_size = KV_VALUE_SIZE, .mv_data = row.value};
+        check(mdb_put(txn, database->table, &key, &value, MDB_APPEND), "append");
+    }
+    check(mdb_txn_commit(txn), "commit");
+    check(mdb_env_sync(database->env, 1), "sync");
+}
+
 const struct kv_engine kv_lmdb = {
     .name = "lmdb",
     .open = lmdb_open,
@@ -235,5 +255,6 @@ const struct kv_engine kv_lmdb = {
     .get_many = lmdb_get_many,
     .range = lmdb_range,
     .scan = lmdb_scan,
+    .bulk = lmdb_bulk,
     .sum = lmdb_sum,
 };

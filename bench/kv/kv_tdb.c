@@ -1,6 +1,7 @@
 /* TDB+ through its public headers: calls without a transaction, one row handle per session, whole
  * scans as Arrow streams. */
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "kv.h"
@@ -269,6 +270,139 @@ static uint64_t tdb_sum(void *opaque)
     return sum;
 }
 
+/* ---- the bulk load: a stream of arrays ---- */
+
+#define ARRAY_ROWS 16384u
+
+struct bulk {
+    const uint64_t *keys; /* That are left, */
+    uint64_t count;       /* and how many. */
+    bool text_keys;
+    int32_t key_offsets[ARRAY_ROWS + 1];
+    int32_t value_offsets[ARRAY_ROWS + 1];
+    uint8_t key_bytes[(size_t)ARRAY_ROWS * KV_TEXT_SIZE];
+    uint8_t value_bytes[(size_t)ARRAY_ROWS * KV_VALUE_SIZE];
+    struct ArrowSchema fields[2];
+    struct ArrowSchema *field_list[2];
+    struct ArrowArray columns[2];
+    struct ArrowArray *column_list[2];
+    const void *buffers[7]; /* Of the row, the keys, the values. */
+};
+
+static void release_schema(struct ArrowSchema *schema)
+{
+    schema->release = NULL;
+}
+
+static void release_array(struct ArrowArray *array)
+{
+    array->release = NULL;
+}
+
+static void release_stream(struct ArrowArrayStream *stream)
+{
+    stream->release = NULL;
+}
+
+static int bulk_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out)
+{
+    struct bulk *bulk = stream->private_data;
+    bulk->fields[0] = (struct ArrowSchema){
+        .format = bulk->text_keys ? "u" : "l", .name = "k", .release = release_schema};
+    bulk->fields[1] = (struct ArrowSchema){.format = "z", .name = "v", .release = release_schema};
+    *out = (struct ArrowSchema){.format = "+s",
+                                .name = "",
+                                .n_children = 2,
+                                .children = bulk->field_list,
+                                .release = release_schema};
+    return 0;
+}
+
+static void fill_bulk(struct bulk *bulk, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        struct kv_row row;
+        kv_make_row(bulk->keys[i], 0, &row);
+        if (bulk->text_keys) {
+            kv_text(row.key, (char *)bulk->key_bytes + i * KV_TEXT_SIZE);
+        } else {
+            memcpy(bulk->key_bytes + i * sizeof row.key, &row.key, sizeof row.key);
+        }
+        memcpy(bulk->value_bytes + i * KV_VALUE_SIZE, row.value, KV_VALUE_SIZE);
+    }
+    bulk->keys += count;
+    bulk->count -= count;
+}
+
+static int bulk_next(struct ArrowArrayStream *stream, struct ArrowArray *out)
+{
+    struct bulk *bulk = stream->private_data;
+    uint64_t count = bulk->count < ARRAY_ROWS ? bulk->count : ARRAY_ROWS;
+    *out = (struct ArrowArray){0};
+    if (count == 0) {
+        return 0;
+    }
+    fill_bulk(bulk, count);
+    bulk->columns[0] = (struct ArrowArray){.length = (int64_t)count,
+                                           .n_buffers = bulk->text_keys ? 3 : 2,
+                                           .buffers = bulk->buffers + 1,
+                                           .release = release_array};
+    bulk->columns[1] = (struct ArrowArray){.length = (int64_t)count,
+                                           .n_buffers = 3,
+                                           .buffers = bulk->buffers + 4,
+                                           .release = release_array};
+    *out = (struct ArrowArray){.length = (int64_t)count,
+                               .n_buffers = 1,
+                               .n_children = 2,
+                               .buffers = bulk->buffers,
+                               .children = bulk->column_list,
+                               .release = release_array};
+    return 0;
+}
+
+static const char *bulk_error(struct ArrowArrayStream *stream)
+{
+    (void)stream;
+    return NULL;
+}
+
+static struct bulk *make_bulk(const struct database *database, const uint64_t *keys, uint64_t count)
+{
+    struct bulk *bulk = kv_memory(1, sizeof *bulk);
+    bulk->keys = keys;
+    bulk->count = count;
+    bulk->text_keys = database->text_keys;
+    for (int32_t i = 0; i <= (int32_t)ARRAY_ROWS; i++) {
+        bulk->key_offsets[i] = i * (int32_t)KV_TEXT_SIZE;
+        bulk->value_offsets[i] = i * (int32_t)KV_VALUE_SIZE;
+    }
+    for (size_t i = 0; i < 2; i++) {
+        bulk->field_list[i] = &bulk->fields[i];
+        bulk->column_list[i] = &bulk->columns[i];
+    }
+    bulk->buffers[2] = bulk->text_keys ? (const void *)bulk->key_offsets : bulk->key_bytes;
+    bulk->buffers[3] = bulk->key_bytes;
+    bulk->buffers[5] = bulk->value_offsets;
+    bulk->buffers[6] = bulk->value_bytes;
+    return bulk;
+}
+
+static void tdb_bulk(void *db, const uint64_t *keys, uint64_t count)
+{
+    struct session *session = tdb_session_begin(db);
+    struct bulk *bulk = make_bulk(db, keys, count);
+    struct ArrowArrayStream stream = {.get_schema = bulk_schema,
+                                      .get_next = bulk_next,
+                                      .get_last_error = bulk_error,
+                                      .release = release_stream,
+                                      .private_data = bulk};
+    tdbplus_load_options options = {.struct_size = sizeof options, .insert = true};
+    check(tdbplus_load_arrow(session->rows, NULL, &stream, &options, NULL, &session->call), "load",
+          &session->call);
+    free(bulk);
+    tdb_session_end(session);
+}
+
 static void tdb_sync(void *db)
 {
     struct database *database = db;
@@ -297,6 +431,7 @@ const struct kv_engine kv_tdb = {
     .range = tdb_range,
     .scan = tdb_scan,
     .sum = tdb_sum,
+    .bulk = tdb_bulk,
     .sync = tdb_sync,
     .optimize = tdb_optimize,
     .spare_files = "log-*",

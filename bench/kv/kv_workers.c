@@ -174,9 +174,9 @@ struct bench_result *bench_add(const char *name, const char *suffix, const char 
     return result;
 }
 
-/* A run that is killed has shown what it had. */
-static void announce(const struct bench_result *result)
+void bench_announce(struct bench_result *result, uint32_t threads)
 {
+    result->threads = threads;
     (void)printf("# %-8s %-28s %2u threads %14.*f %-5s p99 %.1f us\n", bench_engine->name,
                  result->name, result->threads, result->value < 1000 ? 3 : 0, result->value,
                  result->unit, result->p99_us);
@@ -187,7 +187,7 @@ void bench_add_less(const char *name, const char *unit, double value)
 {
     struct bench_result *result = bench_add(name, "", unit, value);
     result->less_is_better = true;
-    announce(result);
+    bench_announce(result, 1);
 }
 
 void bench_add_once(const char *name, double seconds)
@@ -195,7 +195,7 @@ void bench_add_once(const char *name, double seconds)
     struct bench_result *result = bench_add(name, "", "s", seconds);
     result->less_is_better = true;
     result->p99_us = seconds * 1e6;
-    announce(result);
+    bench_announce(result, 1);
 }
 
 /* ---- workers: threads that each do their share of one case ---- */
@@ -225,6 +225,9 @@ static double percentile_us(const struct bench_worker *workers, uint32_t count)
     uint64_t *all = kv_memory(SAMPLE_COUNT * count, sizeof *all);
     size_t total = 0;
     for (uint32_t i = 0; i < count; i++) {
+        if (workers[i].aside) {
+            continue;
+        }
         memcpy(all + total, workers[i].samples, workers[i].sample_count * sizeof *all);
         total += workers[i].sample_count;
     }
@@ -247,7 +250,29 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-/* Runs the case on `count` threads and reports operations (or rows) per second. */
+/* What the workers of a case did together. */
+struct totals {
+    double begin;
+    double end;
+    double cpu;
+    double count;
+    uint64_t done;
+    uint64_t hash;
+};
+
+static void add_worker(struct totals *totals, const struct bench_worker *worker)
+{
+    totals->hash += worker->hash;
+    if (worker->aside) {
+        return;
+    }
+    totals->begin = fmin(totals->begin, worker->begin);
+    totals->end = fmax(totals->end, worker->end);
+    totals->cpu += worker->cpu;
+    totals->done += worker->done;
+    totals->count++;
+}
+
 struct bench_result *bench_run_case(void *db, const char *name, const char *suffix,
                                     const struct bench_worker *pattern, uint32_t count)
 {
@@ -269,24 +294,18 @@ struct bench_result *bench_run_case(void *db, const char *name, const char *suff
         }
     }
     (void)pthread_barrier_wait(&start);
-    double begin = INFINITY;
-    double end = 0;
-    uint64_t done = 0;
-    uint64_t hash = 0;
+    struct totals totals = {.begin = INFINITY};
     for (uint32_t i = 0; i < count; i++) {
         (void)pthread_join(threads[i], NULL);
-        begin = fmin(begin, workers[i].begin);
-        end = fmax(end, workers[i].end);
-        done += workers[i].done;
-        hash += workers[i].hash;
+        add_worker(&totals, &workers[i]);
     }
-    bool cpu = bench_options.cpu && count == 1 && pattern->deadline == 0;
-    double seconds = cpu ? workers[0].cpu : end - begin;
-    struct bench_result *result = bench_add(name, suffix, "/s", (double)done / seconds);
-    result->hash = hash;
-    result->threads = count;
+    // Processor time says nothing of waiting for a disk or for a moment.
+    bool cpu = bench_options.cpu && pattern->deadline == 0;
+    double seconds = cpu ? totals.cpu / totals.count : totals.end - totals.begin;
+    struct bench_result *result = bench_add(name, suffix, "/s", (double)totals.done / seconds);
+    result->hash = totals.hash;
     result->p99_us = percentile_us(workers, count);
-    announce(result);
+    bench_announce(result, count);
     for (uint32_t i = 0; i < count; i++) {
         free(workers[i].samples);
     }
