@@ -127,6 +127,7 @@ tdbplus_status apply_locate(struct apply_group *group, const struct alloc *alloc
     memset(group->old_segments, 0, group->op_count * sizeof(void *));
     if (group->op_count == 1 && group->stage_count == 0 && !group->is_appended) {
         prefetch_filters(group);
+        prefetch_op(group, 0);
         if (is_open_in_table(group)) {
             return TDBPLUS_OK;
         }
