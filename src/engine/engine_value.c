@@ -205,7 +205,14 @@ static tdbplus_status take_bytes(const tdbplus_value *value, struct type type, c
     if (size > 0 && value->as.bytes.data == NULL) {
         return err_set(err, TDBPLUS_E_INVALID, "column \"%s\": %zu bytes at NULL", column, size);
     }
-    if (type.id == TYPE_VECTOR && size != (size_t)type.parameter * sizeof(float)) {
+    bool any = type.id == TYPE_VECTOR && type.parameter == 0;
+    if (any &&
+        (size == 0 || size % sizeof(float) != 0 || size / sizeof(float) > VECTOR_DIMENSION_MAX)) {
+        return err_set_state(err, TDBPLUS_E_INVALID, "22000",
+                             "column \"%s\": a vector has 1 to %u float4 values, not %zu bytes",
+                             column, VECTOR_DIMENSION_MAX, size);
+    }
+    if (type.id == TYPE_VECTOR && !any && size != (size_t)type.parameter * sizeof(float)) {
         return err_set_state(err, TDBPLUS_E_INVALID, "22000",
                              "column \"%s\" has %u dimensions, the vector %zu", column,
                              type.parameter, size / sizeof(float));

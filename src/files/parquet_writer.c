@@ -476,7 +476,7 @@ static void put_entry(struct column_writer *column, uint8_t def, uint8_t rep)
 static void put_vector(struct parquet_writer *writer, struct column_writer *column,
                        const struct datum *value)
 {
-    uint32_t count = column->type.parameter;
+    uint32_t count = (uint32_t)(value->bytes.size / sizeof(float));
     for (uint32_t i = 0; i < count; i++) {
         float item;
         memcpy(&item, value->bytes.data + (size_t)i * sizeof item, sizeof item);

@@ -487,6 +487,16 @@ static tdbplus_status parse_component(struct type type, struct span text, struct
     return TDBPLUS_OK;
 }
 
+/* Of a vector without its brackets: one more than it has commas. */
+static uint32_t count_components(struct span text)
+{
+    uint32_t count = 1;
+    for (size_t i = 0; i < text.size; i++) {
+        count += text.data[i] == ',';
+    }
+    return count;
+}
+
 tdbplus_status text_parse_vector(struct span text, struct type type, struct arena *arena,
                                  struct datum *datum, struct err *err)
 {
@@ -496,7 +506,11 @@ tdbplus_status text_parse_vector(struct span text, struct type type, struct aren
     }
     word.data++;
     word.size -= 2;
-    uint32_t dimension = type.parameter;
+    uint32_t dimension = type.parameter == 0 ? count_components(word) : type.parameter;
+    if (dimension > VECTOR_DIMENSION_MAX) {
+        return err_set_state(err, TDBPLUS_E_LIMIT, "54000",
+                             "vector cannot have more than %u dimensions", VECTOR_DIMENSION_MAX);
+    }
     uint8_t *values = arena_alloc(arena, dimension * sizeof(float));
     if (values == NULL) {
         return text_no_memory(err);
@@ -525,7 +539,7 @@ tdbplus_status text_parse_vector(struct span text, struct type type, struct aren
 void text_print_vector(const struct datum *datum, struct buffer *text)
 {
     buffer_put_u8(text, '[');
-    for (size_t i = 0; i < datum->bytes.size; i += sizeof(float)) {
+    for (size_t i = 0; i + sizeof(float) <= datum->bytes.size; i += sizeof(float)) {
         float value = 0;
         memcpy(&value, datum->bytes.data + i, sizeof value);
         if (i > 0) {

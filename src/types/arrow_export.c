@@ -122,7 +122,9 @@ static char *format_of(struct type type, struct arena *arena)
     if (text == NULL) {
         return NULL;
     }
-    if (type.id == TYPE_VECTOR) {
+    if (type.id == TYPE_VECTOR && type.parameter == 0) {
+        (void)snprintf(text, FORMAT_SIZE_MAX, "+l");
+    } else if (type.id == TYPE_VECTOR) {
         (void)snprintf(text, FORMAT_SIZE_MAX, "+w:%u", type.parameter);
     } else if (type.id == TYPE_NUMERIC && type_physical(type) != PHYSICAL_VIEW) {
         (void)snprintf(text, FORMAT_SIZE_MAX, "d:%d,%d", type.precision, type.scale);
@@ -685,10 +687,38 @@ static tdbplus_status collect_items(struct writer *writer, const struct column *
     return TDBPLUS_OK;
 }
 
+/* The same of vectors of any dimension. */
+static tdbplus_status collect_components(struct writer *writer, const struct column *column,
+                                         int32_t *offsets, struct column *items)
+{
+    uint64_t count = 0;
+    struct datum datum;
+    for (uint32_t i = 0; i < column->row_count; i++) {
+        column_get(column, i, &datum);
+        count += datum.is_null ? 0 : datum.bytes.size / sizeof(float);
+        if (count > ARROW_ROW_COUNT_MAX) {
+            return err_set(writer->err, TDBPLUS_E_LIMIT, "arrow: too many components of vectors");
+        }
+        offsets[i + 1] = (int32_t)count;
+    }
+    if (!column_make(items, type_of(TYPE_FLOAT4), (uint32_t)count, false, &writer->owner->arena)) {
+        return no_memory(writer->err);
+    }
+    for (uint32_t i = 0; i < column->row_count; i++) {
+        size_t size = (size_t)(offsets[i + 1] - offsets[i]) * sizeof(float);
+        if (size > 0) {
+            column_get(column, i, &datum);
+            memcpy((float *)items->data + offsets[i], datum.bytes.data, size);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status put_column(struct writer *writer, const struct column *column,
                                  struct ArrowArray *array)
 {
-    if (column->type.id != TYPE_ARRAY) {
+    bool is_array = column->type.id == TYPE_ARRAY;
+    if (!is_array && !(column->type.id == TYPE_VECTOR && column->type.parameter == 0)) {
         return put_items(writer, column, array);
     }
     struct column items = {0};
@@ -697,7 +727,8 @@ static tdbplus_status put_column(struct writer *writer, const struct column *col
         return no_memory(writer->err);
     }
     array->buffers[1] = offsets;
-    TRY(collect_items(writer, column, offsets, &items));
+    TRY(is_array ? collect_items(writer, column, offsets, &items)
+                 : collect_components(writer, column, offsets, &items));
     struct ArrowArray *child = add_child(writer, array, items.row_count, 2);
     return child == NULL ? no_memory(writer->err) : put_items(writer, &items, child);
 }

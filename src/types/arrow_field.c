@@ -273,6 +273,9 @@ tdbplus_status arrow_field_finish(struct arrow_field *field, struct err *err)
         if (field->child->kind != ARROW_KIND_FLOAT || field->child->dictionary != NULL) {
             return unsupported(field, "+w of something else than floats", err);
         }
+        if (field->size == 0) {
+            return unsupported(field, "+w of no items", err);
+        }
         field->type = (struct type){.id = TYPE_VECTOR, .parameter = field->size};
         return TDBPLUS_OK;
     }

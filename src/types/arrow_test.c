@@ -170,6 +170,41 @@ TEST(vectors_and_short_decimals_go_out_and_come_back)
     arena_deinit(&arena);
 }
 
+TEST(vectors_of_any_dimension_go_out_as_lists_of_floats)
+{
+    struct arena arena = {.alloc = &alloc_system};
+    struct samples samples = {.type = type_of(TYPE_VECTOR)};
+    *samples_add(&samples) = parsed(samples.type, "[1,2,3]", &arena);
+    *samples_add(&samples) = parsed(samples.type, "[-0.5]", &arena);
+    struct batch batch;
+    struct batch back;
+    make_batch(&batch, &samples, true, false);
+    batch_init(&back, &alloc_system);
+    struct arrow_column column = {.name = "v", .type = samples.type};
+    struct ArrowSchema schema = {0};
+    struct ArrowArray array = {0};
+    CHECK(arrow_export_schema(&column, 1, &style, &alloc_system, &schema, NULL) == TDBPLUS_OK);
+    CHECK(arrow_export_batch(&batch, &style, &alloc_system, &array, NULL) == TDBPLUS_OK);
+    CHECK(strcmp(schema.children[0]->format, "+l") == 0);
+    CHECK(strcmp(schema.children[0]->children[0]->format, "f") == 0);
+    CHECK(array.children[0]->children[0]->length == 3 * 3 + 2 * 1);
+    CHECK(arrow_import_batch(&schema, &array, &back, NULL) == TDBPLUS_OK);
+    struct buffer text = {.alloc = &alloc_system};
+    for (uint32_t i = 0; i < 2; i++) {
+        struct datum datum;
+        column_get(back.columns, i, &datum);
+        CHECK(datum.type.id == TYPE_ARRAY && datum.type.element == TYPE_FLOAT4);
+        text_print(&datum, &style, &text);
+    }
+    CHECK(text.size == 13 && memcmp(text.data, "{1,2,3}{-0.5}", 13) == 0);
+    CHECK(column_is_null(back.columns, 3));
+    buffer_deinit(&text);
+    schema.release(&schema);
+    batch_deinit(&back);
+    batch_deinit(&batch);
+    arena_deinit(&arena);
+}
+
 TEST(enums_go_out_as_dictionaries)
 {
     struct samples samples = {.type = {.id = TYPE_ENUM, .parameter = 9}};

@@ -48,6 +48,8 @@ static bool bytes_fit(const struct datum *datum)
         return numeric_valid(datum->bytes);
     case TYPE_JSON:
         return json_validate(datum->bytes, NULL) == TDBPLUS_OK;
+    case TYPE_VECTOR:
+        return datum->bytes.size > 0 && datum->bytes.size % sizeof(float) == 0;
     case TYPE_ARRAY:
         return array_open(datum->bytes, datum->type, &array, NULL) == TDBPLUS_OK;
     default:

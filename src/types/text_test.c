@@ -216,6 +216,33 @@ TEST(vectors_are_read_and_printed)
     buffer_deinit(&out);
 }
 
+TEST(vectors_without_a_dimension_have_the_texts)
+{
+    static const char *const cases[] = {"[1]", "[1,2]", "[1,2,3.5,-4]"};
+    struct arena arena = {.alloc = &alloc_system};
+    struct buffer out = {.alloc = &alloc_system};
+    struct datum datum = {0};
+    struct err err = {0};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        CHECK(text_parse(span_from_text(cases[i]), type_of(TYPE_VECTOR), NULL, &arena, &datum,
+                         &err) == TDBPLUS_OK);
+        print(&datum, &out);
+        CHECK(strcmp((char *)out.data, cases[i]) == 0);
+    }
+    // One component more than there may be.
+    char *many = arena_alloc(&arena, 2 * 16001 + 2);
+    memset(many, '1', 2 * 16001 + 1);
+    for (size_t i = 0; i < 16001; i++) {
+        many[2 * i] = i == 0 ? '[' : ',';
+    }
+    many[2 * 16001] = ']';
+    many[2 * 16001 + 1] = '\0';
+    CHECK(text_parse(span_from_text(many), type_of(TYPE_VECTOR), NULL, &arena, &datum, &err) ==
+          TDBPLUS_E_LIMIT);
+    buffer_deinit(&out);
+    arena_deinit(&arena);
+}
+
 static bool label_of(void *ctx, uint32_t list, int64_t ordinal, struct span *label_out)
 {
     const char *const *labels = ctx;

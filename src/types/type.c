@@ -12,7 +12,8 @@
 #define BIT_LENGTH_MAX     83886080u /* As PostgreSQL. */
 #define TYPE_NAME_SIZE     64u
 
-/* Indexed by enum type_id; TYPE_NUMERIC depends on its precision and stands as a view. */
+/* Indexed by enum type_id; TYPE_NUMERIC depends on its precision and stands as a view, TYPE_VECTOR
+ * on its dimension and stands as one of a dimension. */
 const uint8_t types_physical[UINT8_MAX + 1] = {
     [TYPE_NONE] = 0,
     [TYPE_BOOL] = PHYSICAL_1,
@@ -188,7 +189,7 @@ static bool scalar_valid(struct type type)
         return false;
     }
     if (type.id == TYPE_VECTOR) {
-        return type.parameter >= 1 && type.parameter <= VECTOR_DIMENSION_MAX;
+        return type.parameter <= VECTOR_DIMENSION_MAX;
     }
     if (type.id == TYPE_TEXT || type.id == TYPE_BPCHAR) {
         return type.parameter <= VARCHAR_LENGTH_MAX;
@@ -238,7 +239,7 @@ void type_name(struct type type, char text[64])
     if (type.id == TYPE_NUMERIC && type.precision > 0) {
         (void)snprintf(text, TYPE_NAME_SIZE, "numeric(%d,%d)%s", type.precision, type.scale,
                        suffix);
-    } else if (type.id == TYPE_VECTOR) {
+    } else if (type.id == TYPE_VECTOR && type.parameter > 0) {
         (void)snprintf(text, TYPE_NAME_SIZE, "vector(%u)%s", type.parameter, suffix);
     } else if (type.id == TYPE_TEXT && type.parameter > 0) {
         (void)snprintf(text, TYPE_NAME_SIZE, "varchar(%u)%s", type.parameter, suffix);

@@ -29,7 +29,7 @@ enum type_id {
     TYPE_JSON = 16,        /* Binary document, types/json.h. */
     TYPE_ARRAY = 17,       /* types/array.h; `element` says of what. */
     TYPE_ENUM = 18,        /* int4 ordinal; `parameter` is the id of its label list. */
-    TYPE_VECTOR = 19,      /* `parameter` float4 values. */
+    TYPE_VECTOR = 19,      /* `parameter` float4 values; 0: any number of them. */
 
     /* Packed types (types/packed.h): all but money are PHYSICAL_VIEW. */
     TYPE_BPCHAR = 20, /* char(n); `parameter` is n, 0: any length. */
@@ -83,7 +83,7 @@ enum physical {
     PHYSICAL_8 = 4,     /* int64_t or double. */
     PHYSICAL_16 = 5,    /* __int128, struct interval, uuid bytes. */
     PHYSICAL_VIEW = 6,  /* struct view: any number of bytes. */
-    PHYSICAL_FIXED = 7, /* `parameter` * 4 bytes: vectors. */
+    PHYSICAL_FIXED = 7, /* `parameter` * 4 bytes: vectors of one dimension. */
 };
 
 /* int2vector and oidvector: arrays that are written "1 2 3" and begin at 0. */

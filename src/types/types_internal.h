@@ -21,6 +21,9 @@ static inline enum physical physical_of(struct type type)
                : type.precision <= NUMERIC_DIGITS_MAX_16 ? PHYSICAL_16
                                                          : PHYSICAL_VIEW;
     }
+    if (type.id == TYPE_VECTOR && type.parameter == 0) {
+        return PHYSICAL_VIEW;
+    }
     return (enum physical)types_physical[type.id];
 }
 

@@ -86,6 +86,7 @@ static const struct {
      "ffffffff"},
     {{.id = TYPE_ARRAY, .element = TYPE_TEXT}, "{}", "000000000000000000000019"},
     {{.id = TYPE_VECTOR, .parameter = 2}, "[1,-2]", "000200003f800000c0000000"},
+    {{.id = TYPE_VECTOR}, "[1,-2]", "000200003f800000c0000000"},
     {{.id = TYPE_BPCHAR, .parameter = 4}, "ab", "61622020"},
     {{.id = TYPE_TIMETZ}, "01:02:03.5+02:30", "00000000ddf019e0ffffdcd8"},
     {{.id = TYPE_MONEY}, "-$12.34", "fffffffffffffb2e"},

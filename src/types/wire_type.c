@@ -568,7 +568,6 @@ static tdbplus_status parse_vector(struct wire_reader *reader, struct arena *are
         int32_t bits = wire_i32(reader);
         memcpy(values + i * sizeof bits, &bits, sizeof bits);
     }
-    datum->type.parameter = count;
     datum->bytes = (struct span){.data = values, .size = (size_t)count * sizeof(float)};
     return TDBPLUS_OK;
 }

@@ -37,15 +37,23 @@ static bool order_array(const struct datum *value, struct buffer *buffer)
     return true;
 }
 
+/* A vector of any dimension says before each component that there is one more. */
 static bool order_vector(const struct datum *value, struct buffer *buffer)
 {
+    bool any = value->type.parameter == 0;
     for (size_t at = 0; at + sizeof(float) <= value->bytes.size; at += sizeof(float)) {
         float component = 0;
+        if (any) {
+            buffer_put_u8(buffer, 1);
+        }
         memcpy(&component, value->bytes.data + at, sizeof component);
         struct datum item = {.type = type_of(TYPE_FLOAT4), .real = (double)component};
         if (!order_value(&item, buffer)) {
             return false;
         }
+    }
+    if (any) {
+        buffer_put_u8(buffer, 0);
     }
     return true;
 }

@@ -8,6 +8,7 @@
 struct vector_sum {
     double *sums;
     uint32_t dimension;
+    uint32_t parameter; /* Of the type: 0 if that is of any dimension. */
     int64_t count;
 };
 
@@ -20,12 +21,18 @@ static tdbplus_status sum_update(const struct aggregate_update *update)
         if (value.is_null) {
             continue;
         }
+        uint32_t dimension = (uint32_t)(value.bytes.size / sizeof(float));
         if (state->sums == NULL) {
-            state->dimension = value.type.parameter;
+            state->dimension = dimension;
+            state->parameter = value.type.parameter;
             state->sums = arena_array(update->arena, state->dimension + 1u, sizeof *state->sums);
             if (state->sums == NULL) {
                 return aggregate_no_memory(update->err);
             }
+        }
+        if (dimension != state->dimension) {
+            return err_set_state(update->err, TDBPLUS_E_SQL, "22000",
+                                 "expected %u dimensions, not %u", state->dimension, dimension);
         }
         state->count++;
         for (uint32_t d = 0; d < state->dimension; d++) {
@@ -42,7 +49,7 @@ static tdbplus_status finish(const uint8_t *bytes, bool mean, struct arena *aren
 {
     struct vector_sum state;
     memcpy(&state, bytes, sizeof state);
-    *result_out = (struct datum){.type = {.id = TYPE_VECTOR, .parameter = state.dimension},
+    *result_out = (struct datum){.type = {.id = TYPE_VECTOR, .parameter = state.parameter},
                                  .is_null = state.count == 0};
     if (state.count == 0) {
         return TDBPLUS_OK;

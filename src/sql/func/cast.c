@@ -89,8 +89,6 @@ static bool same_base(struct type from, struct type to)
                (from.element != TYPE_ENUM || from.parameter == to.parameter);
     case TYPE_ENUM:
         return from.parameter == to.parameter;
-    case TYPE_VECTOR:
-        return from.parameter == to.parameter || to.parameter == 0;
     default:
         return true;
     }
@@ -185,6 +183,10 @@ int32_t func_cast_path(struct type from, struct type to, enum func_cast_context 
         }
         steps[count++] = (struct func_cast_step){&cast_array_to_vector, to};
         return count;
+    }
+    if (from.id == TYPE_VECTOR && to.id == TYPE_VECTOR) {
+        steps[0] = (struct func_cast_step){&cast_vector_fit, to};
+        return 1;
     }
     if (to.id == TYPE_BIT && (from.id == TYPE_INT4 || from.id == TYPE_INT8)) {
         steps[0] = (struct func_cast_step){&cast_integer_to_bits, to};

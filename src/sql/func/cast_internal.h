@@ -44,6 +44,7 @@ extern const struct func cast_array_explicit;
 /* Between vectors and arrays of float4. */
 extern const struct func cast_vector_to_array;
 extern const struct func cast_array_to_vector;
+extern const struct func cast_vector_fit;
 
 /* Between the stored form of numbers and the one that expressions have. */
 extern const struct func cast_numeric_fit;

@@ -7,25 +7,52 @@
 #include "sql/func/cast_internal.h"
 #include "sql/func/value_kernel.h"
 
-static const float *components(const struct func_call *call, uint32_t number, uint32_t row)
+struct vector {
+    const float *values;
+    uint32_t dimension;
+};
+
+/* Vectors of any dimension lie anywhere: floats that are read as such must be aligned. */
+static tdbplus_status open_view(struct func_call *call, const struct view *view,
+                                struct vector *vector_out)
+{
+    struct span bytes = view_span(view);
+    vector_out->dimension = (uint32_t)(bytes.size / sizeof(float));
+    if ((uintptr_t)bytes.data % _Alignof(float) != 0) {
+        float *copy = arena_alloc(call->arena, bytes.size);
+        if (copy == NULL) {
+            return kernel_no_memory(call);
+        }
+        memcpy(copy, bytes.data, bytes.size);
+        vector_out->values = copy;
+        return TDBPLUS_OK;
+    }
+    vector_out->values = (const float *)bytes.data;
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status open_vector(struct func_call *call, uint32_t number, uint32_t row,
+                                  struct vector *vector_out)
 {
     const struct column *column = &call->arguments[number];
-    size_t dimension = column->type.parameter;
-    return (const float *)column->data + (row & kernel_mask(column)) * dimension;
+    uint32_t at = row & kernel_mask(column);
+    uint32_t dimension = column->type.parameter;
+    if (dimension == 0) {
+        return open_view(call, (const struct view *)column->data + at, vector_out);
+    }
+    *vector_out = (struct vector){(const float *)column->data + (size_t)at * dimension, dimension};
+    return TDBPLUS_OK;
 }
 
-static uint32_t dimension_of(const struct func_call *call, uint32_t number)
+/* Both arguments, which must have as many components as each other. */
+static tdbplus_status open_pair(struct func_call *call, uint32_t row, struct vector pair_out[2])
 {
-    return call->arguments[number].type.parameter;
-}
-
-static tdbplus_status check_dimensions(struct func_call *call)
-{
-    uint32_t left = dimension_of(call, 0);
-    uint32_t right = dimension_of(call, 1);
-    return left == right
+    TRY(open_vector(call, 0, row, &pair_out[0]));
+    TRY(open_vector(call, 1, row, &pair_out[1]));
+    return pair_out[0].dimension == pair_out[1].dimension
                ? TDBPLUS_OK
-               : kernel_error(call, "22000", "different vector dimensions %u and %u", left, right);
+               : kernel_error(call, "22000", "different vector dimensions %u and %u",
+                              pair_out[0].dimension, pair_out[1].dimension);
 }
 
 /* ---- distances ---- */
@@ -34,12 +61,12 @@ typedef double (*distance_function)(const float *left, const float *right, size_
 
 static tdbplus_status measure(struct func_call *call, distance_function distance)
 {
-    TRY(check_dimensions(call));
-    size_t dimension = dimension_of(call, 0);
     for (uint32_t i = 0; i < call->count; i++) {
         uint32_t row = kernel_row(call, i);
+        struct vector pair[2];
+        TRY(open_pair(call, row, pair));
         ((double *)call->result->data)[row] =
-            distance(components(call, 0, row), components(call, 1, row), dimension);
+            distance(pair[0].values, pair[1].values, pair[0].dimension);
     }
     return TDBPLUS_OK;
 }
@@ -103,15 +130,17 @@ DISTANCE(sphere)
 
 static tdbplus_status dimensions_row(struct func_call *call, uint32_t row, struct datum *result)
 {
-    (void)row;
-    result->integer = dimension_of(call, 0);
+    struct vector vector;
+    TRY(open_vector(call, 0, row, &vector));
+    result->integer = vector.dimension;
     return TDBPLUS_OK;
 }
 
 static tdbplus_status norm_row(struct func_call *call, uint32_t row, struct datum *result)
 {
-    const float *vector = components(call, 0, row);
-    result->real = sqrt((double)simd->dot_f32(vector, vector, dimension_of(call, 0)));
+    struct vector vector;
+    TRY(open_vector(call, 0, row, &vector));
+    result->real = sqrt((double)simd->dot_f32(vector.values, vector.values, vector.dimension));
     return TDBPLUS_OK;
 }
 
@@ -136,10 +165,11 @@ static tdbplus_status make_vector(struct func_call *call, uint32_t dimension, fl
 static tdbplus_status combine(struct func_call *call, uint32_t row, char operation,
                               struct datum *result)
 {
-    TRY(check_dimensions(call));
-    uint32_t dimension = dimension_of(call, 0);
-    const float *left = components(call, 0, row);
-    const float *right = components(call, 1, row);
+    struct vector pair[2];
+    TRY(open_pair(call, row, pair));
+    uint32_t dimension = pair[0].dimension;
+    const float *left = pair[0].values;
+    const float *right = pair[1].values;
     float *values = NULL;
     TRY(make_vector(call, dimension, &values, result));
     for (uint32_t i = 0; i < dimension; i++) {
@@ -173,13 +203,13 @@ static tdbplus_status multiply_row(struct func_call *call, uint32_t row, struct 
 
 static tdbplus_status normalize_row(struct func_call *call, uint32_t row, struct datum *result)
 {
-    uint32_t dimension = dimension_of(call, 0);
-    const float *vector = components(call, 0, row);
-    double norm = sqrt((double)simd->dot_f32(vector, vector, dimension));
+    struct vector vector;
+    TRY(open_vector(call, 0, row, &vector));
+    double norm = sqrt((double)simd->dot_f32(vector.values, vector.values, vector.dimension));
     float *values = NULL;
-    TRY(make_vector(call, dimension, &values, result));
-    for (uint32_t i = 0; i < dimension; i++) {
-        values[i] = norm > 0 ? (float)((double)vector[i] / norm) : 0;
+    TRY(make_vector(call, vector.dimension, &values, result));
+    for (uint32_t i = 0; i < vector.dimension; i++) {
+        values[i] = norm > 0 ? (float)((double)vector.values[i] / norm) : 0;
     }
     return TDBPLUS_OK;
 }
@@ -217,32 +247,56 @@ COMPARISON(greater_equal, >=)
 
 static tdbplus_status to_array_row(struct func_call *call, uint32_t row, struct datum *result)
 {
-    uint32_t dimension = dimension_of(call, 0);
-    const float *vector = components(call, 0, row);
+    struct vector vector;
+    TRY(open_vector(call, 0, row, &vector));
     struct kernel_items items = {0};
-    for (uint32_t i = 0; i < dimension; i++) {
-        struct datum item = {.type = type_of(TYPE_FLOAT4), .real = (double)vector[i]};
+    for (uint32_t i = 0; i < vector.dimension; i++) {
+        struct datum item = {.type = type_of(TYPE_FLOAT4), .real = (double)vector.values[i]};
         TRY(kernel_push(call, &items, &item));
     }
     return kernel_list_result(call, items.items, items.count, result);
+}
+
+static tdbplus_status check_dimension(struct func_call *call, uint32_t dimension, uint32_t expected)
+{
+    if (dimension != expected) {
+        return kernel_error(call, "22000", "expected %u dimensions, not %u", expected, dimension);
+    }
+    if (dimension < 1) {
+        return kernel_error(call, "22000", "vector must have at least 1 dimension");
+    }
+    if (dimension > VECTOR_DIMENSION_MAX) {
+        return kernel_error(call, "54000", "vector cannot have more than %u dimensions",
+                            VECTOR_DIMENSION_MAX);
+    }
+    return TDBPLUS_OK;
+}
+
+/* Between vectors of one dimension and of any: the components stay as they are. */
+static tdbplus_status fit_row(struct func_call *call, uint32_t row, struct datum *result)
+{
+    struct vector vector;
+    TRY(open_vector(call, 0, row, &vector));
+    uint32_t expected = result->type.parameter;
+    TRY(check_dimension(call, vector.dimension, expected == 0 ? vector.dimension : expected));
+    result->bytes = (struct span){.data = (const uint8_t *)vector.values,
+                                  .size = (size_t)vector.dimension * sizeof *vector.values};
+    return TDBPLUS_OK;
 }
 
 static tdbplus_status of_array_row(struct func_call *call, uint32_t row, struct datum *result)
 {
     struct array array;
     float *values = NULL;
-    uint32_t dimension = result->type.parameter;
     TRY(kernel_array(call, 0, row, &array));
+    uint32_t dimension = result->type.parameter == 0 ? array.count : result->type.parameter;
     if (array.dimension_count > 1) {
         return kernel_error(call, "22000", "array must be 1-D");
     }
     if (array.nulls != NULL) {
         return kernel_error(call, "22004", "array must not contain nulls");
     }
-    if (array.count != dimension) {
-        return kernel_error(call, "22000", "expected %u dimensions, not %u", dimension,
-                            array.count);
-    }
+    TRY(check_dimension(call, array.count, dimension));
     TRY(make_vector(call, dimension, &values, result));
     for (uint32_t i = 0; i < array.count; i++) {
         struct datum item;
@@ -258,6 +312,7 @@ static tdbplus_status of_array_row(struct func_call *call, uint32_t row, struct 
 
 ROW_KERNEL(to_array)
 ROW_KERNEL(of_array)
+ROW_KERNEL(fit)
 
 #define VE TYPE_VECTOR
 #define F8 TYPE_FLOAT8
@@ -269,6 +324,7 @@ const struct func cast_vector_to_array = {
     "float4[]", 1, {VE}, FUNC_ARRAY_OF(TYPE_FLOAT4), 0, to_array, "Its components."};
 const struct func cast_array_to_vector = {"vector", 1,        {FUNC_ARRAY_OF(TYPE_FLOAT4)}, VE,
                                           0,        of_array, "The items as components."};
+const struct func cast_vector_fit = {"vector", 1, {VE}, VE, 0, fit, "As many components as told."};
 
 const struct func table_vector[] = {
     {"<->", 2, {VE, VE}, F8, OP, l2_kernel, "Euclidean distance."},

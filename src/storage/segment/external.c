@@ -60,6 +60,9 @@ enum external_mode external_mode_of(struct type type, bool is_key)
     case TYPE_VARBIT:
         return EXTERNAL_LONG;
     case TYPE_VECTOR:
+        if (type_physical(type) == PHYSICAL_VIEW) {
+            return EXTERNAL_LONG;
+        }
         return type_width(type) >= VALUE_VECTOR_SIZE_MIN ? EXTERNAL_ALWAYS : EXTERNAL_NEVER;
     default:
         return EXTERNAL_NEVER;
