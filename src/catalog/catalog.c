@@ -257,6 +257,11 @@ void catalog_comment_name(uint64_t oid, uint32_t column_id,
     (void)snprintf(name_out, CATALOG_NAME_SIZE_MAX + 1, "%" PRIu64 ".%u", oid, column_id);
 }
 
+void catalog_privileges_name(uint64_t oid, char name_out[CATALOG_NAME_SIZE_MAX + 1])
+{
+    (void)snprintf(name_out, CATALOG_NAME_SIZE_MAX + 1, "%" PRIu64, oid);
+}
+
 /* ---- changing ---- */
 
 /* `oid`: the entry that may have the name already. */
@@ -343,6 +348,9 @@ static tdbplus_status replace_in(struct txn *txn, const struct catalog_entry *en
     changed.dependencies = all;
     changed.dependency_count = count;
     changed.owner = entry->owner == from ? to : entry->owner;
+    if (entry->kind == CATALOG_PRIVILEGES) {
+        catalog_privileges_name(to, changed.name);
+    }
     tdbplus_status status = catalog_entry_alter(txn, entry->oid, &changed, err);
     alloc_free(alloc, all, count + 1u, sizeof *all);
     return status;

@@ -29,7 +29,8 @@ enum catalog_kind {
     CATALOG_COMMENT = 20,
     CATALOG_STATISTICS = 21,   /* Of a table's columns; named by the table's id. */
     CATALOG_MATERIALIZED = 22, /* What a materialized view is of: owned by the table of its rows. */
-    CATALOG_KIND_LAST = 22,
+    CATALOG_PRIVILEGES = 28, /* Of an object: its owner, who may do what; named by its oid. */
+    CATALOG_KIND_LAST = 28,
 };
 
 #define CATALOG_SCHEMA_DEFAULT "public"
@@ -124,6 +125,10 @@ bool catalog_entry_unchanged(struct txn *txn, uint64_t oid, uint64_t revision);
  * the default schema, owned by what they are on; the definition is their text. */
 void catalog_comment_name(uint64_t oid, uint32_t column_id,
                           char name_out[CATALOG_NAME_SIZE_MAX + 1]);
+
+/* The name of the privileges of an entry: an entry of the default schema, owned by what it is of.
+ */
+void catalog_privileges_name(uint64_t oid, char name_out[CATALOG_NAME_SIZE_MAX + 1]);
 
 /* ---- changing ---- */
 

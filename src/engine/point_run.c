@@ -203,14 +203,18 @@ bool point_run(const struct execute_args *args, const struct call *call, tdbplus
     }
     struct store *store = session->db->store;
     struct catalog *catalog = NULL;
+    uint64_t version = 0;
     if (session->txn == NULL) {
         catalog = catalog_acquire(store);
+        version = catalog_version(catalog);
         job.object = catalog_by_id(catalog, job.plan->point.object_id);
     } else if (txn_statement(session->txn, call->err) == TDBPLUS_OK) {
         session->used = true;
+        version = txn_catalog_version(session->txn);
         job.object = txn_object_by_id(session->txn, job.plan->point.object_id);
     }
     bool done = job.object != NULL && job.object->revision == job.plan->point.revision &&
+                sql_prepared_checked(job.plan->prepared, version) &&
                 run_job(&job, args, status_out);
     catalog_release(catalog);
     if (!done) {

@@ -342,7 +342,8 @@ tdbplus_status result_start(tdbplus_result *result, struct txn *txn, bool retry_
         .txn = txn,
         .parameters = result->parameters,
         .parameter_count = result->parameter_count,
-        .user = result->state->user[0] == 0 ? NULL : result->state->user,
+        .user = result->state->role.name,
+        .session_user = result->state->session_role.name,
         .database = result->state->database[0] == 0 ? NULL : result->state->database,
         .transaction_time_us = time_us,
         .retry_conflicts = retry_conflicts};

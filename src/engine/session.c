@@ -18,6 +18,13 @@ void session_refresh(tdbplus_session *session)
     if (session_state_apply(session->state)) {
         plan_cache_deinit(&session->plans);
     }
+    const struct session_state *state = session->state;
+    if (session->names.bind.role != state->role.oid ||
+        session->names.bind.session_role != state->session_role.oid ||
+        strcmp(session->names.user, state->role.name) != 0) {
+        // Without memory for it the path stays as it was.
+        (void)!sql_session_set_role(&session->names, state->session_role.oid, &state->role, NULL);
+    }
     const char *path = session->state->func.search_path;
     if (session->names.path_text == NULL || strcmp(path, session->names.path_text) != 0) {
         // What is no list of names leaves the path as it was.

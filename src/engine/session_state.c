@@ -1,6 +1,7 @@
 #include "engine/session.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -159,6 +160,132 @@ static tdbplus_status check_encoding(struct buffer *text, struct err *err)
     return is_word(name, "sql_ascii") ? TDBPLUS_OK : refuse("client_encoding", text, err);
 }
 
+/* The session's transaction, or one for the moment, which the caller ends. */
+static struct txn *look(const struct session_state *state, struct txn **own)
+{
+    if (state->session != NULL && state->session->txn != NULL) {
+        return state->session->txn;
+    }
+    struct txn_options options = {.read_only = true, .durability = -1};
+    return txn_begin(state->store, &options, state->alloc, own, NULL) == TDBPLUS_OK ? *own : NULL;
+}
+
+/* ---- who asks ---- */
+
+static bool find_role(const struct session_state *state, const char *name, struct role *role_out)
+{
+    struct txn *own = NULL;
+    struct txn *txn = look(state, &own);
+    bool found =
+        txn != NULL && (strcmp(name, state->owner) == 0 ? role_by_oid(txn, ROLE_BOOTSTRAP, role_out)
+                                                        : role_find(txn, name, role_out));
+    if (found) {
+        (void)snprintf(role_out->name, sizeof role_out->name, "%s", name);
+    }
+    role_out->groups = (struct span){0}; // Not beyond the transaction.
+    role_out->object = NULL;
+    txn_abort(own);
+    return found;
+}
+
+static bool may_become(const struct session_state *state, uint64_t from, uint64_t to)
+{
+    struct txn *own = NULL;
+    struct txn *txn = look(state, &own);
+    bool may = txn != NULL && role_is_member(txn, from, to);
+    txn_abort(own);
+    return may;
+}
+
+/* SET ROLE: a role that the session's user is a member of. */
+static tdbplus_status check_role(const struct session_state *state, const struct buffer *text,
+                                 struct err *err)
+{
+    struct role role;
+    char name[ROLE_NAME_SIZE_MAX + 1];
+    (void)snprintf(name, sizeof name, "%.*s", (int)text->size, (const char *)text->data);
+    if (strcmp(name, "none") == 0) {
+        return TDBPLUS_OK;
+    }
+    if (!find_role(state, name, &role)) {
+        return err_set_state(err, TDBPLUS_E_SQL, "22023", "role \"%s\" does not exist", name);
+    }
+    return may_become(state, state->session_role.oid, role.oid)
+               ? TDBPLUS_OK
+               : err_set_state(err, TDBPLUS_E_SQL, "42501", "permission denied to set role \"%s\"",
+                               name);
+}
+
+/* SET SESSION AUTHORIZATION: for superusers, and back to whoever logged in. */
+static tdbplus_status check_session_role(const struct session_state *state,
+                                         const struct buffer *text, struct err *err)
+{
+    struct role role;
+    char name[ROLE_NAME_SIZE_MAX + 1];
+    (void)snprintf(name, sizeof name, "%.*s", (int)text->size, (const char *)text->data);
+    if (name[0] == '\0') {
+        return TDBPLUS_OK;
+    }
+    if (!find_role(state, name, &role)) {
+        return err_set_state(err, TDBPLUS_E_SQL, "22023", "role \"%s\" does not exist", name);
+    }
+    struct txn *own = NULL;
+    struct txn *txn = look(state, &own);
+    bool may =
+        role.oid == state->login_role || (txn != NULL && role_is_superuser(txn, state->login_role));
+    txn_abort(own);
+    return may ? TDBPLUS_OK
+               : err_set_state(err, TDBPLUS_E_SQL, "42501",
+                               "permission denied to set session authorization");
+}
+
+/* A role that is gone by now has no privileges but everybody's. */
+static void become(const struct session_state *state, const char *name, struct role *role)
+{
+    if (!find_role(state, name, role)) {
+        *role = role_initial(name);
+    }
+}
+
+/* True when somebody else asks than before. */
+static bool apply_roles(struct session_state *state)
+{
+    const char *session = settings_text(&state->settings, SETTING_SESSION_AUTHORIZATION);
+    const char *role = settings_text(&state->settings, SETTING_ROLE);
+    bool other = strcmp(session, state->shown_session) != 0;
+    if (!other && strcmp(role, state->shown_role) == 0) {
+        return false;
+    }
+    (void)snprintf(state->shown_session, sizeof state->shown_session, "%s", session);
+    (void)snprintf(state->shown_role, sizeof state->shown_role, "%s", role);
+    if (other) {
+        become(state, session[0] == '\0' ? state->owner : session, &state->session_role);
+    }
+    state->role = state->session_role;
+    if (strcmp(role, "none") != 0) {
+        become(state, role, &state->role);
+    }
+    state->func.role = state->role.oid;
+    return true;
+}
+
+tdbplus_status session_state_login(struct session_state *state, const char *name, bool trusted,
+                                   struct err *err)
+{
+    struct role role = {0};
+    if (!find_role(state, name, &role) && trusted) {
+        (void)snprintf(state->owner, sizeof state->owner, "%s", name);
+        role.oid = ROLE_BOOTSTRAP;
+    } else if (role.oid == 0) {
+        return err_set_state(err, TDBPLUS_E_SQL, "28000", "role \"%s\" does not exist", name);
+    }
+    state->login_role = role.oid;
+    TRY(settings_preset(&state->settings, SETTING_SESSION_AUTHORIZATION, span_from_text(name),
+                        err));
+    (void)session_state_apply(state);
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status check_setting(void *ctx, uint32_t number, struct buffer *text,
                                     struct err *err)
 {
@@ -171,6 +298,10 @@ static tdbplus_status check_setting(void *ctx, uint32_t number, struct buffer *t
         return check_zone(state, text, err);
     case SETTING_CLIENT_ENCODING:
         return check_encoding(text, err);
+    case SETTING_ROLE:
+        return check_role(state, text, err);
+    case SETTING_SESSION_AUTHORIZATION:
+        return check_session_role(state, text, err);
     case SETTING_DISABLED_RULES:
         return sql_read_rules(buffer_span(text), &rules, err);
     case SETTING_DEFAULT_ISOLATION:
@@ -219,16 +350,6 @@ void session_state_show(const struct session_state *state, uint32_t number, stru
 }
 
 /* ---- the catalog ---- */
-
-/* The session's transaction, or one for the moment, which the caller ends. */
-static struct txn *look(const struct session_state *state, struct txn **own)
-{
-    if (state->session != NULL && state->session->txn != NULL) {
-        return state->session->txn;
-    }
-    struct txn_options options = {.read_only = true, .durability = -1};
-    return txn_begin(state->store, &options, state->alloc, own, NULL) == TDBPLUS_OK ? *own : NULL;
-}
 
 /* Outside of a transaction the label would be gone with the one that was begun to find it, so it
  * goes into the state, whose user is one thread then. */
@@ -406,6 +527,7 @@ bool session_state_apply(struct session_state *state)
         key = hash_bytes(span_from_text(settings_text(settings, plan_settings[i])), key);
     }
     bool changed = key != state->plan_key;
+    changed = apply_roles(state) || changed;
     state->plan_key = key;
     return changed;
 }
@@ -450,6 +572,9 @@ tdbplus_status session_state_create(struct store *store, const struct alloc *all
     state->settings.check = check_setting;
     state->settings.check_ctx = state;
     state->applied = UINT64_MAX;
+    state->login_role = ROLE_BOOTSTRAP;
+    (void)snprintf(state->owner, sizeof state->owner, "tdb");
+    state->shown_session[0] = '*'; // Nothing was applied yet.
     (void)session_state_apply(state);
     *state_out = state;
     return TDBPLUS_OK;

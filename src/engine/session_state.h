@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 
+#include "auth/role.h"
 #include "engine/zones.h"
 #include "sql/exec/statement.h"
 #include "sql/func/func.h"
@@ -34,7 +35,12 @@ struct session_state {
     uint64_t statement_timeout_us;
     uint64_t idle_timeout_us;        /* Within a transaction. */
     struct tdbplus_session *session; /* NULL: closed. */
-    char user[64];                   /* "": whoever opened the database. */
+    char owner[64];                  /* What the database's owner is called here. */
+    uint64_t login_role;             /* Who logged in, */
+    struct role session_role;        /* SESSION_USER, */
+    struct role role;                /* CURRENT_USER, */
+    char shown_session[64];          /* and the settings that they follow from. */
+    char shown_role[64];
     char database[64];
     uint8_t label[64]; /* Of an enum, the one printed last. */
 };
@@ -50,6 +56,11 @@ void session_state_release(struct session_state *state); /* NULL is fine. */
 /* Works out anew what follows from settings, if they have changed; cheap if not. True when plans
  * made before are of no use. */
 bool session_state_apply(struct session_state *state);
+
+/* Makes a role of that name the one that logged in; 28000 when there is none. `trusted`: whoever
+ * is no role is the database's owner, under that name. */
+TDBPLUS_CHECKED tdbplus_status session_state_login(struct session_state *state, const char *name,
+                                                   bool trusted, struct err *err);
 
 /* Appends what SHOW shows; what belongs to the transaction at hand is asked of the session. */
 void session_state_show(const struct session_state *state, uint32_t number, struct buffer *text);

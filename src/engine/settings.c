@@ -238,6 +238,10 @@ tdbplus_status session_set(tdbplus_session *session, const struct ast *ast, stru
         status = err_set(err, TDBPLUS_E_UNSUPPORTED, "SET FROM CURRENT is not supported");
         break;
     }
+    if (status == TDBPLUS_OK && set->name != NULL &&
+        strcmp(set->name, "session_authorization") == 0) {
+        status = settings_set(settings, "role", span_from_text("none"), scope, err);
+    }
     if (status != TDBPLUS_OK) {
         settings_rollback(settings, mark);
     } else if (session->txn == NULL) {

@@ -1,22 +1,19 @@
 /* The first role of a database, without which nobody could log in. */
 
-#include <stdio.h>
-#include <string.h>
-
+#include "auth/password.h"
 #include "auth/role.h"
 #include "server/server_internal.h"
 
 static tdbplus_status make_admin(struct txn *txn, const char *password, const struct env *env,
                                  struct err *err)
 {
-    struct role role = {.level = ROLE_ADMIN, .can_login = true};
-    struct scram_verifier verifier;
-    uint8_t salt[SCRAM_SALT_SIZE];
+    struct role role = role_initial(SERVER_ADMIN_NAME);
+    uint8_t salt[PASSWORD_SALT_SIZE];
+    uint64_t oid = 0;
+    role.flags = ROLE_SUPERUSER | ROLE_CREATEDB | ROLE_CREATEROLE | ROLE_REPLICATION | ROLE_LOGIN;
     env_entropy(env, salt, sizeof salt);
-    TRY(scram_verifier_make(span_from_text(password), salt, &verifier, err));
-    scram_verifier_print(&verifier, role.verifier);
-    (void)snprintf(role.name, sizeof role.name, SERVER_ADMIN_NAME);
-    return role_create(txn, &role, err);
+    TRY(password_verifier(span_from_text(password), salt, role.verifier, err));
+    return role_create(txn, &role, &oid, err);
 }
 
 tdbplus_status server_ensure_admin(tdbplus_db *db, const char *password, bool *made_out,

@@ -5,7 +5,8 @@
 #include <openssl/hmac.h>
 #include <openssl/sha.h>
 #include <string.h>
-#include <utf8proc.h>
+
+#include "auth/password.h"
 
 #define PREFIX          "SCRAM-SHA-256$"
 #define BASE64_KEY_SIZE 44u /* Characters of 32 bytes. */
@@ -50,46 +51,15 @@ static bool base64_parse(struct span text, uint8_t *bytes, size_t size)
 
 /* ---- verifiers ---- */
 
-/* Compatibility forms and composed letters count as one; what is no UTF-8 is taken as it is. */
-static struct span normalise(struct span password, uint8_t **made_out)
-{
-    utf8proc_uint8_t *made = NULL;
-    utf8proc_ssize_t size = utf8proc_map(password.data, (utf8proc_ssize_t)password.size, &made,
-                                         UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT);
-    if (size < 0) {
-        return password;
-    }
-    *made_out = made;
-    return (struct span){.data = made, .size = (size_t)size};
-}
-
 tdbplus_status scram_verifier_make(struct span password, const uint8_t salt[SCRAM_SALT_SIZE],
                                    struct scram_verifier *verifier_out, struct err *err)
 {
-    struct scram_verifier verifier = {.iterations = SCRAM_ITERATION_COUNT};
-    uint8_t salted[SCRAM_KEY_SIZE];
-    uint8_t client_key[SCRAM_KEY_SIZE];
-    uint8_t *made = NULL;
-    if (password.size > SCRAM_PASSWORD_SIZE_MAX) {
-        return err_set(err, TDBPLUS_E_INVALID, "a password has %zu bytes, at most %u",
-                       password.size, SCRAM_PASSWORD_SIZE_MAX);
-    }
-    struct span text = normalise(password, &made);
-    memcpy(verifier.salt, salt, SCRAM_SALT_SIZE);
-    bool good =
-        PKCS5_PBKDF2_HMAC((const char *)text.data, (int)text.size, salt, (int)SCRAM_SALT_SIZE,
-                          (int)verifier.iterations, EVP_sha256(), (int)SCRAM_KEY_SIZE, salted) == 1;
-    good = good && sign(salted, span_from_text("Client Key"), client_key);
-    good = good && sign(salted, span_from_text("Server Key"), verifier.server_key);
-    good = good && SHA256(client_key, SCRAM_KEY_SIZE, verifier.stored_key) != NULL;
-    free(made); // The library's own.
-    OPENSSL_cleanse(salted, sizeof salted);
-    OPENSSL_cleanse(client_key, sizeof client_key);
-    if (!good) {
-        return library_failed(err);
-    }
-    *verifier_out = verifier;
-    return TDBPLUS_OK;
+    char text[PASSWORD_VERIFIER_SIZE_MAX];
+    TRY(password_verifier(password, salt, text, err));
+    return scram_verifier_parse(text, verifier_out)
+               ? TDBPLUS_OK
+               : err_set(err, TDBPLUS_E_INTERNAL,
+                         "scram: a verifier that cannot be read (scram.c)");
 }
 
 void scram_verifier_print(const struct scram_verifier *verifier, char text[SCRAM_VERIFIER_SIZE_MAX])

@@ -111,7 +111,8 @@ static tdbplus_status find_verifier(struct connection *connection, struct scram_
     tdbplus_status status = txn_statement(txn, call->err);
     struct role role = {0};
     bool known = status == TDBPLUS_OK && role_find(txn, connection->user, &role) &&
-                 role.can_login && scram_verifier_parse(role.verifier, &exchange->verifier);
+                 (role.flags & ROLE_LOGIN) != 0 &&
+                 scram_verifier_parse(role.verifier, &exchange->verifier);
     txn_abort(txn);
     if (status == TDBPLUS_OK && !known) {
         uint8_t mac[SCRAM_KEY_SIZE];
@@ -134,7 +135,7 @@ static tdbplus_status find_verifier(struct connection *connection, struct scram_
 static tdbplus_status set_wishes(struct connection *connection, struct err *err)
 {
     struct session_state *state = connection->session->state;
-    (void)snprintf(state->user, sizeof state->user, "%s", connection->user);
+    TRY(session_state_login(state, connection->user, connection->server->trust, err));
     (void)snprintf(state->database, sizeof state->database, "%s",
                    connection->database[0] == '\0' ? connection->user : connection->database);
     struct wire_reader reader = {.rest = buffer_span(&connection->wishes)};

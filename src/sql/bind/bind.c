@@ -137,6 +137,34 @@ static tdbplus_status refuse_materialized(struct binder *binder, const struct bo
     return TDBPLUS_OK;
 }
 
+static tdbplus_status note_truncated(struct binder *binder, const struct bound_drop *drop)
+{
+    for (uint32_t i = 0; i < drop->count; i++) {
+        struct catalog_entry entry;
+        if (catalog_entry_by_oid(binder->txn, drop->objects[i]->id, &entry)) {
+            TRY(bind_access(binder, &entry, 0, PRIVILEGE_TRUNCATE, NULL));
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+static tdbplus_status bind_truncated(struct binder *binder, const struct ast_truncate *ast,
+                                     struct bound_drop *drop_out)
+{
+    TRY(bind_truncate(binder, ast, drop_out));
+    TRY(refuse_materialized(binder, drop_out));
+    TRY(note_truncated(binder, drop_out));
+    return bind_check_references(binder, drop_out);
+}
+
+/* Statements about roles, owners and privileges have nothing to bind. */
+static bool is_about_roles(const struct ast *root)
+{
+    return (root->kind >= AST_CREATE_ROLE && root->kind <= AST_OWNED) ||
+           (root->kind == AST_RENAME &&
+            ((const struct ast_rename *)root)->object_kind == AST_OBJECT_ROLE);
+}
+
 static tdbplus_status bind_definition(struct binder *binder, const struct ast *root,
                                       struct bound *bound)
 {
@@ -195,13 +223,9 @@ static tdbplus_status bind_definition(struct binder *binder, const struct ast *r
         return bind_truncate(
             binder, &(struct ast_truncate){.tables = ((const struct ast_analyze *)root)->tables},
             &bound->drop);
-    case AST_TRUNCATE: {
-        const struct ast_truncate *truncate = (const struct ast_truncate *)root;
+    case AST_TRUNCATE:
         bound->kind = BOUND_TRUNCATE;
-        TRY(bind_truncate(binder, truncate, &bound->drop));
-        TRY(refuse_materialized(binder, &bound->drop));
-        return bind_check_references(binder, &bound->drop);
-    }
+        return bind_truncated(binder, (const struct ast_truncate *)root, &bound->drop);
     default:
         return bind_unsupported(binder, 0, parse_statement_name(root));
     }
@@ -255,6 +279,11 @@ static tdbplus_status bind_root(struct binder *binder, const struct ast *root, s
         bound->kind = BOUND_SESSION;
         return TDBPLUS_OK;
     default:
+        if (is_about_roles(root)) {
+            bound->kind = BOUND_ROLES;
+            bound->roles = root;
+            return TDBPLUS_OK;
+        }
         return bind_definition(binder, root, bound);
     }
 }
@@ -312,6 +341,7 @@ tdbplus_status bind_statement(const struct parse_statement *statement,
     bound.parameter_count = binder.parameter_count;
     bound.next_id = binder.next_id;
     bound.dependencies = binder.dependencies;
+    bound.accesses = binder.accesses;
     *bound_out = bound;
     return TDBPLUS_OK;
 }

@@ -9,6 +9,7 @@
 
 #include "catalog/catalog_sequence.h"
 #include "index/am/index_def.h"
+#include "sql/bind/access.h"
 #include "sql/bind/table_info.h"
 #include "sql/parse/parse.h"
 #include "sql/plan/plan.h"
@@ -29,6 +30,7 @@ enum bound_kind {
     BOUND_COPY_TO,      /* `plan` gives the rows, `copy` says where they go. */
     BOUND_ALTER_TABLE,  /* `alter`. */
     BOUND_ACTIONS,      /* `actions`: changes of the catalog, one after the other. */
+    BOUND_ROLES,        /* `roles`: a statement about roles or privileges. */
     BOUND_SESSION,      /* Nothing for SQL to do: transactions, settings, PREPARE and the like. */
 };
 
@@ -131,6 +133,7 @@ struct bound_action {
     bool nulls;          /* it looks for nulls (23502), else for what a check forbids (23514). */
     bool reshapes;       /* ALTER SEQUENCE: its numbers have another form now. */
     bool restarts;       /* It begins again with `sequence.restart`. */
+    uint64_t role;       /* Owner of what is made; 0: whoever makes it. */
     struct bound_action *next;
 };
 
@@ -159,6 +162,8 @@ struct bind_session {
     const char *const *path;
     uint32_t path_count;
     const char *temp_schema; /* Of this session's temporary tables. */
+    uint64_t role;           /* Who asks. */
+    uint64_t session_role;   /* Who may become another: SESSION_USER. */
 };
 
 /* The entry of that kind (0: of any relation) that a name means; `session` may be NULL. */
@@ -215,6 +220,8 @@ struct bound {
     uint32_t parameter_count;
     uint32_t next_id;                      /* Column ids from here on are free. */
     struct bound_dependency *dependencies; /* Beside the tables that the plan names. */
+    const struct bound_access *accesses;   /* What it needs privileges for. */
+    const struct ast *roles;
 };
 
 /*

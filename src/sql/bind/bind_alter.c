@@ -1134,6 +1134,7 @@ tdbplus_status bind_alter_table(struct binder *binder, const struct ast_alter_ta
     struct ast_table_ref silent = *ast->table;
     silent.ast.position = 0;
     TRY(bind_find_relation(binder, &silent, &entry));
+    TRY(bind_check_owner(binder, &entry));
     if (entry.kind != CATALOG_TABLE || table_is_materialized(entry.object->properties)) {
         for (uint32_t i = 0; i < ast->commands.count; i++) {
             if (((const struct ast_alter_command *)ast->commands.items[i])->alter_kind !=

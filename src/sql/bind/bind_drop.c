@@ -112,6 +112,7 @@ static tdbplus_status add_named(struct binder *binder, struct dropping *dropping
         type_info_kind(entry.definition) != TYPE_INFO_DOMAIN) {
         return bind_fail(binder, TDBPLUS_E_SQL, "42809", 0, "\"%s\" is not a domain", entry.name);
     }
+    TRY(bind_check_drop(binder, &entry));
     return add_oid(binder, dropping, entry.oid);
 }
 

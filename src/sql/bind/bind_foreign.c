@@ -294,6 +294,29 @@ static tdbplus_status check_set_columns(struct binder *binder, const struct fore
     return TDBPLUS_OK;
 }
 
+/* Whoever refers to rows learns that they are there. */
+static tdbplus_status check_may_refer(struct binder *binder, const struct object *referenced,
+                                      const struct foreign_def *def)
+{
+    struct catalog_entry entry;
+    struct acl_target target;
+    uint64_t role = bind_role(binder);
+    if (referenced == NULL || role == ROLE_BOOTSTRAP ||
+        !catalog_entry_by_oid(binder->txn, referenced->id, &entry) ||
+        !acl_target_of(&entry, &target) ||
+        (acl_mask(binder->txn, target, 0, role) & PRIVILEGE_REFERENCES) != 0) {
+        return TDBPLUS_OK;
+    }
+    for (uint32_t i = 0; i < def->column_count; i++) {
+        if ((acl_mask(binder->txn, target, def->referenced_columns[i], role) &
+             PRIVILEGE_REFERENCES) == 0) {
+            return bind_fail(binder, TDBPLUS_E_SQL, "42501", 0, "permission denied for table %s",
+                             entry.name);
+        }
+    }
+    return TDBPLUS_OK;
+}
+
 tdbplus_status bind_foreign(struct binder *binder, const struct bind_table *table,
                             const struct bound_create *create, const struct ast_names *names,
                             const struct ast_constraint *ast, struct bound_foreign *foreign_out)
@@ -325,6 +348,7 @@ tdbplus_status bind_foreign(struct binder *binder, const struct bind_table *tabl
         return bind_fail(binder, TDBPLUS_E_SQL, "42830", 0,
                          "number of referencing and referenced columns for foreign key disagree");
     }
+    TRY(check_may_refer(binder, referenced.object, def));
     TRY(choose_key(binder, &referenced, &foreign));
     TRY(choose_name(binder, table, create, names, ast, &foreign.name));
     TRY(check_types(binder, table, &referenced, &foreign));

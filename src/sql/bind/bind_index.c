@@ -366,6 +366,7 @@ tdbplus_status bind_create_index(struct binder *binder, const struct ast_create_
                    bind_kind_name(entry.kind));
         return status;
     }
+    TRY(bind_check_owner(binder, &entry));
     index.table = entry.object;
     struct bind_table table = {0};
     TRY(bind_table_of(binder->arena, index.table, &table, binder->err));
@@ -489,6 +490,7 @@ tdbplus_status bind_drop_index(struct binder *binder, const struct ast_drop *ast
         const struct ast_table_ref *name = (const struct ast_table_ref *)ast->names.items[i];
         struct catalog_entry entry;
         if (bind_lookup(binder, CATALOG_INDEX, name->schema, name->name, &entry)) {
+            TRY(bind_check_drop(binder, &entry));
             TRY(check_droppable(binder, entry.object));
             drop.objects[drop.count++] = entry.object;
             continue;

@@ -34,6 +34,9 @@ struct binder {
     uint32_t next_cte;
     uint32_t depth;
     struct bound_dependency *dependencies;
+    struct bound_access *accesses;
+    uint64_t as_role;  /* The owner of the view that is being bound; 0: whoever asks. */
+    bool in_system;    /* A view of the system is being bound. */
     uint8_t recursion; /* enum bind_recursion. */
     bool stored;       /* A text that is kept is being bound: a default, a check. */
     bool styled;       /* bind_style() has filled `style`. */
@@ -47,6 +50,7 @@ struct bind_column {
     uint32_t id;
     struct type type;
     bool qualified_only; /* Merged by USING: found by table.column, not by itself or by *. */
+    bool *read;          /* Set when something reads it; NULL: nobody asks. */
     bool is_item;        /* All that a function in FROM gives: the name of the item means it too. */
     const char *schema;  /* Of its table, where that was named without an alias; NULL otherwise. */
 };
@@ -131,6 +135,7 @@ struct bind_lockable {
     const char *alias;
     const char *name;
     uint64_t object_id;
+    struct bound_access *access;
     const struct plan *scan;
     uint32_t *key_ids;
     struct type *key_types;
@@ -261,6 +266,52 @@ const char *bind_entry_kind(const struct catalog_entry *entry);
 /* Adds a change of the catalog to the statement. */
 TDBPLUS_CHECKED tdbplus_status bind_add_action(struct binder *binder, struct bound *bound,
                                                const struct bound_action *action);
+
+/* ---- privileges: access.c ---- */
+
+/* Who asks. */
+uint64_t bind_role(const struct binder *binder);
+
+/* 42501 at once: for statements that define. */
+TDBPLUS_CHECKED tdbplus_status bind_check_owner(struct binder *binder,
+                                                const struct catalog_entry *entry);
+/* The same where its schema's owner may do it as well. */
+TDBPLUS_CHECKED tdbplus_status bind_check_drop(struct binder *binder,
+                                               const struct catalog_entry *entry);
+TDBPLUS_CHECKED tdbplus_status bind_check_schema(struct binder *binder, const char *schema,
+                                                 uint32_t privilege);
+TDBPLUS_CHECKED tdbplus_status bind_check_database(struct binder *binder, uint32_t privilege);
+
+/* The role that a statement names; 42704. */
+struct ast_role;
+TDBPLUS_CHECKED tdbplus_status bind_find_role(struct binder *binder, const struct ast_role *ast,
+                                              uint64_t *oid_out);
+
+/* False for a schema in which nothing is found by whoever asks. */
+bool bind_schema_usable(const struct binder *binder, const char *schema);
+
+/* Notes that the statement needs privileges on a table or view with so many columns. */
+TDBPLUS_CHECKED tdbplus_status bind_access(struct binder *binder, const struct catalog_entry *entry,
+                                           uint32_t column_count, uint32_t privileges,
+                                           struct bound_access **access_out);
+
+/* What reads the query's columns from `first` on needs privileges for them. */
+void bind_watch_columns(struct bind_query *query, uint32_t first, struct bound_access *access);
+
+/* Tells the column's access that it is read. */
+static inline void bind_mark_read(const struct bind_column *column)
+{
+    if (column->read != NULL) {
+        *column->read = true;
+    }
+}
+
+TDBPLUS_CHECKED tdbplus_status bind_access_superuser(struct binder *binder, const char *name,
+                                                     uint8_t kind);
+
+/* The statement reads or writes files of the server; `message` is what others are told. */
+TDBPLUS_CHECKED tdbplus_status bind_access_files(struct binder *binder, bool write,
+                                                 const char *message);
 
 /* ---- views: bind_view.c, bind_view_change.c ---- */
 

@@ -6,6 +6,7 @@
 
 #include "sql/bind/bind_internal.h"
 #include "sql/bind/view_info.h"
+#include "sql/parse/ast_role.h"
 
 /* Where a relation goes. */
 struct move {
@@ -135,7 +136,7 @@ static tdbplus_status find_relation(struct binder *binder, const struct ast_tabl
         return bind_fail(binder, TDBPLUS_E_SQL, "42809", 0, "\"%s\" is not %s %s", name->name,
                          wanted == CATALOG_INDEX ? "an" : "a", bind_kind_name(wanted));
     }
-    return TDBPLUS_OK;
+    return bind_check_owner(binder, entry_out);
 }
 
 /* ---- types ---- */
@@ -179,11 +180,29 @@ static tdbplus_status check_schema_name(struct binder *binder, const char *name)
     return TDBPLUS_OK;
 }
 
+/* AUTHORIZATION. */
+static tdbplus_status find_new_owner(struct binder *binder, const struct ast_role *owner,
+                                     struct bound_action *action)
+{
+    uint64_t role = bind_role(binder);
+    if (owner == NULL) {
+        return TDBPLUS_OK;
+    }
+    TRY(bind_find_role(binder, owner, &action->role));
+    if (!role_is_member(binder->txn, role, action->role)) {
+        return bind_fail(binder, TDBPLUS_E_SQL, "42501", 0, "must be member of role \"%s\"",
+                         owner->name == NULL ? "" : owner->name);
+    }
+    return TDBPLUS_OK;
+}
+
 tdbplus_status bind_create_schema(struct binder *binder, const struct ast_create_schema *ast,
                                   struct bound *bound)
 {
     struct bound_action action = {.kind = ACTION_CREATE, .entry = {.kind = CATALOG_SCHEMA}};
     bound->kind = BOUND_ACTIONS;
+    TRY(bind_check_database(binder, PRIVILEGE_CREATE));
+    TRY(find_new_owner(binder, ast->owner, &action));
     TRY(check_schema_name(binder, ast->name));
     if (ast->elements) {
         return bind_unsupported(binder, 0, "CREATE SCHEMA with other statements inside");
@@ -213,6 +232,8 @@ static tdbplus_status rename_schema(struct binder *binder, const struct ast_rena
                          ast->new_name);
     }
     TRY(check_schema_name(binder, ast->new_name));
+    TRY(bind_check_owner(binder, &schema));
+    TRY(bind_check_database(binder, PRIVILEGE_CREATE));
     for (size_t k = 0; k < sizeof kinds; k++) {
         struct catalog_entry entry = {0};
         while (catalog_entry_next(binder->txn, kinds[k], &entry)) {
@@ -364,6 +385,7 @@ tdbplus_status bind_set_schema(struct binder *binder, const struct ast_set_schem
     if (strcmp(entry.schema, ast->schema) == 0) {
         return TDBPLUS_OK;
     }
+    TRY(bind_check_schema(binder, ast->schema, PRIVILEGE_CREATE));
     if (entry.kind == CATALOG_SEQUENCE && entry.owner != 0) {
         return bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", 0,
                          "cannot move an owned sequence into another schema");
@@ -450,6 +472,8 @@ tdbplus_status bind_comment(struct binder *binder, const struct ast_comment *ast
         return bind_unsupported(binder, 0, "COMMENT ON this kind of object");
     }
     TRY(find_commented(binder, ast, &commented));
+    TRY(catalog_entry_by_oid(binder->txn, commented.oid, &old) ? bind_check_owner(binder, &old)
+                                                               : TDBPLUS_OK);
     catalog_comment_name(commented.oid, commented.column_id, action.entry.name);
     bool there = catalog_entry_find(binder->txn, CATALOG_COMMENT, NULL, action.entry.name, &old);
     bool empty = ast->text == NULL || ast->text[0] == 0;

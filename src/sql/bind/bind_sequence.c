@@ -308,7 +308,7 @@ tdbplus_status bind_find_sequence(struct binder *binder, const struct ast_table_
     if (!*found_out) {
         return missing_ok ? TDBPLUS_OK : bind_relation_missing(binder, name);
     }
-    return entry_out->kind == CATALOG_SEQUENCE ? TDBPLUS_OK
+    return entry_out->kind == CATALOG_SEQUENCE ? bind_check_owner(binder, entry_out)
                                                : bind_fail(binder, TDBPLUS_E_SQL, "42809", 0,
                                                            "\"%s\" is not a sequence", name->name);
 }

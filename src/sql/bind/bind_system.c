@@ -34,11 +34,20 @@ static tdbplus_status bind_view_text(struct binder *binder, const char *text,
     struct span around = binder->text;
     struct span query = span_from_text(text);
     TRY(parse_text(query, binder->arena, &parsed, binder->err));
+    bool in_system = binder->in_system;
     binder->text = query;
+    binder->in_system = true;
     tdbplus_status status = bind_select(
         binder, NULL, (const struct ast_select *)parsed.statements[0].root, false, plan_out);
+    binder->in_system = in_system;
     binder->text = around;
     return status;
+}
+
+/* Passwords' verifiers are for superusers. */
+static bool is_secret(const char *name)
+{
+    return strcmp(name, "pg_authid") == 0 || strcmp(name, "pg_shadow") == 0;
 }
 
 tdbplus_status bind_system_table(struct binder *binder, struct bind_query *query,
@@ -56,6 +65,10 @@ tdbplus_status bind_system_table(struct binder *binder, struct bind_query *query
         return TDBPLUS_OK;
     }
     *found_out = true;
+    if (!binder->in_system && is_secret(table->name)) {
+        TRY(bind_access_superuser(binder, system == NULL ? "pg_shadow" : system->name,
+                                  system == NULL ? CATALOG_VIEW : CATALOG_TABLE));
+    }
     TRY(system != NULL ? scan_table(binder, system, plan_out)
                        : bind_view_text(binder, view, plan_out));
     const char *alias = table->alias != NULL ? table->alias->name : table->name;

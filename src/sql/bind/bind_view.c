@@ -12,7 +12,7 @@
 
 /* Binds a view's text as it was meant when it was written: errors have no place in the statement's
  * text, and names mean what `info` says. */
-static tdbplus_status bind_body(struct binder *binder, const struct view_info *info,
+static tdbplus_status bind_body(struct binder *binder, const struct view_info *info, uint64_t role,
                                 const struct ast_select *ast, struct pointers *references,
                                 struct plan **plan_out)
 {
@@ -24,16 +24,25 @@ static tdbplus_status bind_body(struct binder *binder, const struct view_info *i
     }
     TRY(bind_enter(binder));
     binder->view_depth++;
+    binder->as_role = role;
     binder->view = info;
     binder->references = references;
     binder->recursion = RECURSION_OK;
     tdbplus_status status = bind_select(binder, &around, ast, false, plan_out);
     binder->view_depth = before.view_depth;
+    binder->as_role = before.as_role;
     binder->view = before.view;
     binder->references = before.references;
     binder->recursion = before.recursion;
     bind_leave(binder);
     return status;
+}
+
+/* What a view's text names is read with its owner's privileges. */
+static uint64_t view_owner(struct binder *binder, const struct catalog_entry *entry)
+{
+    struct acl_target target;
+    return acl_target_of(entry, &target) ? acl_owner(binder->txn, target) : binder->as_role;
 }
 
 static tdbplus_status parse_query(struct binder *binder, struct span text,
@@ -57,7 +66,7 @@ tdbplus_status bind_view_plan(struct binder *binder, const struct catalog_entry 
     binder->text = (struct span){0};
     tdbplus_status status = parse_query(binder, span_from_text(info->text), &ast);
     if (status == TDBPLUS_OK) {
-        status = bind_body(binder, info, ast, NULL, plan_out);
+        status = bind_body(binder, info, view_owner(binder, entry), ast, NULL, plan_out);
     }
     binder->text = before;
     TRY(status);
@@ -73,7 +82,10 @@ tdbplus_status bind_view(struct binder *binder, struct bind_query *query,
                          struct plan **plan_out)
 {
     struct view_info info = {0};
+    struct bound_access *access = NULL;
+    uint32_t before = query->columns.count;
     TRY(view_info_decode(entry, binder->arena, &info, binder->err));
+    TRY(bind_access(binder, entry, info.column_count, PRIVILEGE_SELECT, &access));
     TRY(bind_view_plan(binder, entry, &info, plan_out));
     const char *alias = table->alias != NULL ? table->alias->name : table->name;
     for (uint32_t i = 0; i < info.column_count; i++) {
@@ -83,6 +95,7 @@ tdbplus_status bind_view(struct binder *binder, struct bind_query *query,
                                      .type = (*plan_out)->columns[i].type};
         TRY(bind_add_column(binder, query, &column));
     }
+    bind_watch_columns(query, before, access);
     return TDBPLUS_OK;
 }
 
@@ -384,7 +397,7 @@ tdbplus_status bind_view_query(struct binder *binder, struct span text,
                            "views must not contain data-modifying statements in WITH");
     }
     if (status == TDBPLUS_OK) {
-        status = bind_body(binder, NULL, ast, &references, plan_out);
+        status = bind_body(binder, NULL, binder->as_role, ast, &references, plan_out);
     }
     if (status != TDBPLUS_OK) {
         move_position(binder, statement, text);
@@ -463,6 +476,7 @@ static tdbplus_status find_replaced(struct binder *binder, const struct ast_crea
     if (!catalog_relation_find(binder->txn, schema, ast->view->name, &old)) {
         return TDBPLUS_OK;
     }
+    TRY(ast->replace ? bind_check_owner(binder, &old) : TDBPLUS_OK);
     if (!ast->replace) {
         return bind_fail(binder, TDBPLUS_E_EXISTS, "42P07", 0, "relation \"%s\" already exists",
                          ast->view->name);

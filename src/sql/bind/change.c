@@ -58,7 +58,7 @@ tdbplus_status change_find_target(struct binder *binder, const struct ast_table_
         TRY(values_over(binder, target, NULL, &target->values));
         target->named_count = target->values.count;
     }
-    return TDBPLUS_OK;
+    return change_note_access(binder, &entry, target);
 }
 
 /* A column of a view that is computed takes no value. */
@@ -319,8 +319,11 @@ static tdbplus_status name_target(struct binder *binder, struct bind_query *quer
                                   const struct change_target *target,
                                   const struct plan_column *columns, struct view_values *values_out)
 {
+    uint32_t before = query->columns.count;
     if (target->view.layer_count == 0) {
-        return name_columns(binder, query, target, columns);
+        TRY(name_columns(binder, query, target, columns));
+        bind_watch_columns(query, before, target->access);
+        return TDBPLUS_OK;
     }
     TRY(values_over(binder, target, columns, values_out));
     for (uint32_t i = 0; i < values_out->count; i++) {
@@ -332,6 +335,7 @@ static tdbplus_status name_target(struct binder *binder, struct bind_query *quer
                                      .schema = target->own_schema};
         TRY(bind_add_column(binder, query, &column));
     }
+    bind_watch_columns(query, before, target->access);
     return TDBPLUS_OK;
 }
 
@@ -479,11 +483,15 @@ tdbplus_status change_map_columns(struct binder *binder, const struct change_tar
         if (column->indirection.count > 0) {
             return bind_unsupported(binder, column->ast.position, "inserting a part of a column");
         }
+        change_mark(target, column->name, position, true);
         if (map[position] != UINT32_MAX) {
             return bind_fail(binder, TDBPLUS_E_SQL, "42701", column->ast.position,
                              "column \"%s\" specified more than once", column->name);
         }
         map[position] = i;
+    }
+    if (ast->columns.count == 0) {
+        change_mark_all(target);
     }
     *map_out = map;
     *listed_out = ast->columns.count == 0 ? target->named_count : ast->columns.count;
@@ -655,6 +663,7 @@ tdbplus_status change_assignments(struct binder *binder, struct bind_query *quer
         const struct ast_target *item = (const struct ast_target *)targets->items[i];
         uint32_t position = 0;
         TRY(find_position(binder, target, item, &position));
+        change_mark(target, item->name, position, false);
         bool part = item->indirection.count > 0;
         if (set[position] != 0 && !(part && set[position] == PART_SET)) {
             return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", item->ast.position,
@@ -760,6 +769,18 @@ static tdbplus_status update_generated(struct binder *binder, const struct chang
     return TDBPLUS_OK;
 }
 
+/* Where there may be a conflict is something that the statement reads. */
+static void read_arbiters(const struct change_target *target, const struct ast_conflict *ast)
+{
+    for (uint32_t i = 0; i < ast->elements.count; i++) {
+        const char *name = ((const struct ast_index_element *)ast->elements.items[i])->name;
+        int32_t position = name == NULL ? -1 : schema_find_name(target->schema, name);
+        if (position >= 0 && (uint32_t)position < target->access->column_count) {
+            target->access->read[position] = true;
+        }
+    }
+}
+
 static tdbplus_status bind_conflict(struct binder *binder, const struct change_target *target,
                                     const struct ast_conflict *ast, struct plan *plan)
 {
@@ -770,9 +791,11 @@ static tdbplus_status bind_conflict(struct binder *binder, const struct change_t
     }
     TRY(bind_arbiters(binder, target->object, target->info.hidden_key, ast, change));
     change->conflict = ast->update ? CONFLICT_UPDATE : CONFLICT_NOTHING;
+    read_arbiters(target, ast);
     if (!ast->update) {
         return TDBPLUS_OK;
     }
+    change_needs(target, PRIVILEGE_UPDATE);
     TRY(fresh_ids(binder, schema->column_count, &change->old_ids));
     TRY(fresh_ids(binder, schema->column_count, &change->new_ids));
     struct bind_query query = {0};
@@ -783,7 +806,8 @@ static tdbplus_status bind_conflict(struct binder *binder, const struct change_t
                                          .id = side == 0 ? change->old_ids[i] : change->new_ids[i],
                                          .type = schema->columns[i].type,
                                          .qualified_only = side == 1,
-                                         .schema = side == 0 ? target->own_schema : NULL};
+                                         .schema = side == 0 ? target->own_schema : NULL,
+                                         .read = side == 0 ? &target->access->read[i] : NULL};
             TRY(bind_add_column(binder, &query, &column));
         }
     }
@@ -1003,6 +1027,7 @@ static tdbplus_status bind_changed_rows(struct binder *binder, struct bind_query
         if (target->own_schema != NULL) {
             TRY(bind_name_schema(binder, query, before, target->own_schema));
         }
+        bind_watch_columns(query, 0, target->access);
         plan = *scan_out;
     }
     if (others->count > 0) {

@@ -16,7 +16,9 @@ struct change_target {
     const char *verb;       /* "insert into", "update", "delete from". */
     uint32_t named_count;   /* Columns that names mean. */
     struct view_target view;
-    struct view_values values; /* Of the view, if there is one. */
+    struct bound_access *access; /* To what the statement names, */
+    struct bound_access *below;  /* and to the table below it, if that is a view. */
+    struct view_values values;   /* Of the view, if there is one. */
     uint8_t overriding;
 };
 
@@ -27,6 +29,19 @@ enum { OVERRIDING_USER = 1, OVERRIDING_SYSTEM = 2 }; /* As the grammar has them.
 TDBPLUS_CHECKED tdbplus_status change_find_target(struct binder *binder,
                                                   const struct ast_table_ref *table,
                                                   const char *verb, struct change_target *target);
+
+/* Notes what the statement needs privileges for: called when the target is known. */
+TDBPLUS_CHECKED tdbplus_status change_note_access(struct binder *binder,
+                                                  const struct catalog_entry *entry,
+                                                  struct change_target *target);
+
+/* The column gets a value, all columns get one. */
+void change_mark(const struct change_target *target, const char *name, uint32_t position,
+                 bool insert);
+void change_mark_all(const struct change_target *target);
+
+/* The statement also does that to the target. */
+void change_needs(const struct change_target *target, uint32_t privileges);
 
 /* Puts the generated columns on top of new rows, which begin at column `first` of the plan. */
 TDBPLUS_CHECKED tdbplus_status change_generated(struct binder *binder,

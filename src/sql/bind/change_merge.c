@@ -131,6 +131,7 @@ static tdbplus_status merge_rows(struct binder *binder, const struct ast_merge *
     }
     TRY(bind_scan(binder, &merge->query, merge->target.object, merge->target.alias, true,
                   &merge->scan));
+    bind_watch_columns(&merge->query, merge->source_count, merge->target.access);
     TRY(bind_join_plan(binder, source, merge->scan, inserts ? JOIN_LEFT : JOIN_INNER, &join));
     join->exprs = arena_array(binder->arena, 1, sizeof *join->exprs);
     if (join->exprs == NULL) {
@@ -230,6 +231,9 @@ static tdbplus_status merge_clause(struct binder *binder, struct merge *merge,
     static const uint8_t kinds[] = {[AST_MERGE_INSERT] = PLAN_INSERT,
                                     [AST_MERGE_UPDATE] = PLAN_UPDATE,
                                     [AST_MERGE_DELETE] = PLAN_DELETE};
+    static const uint32_t privileges[] = {[AST_MERGE_INSERT] = PRIVILEGE_INSERT,
+                                          [AST_MERGE_UPDATE] = PRIVILEGE_UPDATE,
+                                          [AST_MERGE_DELETE] = PRIVILEGE_DELETE};
     struct pointers exprs = {0};
     struct pointers names = {0};
     struct plan *plan = NULL;
@@ -237,6 +241,7 @@ static tdbplus_status merge_clause(struct binder *binder, struct merge *merge,
     if (when->command == AST_MERGE_NOTHING) {
         return TDBPLUS_OK;
     }
+    change_needs(&merge->target, privileges[when->command]);
     if (when->command == AST_MERGE_INSERT) {
         TRY(merge_insert(binder, merge, when, &exprs, &names));
     } else {
@@ -271,6 +276,7 @@ tdbplus_status bind_merge(struct binder *binder, const struct ast_merge *ast,
         return status;
     }
     TRY(change_find_target(binder, ast->table, "update", &merge.target));
+    merge.target.access->privileges = 0; // The clauses say what is done.
     TRY(bind_with(binder, &merge.query, ast->with));
     TRY(merge_rows(binder, ast, &merge));
     for (uint32_t i = 0; i < ast->whens.count; i++) {

@@ -549,6 +549,14 @@ tdbplus_status bind_copy_statement(struct binder *binder, const struct ast_copy 
     if (said.format == FILE_FORMAT_NONE) {
         said.format = default_format(ast);
     }
+    if (ast->path != NULL) {
+        TRY(bind_access_files(
+            binder, !ast->from,
+            ast->from ? "must be superuser or have privileges of the pg_read_server_files role to "
+                        "COPY from a file"
+                      : "must be superuser or have privileges of the pg_write_server_files role to "
+                        "COPY to a file"));
+    }
     TRY(make_spec(binder, ast, &said, &spec));
     TRY(settle(binder, &said, ast->from, &spec->csv));
     spec->compression = said.compression;

@@ -279,6 +279,7 @@ static tdbplus_status bind_keyword(struct binder *binder, const struct ast_keywo
         [AST_LOCALTIME] = {"now", TYPE_TIME},
         [AST_LOCALTIMESTAMP] = {"now", TYPE_TIMESTAMP},
         [AST_CURRENT_USER] = {"current_user", TYPE_TEXT},
+        [AST_SESSION_USER] = {"session_user", TYPE_TEXT},
         [AST_CURRENT_CATALOG] = {"current_database", TYPE_TEXT},
         [AST_CURRENT_SCHEMA] = {"current_schema", TYPE_TEXT},
     };

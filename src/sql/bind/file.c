@@ -196,6 +196,9 @@ static tdbplus_status describe(struct binder *binder, const struct file_request 
     if (spec == NULL) {
         return bind_no_memory(binder);
     }
+    TRY(bind_access_files(binder, false,
+                          "must be superuser or have privileges of the pg_read_server_files role "
+                          "to read a file"));
     tdbplus_status status = file_describe(request, binder->arena, spec, binder->err);
     if (status != TDBPLUS_OK) {
         if (binder->err != NULL && binder->err->position == 0) {

@@ -94,6 +94,7 @@ tdbplus_status bind_changed_star(struct binder *binder, struct bind_query *query
         if (is_excluded(names, column->name, excluded)) {
             continue;
         }
+        bind_mark_read(column);
         const struct ast *instead = replacement(ast, column->name, replaced);
         struct expr *expr = NULL;
         if (instead != NULL) {

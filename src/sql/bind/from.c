@@ -113,11 +113,19 @@ static tdbplus_status bind_table(struct binder *binder, struct bind_query *query
     }
     TRY(bind_find_relation(binder, table, &entry));
     uint32_t before = query->columns.count;
+    struct bound_access *access = NULL;
     const char *alias = alias_name(table->alias, table->name);
     if (entry.kind == CATALOG_TABLE) {
         TRY(check_populated(binder, &entry));
+        TRY(bind_access(binder, &entry, entry.object->schema->column_count, PRIVILEGE_SELECT,
+                        &access));
         TRY(bind_scan(binder, query, entry.object, alias, query->locking, plan_out));
+        uint32_t noted = query->tables.count;
         TRY(bind_note_table(binder, query, entry.object, alias, *plan_out));
+        if (query->tables.count > noted) {
+            ((struct bind_lockable *)query->tables.items[noted])->access = access;
+        }
+        bind_watch_columns(query, before, access);
     } else if (entry.kind == CATALOG_VIEW) {
         TRY(bind_view(binder, query, &entry, table, plan_out));
     } else {
@@ -341,6 +349,8 @@ static tdbplus_status join_column(struct binder *binder, struct bind_query *quer
         merged.id = right->id;
         merged.type = right->type;
     }
+    bind_mark_read(left);
+    bind_mark_read(right);
     left->qualified_only = true;
     right->qualified_only = true;
     return bind_add_column(binder, query, &merged);

@@ -60,6 +60,9 @@ static tdbplus_status lock_table(struct binder *binder, const struct ast_locking
             return TDBPLUS_OK;
         }
     }
+    if (table->access != NULL) {
+        table->access->privileges |= PRIVILEGE_UPDATE;
+    }
     uint32_t *ids = arena_array(binder->arena, table->key_count + 1u, sizeof *ids);
     if (ids == NULL) {
         return bind_no_memory(binder);

@@ -162,6 +162,7 @@ static tdbplus_status read_column(struct binder *binder, struct bind_query *read
         return bind_no_memory(binder);
     }
     expr->position = position;
+    bind_mark_read(column);
     TRY(bind_mark_outer(binder, reader, owner, column->id));
     *expr_out = expr;
     return TDBPLUS_OK;
@@ -239,7 +240,8 @@ bool bind_reads_level(const struct bind_query *query, const struct expr *expr)
 /* ---- schemas and relations ---- */
 
 static const char *const default_path[] = {CATALOG_SCHEMA_DEFAULT};
-static const struct bind_session default_session = {.path = default_path, .path_count = 1};
+static const struct bind_session default_session = {
+    .path = default_path, .path_count = 1, .role = ROLE_BOOTSTRAP, .session_role = ROLE_BOOTSTRAP};
 
 static const struct bind_session *session_of(const struct binder *binder)
 {
@@ -269,7 +271,8 @@ bool bind_lookup(const struct binder *binder, uint8_t kind, const char *schema, 
         return true;
     }
     for (uint32_t i = 0; i < session->path_count; i++) {
-        if (find_in(binder, kind, session->path[i], name, entry_out)) {
+        if (find_in(binder, kind, session->path[i], name, entry_out) &&
+            bind_schema_usable(binder, session->path[i])) {
             return true;
         }
     }
@@ -305,19 +308,20 @@ tdbplus_status bind_new_schema(struct binder *binder, const struct ast_table_ref
             return bind_unsupported(binder, name->ast.position, "a temporary table here");
         }
         *schema_out = session->temp_schema;
-        return TDBPLUS_OK;
+        return bind_check_schema(binder, session->temp_schema, PRIVILEGE_CREATE);
     }
     if (name->schema != NULL) {
         *schema_out = name->schema;
         return bind_schema_exists(binder, name->schema)
-                   ? TDBPLUS_OK
+                   ? bind_check_schema(binder, name->schema, PRIVILEGE_CREATE)
                    : bind_fail(binder, TDBPLUS_E_NOT_FOUND, "3F000", name->ast.position,
                                "schema \"%s\" does not exist", name->schema);
     }
     for (uint32_t i = 0; i < session->path_count; i++) {
-        if (bind_schema_exists(binder, session->path[i])) {
+        if (bind_schema_exists(binder, session->path[i]) &&
+            bind_schema_usable(binder, session->path[i])) {
             *schema_out = session->path[i];
-            return TDBPLUS_OK;
+            return bind_check_schema(binder, session->path[i], PRIVILEGE_CREATE);
         }
     }
     return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "3F000", name->ast.position,
@@ -374,6 +378,9 @@ tdbplus_status bind_find_relation(struct binder *binder, const struct ast_table_
         return catalog_entry_by_oid(binder->txn, known->oid, entry_out)
                    ? TDBPLUS_OK
                    : err_set(binder->err, TDBPLUS_E_CORRUPT, "a view reads a table that is gone");
+    }
+    if (table->schema != NULL) {
+        TRY(bind_check_schema(binder, table->schema, PRIVILEGE_USAGE));
     }
     if (!bind_lookup(binder, 0, table->schema, table->name, entry_out) ||
         (entry_out->object != NULL && catalog_hidden(entry_out->object))) {

@@ -125,6 +125,7 @@ static tdbplus_status expand_star(struct binder *binder, struct bind_query *quer
             continue;
         }
         found++;
+        bind_mark_read(column);
         struct expr *expr = expr_column(binder->arena, column->id, column->type);
         if (expr == NULL) {
             return bind_no_memory(binder);
@@ -219,9 +220,9 @@ static const char *find_name(const struct ast *ast, enum name_strength *strength
     case AST_SUBQUERY:
         return subquery_name((const struct ast_subquery *)ast, strength);
     case AST_KEYWORD_VALUE: {
-        static const char *const names[] = {
-            "current_date",   "current_time", "current_timestamp", "localtime",
-            "localtimestamp", "current_user", "current_catalog",   "current_schema"};
+        static const char *const names[] = {"current_date", "current_time",    "current_timestamp",
+                                            "localtime",    "localtimestamp",  "current_user",
+                                            "session_user", "current_catalog", "current_schema"};
         return names[((const struct ast_keyword_value *)ast)->keyword_kind];
     }
     case AST_OPERATOR:

@@ -80,6 +80,7 @@ static tdbplus_status parse_layer(struct binder *binder, const struct catalog_en
 {
     struct parse_result parsed = {0};
     TRY(view_info_decode(entry, binder->arena, &layer->info, binder->err));
+    layer->entry = *entry;
     TRY(bind_depends_on(binder, entry->object));
     TRY(bind_copy_name(binder, entry->name, &layer->name));
     TRY(parse_text(span_from_text(layer->info.text), binder->arena, &parsed, binder->err));
@@ -145,7 +146,11 @@ static tdbplus_status bind_layer(struct binder *binder, const struct view_layer 
     struct span text = binder->text;
     const struct view_info *view = binder->view;
     struct pointers *references = binder->references;
+    uint64_t asker = binder->as_role;
+    struct acl_target target;
     binder->text = (struct span){0};
+    binder->as_role =
+        acl_target_of(&layer->entry, &target) ? acl_owner(binder->txn, target) : asker;
     binder->view = &layer->info;
     binder->references = NULL;
     scope->query.clause = CLAUSE_SELECT;
@@ -156,6 +161,7 @@ static tdbplus_status bind_layer(struct binder *binder, const struct view_layer 
         status = bind_condition(binder, &scope->query, layer->ast->where, "WHERE", condition_out);
     }
     binder->text = text;
+    binder->as_role = asker;
     binder->view = view;
     binder->references = references;
     return status;

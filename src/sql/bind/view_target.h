@@ -8,6 +8,7 @@
 /* One view of those between the name in the statement and the table; the first is the outermost. */
 struct view_layer {
     const char *name;
+    struct catalog_entry entry;
     struct view_info info;
     const struct ast_select *ast;
     const struct ast_table_ref *from;

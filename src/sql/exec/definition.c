@@ -8,7 +8,20 @@
 #include "catalog/catalog_index.h"
 #include "sql/exec/alter_table.h"
 #include "sql/exec/analyze.h"
+#include "sql/exec/exec_role.h"
 #include "sql/exec/remake.h"
+
+/* What is made belongs to whoever makes it, unless the statement says another. */
+static tdbplus_status definition_own(struct exec *exec, uint64_t oid, uint64_t owner)
+{
+    struct catalog_entry entry;
+    struct acl_target target;
+    uint64_t role = exec->names == NULL ? (uint64_t)ROLE_BOOTSTRAP : exec->names->role;
+    if (!catalog_entry_by_oid(exec->txn, oid, &entry) || !acl_target_of(&entry, &target)) {
+        return TDBPLUS_OK;
+    }
+    return acl_create(exec->txn, target, owner == 0 ? role : owner, exec->call->err);
+}
 
 /* The rows of the query, and a null for the hidden key, which INSERT fills in. */
 static tdbplus_status fill_plan(struct exec *exec, const struct bound_create *create,
@@ -96,7 +109,8 @@ tdbplus_status definition_sequence(const struct bound_sequence *sequence, uint64
     struct catalog_entry entry = {.kind = CATALOG_SEQUENCE, .owner = table};
     (void)snprintf(entry.schema, sizeof entry.schema, "%s", sequence->schema);
     (void)snprintf(entry.name, sizeof entry.name, "%s", sequence->name);
-    return sequence_create(exec->txn, &entry, &sequence->def, oid_out, exec->call->err);
+    TRY(sequence_create(exec->txn, &entry, &sequence->def, oid_out, exec->call->err));
+    return definition_own(exec, *oid_out, 0);
 }
 
 static tdbplus_status create_sequences(const struct bound_create *create, uint64_t table,
@@ -185,6 +199,7 @@ static tdbplus_status create_table(const struct bound_create *create, struct exe
     }
     TRY_OR(done, txn_object_create(exec->txn, OBJECT_COLLECTION, create->name, schema,
                                    buffer_span(&properties), &id, exec->call->err));
+    TRY_OR(done, definition_own(exec, id, 0));
     TRY_OR(done, create_sequences(create, id, exec));
     TRY_OR(done, create_comments(create, id, exec));
     TRY_OR(done, create_materialized(create, id, exec));
@@ -236,11 +251,13 @@ static tdbplus_status run_action(const struct bound_action *action, struct exec 
     uint64_t oid = 0;
     switch ((enum bound_action_kind)action->kind) {
     case ACTION_CREATE:
-        return catalog_entry_create(exec->txn, &action->entry, &oid, err);
+        TRY(catalog_entry_create(exec->txn, &action->entry, &oid, err));
+        return definition_own(exec, oid, action->role);
     case ACTION_ALTER:
         return catalog_entry_alter(exec->txn, action->oid, &action->entry, err);
     case ACTION_CREATE_SEQUENCE:
-        return sequence_create(exec->txn, &action->entry, &action->sequence, &oid, err);
+        TRY(sequence_create(exec->txn, &action->entry, &action->sequence, &oid, err));
+        return definition_own(exec, oid, action->role);
     case ACTION_ALTER_SEQUENCE:
         return alter_sequence(action, exec);
     case ACTION_DROP:
@@ -267,15 +284,23 @@ tdbplus_status definition_actions(const struct bound_action *actions, struct exe
     return TDBPLUS_OK;
 }
 
+/* As PostgreSQL, tables of others are left out. */
+static bool may_analyze(struct exec *exec, const struct object *table)
+{
+    struct acl_target target = {ACL_OID_FIRST + table->id, ACL_RELATION};
+    return exec->names == NULL || acl_owns(exec->txn, target, exec->names->role);
+}
+
 static tdbplus_status analyze_tables(const struct bound_drop *tables, struct exec *exec)
 {
     for (uint32_t i = 0; i < tables->count; i++) {
-        TRY(analyze_table(exec, tables->objects[i]));
+        TRY(may_analyze(exec, tables->objects[i]) ? analyze_table(exec, tables->objects[i])
+                                                  : TDBPLUS_OK);
     }
     const struct object *table = NULL;
     while (tables->count == 0 &&
            (table = txn_object_next(exec->txn, OBJECT_COLLECTION, table)) != NULL) {
-        if (!catalog_hidden(table)) {
+        if (!catalog_hidden(table) && may_analyze(exec, table)) {
             TRY(analyze_table(exec, table));
         }
     }
@@ -295,6 +320,8 @@ tdbplus_status definition_run(const struct bound *bound, struct exec *exec, stru
         return alter_table_run(&bound->alter, exec);
     case BOUND_ACTIONS:
         return definition_actions(bound->actions, exec);
+    case BOUND_ROLES:
+        return role_statement(bound->roles, exec);
     case BOUND_CONSTRAINTS:
         return set_constraints(&bound->constraints, exec);
     case BOUND_CREATE_INDEX:

@@ -29,6 +29,7 @@ struct exec {
     struct func_context *context;
     const struct datum *parameters;
     uint32_t parameter_count;
+    const struct bind_session *names; /* Who asks; NULL: the database's owner. */
     struct outer_value *outer;
     struct exec *parent;
     struct cte_rows *ctes; /* Materialised in this exec. */

@@ -61,8 +61,8 @@ static tdbplus_status bad_path(struct span text, struct err *err)
     return status;
 }
 
-static tdbplus_status read_path(struct span text, struct arena *arena, const char **path,
-                                uint32_t *count_out, struct err *err)
+static tdbplus_status read_path(struct span text, const char *user, struct arena *arena,
+                                const char **path, uint32_t *count_out, struct err *err)
 {
     uint32_t count = 0;
     size_t at = skip_blank(text, 0);
@@ -72,9 +72,11 @@ static tdbplus_status read_path(struct span text, struct arena *arena, const cha
         if (at == SIZE_MAX || count == SQL_PATH_COUNT_MAX) {
             return bad_path(text, err);
         }
-        // What depends on who asks, and the system's own schema, find nothing here.
-        if (name[0] != 0 && strcmp(name, "$user") != 0 && strcmp(name, "pg_catalog") != 0) {
-            path[count] = arena_text(arena, span_from_text(name));
+        // The system's own schema finds nothing here.
+        bool own = strcmp(name, "$user") == 0;
+        const char *wanted = own ? user : name;
+        if (wanted[0] != 0 && strcmp(wanted, "pg_catalog") != 0) {
+            path[count] = arena_text(arena, span_from_text(wanted));
             if (path[count++] == NULL) {
                 return no_memory(err);
             }
@@ -96,8 +98,9 @@ tdbplus_status sql_session_set_path(struct sql_session *session, struct span tex
     arena_init(&arena, session->alloc, 256);
     const char **path = arena_array(&arena, SQL_PATH_COUNT_MAX, sizeof *path);
     char *copy = arena_text(&arena, text);
-    tdbplus_status status =
-        path == NULL || copy == NULL ? no_memory(err) : read_path(text, &arena, path, &count, err);
+    tdbplus_status status = path == NULL || copy == NULL
+                                ? no_memory(err)
+                                : read_path(text, session->user, &arena, path, &count, err);
     if (status != TDBPLUS_OK) {
         arena_deinit(&arena);
         return status;
@@ -110,6 +113,25 @@ tdbplus_status sql_session_set_path(struct sql_session *session, struct span tex
     session->bind.path = path;
     session->bind.path_count = count;
     return TDBPLUS_OK;
+}
+
+tdbplus_status sql_session_set_role(struct sql_session *session, uint64_t session_role,
+                                    const struct role *role, struct err *err)
+{
+    session->bind.session_role = session_role;
+    session->bind.role = role->oid;
+    if (strcmp(session->user, role->name) == 0) {
+        return TDBPLUS_OK;
+    }
+    (void)snprintf(session->user, sizeof session->user, "%s", role->name);
+    // The path's text is freed when it is set, so it is copied first.
+    struct buffer text;
+    buffer_init(&text, session->alloc);
+    buffer_put_text(&text, session->path_text == NULL ? "" : session->path_text);
+    tdbplus_status status =
+        text.failed ? no_memory(err) : sql_session_set_path(session, buffer_span(&text), err);
+    buffer_deinit(&text);
+    return status;
 }
 
 static void put_name(struct buffer *text, const char *name)
@@ -157,6 +179,8 @@ tdbplus_status sql_session_init(struct sql_session *session, struct store *store
     (void)snprintf(session->temp_schema, sizeof session->temp_schema, TEMP_PREFIX "%" PRIu64,
                    store_next_txn_id(store));
     session->bind.temp_schema = session->temp_schema;
+    session->bind.role = ROLE_BOOTSTRAP;
+    session->bind.session_role = ROLE_BOOTSTRAP;
     return sql_session_set_path(session, span_from_text(PATH_DEFAULT), err);
 }
 
@@ -282,6 +306,25 @@ static struct call call_of(const struct sql_sequences *sequences, struct err *er
     return call;
 }
 
+/* An identity column counts for whoever may insert into its table. */
+static tdbplus_status check_sequence(struct sql_sequences *sequences, uint64_t oid,
+                                     uint32_t privileges, struct err *err)
+{
+    struct catalog_entry entry;
+    struct acl_target target;
+    struct sequence_def def = {0};
+    uint64_t role =
+        sequences->session == NULL ? (uint64_t)ROLE_BOOTSTRAP : sequences->session->bind.role;
+    if (role == ROLE_BOOTSTRAP || !catalog_entry_by_oid(sequences->txn, oid, &entry) ||
+        !acl_target_of(&entry, &target) ||
+        (acl_mask(sequences->txn, target, 0, role) & privileges) != 0 ||
+        (sequence_decode(&entry, &def, NULL) == TDBPLUS_OK && def.identity == SEQUENCE_IDENTITY)) {
+        return TDBPLUS_OK;
+    }
+    return err_set_state(err, TDBPLUS_E_SQL, "42501", "permission denied for sequence %s",
+                         entry.name);
+}
+
 static tdbplus_status next(void *ctx, uint64_t oid, uint32_t count, int64_t *values_out,
                            struct err *err)
 {
@@ -290,6 +333,7 @@ static tdbplus_status next(void *ctx, uint64_t oid, uint32_t count, int64_t *val
     if (count == 0) {
         return TDBPLUS_OK;
     }
+    TRY(check_sequence(sequences, oid, PRIVILEGE_USAGE | PRIVILEGE_UPDATE, err));
     TRY(sequence_next(sequences->txn, oid, count, values_out, &call));
     if (sequences->session != NULL) {
         sequences->session->last_oid = oid;
@@ -306,6 +350,8 @@ static tdbplus_status current(void *ctx, uint64_t oid, int64_t *value_out, struc
     oid = last && session != NULL ? session->last_oid : oid;
     const struct sql_session_number *number = find_number(session, oid);
     bool there = catalog_entry_by_oid(sequences->txn, oid, &entry);
+    TRY(there ? check_sequence(sequences, oid, PRIVILEGE_USAGE | PRIVILEGE_SELECT, err)
+              : TDBPLUS_OK);
     if (number == NULL || !there) {
         return last ? err_set_state(err, TDBPLUS_E_SQL, "55000",
                                     "lastval is not yet defined in this session")
@@ -321,6 +367,7 @@ static tdbplus_status set(void *ctx, uint64_t oid, int64_t value, bool called, s
 {
     struct sql_sequences *sequences = ctx;
     struct call call = call_of(sequences, err);
+    TRY(check_sequence(sequences, oid, PRIVILEGE_UPDATE, err));
     TRY(sequence_set(sequences->txn, oid, value, called, &call));
     return called ? keep_number(sequences->session, oid, value, err) : TDBPLUS_OK;
 }

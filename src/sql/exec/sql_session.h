@@ -19,8 +19,9 @@ struct sql_session {
     uint32_t path_count;
     char *path_text; /* As SHOW gives it. */
     char temp_schema[32];
-    struct list numbers; /* struct sql_session_number */
-    uint64_t last_oid;   /* Of the sequence used last; 0: none. */
+    char user[ROLE_NAME_SIZE_MAX + 1]; /* What "$user" means in the path; "": nothing. */
+    struct list numbers;               /* struct sql_session_number */
+    uint64_t last_oid;                 /* Of the sequence used last; 0: none. */
     struct bind_session bind;
 };
 
@@ -37,6 +38,11 @@ void sql_session_deinit(struct sql_session *session);
 
 /* SET search_path: a list of names between commas, as SHOW gives it. 22023. */
 TDBPLUS_CHECKED tdbplus_status sql_session_set_path(struct sql_session *session, struct span text,
+                                                    struct err *err);
+
+/* Who asks from now on, and who logged in. */
+TDBPLUS_CHECKED tdbplus_status sql_session_set_role(struct sql_session *session,
+                                                    uint64_t session_role, const struct role *role,
                                                     struct err *err);
 
 /* SET search_path TO a, b; RESET. */

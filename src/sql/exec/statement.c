@@ -229,7 +229,9 @@ struct sql_prepared {
     const struct txn *txn; /* In which a definition was bound, which only that one may run. */
     struct arena arena;
     struct bound bound;
-    bool draws; /* A volatile function may want chance. */
+    uint64_t checked_version; /* Of the catalog in which its privileges were looked at, */
+    uint64_t checked_role;    /* and whose. */
+    bool draws;               /* A volatile function may want chance. */
     const char *tag;
     bool changes;                          /* Rows, though it may be a SELECT. */
     struct bound_dependency *dependencies; /* The binder's, and the tables of the plan. */
@@ -613,6 +615,31 @@ static size_t spill_bytes_of(const struct sql_cursor *cursor)
                : store_memory_limit(txn_store(cursor->options.txn)) / SPILL_SHARE_STORE;
 }
 
+/* Privileges are looked at again when anything in the catalog has changed. */
+static tdbplus_status check_access(struct sql_prepared *prepared, struct txn *txn,
+                                   const struct call *call)
+{
+    uint64_t role =
+        prepared->session == NULL ? (uint64_t)ROLE_BOOTSTRAP : prepared->session->bind.role;
+    uint64_t version = txn_catalog_version(txn);
+    uint8_t kind = prepared->bound.kind;
+    if ((prepared->checked_role == role && prepared->checked_version == version && version != 0) ||
+        kind == BOUND_ACTIONS || kind == BOUND_ALTER_TABLE) {
+        return TDBPLUS_OK;
+    }
+    TRY(access_check(txn, role, prepared->bound.accesses, call->err));
+    prepared->checked_role = role;
+    prepared->checked_version = version;
+    return TDBPLUS_OK;
+}
+
+bool sql_prepared_checked(const struct sql_prepared *prepared, uint64_t catalog_version)
+{
+    bool same = prepared->checked_version == catalog_version && catalog_version != 0;
+    return prepared->session == NULL || prepared->session->bind.role == ROLE_BOOTSTRAP ||
+           (same && prepared->checked_role == prepared->session->bind.role);
+}
+
 static tdbplus_status begin_run(struct sql_cursor *cursor)
 {
     const struct sql_run_options *options = &cursor->options;
@@ -625,6 +652,9 @@ static tdbplus_status begin_run(struct sql_cursor *cursor)
     cursor->exec.thread_count = cursor->prepared->settings.thread_count;
     cursor->begun = true;
     const struct bound *bound = &cursor->prepared->bound;
+    const struct sql_session *session = cursor->prepared->session;
+    cursor->exec.names = session == NULL ? NULL : &session->bind;
+    TRY(check_access(cursor->prepared, options->txn, call));
     cursor->exec.copy_in = bound->copy.from_caller ? &cursor->queue : NULL;
     if (bound->kind == BOUND_QUERY || bound->kind == BOUND_CHANGE || bound->kind == BOUND_COPY_TO) {
         struct refresh refresh = {.txn = options->txn};
@@ -664,6 +694,7 @@ tdbplus_status sql_cursor_open(struct sql_prepared *prepared, const struct sql_r
     cursor->context = (struct func_context){.session = prepared->settings.session,
                                             .transaction_time_us = options->transaction_time_us,
                                             .user = options->user,
+                                            .session_user = options->session_user,
                                             .database = options->database,
                                             .sequences = &cursor->sequences.functions};
     struct sql_session *session = prepared->session;

@@ -109,6 +109,10 @@ void sql_prepared_destroy(struct sql_prepared *prepared);
 /* False when a table it uses has changed since, as this transaction sees it: prepare again. */
 bool sql_prepared_valid(const struct sql_prepared *prepared, struct txn *txn);
 
+/* True when its privileges were found to suffice in that version of the catalog
+ * (txn_catalog_version()), or need not be looked at. */
+bool sql_prepared_checked(const struct sql_prepared *prepared, uint64_t catalog_version);
+
 /* True when later runs may use the plan as long as it is valid: it reads or changes rows, and no
  * join in it was ordered by statistics of the moment. */
 bool sql_prepared_reusable(const struct sql_prepared *prepared);
@@ -145,8 +149,9 @@ struct sql_run_options {
     struct txn *txn;
     const struct datum *parameters; /* Of the types that sql_parameter_type() says. */
     uint32_t parameter_count;
-    const char *user;     /* May be NULL. */
-    const char *database; /* May be NULL. */
+    const char *user;         /* May be NULL. */
+    const char *session_user; /* May be NULL. */
+    const char *database;     /* May be NULL. */
     int64_t transaction_time_us;
     bool retry_conflicts; /* READ COMMITTED: a change that meets another is run again. */
 };

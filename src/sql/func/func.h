@@ -66,6 +66,7 @@ struct func_session {
     const char *const *path;        /* The names in it; NULL: the default ones. */
     uint32_t path_count;
     const char *temp_schema; /* Of temporary tables; looked at first. NULL: there are none. */
+    uint64_t role;           /* Who asks, as pg_authid numbers roles. */
     void *ctx;
     /* current_setting(): appends the value; TDBPLUS_E_NOT_FOUND when there is no such setting. */
     tdbplus_status (*setting_get)(void *ctx, const char *name, struct buffer *text,
@@ -101,7 +102,8 @@ struct func_sequences {
 struct func_context {
     const struct func_session *session; /* NULL: defaults, and no settings. */
     int64_t transaction_time_us;        /* Since 1970, UTC. */
-    const char *user;
+    const char *user;                   /* CURRENT_USER; NULL: whoever opened the database. */
+    const char *session_user;           /* NULL: the same. */
     const char *database;
     const struct func_sequences *sequences; /* NULL: there are none. */
     const char *const *schemas;             /* Where names are looked for; NULL: "public". */

@@ -30,6 +30,13 @@ static tdbplus_status current_user(struct func_call *call)
     return text_for_all(call, call->context->user != NULL ? call->context->user : "tdb");
 }
 
+static tdbplus_status session_user(struct func_call *call)
+{
+    const struct func_context *context = call->context;
+    return context->session_user != NULL ? text_for_all(call, context->session_user)
+                                         : current_user(call);
+}
+
 static tdbplus_status current_database(struct func_call *call)
 {
     return text_for_all(call, call->context->database != NULL ? call->context->database : "tdb");
@@ -100,7 +107,7 @@ const struct func table_system[] = {
      "When the transaction began."},
     {"statement_timestamp", 0, {0}, TYPE_TIMESTAMPTZ, FUNC_STABLE, now, "When it began."},
     {"current_user", 0, {0}, TYPE_TEXT, FUNC_STABLE, current_user, "Who is asking."},
-    {"session_user", 0, {0}, TYPE_TEXT, FUNC_STABLE, current_user, "Who is asking."},
+    {"session_user", 0, {0}, TYPE_TEXT, FUNC_STABLE, session_user, "Who logged in."},
     {"current_database", 0, {0}, TYPE_TEXT, FUNC_STABLE, current_database, "Of which database."},
     {"current_schema", 0, {0}, TYPE_TEXT, FUNC_STABLE, current_schema, "Where names are found."},
     {"version", 0, {0}, TYPE_TEXT, FUNC_STABLE, version, "Which release this is."},

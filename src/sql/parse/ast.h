@@ -103,6 +103,15 @@ enum ast_kind {
     AST_NOTIFY,
     AST_LOCK_TABLE,
     AST_MAINTAIN,
+    /* ast_role.h has the trees of these. */
+    AST_ROLE,
+    AST_PRIVILEGE,
+    AST_CREATE_ROLE,
+    AST_DROP_ROLE,
+    AST_GRANT_ROLE,
+    AST_GRANT,
+    AST_OWNER,
+    AST_OWNED,
     AST_UNKNOWN_STATEMENT,
 };
 
@@ -311,6 +320,7 @@ enum ast_keyword_kind {
     AST_LOCALTIME,
     AST_LOCALTIMESTAMP,
     AST_CURRENT_USER,
+    AST_SESSION_USER,
     AST_CURRENT_CATALOG,
     AST_CURRENT_SCHEMA,
 };
@@ -674,6 +684,7 @@ struct ast_create_sequence {
 struct ast_create_schema {
     struct ast ast;
     const char *name;
+    struct ast_role *owner; /* AUTHORIZATION; NULL: whoever makes it. ast_role.h has its form. */
     bool if_not_exists;
     bool elements; /* Other statements follow inside of it. */
 };
@@ -767,7 +778,7 @@ enum ast_alter_kind {
     AST_ALTER_RESET_OPTIONS,
     AST_ALTER_RENAME_COLUMN, /* These two are RENAME in the text. */
     AST_ALTER_RENAME_CONSTRAINT,
-    AST_ALTER_NOTHING, /* OWNER TO, SET STORAGE and the like: said, and of no effect here. */
+    AST_ALTER_NOTHING, /* SET STORAGE and the like: said, and of no effect here. */
 };
 
 struct ast_alter_command {
@@ -801,6 +812,7 @@ enum ast_object_kind {
     AST_OBJECT_MATERIALIZED_VIEW,
     AST_OBJECT_CONSTRAINT,
     AST_OBJECT_DATABASE,
+    AST_OBJECT_ROLE,
     AST_OBJECT_OTHER
 };
 

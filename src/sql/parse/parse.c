@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "sql/parse/ast_role.h"
 #include "sql/parse/ast_session.h"
 #include "sql/parse/pg_parse.h"
 
@@ -117,6 +118,7 @@ static const char *drop_name(uint8_t kind)
         [AST_OBJECT_MATERIALIZED_VIEW] = "DROP MATERIALIZED VIEW",
         [AST_OBJECT_CONSTRAINT] = "DROP",
         [AST_OBJECT_DATABASE] = "DROP DATABASE",
+        [AST_OBJECT_ROLE] = "DROP ROLE",
         [AST_OBJECT_OTHER] = "DROP",
     };
     return names[kind];
@@ -201,6 +203,7 @@ static const char *alter_name(uint8_t kind)
         [AST_OBJECT_MATERIALIZED_VIEW] = "ALTER MATERIALIZED VIEW",
         [AST_OBJECT_CONSTRAINT] = "ALTER TABLE",
         [AST_OBJECT_DATABASE] = "ALTER DATABASE",
+        [AST_OBJECT_ROLE] = "ALTER ROLE",
         [AST_OBJECT_OTHER] = "ALTER",
     };
     return names[kind];
@@ -210,6 +213,22 @@ static const char *rename_name(const struct ast_rename *rename)
 {
     bool column = rename->object_kind == AST_OBJECT_COLUMN;
     return alter_name(column ? rename->relation_kind : rename->object_kind);
+}
+
+static const char *role_name(const struct ast *root)
+{
+    switch ((int)root->kind) {
+    case AST_CREATE_ROLE:
+        return ((const struct ast_create_role *)root)->alter ? "ALTER ROLE" : "CREATE ROLE";
+    case AST_GRANT_ROLE:
+        return ((const struct ast_grant_role *)root)->grant ? "GRANT ROLE" : "REVOKE ROLE";
+    case AST_GRANT:
+        return ((const struct ast_grant *)root)->grant ? "GRANT" : "REVOKE";
+    case AST_OWNER:
+        return alter_name(((const struct ast_owner *)root)->object_kind);
+    default:
+        return ((const struct ast_owned *)root)->owner == NULL ? "DROP OWNED" : "REASSIGN OWNED";
+    }
 }
 
 const char *parse_statement_name(const struct ast *root)
@@ -242,6 +261,7 @@ const char *parse_statement_name(const struct ast *root)
         [AST_DECLARE_CURSOR] = "DECLARE CURSOR",
         [AST_NOTIFY] = "NOTIFY",
         [AST_LOCK_TABLE] = "LOCK TABLE",
+        [AST_DROP_ROLE] = "DROP ROLE",
     };
     switch ((int)root->kind) {
     case AST_DROP:
@@ -255,6 +275,12 @@ const char *parse_statement_name(const struct ast *root)
     case AST_CREATE_SEQUENCE:
         return ((const struct ast_create_sequence *)root)->alter ? "ALTER SEQUENCE"
                                                                  : "CREATE SEQUENCE";
+    case AST_CREATE_ROLE:
+    case AST_GRANT_ROLE:
+    case AST_GRANT:
+    case AST_OWNER:
+    case AST_OWNED:
+        return role_name(root);
     case AST_TRANSACTION:
         return transaction_name(((const struct ast_transaction *)root)->transaction_kind);
     case AST_SET:

@@ -70,6 +70,11 @@ struct ast_table_ref *copy_qualified(struct copier *copier, const Node *source);
 /* Statements of ast_session.h; false: it is another one. */
 bool copy_about_session(struct copier *copier, const Node *source, struct ast **node_out);
 
+/* Statements and parts of ast_role.h; false: it is another one. */
+bool copy_about_roles(struct copier *copier, const Node *source, struct ast **node_out);
+struct ast_role *copy_role(struct copier *copier, const RoleSpec *source);
+struct ast *copy_table_owner(struct copier *copier, const AlterTableStmt *source);
+
 struct ast_table_ref *copy_table_ref(struct copier *copier, const RangeVar *source);
 struct ast_alias *copy_alias(struct copier *copier, const Alias *source);
 struct ast_with *copy_with(struct copier *copier, const WithClause *source);

@@ -25,6 +25,8 @@ uint8_t copy_object_kind(ObjectType type)
         return AST_OBJECT_CONSTRAINT;
     case OBJECT_DATABASE:
         return AST_OBJECT_DATABASE;
+    case OBJECT_ROLE:
+        return AST_OBJECT_ROLE;
     default:
         return AST_OBJECT_OTHER;
     }
@@ -88,6 +90,7 @@ static struct ast *copy_create_schema(struct copier *copier, const CreateSchemaS
 {
     COPY_MAKE(ast_create_schema, AST_CREATE_SCHEMA, -1)
     const RoleSpec *role = source->authrole;
+    node->owner = role == NULL ? NULL : copy_role(copier, role);
     node->name = copy_text(copier, source->schemaname);
     if (node->name == NULL && role != NULL) {
         node->name = copy_text(copier, role->rolename);

@@ -192,7 +192,7 @@ static struct ast *copy_keyword_value(struct copier *copier, const SQLValueFunct
         [SVFOP_CURRENT_ROLE] = AST_CURRENT_USER,
         [SVFOP_CURRENT_USER] = AST_CURRENT_USER,
         [SVFOP_USER] = AST_CURRENT_USER,
-        [SVFOP_SESSION_USER] = AST_CURRENT_USER,
+        [SVFOP_SESSION_USER] = AST_SESSION_USER,
         [SVFOP_CURRENT_CATALOG] = AST_CURRENT_CATALOG,
         [SVFOP_CURRENT_SCHEMA] = AST_CURRENT_SCHEMA,
     };

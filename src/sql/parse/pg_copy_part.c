@@ -322,7 +322,6 @@ static struct ast *copy_alter_command(struct copier *copier, const AlterTableCmd
         {AT_DropExpression, AST_ALTER_DROP_EXPRESSION},
         {AT_SetRelOptions, AST_ALTER_SET_OPTIONS},
         {AT_ResetRelOptions, AST_ALTER_RESET_OPTIONS},
-        {AT_ChangeOwner, AST_ALTER_NOTHING},
         {AT_SetStatistics, AST_ALTER_NOTHING},
         {AT_SetStorage, AST_ALTER_NOTHING},
         {AT_SetCompression, AST_ALTER_NOTHING},

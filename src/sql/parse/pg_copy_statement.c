@@ -163,6 +163,10 @@ static struct ast *copy_rename(struct copier *copier, const RenameStmt *source)
 
 static struct ast *copy_alter_table(struct copier *copier, const AlterTableStmt *source)
 {
+    const AlterTableCmd *first = source->cmds->elements[0].ptr_value;
+    if (source->cmds->length == 1 && first->subtype == AT_ChangeOwner) {
+        return copy_table_owner(copier, source);
+    }
     COPY_MAKE(ast_alter_table, AST_ALTER_TABLE, -1)
     node->object_kind = copy_object_kind(source->objtype);
     node->table = copy_table_ref(copier, source->relation);
@@ -326,11 +330,11 @@ static const struct {
     {T_CompositeTypeStmt, "CREATE TYPE"},
     {T_CreateTrigStmt, "CREATE TRIGGER"},
     {T_CreateExtensionStmt, "CREATE EXTENSION"},
-    {T_CreateRoleStmt, "CREATE ROLE"},
     {T_CreatedbStmt, "CREATE DATABASE"},
     {T_CreatePolicyStmt, "CREATE POLICY"},
     {T_CreateStatsStmt, "CREATE STATISTICS"},
-    {T_GrantStmt, "GRANT"},
+    {T_AlterRoleSetStmt, "ALTER ROLE ... SET"},
+    {T_AlterDefaultPrivilegesStmt, "ALTER DEFAULT PRIVILEGES"},
     {T_DoStmt, "DO"},
     {T_CallStmt, "CALL"},
     {T_DefineStmt, "CREATE of this kind of object"},

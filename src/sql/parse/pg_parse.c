@@ -113,7 +113,8 @@ void copy_run(struct copier *copier, const Node *source, struct ast **root)
         if (copy == NULL && copier->status == TDBPLUS_OK) {
             copy = copy_part(copier, item.source);
         }
-        if (copy == NULL && copier->status == TDBPLUS_OK) {
+        if (copy == NULL && copier->status == TDBPLUS_OK &&
+            !copy_about_roles(copier, item.source, &copy)) {
             copy = copy_statement(copier, item.source);
         }
         if (copy == NULL) {
@@ -174,10 +175,14 @@ static tdbplus_status report_grammar(const PgQueryError *error, const char *text
     // The grammar's own checks of frames have a SQLSTATE of their own, which the error does not
     // tell.
     bool frame = strncmp(message, "frame ", 6) == 0;
-    tdbplus_status status =
-        is_unsupported(message)
-            ? err_set(err, TDBPLUS_E_UNSUPPORTED, "%s", message)
-            : err_set_state(err, TDBPLUS_E_SYNTAX, frame ? "42P20" : "42601", "%s", message);
+    bool reserved = strncmp(message, "role name \"", 11) == 0;
+    tdbplus_status status = is_unsupported(message)
+                                ? err_set(err, TDBPLUS_E_UNSUPPORTED, "%s", message)
+                                : err_set_state(err, TDBPLUS_E_SYNTAX,
+                                                frame      ? "42P20"
+                                                : reserved ? "42939"
+                                                           : "42601",
+                                                "%s", message);
     // The grammar counts characters; parse_text() leaves positions alone that are not of a missing
     // feature.
     if (err != NULL && error->cursorpos > 0) {

@@ -30,6 +30,7 @@ static struct home home_of(uint8_t kind)
     case CATALOG_COMMENT:
     case CATALOG_STATISTICS:
     case CATALOG_MATERIALIZED:
+    case CATALOG_PRIVILEGES:
         break;
     }
     return (struct home){"", 0};

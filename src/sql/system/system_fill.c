@@ -32,7 +32,11 @@ static void put_schema(struct system_rows *rows, int64_t oid, const char *name)
     system_row(rows);
     system_put(rows, "oid", oid);
     system_put_text(rows, "nspname", name);
-    system_put(rows, "nspowner", OID_OWNER);
+    if (oid == OID_PG_CATALOG || oid == OID_INFORMATION) {
+        system_put(rows, "nspowner", OID_OWNER);
+    } else {
+        system_put_owner(rows, "nspowner", "nspacl", oid);
+    }
 }
 
 tdbplus_status system_fill_namespace(struct system_rows *rows)
@@ -57,6 +61,7 @@ struct relation {
     int64_t row_type;
     int64_t method;
     uint32_t columns;
+    int64_t owned_by; /* The table of an index. */
 };
 
 static void put_relation(struct system_rows *rows, const struct relation *relation)
@@ -66,7 +71,8 @@ static void put_relation(struct system_rows *rows, const struct relation *relati
     system_put_text(rows, "relname", relation->name);
     system_put(rows, "relnamespace", system_schema_oid(rows->txn, relation->schema));
     system_put(rows, "reltype", relation->row_type);
-    system_put(rows, "relowner", OID_OWNER);
+    system_put_owner(rows, "relowner", relation->kind == 'i' ? NULL : "relacl",
+                     relation->owned_by != 0 ? relation->owned_by : relation->oid);
     system_put(rows, "relam", relation->method);
     system_put(rows, "relfilenode", relation->kind == 'v' ? 0 : relation->oid);
     system_put(rows, "relpersistence", 'p');
@@ -84,7 +90,8 @@ static void put_index_relation(struct system_rows *rows, int64_t oid,
                                 .name = index->name,
                                 .kind = 'i',
                                 .method = index->def.method == INDEX_HASH ? OID_HASH : OID_BTREE,
-                                .columns = index->def.column_count + index->def.include_count};
+                                .columns = index->def.column_count + index->def.include_count,
+                                .owned_by = system_oid(index->table->id)};
     put_relation(rows, &relation);
 }
 
@@ -288,6 +295,7 @@ static tdbplus_status put_columns(struct system_rows *rows, const struct object 
                                       .not_null = column->not_null,
                                       .value = table_find_default(&info, column->id)};
         put_attribute(rows, &attribute);
+        system_put_column_acl(rows, attribute.relation, column->id);
     }
     struct system_index index;
     if (system_key_index(rows->txn, table, rows->arena, &index)) {

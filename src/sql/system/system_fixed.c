@@ -373,7 +373,7 @@ tdbplus_status system_fill_database(struct system_rows *rows)
     system_row(rows);
     system_put(rows, "oid", OID_DATABASE);
     system_put_text(rows, "datname", rows->database == NULL ? "tdb" : rows->database);
-    system_put(rows, "datdba", OID_OWNER);
+    system_put_owner(rows, "datdba", "datacl", ACL_OID_DATABASE);
     system_put(rows, "encoding", 6);
     system_put(rows, "datlocprovider", 'c');
     system_put(rows, "datallowconn", true);
@@ -381,22 +381,6 @@ tdbplus_status system_fill_database(struct system_rows *rows)
     system_put(rows, "dattablespace", OID_TABLESPACE);
     system_put_text(rows, "datcollate", "C.UTF-8");
     system_put_text(rows, "datctype", "C.UTF-8");
-    return TDBPLUS_OK;
-}
-
-tdbplus_status system_fill_authid(struct system_rows *rows)
-{
-    system_row(rows);
-    system_put(rows, "oid", OID_OWNER);
-    system_put_text(rows, "rolname", rows->user == NULL ? "tdb" : rows->user);
-    system_put(rows, "rolsuper", true);
-    system_put(rows, "rolinherit", true);
-    system_put(rows, "rolcreaterole", true);
-    system_put(rows, "rolcreatedb", true);
-    system_put(rows, "rolcanlogin", true);
-    system_put(rows, "rolreplication", true);
-    system_put(rows, "rolbypassrls", true);
-    system_put(rows, "rolconnlimit", -1);
     return TDBPLUS_OK;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "auth/acl.h"
 #include "catalog/catalog.h"
 #include "index/am/index_def.h"
 #include "sql/bind/table_info.h"
@@ -113,6 +114,11 @@ void system_put_array(struct system_rows *rows, const char *column, const int64_
 void system_put_texts(struct system_rows *rows, const char *column, const struct span *items,
                       uint32_t count);
 
+/* The columns of an object's owner and of its privileges. */
+void system_put_owner(struct system_rows *rows, const char *owner, const char *acl, int64_t oid);
+/* The column of the privileges on a table's or view's column. */
+void system_put_column_acl(struct system_rows *rows, int64_t relation, uint32_t column_id);
+
 /* ---- texts of definitions ---- */
 
 void system_put_name(struct buffer *text, const char *name); /* Quoted where it must be. */
@@ -158,6 +164,7 @@ TDBPLUS_CHECKED tdbplus_status system_fill_opclass(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_collation(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_database(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_authid(struct system_rows *rows);
+TDBPLUS_CHECKED tdbplus_status system_fill_auth_members(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_extension(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_description(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_sequence(struct system_rows *rows);
