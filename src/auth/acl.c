@@ -291,6 +291,23 @@ uint32_t acl_mask(struct txn *txn, struct acl_target target, uint32_t column, ui
     return column == 0 ? mask | known_mask(txn, target, role) : mask;
 }
 
+uint32_t acl_options(struct txn *txn, struct acl_target target, uint32_t column, uint64_t role)
+{
+    struct walk walk;
+    struct acl_item item;
+    uint32_t options = 0;
+    if (acl_owns(txn, target, role)) {
+        return acl_all(target.acl_class);
+    }
+    walk_begin(txn, target, &walk);
+    while (walk_next(&walk, &item)) {
+        if (item.column == column && role_covers(txn, role, item.grantee)) {
+            options |= item.options;
+        }
+    }
+    return options;
+}
+
 bool acl_any_column(struct txn *txn, struct acl_target target, uint32_t privilege, uint64_t role)
 {
     struct walk walk;

@@ -77,6 +77,9 @@ uint64_t acl_owner(struct txn *txn, struct acl_target target);
 /* Which privileges a role has on the object, or by the column's own acl on that column. */
 uint32_t acl_mask(struct txn *txn, struct acl_target target, uint32_t column, uint64_t role);
 
+/* Those of them that the role may give on. */
+uint32_t acl_options(struct txn *txn, struct acl_target target, uint32_t column, uint64_t role);
+
 /* True when it owns the object, has its owner's privileges, or is a superuser. */
 bool acl_owns(struct txn *txn, struct acl_target target, uint64_t role);
 

@@ -29,7 +29,7 @@ enum catalog_kind {
     CATALOG_COMMENT = 20,
     CATALOG_STATISTICS = 21,   /* Of a table's columns; named by the table's id. */
     CATALOG_MATERIALIZED = 22, /* What a materialized view is of: owned by the table of its rows. */
-    CATALOG_PRIVILEGES = 28, /* Of an object: its owner, who may do what; named by its oid. */
+    CATALOG_PRIVILEGES = 28,   /* Of an object: its owner, who may do what; named by its oid. */
     CATALOG_KIND_LAST = 28,
 };
 

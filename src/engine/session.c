@@ -24,6 +24,7 @@ void session_refresh(tdbplus_session *session)
         strcmp(session->names.user, state->role.name) != 0) {
         // Without memory for it the path stays as it was.
         (void)!sql_session_set_role(&session->names, state->session_role.oid, &state->role, NULL);
+        share_path(session);
     }
     const char *path = session->state->func.search_path;
     if (session->names.path_text == NULL || strcmp(path, session->names.path_text) != 0) {

@@ -7,6 +7,7 @@
 struct asked {
     const struct system_place *place;
     struct txn *txn;
+    const char *name;
     const struct datum *arguments;
     uint32_t count;
     struct arena *arena;
@@ -55,8 +56,9 @@ static int64_t oid_at(const struct asked *asked, uint32_t number)
 
 static tdbplus_status role_name(const struct asked *asked)
 {
-    if (oid_at(asked, 0) == OID_OWNER) {
-        buffer_put_text(&asked->answer->text, "tdb");
+    struct role role;
+    if (role_by_oid(asked->txn, (uint64_t)oid_at(asked, 0), &role)) {
+        buffer_put_text(&asked->answer->text, role.name);
     } else {
         buffer_printf(&asked->answer->text, "unknown (OID=%lld)", (long long)oid_at(asked, 0));
     }
@@ -372,6 +374,19 @@ static tdbplus_status to_regproc(const struct asked *asked)
     return find_reg(asked, TYPE_REGPROC);
 }
 
+/* ---- privileges ---- */
+
+static tdbplus_status has_privilege(const struct asked *asked)
+{
+    return system_has_privilege(asked->place, asked->name, asked->arguments, asked->count,
+                                asked->answer, asked->err);
+}
+
+static tdbplus_status has_role(const struct asked *asked)
+{
+    return system_has_role(asked->place, asked->arguments, asked->count, asked->answer, asked->err);
+}
+
 /* ---- all of them ---- */
 
 static const struct {
@@ -407,7 +422,7 @@ static const struct {
     {"to_regnamespace", to_regnamespace},
     {"to_regrole", to_regrole},
     {"to_regproc", to_regproc},
-    {"pg_has_role", yes},
+    {"pg_has_role", has_role},
     {"pg_table_is_visible", relation_visible},
     {"pg_type_is_visible", type_visible},
     {"obj_description", object_comment},
@@ -429,7 +444,10 @@ static answerer find_answer(const char *name)
             return answers[i].answer;
         }
     }
-    if (ends_with(name, "_is_visible") || ends_with(name, "_privilege")) {
+    if (ends_with(name, "_privilege")) {
+        return has_privilege;
+    }
+    if (ends_with(name, "_is_visible")) {
         return yes;
     }
     return nothing; // Triggers, rules and the like: there are none.
@@ -443,6 +461,7 @@ tdbplus_status system_call(const struct system_place *place, const char *name,
     arena_init(&arena, answer->text.alloc, 0);
     struct asked asked = {.place = place,
                           .txn = place->txn,
+                          .name = name,
                           .arguments = arguments,
                           .count = count,
                           .arena = &arena,

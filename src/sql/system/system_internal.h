@@ -114,6 +114,15 @@ void system_put_array(struct system_rows *rows, const char *column, const int64_
 void system_put_texts(struct system_rows *rows, const char *column, const struct span *items,
                       uint32_t count);
 
+/* has_..._privilege() and pg_has_role(). */
+TDBPLUS_CHECKED tdbplus_status system_has_privilege(const struct system_place *place,
+                                                    const char *name, const struct datum *arguments,
+                                                    uint32_t count, struct func_answer *answer,
+                                                    struct err *err);
+TDBPLUS_CHECKED tdbplus_status system_has_role(const struct system_place *place,
+                                               const struct datum *arguments, uint32_t count,
+                                               struct func_answer *answer, struct err *err);
+
 /* The columns of an object's owner and of its privileges. */
 void system_put_owner(struct system_rows *rows, const char *owner, const char *acl, int64_t oid);
 /* The column of the privileges on a table's or view's column. */
@@ -164,6 +173,7 @@ TDBPLUS_CHECKED tdbplus_status system_fill_opclass(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_collation(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_database(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_authid(struct system_rows *rows);
+TDBPLUS_CHECKED tdbplus_status system_fill_granted(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_auth_members(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_extension(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_description(struct system_rows *rows);

@@ -78,6 +78,8 @@ bool system_reg_print(const struct system_place *place, uint8_t type, int64_t oi
                       struct buffer *text)
 {
     const struct func *func = NULL;
+    struct role role;
+    bool known = false;
     switch (type) {
     case TYPE_REGCLASS:
         return print_relation(place, oid, text);
@@ -95,8 +97,9 @@ bool system_reg_print(const struct system_place *place, uint8_t type, int64_t oi
     case TYPE_REGNAMESPACE:
         return print_schema(place->txn, oid, text);
     case TYPE_REGROLE:
-        buffer_put_text(text, oid == OID_OWNER ? "tdb" : "");
-        return oid == OID_OWNER;
+        known = role_by_oid(place->txn, (uint64_t)oid, &role);
+        system_put_name(text, known ? role.name : "");
+        return known;
     case TYPE_REGPROC:
     case TYPE_REGPROCEDURE:
     case TYPE_REGOPER:
@@ -322,6 +325,7 @@ tdbplus_status system_reg_parse(const struct system_place *place, uint8_t type, 
     const char *state = "42P01";
     bool good = read_name(text, &name);
     bool found = false;
+    struct role role;
     switch (type) {
     case TYPE_REGCLASS:
         found = good && system_find_relation(place, name.schema[0] == 0 ? NULL : name.schema,
@@ -348,8 +352,8 @@ tdbplus_status system_reg_parse(const struct system_place *place, uint8_t type, 
     case TYPE_REGROLE:
         kind = "role";
         state = "42704";
-        *oid_out = OID_OWNER;
-        found = good && strcmp(name.name, "tdb") == 0;
+        found = good && role_find(txn, name.name, &role);
+        *oid_out = found ? (int64_t)role.oid : 0;
         break;
     default:
         kind = "function";

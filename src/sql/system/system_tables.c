@@ -118,6 +118,8 @@ const struct plan_system system_tables[] = {
     {"pg_foreign_data_wrapper", 2328, NULL,
      "oid:o fdwname:n fdwowner:o fdwhandler:o fdwvalidator:o fdwacl:T fdwoptions:T"},
     {"pg_user_mapping", 1418, NULL, "oid:o umuser:o umserver:o umoptions:T"},
+    {"tdb_privileges", 9100, system_fill_granted,
+     "objid:o objsubid:4 grantor:o grantee:o privilege_type:t is_grantable:b"},
     {"pg_auth_members", 1261, system_fill_auth_members,
      "roleid:o member:o grantor:o admin_option:b"},
     {"pg_db_role_setting", 2964, NULL, "setdatabase:o setrole:o setconfig:T"},

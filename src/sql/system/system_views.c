@@ -48,8 +48,8 @@ const struct system_view system_views[] = {
      "passwd, rolvaliduntil AS valuntil, NULL::text[] AS useconfig FROM pg_authid WHERE "
      "rolcanlogin"},
     {"pg_catalog", "pg_group", 12008,
-     "SELECT rolname AS groname, oid AS grosysid, ARRAY[]::oid[] AS grolist FROM pg_authid "
-     "WHERE NOT rolcanlogin"},
+     "SELECT rolname AS groname, oid AS grosysid, ARRAY(SELECT member FROM "
+     "pg_auth_members WHERE roleid = oid) AS grolist FROM pg_authid WHERE NOT rolcanlogin"},
     {"pg_catalog", "pg_rules", 12009,
      "SELECT ''::name AS schemaname, ''::name AS tablename, ''::name AS rulename, ''::text "
      "AS definition WHERE false"},
@@ -249,22 +249,44 @@ const struct system_view system_views[] = {
      "trigger_name, ''::text AS event_manipulation, ''::text AS event_object_schema, "
      "''::text AS event_object_table WHERE false"},
     {"information_schema", "table_privileges", 12034,
-     "SELECT pg_get_userbyid(c.relowner)::text AS grantor, "
-     "pg_get_userbyid(c.relowner)::text AS grantee, current_database()::text AS "
-     "table_catalog, n.nspname::text AS table_schema, c.relname::text AS table_name, "
-     "p.privilege_type, 'YES' AS is_grantable, CASE WHEN p.privilege_type = 'SELECT' THEN "
-     "'YES' ELSE 'NO' END AS with_hierarchy FROM pg_class c JOIN pg_namespace n ON n.oid = "
-     "c.relnamespace CROSS JOIN (VALUES ('INSERT'), ('SELECT'), ('UPDATE'), ('DELETE'), "
-     "('TRUNCATE'), ('REFERENCES'), ('TRIGGER')) AS p(privilege_type) WHERE c.relkind IN "
-     "('r', 'v', 'f', 'p')"},
+     "SELECT pg_get_userbyid(p.grantor)::text AS grantor, CASE WHEN p.grantee = 0 THEN "
+     "'PUBLIC' ELSE pg_get_userbyid(p.grantee)::text END AS grantee, "
+     "current_database()::text AS table_catalog, n.nspname::text AS table_schema, "
+     "c.relname::text AS table_name, p.privilege_type, CASE WHEN p.is_grantable THEN 'YES' "
+     "ELSE 'NO' END AS is_grantable, CASE WHEN p.privilege_type = 'SELECT' THEN 'YES' ELSE "
+     "'NO' END AS with_hierarchy FROM tdb_privileges p JOIN pg_class c ON c.oid = p.objid "
+     "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE p.objsubid = 0 AND c.relkind IN "
+     "('r', 'v', 'f', 'p') AND (p.grantee = 0 OR pg_has_role(p.grantee, 'USAGE') OR "
+     "pg_has_role(p.grantor, 'USAGE'))"},
     {"information_schema", "role_table_grants", 12035,
-     "SELECT pg_get_userbyid(c.relowner)::text AS grantor, "
-     "pg_get_userbyid(c.relowner)::text AS grantee, current_database()::text AS "
-     "table_catalog, n.nspname::text AS table_schema, c.relname::text AS table_name, "
-     "p.privilege_type, 'YES' AS is_grantable, CASE WHEN p.privilege_type = 'SELECT' THEN "
-     "'YES' ELSE 'NO' END AS with_hierarchy FROM pg_class c JOIN pg_namespace n ON n.oid = "
-     "c.relnamespace CROSS JOIN (VALUES ('INSERT'), ('SELECT'), ('UPDATE'), ('DELETE'), "
-     "('TRUNCATE'), ('REFERENCES'), ('TRIGGER')) AS p(privilege_type) WHERE c.relkind IN "
-     "('r', 'v', 'f', 'p')"},
+     "SELECT * FROM information_schema.table_privileges WHERE grantee <> 'PUBLIC'"},
+    {"information_schema", "column_privileges", 12036,
+     "SELECT pg_get_userbyid(p.grantor)::text AS grantor, CASE WHEN p.grantee = 0 THEN "
+     "'PUBLIC' ELSE pg_get_userbyid(p.grantee)::text END AS grantee, "
+     "current_database()::text AS table_catalog, n.nspname::text AS table_schema, "
+     "c.relname::text AS table_name, a.attname::text AS column_name, p.privilege_type, CASE "
+     "WHEN bool_or(p.is_grantable) THEN 'YES' ELSE 'NO' END AS is_grantable FROM "
+     "tdb_privileges p JOIN pg_class c ON c.oid = p.objid JOIN pg_namespace n ON n.oid = "
+     "c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid AND (a.attnum = p.objsubid OR "
+     "(p.objsubid = 0 AND a.attnum > 0)) WHERE c.relkind IN ('r', 'v', 'f', 'p') AND "
+     "p.privilege_type IN ('INSERT', 'SELECT', 'UPDATE', 'REFERENCES') AND (p.grantee = 0 OR "
+     "pg_has_role(p.grantee, 'USAGE') OR pg_has_role(p.grantor, 'USAGE')) GROUP BY p.grantor, "
+     "p.grantee, n.nspname, c.relname, a.attname, p.privilege_type"},
+    {"information_schema", "usage_privileges", 12037,
+     "SELECT pg_get_userbyid(p.grantor)::text AS grantor, CASE WHEN p.grantee = 0 THEN "
+     "'PUBLIC' ELSE pg_get_userbyid(p.grantee)::text END AS grantee, "
+     "current_database()::text AS object_catalog, n.nspname::text AS object_schema, "
+     "c.relname::text AS object_name, 'SEQUENCE' AS object_type, 'USAGE' AS privilege_type, "
+     "CASE WHEN p.is_grantable THEN 'YES' ELSE 'NO' END AS is_grantable FROM tdb_privileges p "
+     "JOIN pg_class c ON c.oid = p.objid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE "
+     "c.relkind = 'S' AND p.privilege_type = 'USAGE' AND (p.grantee = 0 OR "
+     "pg_has_role(p.grantee, 'USAGE') OR pg_has_role(p.grantor, 'USAGE'))"},
+    {"information_schema", "enabled_roles", 12038,
+     "SELECT rolname::text AS role_name FROM pg_authid WHERE pg_has_role(oid, 'USAGE')"},
+    {"information_schema", "applicable_roles", 12039,
+     "SELECT m.rolname::text AS grantee, g.rolname::text AS role_name, CASE WHEN "
+     "a.admin_option THEN 'YES' ELSE 'NO' END AS is_grantable FROM pg_auth_members a JOIN "
+     "pg_authid m ON m.oid = a.member JOIN pg_authid g ON g.oid = a.roleid WHERE "
+     "pg_has_role(m.oid, 'USAGE')"},
     {NULL, NULL, 0, NULL},
 };
