@@ -66,7 +66,9 @@ struct tdbplus_scan {
     bool is_quick;  /* Of all of them, and all rows are shown. */
     uint32_t at;    /* Number of the next row of the batch, of `live` ones. */
     uint32_t live;
-    uint64_t left; /* Rows the limit still allows. */
+    uint64_t left;             /* Rows the limit still allows. */
+    struct shown_rows *shown;  /* Room for the rows of short scans; kept while the handle rests. */
+    const tdbplus_value *rows; /* Of such a scan: all its rows; else NULL. */
 };
 
 /* ---- engine_call.c ---- */
@@ -123,6 +125,9 @@ TDBPLUS_CHECKED tdbplus_status engine_datum(const tdbplus_value *value, struct t
                                             const char *column, struct arena *arena,
                                             struct datum *datum_out, struct err *err);
 
+/* engine_value() for types that need no text made; false for others. Bytes stay where they are. */
+bool engine_show_value(const struct datum *datum, tdbplus_value *value);
+
 /* The other way; texts made for it come from the arena. */
 TDBPLUS_CHECKED tdbplus_status engine_value(const struct datum *datum, struct arena *arena,
                                             tdbplus_value *value_out, struct err *err);
@@ -157,3 +162,14 @@ TDBPLUS_CHECKED tdbplus_status engine_check_texts(struct index_reads *reads, str
 /* The collection as the transaction sees it; TDBPLUS_E_NOT_FOUND after a drop. */
 TDBPLUS_CHECKED tdbplus_status engine_find(struct txn *txn, const tdbplus_collection *collection,
                                            const struct object **object_out, struct err *err);
+
+/* ---- engine_short_scan.c ---- */
+
+/*
+ * Reads all rows of a short scan without a transaction, inside a glance, into the handle's room:
+ * `rows`, `live` and `left` are set. False: nothing happened, and the scan is to be opened the long
+ * way.
+ */
+bool engine_scan_short(tdbplus_scan *scan, const tdbplus_collection *collection,
+                       const tdbplus_scan_options *options);
+void engine_free_shown_rows(tdbplus_scan *scan);

@@ -358,38 +358,6 @@ static tdbplus_status get_work(void *arg, const struct call *call)
 #define GLANCE_COLUMN_COUNT_MAX 16u   /* Rows of more columns are read the long way, */
 #define GLANCE_BYTES_MAX        4096u /* as are those with more bytes, which are pinned. */
 
-/* What engine_value() does, for types that need no text made; false for others. */
-static bool show_value(const struct datum *datum, tdbplus_value *value)
-{
-    value->type = (tdbplus_type)datum->type.id;
-    value->is_null = datum->is_null;
-    switch (datum->type.id) { // A number: types to come are read the long way.
-    case TYPE_BOOL:
-        value->as.boolean = datum->boolean;
-        return true;
-    case TYPE_FLOAT4:
-    case TYPE_FLOAT8:
-        value->as.real = datum->real;
-        return true;
-    case TYPE_INT2:
-    case TYPE_INT4:
-    case TYPE_INT8:
-    case TYPE_DATE:
-    case TYPE_TIME:
-    case TYPE_TIMESTAMP:
-    case TYPE_TIMESTAMPTZ:
-        value->as.integer = datum->integer;
-        return true;
-    case TYPE_TEXT:
-    case TYPE_BYTEA:
-        value->as.bytes.data = datum->bytes.data;
-        value->as.bytes.size = datum->is_null ? 0 : datum->bytes.size;
-        return true;
-    default:
-        return datum->is_null;
-    }
-}
-
 /* Makes the borrowed values the row's own; false when that is to be done the long way. */
 static bool show_row(const struct datum *data, uint32_t count, tdbplus_row *row)
 {
@@ -405,7 +373,7 @@ static bool show_row(const struct datum *data, uint32_t count, tdbplus_row *row)
     }
     uint8_t *at = (uint8_t *)(values + count);
     for (uint32_t i = 0; i < count; i++) {
-        if (!show_value(&data[i], &values[i])) {
+        if (!engine_show_value(&data[i], &values[i])) {
             return false;
         }
         if (type_physical(data[i].type) == PHYSICAL_VIEW && !data[i].is_null) {

@@ -163,6 +163,7 @@ static tdbplus_scan *take_handle(tdbplus_db *db, bool may_have_rested)
 
 static void destroy_handle(tdbplus_scan *scan)
 {
+    engine_free_shown_rows(scan);
     batch_deinit(&scan->batch);
     scan_close(scan->scan);
     arena_deinit(&scan->arena);
@@ -173,16 +174,19 @@ static void destroy_handle(tdbplus_scan *scan)
 /* Puts the handle aside for the next scan; false when it is to be destroyed. */
 static bool rest_handle(tdbplus_scan *scan)
 {
-    if (scan->batch.arena.used_bytes > REST_SIZE_MAX || scan->scan == NULL ||
+    if (scan->batch.arena.used_bytes > REST_SIZE_MAX ||
         scan->row_arena.used_bytes > REST_SIZE_MAX || scan->arena.used_bytes > REST_SIZE_MAX) {
         return false;
     }
-    batch_reset(&scan->batch);
-    if (!scan_rest(scan->scan)) {
-        return false;
+    if (scan->rows == NULL) { // Else nothing of it was used.
+        batch_reset(&scan->batch);
+        if (scan->scan == NULL || !scan_rest(scan->scan)) {
+            return false;
+        }
     }
     arena_reset(&scan->arena);
     arena_reset(&scan->row_arena);
+    scan->rows = NULL;
     scan->at = 0;
     scan->live = 0;
     tdbplus_db *db = scan->db;
@@ -214,6 +218,10 @@ static tdbplus_status open_work(void *arg, const struct call *call)
     tdbplus_scan *scan = take_handle(args->collection->db, args->txn == NULL);
     if (scan == NULL) {
         return no_memory(call->err);
+    }
+    if (args->txn == NULL && engine_scan_short(scan, args->collection, &args->options)) {
+        *args->scan_out = scan;
+        return TDBPLUS_OK;
     }
     struct txn *txn = args->txn == NULL ? NULL : args->txn->txn;
     tdbplus_status status = txn == NULL ? TDBPLUS_OK : txn_statement(txn, call->err);
@@ -401,6 +409,15 @@ tdbplus_status tdbplus_scan_next(tdbplus_scan *scan, const tdbplus_value **value
 {
     // A row that is here already needs none of what a call may need: neither waits nor time.
     if (scan->left > 0 && scan->at < scan->live) {
+        if (scan->rows != NULL) {
+            *values_out = scan->rows + (size_t)scan->at * scan->position_count;
+            scan->at++;
+            scan->left--;
+            if (call != NULL && call->error.status != TDBPLUS_OK) {
+                engine_report(call, NULL, TDBPLUS_OK);
+            }
+            return TDBPLUS_OK;
+        }
         if (!scan->is_quick) {
             return next_here(scan, values_out, call);
         }

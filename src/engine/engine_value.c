@@ -335,6 +335,37 @@ static tdbplus_status give_numeric(const struct datum *datum, struct arena *aren
     return give_text(&text, arena, value, err);
 }
 
+bool engine_show_value(const struct datum *datum, tdbplus_value *value)
+{
+    value->type = (tdbplus_type)datum->type.id;
+    value->is_null = datum->is_null;
+    switch (datum->type.id) { // A number: types to come are read the long way.
+    case TYPE_BOOL:
+        value->as.boolean = datum->boolean;
+        return true;
+    case TYPE_FLOAT4:
+    case TYPE_FLOAT8:
+        value->as.real = datum->real;
+        return true;
+    case TYPE_INT2:
+    case TYPE_INT4:
+    case TYPE_INT8:
+    case TYPE_DATE:
+    case TYPE_TIME:
+    case TYPE_TIMESTAMP:
+    case TYPE_TIMESTAMPTZ:
+        value->as.integer = datum->integer;
+        return true;
+    case TYPE_TEXT:
+    case TYPE_BYTEA:
+        value->as.bytes.data = datum->bytes.data;
+        value->as.bytes.size = datum->is_null ? 0 : datum->bytes.size;
+        return true;
+    default:
+        return datum->is_null;
+    }
+}
+
 tdbplus_status engine_value(const struct datum *datum, struct arena *arena,
                             tdbplus_value *value_out, struct err *err)
 {

@@ -222,6 +222,18 @@ enum txn_glance txn_glance(struct store *store, const struct store_glance *glanc
                            struct buffer *scratch, struct datum *values_out);
 
 /*
+ * The first rows of a collection whose key is not below `from` (NULL: of all), inside a glance; the
+ * request's columns and limit are set, the rest is not. False: a scan must be asked. What was found
+ * counts when no commit has become visible by the time that its last row was read (X7).
+ */
+struct glance_request;
+struct glance_range;
+bool txn_glance_allows_range(const struct object *collection);
+bool txn_glance_range(const struct store_glance *glance, const struct object *collection,
+                      const struct datum *from, struct glance_request *request,
+                      struct glance_range *range);
+
+/*
  * Reads one row, all columns, as txn_get() in a transaction of its own would, without making one.
  * `collection` must be held by a catalog; `scratch` is for the key's bytes. [waits]
  */

@@ -527,6 +527,18 @@ bool delete_map_visible(const struct delete_map *map, uint64_t row, uint64_t sna
     return delete_map_end_of(map, row) > snapshot - planted(PLANT_DELETE_END_LESS);
 }
 
+void delete_map_prefetch(const struct delete_map *map, uint64_t row)
+{
+    const struct delete_group *group =
+        row < map->row_count ? group_at(map, row / DELETE_MAP_GROUP_ROW_COUNT) : NULL;
+    if (group != NULL) {
+        uint32_t at = (uint32_t)(row % DELETE_MAP_GROUP_ROW_COUNT);
+        __builtin_prefetch(group);
+        __builtin_prefetch(&group->window_counts[at / GROUP_WINDOW_ROW_COUNT]);
+        __builtin_prefetch(&group->words[at / WORD_BITS]);
+    }
+}
+
 /* The ended bits of rows [first, first + count) of the group, moved to bit 0 of words[0]; returns
  * all of them or'ed. */
 static uint64_t load_ended(const struct delete_group *group, uint32_t first, uint32_t count,

@@ -59,6 +59,9 @@ uint32_t delete_map_select(const struct delete_map *map, uint64_t first_row, uin
 
 /* Rows ended so far, and those whose timestamp is still kept. */
 uint64_t delete_map_count(const struct delete_map *map);
+
+/* Asks for the memory that tells whether the row has ended. */
+void delete_map_prefetch(const struct delete_map *map, uint64_t row);
 uint64_t delete_map_recent_count(const struct delete_map *map);
 
 /* Drops the timestamps at or below `horizon`: no snapshot below it exists any more (the caller has

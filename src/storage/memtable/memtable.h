@@ -143,6 +143,11 @@ void memtable_values_prefetch(const struct memtable *memtable, uint32_t row,
 void memtable_bytes_prefetch(const struct memtable *memtable, uint32_t row,
                              const uint32_t *positions, uint32_t position_count);
 
+/* The bytes of a text or bytea column's rows, borrowed; nulls have no data. Asks for the memory of
+ * all of them. */
+void memtable_spans(const struct memtable *memtable, const uint64_t *rows, uint32_t row_count,
+                    uint32_t position, struct span *spans_out);
+
 /* Rows appended so far; all below are complete for readers as described above. */
 uint32_t memtable_row_count(const struct memtable *memtable);
 size_t memtable_size_bytes(const struct memtable *memtable); /* Memory held. */

@@ -228,6 +228,28 @@ tdbplus_status memtable_gather(const struct memtable *memtable, const uint32_t *
     return TDBPLUS_OK;
 }
 
+void memtable_spans(const struct memtable *memtable, const uint64_t *rows, uint32_t row_count,
+                    uint32_t position, struct span *spans_out)
+{
+    ASSERT(memtable->layout[position].physical == PHYSICAL_VIEW);
+    for (uint32_t i = 0; i < row_count; i++) {
+        uint32_t row = (uint32_t)rows[i];
+        const struct chunk_column *column = &chunk_of(memtable, row)->columns[position];
+        uint32_t at = row % MEMTABLE_CHUNK_ROW_COUNT;
+        const struct view *view = (const struct view *)(const void *)column->data + at;
+        spans_out[i] = view_span(view);
+        prefetch_bytes((const uint8_t *)view);
+        if (atomic_load_explicit(&column->null_count, memory_order_relaxed) == 0) {
+            continue;
+        }
+        uint64_t word =
+            atomic_load_explicit(&column->validity[at / WORD_BITS], memory_order_relaxed);
+        if ((word >> (at % WORD_BITS) & 1) == 0) {
+            spans_out[i] = (struct span){0};
+        }
+    }
+}
+
 /* ---- cursors ---- */
 
 _Static_assert(MEMTABLE_CURSOR_ROW_COUNT == NODE_ENTRY_COUNT, "a cursor holds a leaf's rows");

@@ -18,7 +18,7 @@
 
 #define SMALL_SHARE     10u /* The small queue may have a tenth of the capacity. */
 #define GHOST_SLOTS     16384u
-#define CHUNK_THRESHOLD ((size_t)64 << 20) /* Smaller caches do without large pages. */
+#define CHUNK_THRESHOLD ((size_t)8 << 20) /* Smaller caches do without large pages. */
 #define EVICT_TRIES     64u /* How often memory is looked for before a load gives up. */
 
 enum page_queue {

@@ -219,13 +219,26 @@ struct segment_seek {
     uint64_t end;
 };
 
-void segment_seek_begin(struct segment *segment, const struct segment_key *key,
+void segment_seek_begin(const struct segment *segment, const struct segment_key *key,
                         struct segment_seek *seek_out);
 void segment_seek_prefetch(struct segment *segment, const struct segment_seek *seek);
 TDBPLUS_CHECKED tdbplus_status segment_seek_end(struct segment *segment,
                                                 const struct segment_key *key,
                                                 const struct segment_seek *seek, uint64_t *row_out,
                                                 struct err *err);
+
+/* The last two steps inside an epoch of the cache's, never waiting; false: what leads to the key is
+ * not all cached. */
+void segment_seek_prefetch_cached(const struct segment *segment, const struct segment_seek *seek);
+bool segment_seek_end_cached(const struct segment *segment, const struct segment_key *key,
+                             const struct segment_seek *seek, uint64_t *row_out);
+
+/* segment_read_codes() of integer keys, and the bytes of keys that are one text, likewise; keys are
+ * borrowed until the epoch is left. */
+bool segment_codes_cached(const struct segment *segment, uint64_t first_row, uint32_t row_count,
+                          uint64_t *codes_out);
+bool segment_keys_cached(const struct segment *segment, uint64_t first_row, uint32_t row_count,
+                         struct span *keys_out);
 
 /*
  * segment_find() inside an epoch of the cache's, never waiting; false: what leads to the key is not
@@ -252,9 +265,16 @@ TDBPLUS_CHECKED tdbplus_status segment_value(struct segment *segment, uint64_t r
 bool segment_value_cached(const struct segment *segment, uint64_t row, uint32_t column_position,
                           struct datum *datum_out);
 
+/* The same for a text or bytea column's rows, which ascend: their bytes, those of nulls without
+ * data. Asks for the memory of all of them. */
+bool segment_spans_cached(const struct segment *segment, const uint64_t *rows, uint32_t row_count,
+                          uint32_t column_position, struct span *spans_out);
+
 /* Brings what a coming segment_value() reads into the cache, if its page is in memory. Never waits.
  * Call it some values ahead. */
 void segment_value_prefetch(struct segment *segment, uint64_t row, uint32_t column_position);
+void segment_value_prefetch_cached(const struct segment *segment, uint64_t row,
+                                   uint32_t column_position); /* Inside an epoch. */
 
 /*
  * Decodes rows [first_row, first_row + row_count), all within one window of 2,048, of the columns
@@ -295,6 +315,9 @@ void segment_prefetch(struct segment *segment, uint64_t first_row, uint32_t row_
  * far as its pages are in memory. Never waits. */
 void segment_window_prefetch(struct segment *segment, uint64_t first_row, uint32_t row_count,
                              const uint32_t *positions, uint32_t position_count);
+void segment_window_prefetch_cached(const struct segment *segment, uint64_t first_row,
+                                    uint32_t row_count, const uint32_t *positions,
+                                    uint32_t position_count); /* Inside an epoch. */
 
 /*
  * ---- one path of documents ----

@@ -255,23 +255,11 @@ static int compare_codes_first(struct span row_key, const struct segment_key *ke
     return span_compare(row_key, key->key);
 }
 
-/* rank_bytes() inside an epoch, where the key is one column and the window lies in one page. */
-static bool rank_bytes_cached(const struct segment *segment, struct pkrange range,
-                              const struct segment_key *key, struct position *position)
+/* Ranks among rows [low, end) of a page. */
+static struct simd_rank rank_bytes_in_page(const struct page *page, uint32_t low, uint32_t end,
+                                           const struct segment_key *key)
 {
-    if (range.first >= range.end) {
-        return true;
-    }
-    struct segment_page part = segment_page_of(segment, range.first, segment->key_column);
-    if (!segment->is_bytes_key || range.end > part.first_row + part.row_count) {
-        return false;
-    }
-    const struct page *page = peek_keys(segment, &part);
-    if (page == NULL) {
-        return false;
-    }
-    uint32_t low = (uint32_t)(range.first - part.first_row);
-    uint32_t end = (uint32_t)(range.end - part.first_row);
+    uint32_t first = low;
     if (page->encoding == PAGE_BYTES) { // All at once, or the search waits for one after another.
         struct span last = page_bytes(page, end - 1);
         prefetch_between(page_bytes(page, low).data, last.data + last.size);
@@ -282,12 +270,48 @@ static bool rank_bytes_cached(const struct segment *segment, struct pkrange rang
         low = below ? middle + 1 : low;
         high = below ? high : middle;
     }
-    position->row = part.first_row + low;
-    while (low + position->count < end &&
-           compare_codes_first(page_bytes(page, low + position->count), key) == 0) {
-        position->count++;
+    struct simd_rank rank = {.below = low - first};
+    while (low + rank.equal < end &&
+           compare_codes_first(page_bytes(page, low + rank.equal), key) == 0) {
+        rank.equal++;
+    }
+    return rank;
+}
+
+/* rank_bytes() inside an epoch, where the key is one column. */
+static bool rank_bytes_cached(const struct segment *segment, struct pkrange range,
+                              const struct segment_key *key, struct position *position)
+{
+    for (uint64_t row = range.first; row < range.end;) {
+        struct segment_page part = segment_page_of(segment, row, segment->key_column);
+        const struct page *page = segment->is_bytes_key ? peek_keys(segment, &part) : NULL;
+        if (page == NULL) {
+            return false;
+        }
+        uint64_t end = part.first_row + part.row_count;
+        end = end < range.end ? end : range.end;
+        struct simd_rank rank = rank_bytes_in_page(page, (uint32_t)(row - part.first_row),
+                                                   (uint32_t)(end - part.first_row), key);
+        position->row += rank.below;
+        position->count += rank.equal;
+        if (position->row + position->count < end) {
+            break;
+        }
+        row = end;
     }
     return true;
+}
+
+/* Where a key is or would go; inside an epoch. */
+static bool rank_cached_key(const struct segment *segment, struct pkrange range,
+                            const struct segment_key *key, struct position *position_out)
+{
+    struct position position = {.row = range.first};
+    bool is_known = segment->is_integer_key
+                        ? rank_integer_cached(segment, range, key->code, &position)
+                        : rank_bytes_cached(segment, range, key, &position);
+    *position_out = position;
+    return is_known;
 }
 
 bool segment_find_cached(const struct segment *segment, const struct segment_key *key,
@@ -297,11 +321,7 @@ bool segment_find_cached(const struct segment *segment, const struct segment_key
     if (pkindex_may_contain(segment->index, key->hash)) {
         struct pkrange range = find_window(segment, key);
         prefetch_heads(segment, range.first);
-        position.row = range.first;
-        bool is_known = segment->is_integer_key
-                            ? rank_integer_cached(segment, range, key->code, &position)
-                            : rank_bytes_cached(segment, range, key, &position);
-        if (!is_known) {
+        if (!rank_cached_key(segment, range, key, &position)) {
             return false;
         }
     }
@@ -315,7 +335,7 @@ void segment_find_prefetch(const struct segment *segment, const struct segment_k
     pkindex_prefetch(segment->index, key->hash);
 }
 
-void segment_seek_begin(struct segment *segment, const struct segment_key *key,
+void segment_seek_begin(const struct segment *segment, const struct segment_key *key,
                         struct segment_seek *seek_out)
 {
     struct pkrange range = find_window(segment, key);
@@ -325,13 +345,19 @@ void segment_seek_begin(struct segment *segment, const struct segment_key *key,
 
 void segment_seek_prefetch(struct segment *segment, const struct segment_seek *seek)
 {
+    struct epoch_ticket ticket = epoch_enter(segment->epoch);
+    segment_seek_prefetch_cached(segment, seek);
+    epoch_exit(segment->epoch, ticket);
+}
+
+void segment_seek_prefetch_cached(const struct segment *segment, const struct segment_seek *seek)
+{
     if (seek->first >= seek->end) {
         return;
     }
     uint64_t middle = seek->first + (seek->end - seek->first) / 2;
     uint64_t row = segment->is_integer_key ? seek->first : middle;
     struct segment_place place = segment_locate(segment, row, segment->key_column);
-    struct epoch_ticket ticket = epoch_enter(segment->epoch);
     const struct page *page = page_cache_peek(&segment->slots[place.page]);
     if (page != NULL && segment->is_integer_key) {
         uint64_t left = page->row_count - place.row;
@@ -340,7 +366,18 @@ void segment_seek_prefetch(struct segment *segment, const struct segment_seek *s
     } else if (page != NULL) {
         page_prefetch(page, place.row);
     }
-    epoch_exit(segment->epoch, ticket);
+}
+
+bool segment_seek_end_cached(const struct segment *segment, const struct segment_key *key,
+                             const struct segment_seek *seek, uint64_t *row_out)
+{
+    struct position position = {0};
+    struct pkrange range = {.first = seek->first, .end = seek->end};
+    if (!rank_cached_key(segment, range, key, &position)) {
+        return false;
+    }
+    *row_out = position.row;
+    return true;
 }
 
 tdbplus_status segment_seek_end(struct segment *segment, const struct segment_key *key,

@@ -163,6 +163,50 @@ done:
  */
 #define CODE_OFFSET ((uint64_t)1 << 63)
 
+bool segment_codes_cached(const struct segment *segment, uint64_t first_row, uint32_t row_count,
+                          uint64_t *codes_out)
+{
+    ASSERT(segment->is_integer_key && first_row + row_count <= segment->row_count);
+    for (uint32_t done = 0; done < row_count;) {
+        struct segment_page part = segment_page_of(segment, first_row + done, segment->key_column);
+        uint32_t first = (uint32_t)(first_row + done - part.first_row);
+        uint32_t count = part.row_count - first;
+        count = count < row_count - done ? count : row_count - done;
+        struct page *page = page_cache_peek(&segment->slots[part.page]);
+        if (page == NULL) {
+            return false;
+        }
+        page_touch(page);
+        simd->unpack_u64(codes_out + done, page->data, first, count, page->width,
+                         page->base + CODE_OFFSET);
+        done += count;
+    }
+    return true;
+}
+
+bool segment_keys_cached(const struct segment *segment, uint64_t first_row, uint32_t row_count,
+                         struct span *keys_out)
+{
+    ASSERT(first_row + row_count <= segment->row_count);
+    for (uint32_t done = 0; done < row_count;) {
+        struct segment_page part = segment_page_of(segment, first_row + done, segment->key_column);
+        uint32_t first = (uint32_t)(first_row + done - part.first_row);
+        uint32_t count = part.row_count - first;
+        count = count < row_count - done ? count : row_count - done;
+        struct page *page =
+            segment->is_bytes_key ? page_cache_peek(&segment->slots[part.page]) : NULL;
+        if (page == NULL) {
+            return false;
+        }
+        page_touch(page);
+        for (uint32_t i = 0; i < count; i++) {
+            keys_out[done + i] = page_bytes(page, first + i);
+        }
+        done += count;
+    }
+    return true;
+}
+
 tdbplus_status segment_read_codes(struct segment *segment, uint64_t first_row, uint32_t row_count,
                                   uint64_t *codes_out, struct err *err)
 {

@@ -126,16 +126,56 @@ bool segment_value_cached(const struct segment *segment, uint64_t row, uint32_t 
     return true;
 }
 
+static inline struct span span_in_page(const struct page *page, uint32_t row)
+{
+    if (page->validity == NULL && page->encoding == PAGE_BYTES &&
+        (page->flags & PAGE_FLAG_STRIDE) != 0) {
+        return (struct span){page->data + (size_t)row * page->base, (size_t)page->base};
+    }
+    return page_is_null(page, row) ? (struct span){0} : page_bytes(page, row);
+}
+
+bool segment_spans_cached(const struct segment *segment, const uint64_t *rows, uint32_t row_count,
+                          uint32_t column_position, struct span *spans_out)
+{
+    if (segment->columns[column_position].value_size != 0 ||
+        segment_tree(segment, column_position) != NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < row_count;) {
+        struct segment_page part = segment_page_of(segment, rows[i], column_position);
+        struct page *page = page_cache_peek(&segment->slots[part.page]);
+        if (page == NULL || (page->flags & PAGE_FLAG_EXTERNAL) != 0) {
+            return false;
+        }
+        page_touch(page);
+        for (; i < row_count && rows[i] - part.first_row < part.row_count; i++) {
+            spans_out[i] = span_in_page(page, (uint32_t)(rows[i] - part.first_row));
+            __builtin_prefetch(spans_out[i].data);
+            if (spans_out[i].size > 0) {
+                __builtin_prefetch(spans_out[i].data + spans_out[i].size - 1);
+            }
+        }
+    }
+    return true;
+}
+
 void segment_value_prefetch(struct segment *segment, uint64_t row, uint32_t column_position)
+{
+    struct epoch_ticket ticket = epoch_enter(segment->epoch);
+    segment_value_prefetch_cached(segment, row, column_position);
+    epoch_exit(segment->epoch, ticket);
+}
+
+void segment_value_prefetch_cached(const struct segment *segment, uint64_t row,
+                                   uint32_t column_position)
 {
     ASSERT(row < segment->row_count && column_position < segment->column_count);
     struct segment_place place = segment_locate(segment, row, column_position);
-    struct epoch_ticket ticket = epoch_enter(segment->epoch);
     const struct page *page = page_cache_peek(&segment->slots[place.page]);
     if (page != NULL) {
         page_prefetch(page, place.row);
     }
-    epoch_exit(segment->epoch, ticket);
 }
 
 /* Into the second cache: the first can wait for no more than a few lines at once. */
@@ -150,6 +190,14 @@ void segment_window_prefetch(struct segment *segment, uint64_t first_row, uint32
                              const uint32_t *positions, uint32_t position_count)
 {
     struct epoch_ticket ticket = epoch_enter(segment->epoch);
+    segment_window_prefetch_cached(segment, first_row, row_count, positions, position_count);
+    epoch_exit(segment->epoch, ticket);
+}
+
+void segment_window_prefetch_cached(const struct segment *segment, uint64_t first_row,
+                                    uint32_t row_count, const uint32_t *positions,
+                                    uint32_t position_count)
+{
     for (uint32_t i = 0; i < position_count; i++) {
         struct segment_place place = segment_locate(segment, first_row, positions[i]);
         const struct page *page = page_cache_peek(&segment->slots[place.page]);
@@ -169,7 +217,6 @@ void segment_window_prefetch(struct segment *segment, uint64_t first_row, uint32
                            count * page->width / 8);
         }
     }
-    epoch_exit(segment->epoch, ticket);
 }
 
 tdbplus_status segment_begin(struct segment *segment, uint64_t row, uint64_t *timestamp_out,

@@ -140,6 +140,43 @@ bool store_glance_find(const struct version *version, const struct segment_key *
 bool store_glance_row(const struct version *version, const struct row_place *place,
                       const struct schema *schema, struct datum *values_out);
 
+/*
+ * The first rows from a key on, in order of their keys, inside a glance. What is found of them is
+ * borrowed until the glance ends; the memory of the search is the caller's and may be used again.
+ */
+#define GLANCE_ROWS_MAX    128u
+#define GLANCE_COLUMNS_MAX 16u
+#define GLANCE_SOURCES_MAX 12u /* Memtables and segments; of more the long way is better. */
+
+struct glance_range;
+struct glance_range *glance_range_create(const struct alloc *alloc); /* NULL: memory is out. */
+void glance_range_destroy(struct glance_range *range);               /* NULL is fine. */
+
+/* The schema's key is one column, an integer, text or bytea. */
+struct glance_request {
+    const struct schema *schema;
+    const uint32_t *positions; /* Wanted columns; must stay until the last row was read. */
+    uint32_t position_count;
+    const struct segment_key *from; /* NULL: from the first row on. */
+    uint64_t snapshot;
+    uint32_t limit;
+};
+
+/* False: not all that decides is in memory, or it takes too long; a scan must be asked. */
+bool store_glance_range(const struct version *version, const struct glance_request *request,
+                        struct glance_range *range);
+
+/*
+ * What it found, column by column, in arrays of a place for each row; `number` is the column's
+ * among the wanted ones. False: a scan must be asked.
+ */
+uint32_t glance_range_count(const struct glance_range *range);
+void glance_range_integers(const struct glance_range *range, int64_t *keys_out); /* Integer keys. */
+/* Of text and bytea; those of nulls have no data. */
+bool glance_range_spans(struct glance_range *range, uint32_t number, struct span *spans_out);
+/* Of any column but the key. */
+bool glance_range_values(struct glance_range *range, uint32_t number, struct datum *values_out);
+
 /* The newest schema of a collection and the one with that version (NULL: unknown). */
 const struct schema *collection_schema(const struct collection *collection, uint32_t version);
 uint64_t collection_id(const struct collection *collection);
