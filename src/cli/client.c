@@ -27,6 +27,11 @@ struct client *client_another(struct client *client)
     return client->ops->another(client);
 }
 
+bool client_is_remote(const struct client *client)
+{
+    return client->ops->is_remote;
+}
+
 void client_cancel(struct client *client, tdbplus_call *call)
 {
     client->ops->cancel(client, call);

@@ -43,6 +43,9 @@ void client_close(struct client *client); /* NULL is fine. */
  */
 struct client *client_another(struct client *client);
 
+/* Whether this is a server, whose files are not those of the shell. */
+bool client_is_remote(const struct client *client);
+
 /* Asks the statement that runs with `call` to end. */
 void client_cancel(struct client *client, tdbplus_call *call);
 

@@ -41,6 +41,10 @@ struct client *client_open_local(const char *directory)
     if (tdbplus_open(directory, NULL, &local->db, &call) != TDBPLUS_OK ||
         tdbplus_session_open(local->db, &local->session, &call) != TDBPLUS_OK) {
         cli_complain(directory == NULL ? "database in memory" : directory, &call.error);
+        if (call.error.status == TDBPLUS_E_BUSY) {
+            (void)fprintf(stderr, "HINT:  If a server has it open, connect to that:"
+                                  " tdb postgresql://admin@127.0.0.1:7432/tdb\n");
+        }
         client_close(&local->client);
         return NULL;
     }

@@ -5,6 +5,7 @@
 #include "cli/client.h"
 
 struct client_ops {
+    bool is_remote;
     void (*close)(struct client *client);
     struct client *(*another)(struct client *client);
     void (*cancel)(struct client *client, tdbplus_call *call);

@@ -547,6 +547,7 @@ static tdbplus_status remote_copy_end(struct answer *answer, tdbplus_call *call)
 }
 
 static const struct client_ops remote_ops = {
+    .is_remote = true,
     .close = remote_close,
     .another = remote_another,
     .cancel = remote_cancel,

@@ -202,6 +202,16 @@ static bool fit(struct box *box)
     return room > 0;
 }
 
+static void put_count(const struct box *box, uint64_t rows)
+{
+    const uint64_t shown = box->style->row_max;
+    (void)printf("(%llu %s", (unsigned long long)rows, rows == 1 ? "row" : "rows");
+    if (shown > 0 && rows > shown) {
+        (void)printf(", the first %llu are shown; .maxrows 0 shows all", (unsigned long long)shown);
+    }
+    (void)printf(")\n");
+}
+
 static tdbplus_status fill_box(struct box *box, struct answer *answer, tdbplus_call *call)
 {
     tdbplus_status status = TDBPLUS_OK;
@@ -211,8 +221,11 @@ static tdbplus_status fill_box(struct box *box, struct answer *answer, tdbplus_c
     while (status == TDBPLUS_OK) {
         status = answer_next(answer, call);
         if (status == TDBPLUS_OK) {
-            status = keep_row(box, answer, !is_headed, call);
             rows++;
+            if (box->style->row_max > 0 && rows > box->style->row_max) {
+                continue;
+            }
+            status = keep_row(box, answer, !is_headed, call);
         }
         if (status != TDBPLUS_OK || box->row_count == MEASURED_ROW_COUNT) {
             if (!is_headed && (status == TDBPLUS_OK || status == TDBPLUS_END)) {
@@ -230,7 +243,7 @@ static tdbplus_status fill_box(struct box *box, struct answer *answer, tdbplus_c
         put_rule(box, box->frame->bottom);
     }
     if (status == TDBPLUS_END && !box->style->has_no_footer) {
-        (void)printf("(%llu %s)\n", (unsigned long long)rows, rows == 1 ? "row" : "rows");
+        put_count(box, rows);
     }
     return status;
 }

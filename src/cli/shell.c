@@ -400,6 +400,14 @@ static bool run_texts(struct shell *shell, int count, char **arguments)
     return any;
 }
 
+void shell_forget_opened(struct shell *shell)
+{
+    if (shell->opened != NULL) {
+        alloc_free(&alloc_system, shell->opened, strlen(shell->opened) + 1, 1);
+        shell->opened = NULL;
+    }
+}
+
 int command_shell(int count, char **arguments)
 {
     struct shell shell = {.interactive = isatty(STDIN_FILENO) == 1, .terminal = -1};
@@ -426,6 +434,7 @@ int command_shell(int count, char **arguments)
     shell_redirect(&shell, "");
     answer_close(shell.copy);
     client_close(shell.client);
+    shell_forget_opened(&shell);
     buffer_deinit(&shell.pending);
     buffer_deinit(&shell.last);
     return cli_flushed() ? status : CLI_FAILED;

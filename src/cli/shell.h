@@ -30,6 +30,7 @@ struct shell {
     struct answer *copy;   /* COPY FROM STDIN that takes the lines of the input; NULL: none. */
     bool copy_failed;      /* It takes no more, but lines come up to the end marker. */
     FILE *pipe;            /* Where \o sends results, when that is a program. */
+    char *opened;          /* Target of \c; owned. */
     int terminal;          /* Standard output before \o; -1: it is where it was. */
     struct editor *editor; /* At a terminal. */
 };
@@ -88,6 +89,9 @@ void shell_failed(struct shell *shell);
 
 /* Says so on standard error, and counts it. */
 void shell_refuse(struct shell *shell, const char *message, const char *what);
+
+/* Gives back what \c opened by name, when its client is closed. */
+void shell_forget_opened(struct shell *shell);
 
 /* Runs a line that begins with a dot or a backslash. */
 void shell_command(struct shell *shell, const char *line, size_t size);

@@ -69,15 +69,18 @@ static const char help[] =
     "What there is (+: more of it; PATTERN: * and ? stand for what is left out)\n"
     "  \\d [NAME], .schema NAME    tables, views and sequences, or one of them in full\n"
     "  \\dt \\di \\dv \\ds [PATTERN]   tables, indexes, views, sequences; .tables\n"
-    "  \\dn \\df \\dT \\du [PATTERN]   schemas, functions, types, roles\n"
+    "  \\dm \\dn \\df [PATTERN]       materialized views, schemas, functions\n"
+    "  \\dT \\dD \\du \\dp [PATTERN]   types, domains, roles, privileges\n"
     "  \\l  \\conninfo              databases; what this shell is connected to\n"
     "How it is shown\n"
     "  .mode [MODE]               box, table, csv, json, ndjson, markdown, line, expanded\n"
+    "  .maxrows [N]               how many rows of a box are shown (at a terminal 1000; 0: all)\n"
     "  \\x [on|off]                a record for each row\n"
     "  \\timing [on|off], .timer   tell how long statements take\n"
     "  \\pset [NAME [VALUE]]       format, null, footer, types, expanded\n"
     "  \\o [FILE or |PROGRAM]      send results there; alone: back to the screen\n"
     "The shell\n"
+    "  \\c DIR or URL, .open       go on with another database or server\n"
     "  \\q, .quit                  end, as does Ctrl-D; Ctrl-C takes back what was typed\n"
     "  \\! [COMMAND]               run a program\n"
     "  \\cd [DIR]  \\echo TEXT      change the directory; print a text\n"
@@ -294,6 +297,49 @@ static void command_connection(struct shell *shell, const char *value)
     client_describe(shell->client, stdout);
 }
 
+/* The old one is kept when the new one cannot be opened; a directory that is open is opened anew.
+ */
+static void command_connect(struct shell *shell, const char *value)
+{
+    if (value[0] == '\0') {
+        command_connection(shell, value);
+        return;
+    }
+    const size_t size = strlen(value) + 1;
+    char *target = alloc_array(&alloc_system, size, 1);
+    if (target == NULL) {
+        shell_refuse(shell, "no memory to open ", value);
+        return;
+    }
+    memcpy(target, value, size);
+    struct client *client = client_open(strcmp(target, ":memory:") == 0 ? NULL : target);
+    if (client == NULL) {
+        alloc_free(&alloc_system, target, size, 1);
+        shell_failed(shell);
+        return;
+    }
+    client_close(shell->client);
+    shell_forget_opened(shell);
+    shell->client = client;
+    shell->opened = target;
+    if (shell->interactive) {
+        client_describe(client, stdout);
+    }
+}
+
+static void command_rows(struct shell *shell, const char *value)
+{
+    char *end = NULL;
+    const unsigned long long count = strtoull(value, &end, 10);
+    if (value[0] == '\0') {
+        (void)printf("%llu\n", (unsigned long long)shell->style.row_max);
+    } else if (*end != '\0' || value[0] == '-') {
+        shell_refuse(shell, ".maxrows takes a number of rows, 0 for all, not ", value);
+    } else {
+        shell->style.row_max = count;
+    }
+}
+
 static void command_help(struct shell *shell, const char *value)
 {
     (void)shell;
@@ -323,47 +369,34 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {".exit", command_quit},
-    {".help", command_help},
-    {".mode", command_mode},
-    {".q", command_quit},
-    {".quit", command_quit},
-    {".read", command_read},
-    {".schema", command_schema},
-    {".tables", command_tables},
-    {".timer", command_timing},
-    {"\\!", command_shell_out},
-    {"\\?", command_help},
-    {"\\cd", command_folder},
-    {"\\conninfo", command_connection},
-    {"\\copy", shell_copy_command},
-    {"\\e", command_edit},
-    {"\\echo", command_echo},
-    {"\\g", command_go},
-    {"\\gx", command_go_expanded},
-    {"\\h", shell_help_sql},
-    {"\\help", shell_help_sql},
-    {"\\i", command_read},
-    {"\\include", command_read},
-    {"\\o", shell_redirect},
-    {"\\p", command_print},
-    {"\\pset", command_pset},
-    {"\\q", command_quit},
-    {"\\quit", command_quit},
-    {"\\r", command_reset},
-    {"\\timing", command_timing},
-    {"\\watch", command_watch},
-    {"\\x", command_expanded},
+    {".exit", command_quit},        {".help", command_help},
+    {".maxrows", command_rows},     {".mode", command_mode},
+    {".open", command_connect},     {".q", command_quit},
+    {".quit", command_quit},        {".read", command_read},
+    {".schema", command_schema},    {".tables", command_tables},
+    {".timer", command_timing},     {"\\!", command_shell_out},
+    {"\\?", command_help},          {"\\c", command_connect},
+    {"\\cd", command_folder},       {"\\conninfo", command_connection},
+    {"\\copy", shell_copy_command}, {"\\e", command_edit},
+    {"\\echo", command_echo},       {"\\g", command_go},
+    {"\\gx", command_go_expanded},  {"\\h", shell_help_sql},
+    {"\\help", shell_help_sql},     {"\\i", command_read},
+    {"\\include", command_read},    {"\\o", shell_redirect},
+    {"\\p", command_print},         {"\\pset", command_pset},
+    {"\\q", command_quit},          {"\\quit", command_quit},
+    {"\\r", command_reset},         {"\\timing", command_timing},
+    {"\\watch", command_watch},     {"\\x", command_expanded},
 };
 
 #define COMMAND_COUNT   (sizeof commands / sizeof commands[0])
-#define DESCRIBED_COUNT 11
+#define DESCRIBED_COUNT 13
 
 /* Those of \d too, which are not in the table. */
 const char *const *shell_command_names(size_t *count_out)
 {
-    static const char *const described[DESCRIBED_COUNT] = {
-        "\\d", "\\dt", "\\di", "\\dv", "\\ds", "\\dm", "\\dn", "\\df", "\\dT", "\\du", "\\l"};
+    static const char *const described[DESCRIBED_COUNT] = {"\\d",  "\\dt", "\\di", "\\dv", "\\ds",
+                                                           "\\dm", "\\dn", "\\df", "\\dD", "\\dp",
+                                                           "\\dT", "\\du", "\\l"};
     static const char *names[COMMAND_COUNT + DESCRIBED_COUNT];
     for (size_t i = 0; i < COMMAND_COUNT + DESCRIBED_COUNT; i++) {
         names[i] = i < COMMAND_COUNT ? commands[i].name : described[i - COMMAND_COUNT];

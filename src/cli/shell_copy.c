@@ -126,39 +126,104 @@ static bool is_word(const char *at, const char *end, const char *word)
     return (size_t)(end - at) == strlen(word) && strncasecmp(at, word, strlen(word)) == 0;
 }
 
-/* The same machine reads the file, so a \copy is a COPY whose file may stand without quotes. */
-void shell_copy_command(struct shell *shell, const char *text)
-{
+/* What \copy says, as a COPY, and where the file is. */
+struct copy_text {
     struct buffer sql;
-    buffer_init(&sql, &alloc_system);
-    buffer_put_text(&sql, "COPY ");
-    const char *at = text;
-    bool place = false; // The next token says from where or to where.
+    struct buffer path; /* Of a file; "": the shell's own input or output. */
+    bool is_from;
+};
+
+/* Without its quotes. */
+static void put_path(struct copy_text *copy, const char *at, const char *end)
+{
+    const bool quoted = *at == '\'' && end - at > 1 && end[-1] == '\'';
+    buffer_put(&copy->path, at + (quoted ? 1 : 0), (size_t)(end - at) - (quoted ? 2 : 0));
+}
+
+static void put_place(struct copy_text *copy, const char *at, const char *end, bool is_remote)
+{
+    if (is_word(at, end, "pstdin") || is_word(at, end, "pstdout")) {
+        at++;
+    }
+    if (is_word(at, end, "stdin") || is_word(at, end, "stdout")) {
+        buffer_put(&copy->sql, at, (size_t)(end - at));
+    } else if (is_word(at, end, "program")) {
+        buffer_put(&copy->sql, at, (size_t)(end - at));
+    } else if (is_remote) {
+        put_path(copy, at, end);
+        buffer_put_text(&copy->sql, copy->is_from ? "STDIN" : "STDOUT");
+    } else {
+        buffer_put_text(&copy->sql, *at == '\'' ? "" : "'");
+        buffer_put(&copy->sql, at, (size_t)(end - at));
+        buffer_put_text(&copy->sql, *at == '\'' ? "" : "'");
+    }
+}
+
+static void read_copy(struct copy_text *copy, const char *at, bool is_remote)
+{
+    bool is_place = false; // The next token says from where or to where.
+    buffer_put_text(&copy->sql, "COPY ");
     while (*at != '\0') {
-        size_t blank = strspn(at, " \t");
-        buffer_put(&sql, at, blank);
+        const size_t blank = strspn(at, " \t");
+        buffer_put(&copy->sql, at, blank);
         at += blank;
         const char *end = token_end(at);
-        bool named = is_word(at, end, "stdin") || is_word(at, end, "stdout");
-        if (is_word(at, end, "pstdin") || is_word(at, end, "pstdout")) {
-            at++;
-            named = true;
-        }
-        if (place && !named && *at != '\'' && !is_word(at, end, "program")) {
-            buffer_put_text(&sql, "'");
-            buffer_put(&sql, at, (size_t)(end - at));
-            buffer_put_text(&sql, "'");
+        if (is_place) {
+            put_place(copy, at, end, is_remote);
         } else {
-            buffer_put(&sql, at, (size_t)(end - at));
+            buffer_put(&copy->sql, at, (size_t)(end - at));
         }
-        place = is_word(at, end, "from") || is_word(at, end, "to");
+        copy->is_from = copy->is_from || is_word(at, end, "from");
+        is_place = !is_place && (is_word(at, end, "from") || is_word(at, end, "to"));
         at = end;
     }
-    if (sql.failed) {
-        (void)fprintf(stderr, "tdb: no memory for so long a command\n");
-        shell_failed(shell);
-    } else {
-        shell_run(shell, (const char *)sql.data, sql.size);
+    buffer_put(&copy->path, "", 1);
+}
+
+/* The server gives or takes the rows, the file is this machine's. */
+static void copy_file(struct shell *shell, const struct copy_text *copy)
+{
+    const char *path = (const char *)copy->path.data;
+    const char *sql = (const char *)copy->sql.data;
+    if (!copy->is_from) {
+        if (shell->terminal >= 0) {
+            shell_refuse(shell, "\\copy to a file: first take results back with \\o", "");
+            return;
+        }
+        shell_redirect(shell, path);
+        if (shell->terminal >= 0) {
+            (void)shell_run(shell, sql, copy->sql.size);
+            shell_redirect(shell, "");
+        }
+        return;
     }
-    buffer_deinit(&sql);
+    FILE *file = fopen(path, "r");
+    if (file == NULL) {
+        (void)fprintf(stderr, "tdb: %s: %s\n", path, strerror(errno));
+        shell_failed(shell);
+        return;
+    }
+    if (shell_run(shell, sql, copy->sql.size) && shell->copy != NULL) {
+        shell_copy_rest(shell, file);
+    }
+    (void)fclose(file);
+}
+
+/* A database in this process reads the file itself, so there a \copy is a COPY whose file may stand
+ * without quotes. */
+void shell_copy_command(struct shell *shell, const char *text)
+{
+    struct copy_text copy = {0};
+    buffer_init(&copy.sql, &alloc_system);
+    buffer_init(&copy.path, &alloc_system);
+    read_copy(&copy, text, client_is_remote(shell->client));
+    if (copy.sql.failed || copy.path.failed) {
+        shell_refuse(shell, "no memory for so long a command", "");
+    } else if (copy.path.size > 1) {
+        copy_file(shell, &copy);
+    } else {
+        (void)shell_run(shell, (const char *)copy.sql.data, copy.sql.size);
+    }
+    buffer_deinit(&copy.sql);
+    buffer_deinit(&copy.path);
 }

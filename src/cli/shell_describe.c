@@ -182,11 +182,32 @@ static const struct list lists[] = {
      ", pg_catalog.pg_size_pretty(pg_catalog.pg_database_size(d.oid)) AS \"Size\"",
      " FROM pg_catalog.pg_database d WHERE true", "d.datname", NULL, "", " ORDER BY 1"},
     {"dT", "List of data types",
-     "SELECT n.nspname AS \"Schema\", pg_catalog.format_type(t.oid, NULL) AS \"Name\"",
+     "SELECT n.nspname AS \"Schema\", pg_catalog.format_type(t.oid, NULL) AS \"Name\","
+     " (SELECT string_agg(e.enumlabel, ', ' ORDER BY e.enumsortorder) FROM pg_catalog.pg_enum e"
+     " WHERE e.enumtypid = t.oid) AS \"Elements\"",
      ", t.typname AS \"Internal name\", t.typlen AS \"Size\"",
      " FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace"
      " WHERE t.typtype IN ('b', 'd', 'e', 'm', 'r') AND t.typname !~ '^_'",
      "t.typname", "n.nspname", " AND n.nspname NOT IN ('pg_catalog', 'information_schema')",
+     " ORDER BY 1, 2"},
+    {"dD", "List of domains",
+     "SELECT n.nspname AS \"Schema\", t.typname AS \"Name\","
+     " pg_catalog.format_type(t.typbasetype, t.typtypmod) AS \"Type\","
+     " CASE WHEN t.typnotnull THEN 'not null' ELSE '' END AS \"Nullable\","
+     " t.typdefault AS \"Default\"",
+     "",
+     " FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace"
+     " WHERE t.typtype = 'd'",
+     "t.typname", "n.nspname", " AND n.nspname NOT IN ('pg_catalog', 'information_schema')",
+     " ORDER BY 1, 2"},
+    {"dp", "Access privileges",
+     "SELECT n.nspname AS \"Schema\", c.relname AS \"Name\", CASE c.relkind WHEN 'r' THEN 'table'"
+     " WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' ELSE 'sequence' END AS \"Type\","
+     " pg_catalog.array_to_string(c.relacl, ', ') AS \"Privileges\"",
+     "",
+     " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+     " WHERE c.relkind IN ('r', 'v', 'm', 'S', 'p')",
+     "c.relname", "n.nspname", " AND n.nspname NOT IN ('pg_catalog', 'information_schema')",
      " ORDER BY 1, 2"},
 };
 

@@ -23,6 +23,7 @@ struct print_style {
     bool has_no_footer;         /* Nor the count of rows. */
     bool has_null;              /* `null` says what a null is; else the mode does. */
     char null[PRINT_NULL_SIZE]; /* What stands for a null. */
+    uint64_t row_max;           /* Of a box or table: more are counted, not shown; 0: all are. */
     const char *title;          /* Above a box or table; NULL: none. */
 };
 

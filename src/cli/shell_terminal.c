@@ -6,6 +6,8 @@
 #include "cli/shell_words.h"
 #include "os/env.h"
 
+#define ROW_MAX 1000 /* More than anybody scrolls through; .maxrows changes it. */
+
 static const char *prompt(void *context, bool is_first)
 {
     const struct shell *shell = context;
@@ -123,6 +125,7 @@ void shell_terminal(struct shell *shell)
     const bool has_path = home != NULL && env_join(path, home, ".tdb_history", NULL) == TDBPLUS_OK;
     (void)printf("TDB+ %s. Statements end with a semicolon; \\? tells the commands.\n",
                  tdbplus_version());
+    shell->style.row_max = ROW_MAX;
     shell->editor = editor_can() ? editor_create(&host, has_path ? path : NULL) : NULL;
     if (shell->editor != NULL) {
         edit_texts(shell);

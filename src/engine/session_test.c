@@ -436,6 +436,42 @@ done:
     return status != TDBPLUS_OK ? status : ended;
 }
 
+struct told {
+    uint64_t count;
+    uint64_t done;
+    uint64_t total;
+};
+
+/* Never backwards, never over the end, which stays where it is. */
+static void keep_told(void *context, uint64_t done, uint64_t total)
+{
+    struct told *told = context;
+    CHECK(done >= told->done && done <= total && total > 0);
+    CHECK(told->count == 0 || told->total == total);
+    told->count++;
+    told->done = done;
+    told->total = total;
+}
+
+TEST(a_query_tells_how_much_of_its_tables_it_has_read)
+{
+    struct fixture f;
+    struct told told = {0};
+    fixture_init(&f);
+    CHECK(gives(&f, "CREATE TABLE t AS SELECT n FROM generate_series(1, 300000) s (n)",
+                "SELECT 300000", ""));
+    CHECK(gives(&f, "SELECT 1", "SELECT 1", "1\n"));
+    f.call.progress = keep_told;
+    f.call.progress_context = &told;
+    CHECK(gives(&f, "SELECT count(*), sum(a.n) FROM t a JOIN t b USING (n) WHERE b.n % 3 = 0",
+                "SELECT 1", "100000|15000150000\n"));
+    CHECK(told.count > 0 && told.total == 600000);
+    told = (struct told){0};
+    CHECK(gives(&f, "SELECT 1", "SELECT 1", "1\n"));
+    CHECK(told.count == 0);
+    fixture_deinit(&f);
+}
+
 TEST(a_session_survives_every_failed_allocation)
 {
     struct fault_alloc fault;

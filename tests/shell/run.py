@@ -259,6 +259,41 @@ def a_server_is_used_like_a_database(home):
 
 
 @test
+def copy_reads_and_writes_files_of_this_machine(home):
+    (pathlib.Path(home) / "in.csv").write_text("1,one\n2,two\n")
+    with Server(home) as url:
+        for target, name in (("local.tdb", "local"), (url, "remote")):
+            done = subprocess.run([TDB, target], text=True, capture_output=True, cwd=home, input=f"""
+                CREATE TABLE t (a int, b text);
+                \\copy t from in.csv with (format csv)
+                \\copy (select b, a from t order by a) to '{name}.txt'
+                \\copy t from missing.csv
+                SELECT 'never';""")
+            assert "COPY 2" in done.stdout and "never" not in done.stdout, done
+            assert done.returncode == 1 and "missing.csv" in done.stderr and "No such file" in done.stderr, done
+            assert (pathlib.Path(home) / f"{name}.txt").read_text() == "one\t1\ntwo\t2\n"
+
+
+@test
+def another_database_is_opened_and_a_failure_keeps_the_old_one(home):
+    subprocess.run([TDB, "b.tdb", "-c", "CREATE TABLE of_b (a int)"], cwd=home, check=True, capture_output=True)
+    done = subprocess.run([TDB, "a.tdb", "--keep-going", "-c", "CREATE TABLE of_a (a int)", "-c", "\\c missing/b.tdb", "-c", "\\dt",
+                           "-c", "\\c b.tdb", "-c", "\\dt", "-c", "\\conninfo"], cwd=home, capture_output=True, text=True)
+    assert re.search(r"of_a(.|\n)*of_b(.|\n)*\"b.tdb\"", done.stdout), done
+    assert done.returncode == 1 and "No such file" in done.stderr
+
+
+@test
+def many_rows_are_counted_and_not_all_shown_at_a_terminal(home):
+    shell = Shell(home)
+    shell.type("SELECT * FROM generate_series(1, 50000) n;\r", r"\(50000 rows, the first 1000 are shown; \.maxrows 0 shows all\)")
+    assert re.search(r"│ +1000 │", shell.screen.text()) and "1001" not in shell.screen.text()
+    shell.type(".maxrows 2\r", r"maxrows 2\ntdb> $")
+    shell.type("SELECT * FROM generate_series(1, 3) n;\r", r"\(3 rows, the first 2")
+    assert shell.quit() == 0
+
+
+@test
 def a_server_that_is_not_there_or_refuses_is_an_error(home):
     gone = subprocess.run([TDB, "postgresql://admin@127.0.0.1:1/tdb", "-c", "SELECT 1"], capture_output=True, text=True)
     assert gone.returncode == 1 and "refused" in gone.stderr, gone

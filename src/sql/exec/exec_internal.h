@@ -21,6 +21,13 @@ struct outer_value {
     struct outer_value *next;
 };
 
+/* How far a statement is, in rows of the tables that it reads whole; subqueries that run again and
+ * again are left out, since nobody knows how often. */
+struct exec_progress {
+    uint64_t expected;
+    _Atomic uint64_t done;
+};
+
 /* One run of a plan. A correlated subquery runs in an exec of its own that points at this one. */
 struct exec {
     struct txn *txn;
@@ -38,10 +45,17 @@ struct exec {
     uint32_t thread_count; /* To be used at most; 0 is 1. */
     size_t spill_bytes;    /* What a sort, a group or a join may keep before it spills; 0: any. */
     struct list *profile;  /* struct plan_note: EXPLAIN ANALYZE; NULL: nobody counts. */
-    struct file_queue *copy_in; /* What COPY ... FROM STDIN was given; NULL: it is none. */
+    struct file_queue *copy_in;    /* What COPY ... FROM STDIN was given; NULL: it is none. */
+    struct exec_progress progress; /* Of the outermost exec, and of a team's leader. */
     uint64_t changed_rows;
     uint32_t depth;
 };
+
+/* So many rows will be read; 0 where they do not count. Returns what counts. */
+uint64_t exec_progress_expect(struct exec *exec, uint64_t rows);
+
+/* So many have been read; tells the caller of the statement, from the leader's thread. */
+void exec_progress_add(struct exec *exec, uint64_t rows);
 
 /* How the session reads and prints values; NULL: defaults. */
 static inline const struct text_style *exec_style(const struct exec *exec)

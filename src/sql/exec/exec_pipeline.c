@@ -25,6 +25,28 @@ void exec_init_child(struct exec *exec, struct exec *parent, struct outer_value 
     exec->spill_bytes = parent->spill_bytes;
 }
 
+uint64_t exec_progress_expect(struct exec *exec, uint64_t rows)
+{
+    if (exec->parent != NULL || exec->leader != NULL) {
+        return 0;
+    }
+    exec->progress.expected += rows;
+    return rows;
+}
+
+void exec_progress_add(struct exec *exec, uint64_t rows)
+{
+    struct exec *leader = exec->leader == NULL ? exec : exec->leader;
+    const struct call *call = exec->call;
+    uint64_t done =
+        atomic_fetch_add_explicit(&leader->progress.done, rows, memory_order_relaxed) + rows;
+    if (call->progress != NULL && leader->progress.expected > 0) {
+        // A table may have grown since the statement was compiled.
+        uint64_t expected = leader->progress.expected;
+        call->progress(call->progress_ctx, done < expected ? done : expected, expected);
+    }
+}
+
 void exec_deinit(struct exec *exec)
 {
     for (struct stage *stage = exec->stages; stage != NULL; stage = stage->next_of_all) {

@@ -41,6 +41,7 @@ struct scan_stage {
     _Atomic uint32_t next_piece;
     struct scan_morsel morsel;
     bool morsel_active;
+    uint64_t expected_rows; /* Of the leader: what this scan adds to the statement's progress. */
 };
 
 /* ---- conditions that storage applies ---- */
@@ -235,6 +236,7 @@ static tdbplus_status scan_stage_next(struct stage *stage, struct exec *exec, st
             return status;
         }
         scan->morsel_active = false;
+        exec_progress_add(exec, scan->leader->expected_rows / scan_morsel_count(scan->scan));
     }
 }
 
@@ -310,6 +312,9 @@ static tdbplus_status make_table_scan(struct exec *exec, const struct plan *plan
     scan->exec = exec;
     struct stage *peer = exec->leader == NULL ? NULL : exec_find_stage(exec->leader, plan);
     scan->leader = peer == NULL ? scan : (struct scan_stage *)peer;
+    struct txn_statistics statistics;
+    txn_statistics(plan->scan.object, UINT32_MAX, &statistics);
+    scan->expected_rows = exec_progress_expect(exec, statistics.row_count);
     scan->stage.origin = plan;
     *scan_out = scan;
     return TDBPLUS_OK;
