@@ -145,8 +145,8 @@ struct tree_place {
 struct key_places {
     _Atomic uint32_t line_bits; /* 0 while there are few rows, and no table. */
     _Atomic bool is_partial;    /* Some key found no place. */
-    uint32_t key_count;         /* Writer: entries, and keys that found no place. */
     _Atomic uint64_t *parts[KEY_PLACES_PARTS_MAX];
+    _Alignas(64) uint32_t key_count; /* Writer: entries, and keys that found no place. */
 };
 
 struct memtable {
@@ -165,15 +165,16 @@ struct memtable {
     struct node *hint;      /* The leaf of the last put. */
     uint32_t hint_slot;     /* Where it went. */
     struct arena values;    /* Long keys and values. */
+    /* What a put changes is not in the lines that every lookup reads. */
     _Alignas(64) _Atomic uint32_t row_count;
+    _Atomic size_t size_bytes;
     /* No key's code lies outside. Widened before a row is found; so whoever may see a row of a code
      * finds the code inside. */
-    _Atomic uint64_t code_min;
+    _Alignas(64) _Atomic uint64_t code_min;
     _Atomic uint64_t code_max;
     _Atomic(struct node *) root;
     _Atomic(struct chunk_directory *) directory;
     struct key_places keys;
-    _Atomic size_t size_bytes;
     struct chunk_layout_column layout[];
 };
 

@@ -29,6 +29,10 @@
 #include "storage/store/store_load.h"
 #include "storage/store/store_read.h"
 
+/* Between what commits write and what every read looks at, so that a reader beside a writer does
+ * not wait for lines of memory that did not change. */
+#define STORE_LINE_SIZE 64u
+
 #define STORE_FROZEN_COUNT_MAX  4u /* Writers wait for flushes beyond this many. */
 #define STORE_SEGMENT_COUNT_MAX 1024u
 #define STORE_SEGMENT_COUNT_FEW 64u /* Writers wait for merges beyond this many. */
@@ -97,7 +101,8 @@ struct segment_ref {
 
 /* What a collection consists of at one moment. Immutable; newest first in both lists. */
 struct version {
-    _Atomic uint32_t refs;
+    _Atomic uint32_t refs; /* Each commit takes one. */
+    uint8_t apart[STORE_LINE_SIZE];
     struct epoch_garbage garbage;
     struct collection *collection;
     uint64_t segment_generation; /* Changes when the list of segments does. */
@@ -179,24 +184,27 @@ struct store {
     struct log *log; /* NULL in memory and when read-only. */
     struct manifest *manifest;
     uint64_t database_id;
+    _Atomic(struct catalog *) catalog; /* Swapped under `commit` and the snapshots' latch. */
+    _Atomic(const void *) upper;       /* See store_set_upper(). */
+    _Atomic(void *) attached;          /* See store_attach(). */
+    void (*close_attached)(void *value);
+    _Atomic bool stopped;
+    _Atomic bool expires; /* Some collection's rows do, or did. */
 
-    struct mutex structure;
+    uint8_t apart_visible[STORE_LINE_SIZE];
+    _Atomic uint64_t visible_timestamp;
+    uint8_t apart_commit[STORE_LINE_SIZE];
     struct latch commit;
     uint64_t timestamp_last; /* Newest assigned. Under `commit`. */
     uint64_t full_lsn;       /* End of the newest FULL record. Under `commit`. */
-    uint64_t replay_lsn;     /* Position of the record being replayed. */
-    uint64_t catalog_lsn;    /* The manifest has all catalog changes before it. `structure`. */
-    _Atomic uint64_t visible_timestamp;
-    _Atomic(struct catalog *) catalog; /* Swapped under `commit` and the snapshots' latch. */
+    uint8_t apart_others[STORE_LINE_SIZE];
+    struct mutex structure;
+    uint64_t replay_lsn;  /* Position of the record being replayed. */
+    uint64_t catalog_lsn; /* The manifest has all catalog changes before it. `structure`. */
     _Atomic uint64_t object_id_next;
     _Atomic uint64_t object_revision_next;
-    _Atomic(const void *) upper; /* See store_set_upper(). */
-    _Atomic(void *) attached;    /* See store_attach(). */
-    void (*close_attached)(void *value);
     _Atomic uint64_t file_id_next;
     _Atomic uint64_t txn_id_next;
-    _Atomic bool stopped;
-    _Atomic bool expires; /* Some collection's rows do, or did. */
 
     struct latch snapshot_latch;
     struct store_snapshot *snapshots; /* In no order. */
@@ -216,6 +224,7 @@ struct store {
     struct mutex flush_mutex; /* One flush at a time. */
     struct mutex merge_mutex; /* One merge at a time. */
 
+    uint8_t apart_counts[STORE_LINE_SIZE];
     _Atomic uint64_t commit_count;
     _Atomic uint64_t row_write_count;
     _Atomic uint64_t ingested_bytes;
