@@ -100,7 +100,7 @@ endif()
 
 # Scripts that need nothing but the program and the examples.
 if(NOT CMAKE_C_FLAGS MATCHES "-fsanitize|--coverage")
-    foreach(script cli examples)
+    foreach(script cli dump examples)
         add_test(NAME ${script}_script COMMAND ${CMAKE_SOURCE_DIR}/tests/${script}/run)
         set_tests_properties(${script}_script PROPERTIES LABELS quick TIMEOUT 60
                              ENVIRONMENT "BUILD=${CMAKE_BINARY_DIR}")

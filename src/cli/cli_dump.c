@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/dump_sql.h"
 
 struct dump {
     tdbplus_db *db;
@@ -98,8 +99,38 @@ static bool dump_collection(void *context, const char *name)
     return !dump->failed;
 }
 
+/* --sql, --schema-only and --data-only stand anywhere; what is left stays in front. */
+static int take_options(int count, char **arguments, bool *sql, struct dump_options *options)
+{
+    int kept = 0;
+    for (int i = 0; i < count; i++) {
+        if (strcmp(arguments[i], "--sql") == 0) {
+            *sql = true;
+        } else if (strcmp(arguments[i], "--schema-only") == 0) {
+            *sql = options->schema_only = true;
+        } else if (strcmp(arguments[i], "--data-only") == 0) {
+            *sql = options->data_only = true;
+        } else {
+            arguments[kept++] = arguments[i];
+        }
+    }
+    return kept;
+}
+
 int command_dump(int count, char **arguments)
 {
+    bool sql = false;
+    struct dump_options sql_options = {0};
+    count = take_options(count, arguments, &sql, &sql_options);
+    if (count == 0 || count > (sql ? 1 : 2) || arguments[0][0] == '-' ||
+        (sql_options.schema_only && sql_options.data_only)) {
+        (void)fprintf(stderr, "usage: tdb dump DIR [COLLECTION]\n"
+                              "       tdb dump --sql [--schema-only | --data-only] DIR | URL\n");
+        return CLI_USAGE;
+    }
+    if (sql) {
+        return dump_sql(arguments[0], &sql_options);
+    }
     struct dump dump = {.db = cli_open("dump", arguments[0], true), .has_headers = count == 1};
     if (dump.db == NULL) {
         return CLI_FAILED;

@@ -12,7 +12,12 @@ bool client_is_url(const char *target)
 
 struct client *client_open(const char *target)
 {
-    return client_is_url(target) ? client_open_remote(target) : client_open_local(target);
+    return client_is_url(target) ? client_open_remote(target) : client_open_local(target, false);
+}
+
+struct client *client_open_reading(const char *target)
+{
+    return client_is_url(target) ? client_open_remote(target) : client_open_local(target, true);
 }
 
 void client_close(struct client *client)

@@ -37,6 +37,8 @@ bool client_is_url(const char *target);
 /* Opens the database in directory `target` (NULL: a new one in memory), or connects to the server
  * it names. On failure complains and returns NULL. */
 struct client *client_open(const char *target);
+/* The same of a database that must be there, to read it alone. */
+struct client *client_open_reading(const char *target);
 void client_close(struct client *client); /* NULL is fine. */
 
 /* A second session of the same database or server; close it before the first. NULL and a complaint.

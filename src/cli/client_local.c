@@ -29,8 +29,9 @@ static tdbplus_result *result_of(const struct answer *answer)
     return ((const struct local_answer *)answer)->result;
 }
 
-struct client *client_open_local(const char *directory)
+struct client *client_open_local(const char *directory, bool read_only)
 {
+    const tdbplus_options options = {.struct_size = sizeof options, .read_only = read_only};
     tdbplus_call call = TDBPLUS_CALL_INIT;
     struct local_client *local = alloc_array(&alloc_system, 1, sizeof *local);
     if (local == NULL) {
@@ -38,7 +39,7 @@ struct client *client_open_local(const char *directory)
         return NULL;
     }
     *local = (struct local_client){.client.ops = &local_ops, .directory = directory};
-    if (tdbplus_open(directory, NULL, &local->db, &call) != TDBPLUS_OK ||
+    if (tdbplus_open(directory, &options, &local->db, &call) != TDBPLUS_OK ||
         tdbplus_session_open(local->db, &local->session, &call) != TDBPLUS_OK) {
         cli_complain(directory == NULL ? "database in memory" : directory, &call.error);
         if (call.error.status == TDBPLUS_E_BUSY) {

@@ -35,7 +35,7 @@ struct answer {
     const struct client_ops *ops;
 };
 
-struct client *client_open_local(const char *directory);
+struct client *client_open_local(const char *directory, bool read_only);
 struct client *client_open_remote(const char *url);
 
 /* A column of a type by its name. */

@@ -20,7 +20,7 @@ static const struct command commands[] = {
     {"backup", "DIR TARGET", "copy into a new or empty directory", 2, 2, command_backup},
     {"recover", "DIR TARGET", "save what is readable of a damaged one (--json)", 2, 3,
      command_recover},
-    {"dump", "DIR [COLLECTION]", "rows as lines of JSON, in order of key", 1, 2, command_dump},
+    {"dump", "[--sql] DIR", "rows as lines of JSON, or everything as SQL", 1, 4, command_dump},
     {"demo", "[DIR | URL]", "a tour on real data (demo --help)", 0, 4, command_demo},
     {"serve", "[DIR] [OPTIONS]", "PostgreSQL clients (serve --help)", 0, 16, command_serve},
 };

@@ -321,7 +321,8 @@ struct bind_reference {
     uint64_t oid;
     const struct object *object; /* NULL: a view. */
     const struct plan *plan;     /* That gives its columns, */
-    uint32_t column_count;       /* so many that names mean. */
+    uint32_t column_count;       /* so many that names mean, */
+    const char **names;          /* which are these. */
 };
 
 TDBPLUS_CHECKED tdbplus_status bind_create_view(struct binder *binder,

@@ -154,6 +154,16 @@ tdbplus_status bind_note_reference(struct binder *binder, struct bind_query *que
                                          .object = object,
                                          .plan = plan,
                                          .column_count = query->columns.count - before};
+    reference->names =
+        arena_array(binder->arena, reference->column_count + 1u, sizeof *reference->names);
+    if (reference->names == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < reference->column_count; i++) {
+        const struct bind_column *column = query->columns.items[before + i];
+        const char *name = column->name;
+        TRY(bind_copy_name(binder, name == NULL ? "?column?" : name, &reference->names[i]));
+    }
     return TDBPLUS_OK;
 }
 
@@ -227,8 +237,7 @@ static tdbplus_status describe_reference(struct binder *binder, const struct bin
     to->name_count = from->column_count;
     for (uint32_t i = 0; i < from->column_count; i++) {
         to->names[i].column_id = column_id_at(from->object, i);
-        const char *name = from->plan->columns[i].name;
-        TRY(bind_copy_name(binder, name == NULL ? "?column?" : name, &to->names[i].name));
+        to->names[i].name = from->names[i];
     }
     return TDBPLUS_OK;
 }

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "sql/bind/bind_internal.h"
+#include "sql/bind/view_info.h"
 
 enum token_kind { TOKEN_END, TOKEN_WORD, TOKEN_OTHER };
 
@@ -149,6 +150,46 @@ struct span bind_slice_default(struct span text, size_t begin)
     return slice;
 }
 
+/* The end of the parentheses that `token` opens. */
+static size_t close_of(struct span text, struct token token)
+{
+    uint32_t depth = 0;
+    for (; token.kind != TOKEN_END; token = next_token(text, token.end)) {
+        depth += text.data[token.begin] == '(';
+        depth -= text.data[token.begin] == ')' && depth > 0;
+        if (depth == 0) {
+            return token.end;
+        }
+    }
+    return text.size;
+}
+
+/* What stands in parentheses that enclose all of a text; the text itself if none do. */
+static struct span inside(struct span text)
+{
+    struct token first = next_token(text, 0);
+    bool opens = first.kind == TOKEN_OTHER && text.data[first.begin] == '(';
+    size_t end = opens ? close_of(text, first) : 0;
+    if (!opens || next_token(text, end).kind != TOKEN_END) {
+        return text;
+    }
+    struct span inner = {.data = text.data + first.end, .size = end - 1 - first.end};
+    size_t blank = skip_blank(inner, 0);
+    return (struct span){.data = inner.data + blank, .size = inner.size - blank};
+}
+
+/* One pair of parentheses is kept of several around each other, so that what is shown and defined
+ * again stays the same. */
+static struct span single_pair(struct span text)
+{
+    struct span inner = inside(text);
+    while (inner.size < text.size && inside(inner).size < inner.size) {
+        text = inner;
+        inner = inside(inner);
+    }
+    return text;
+}
+
 static struct span slice_parentheses(struct span text, size_t begin, const char *const *start)
 {
     struct token token = next_token(text, begin);
@@ -165,7 +206,7 @@ static struct span slice_parentheses(struct span text, size_t begin, const char 
             break;
         }
     }
-    return (struct span){.data = text.data + from, .size = token.end - from};
+    return single_pair((struct span){.data = text.data + from, .size = token.end - from});
 }
 
 struct span bind_slice_parentheses(struct span text, size_t begin)
@@ -178,20 +219,6 @@ struct span bind_slice_generated(struct span text, size_t begin)
 {
     static const char *const start[] = {"as", NULL};
     return slice_parentheses(text, begin, start);
-}
-
-/* The end of the parentheses that `token` opens. */
-static size_t close_of(struct span text, struct token token)
-{
-    uint32_t depth = 0;
-    for (; token.kind != TOKEN_END; token = next_token(text, token.end)) {
-        depth += text.data[token.begin] == '(';
-        depth -= text.data[token.begin] == ')' && depth > 0;
-        if (depth == 0) {
-            return token.end;
-        }
-    }
-    return text.size;
 }
 
 static struct token find_byte(struct span text, size_t at, uint8_t byte)
@@ -218,7 +245,7 @@ struct span bind_slice_index(struct span text, uint32_t number)
     size_t begin = token.begin;
     token = find_byte(text, begin, '(');
     size_t end = close_of(text, token);
-    return (struct span){.data = text.data + begin, .size = end - begin};
+    return single_pair((struct span){.data = text.data + begin, .size = end - begin});
 }
 
 struct span bind_slice_predicate(struct span text)
@@ -237,7 +264,12 @@ struct span bind_slice_predicate(struct span text)
          token = next_token(text, token.end)) {
         end = token.end;
     }
-    return (struct span){.data = text.data + begin, .size = end - begin};
+    struct span predicate = {.data = text.data + begin, .size = end - begin};
+    for (struct span inner = inside(predicate); inner.size < predicate.size;
+         inner = inside(inner)) {
+        predicate = inner; // It is shown in parentheses anyway.
+    }
+    return predicate;
 }
 
 /* CREATE RECURSIVE VIEW v (a, b) AS q: WITH RECURSIVE v (a, b) AS (q) SELECT a, b FROM v. */
@@ -385,4 +417,162 @@ tdbplus_status bind_rename_in(struct binder *binder, const char *text, const cha
     *text_out = out.failed ? NULL : arena_text(binder->arena, buffer_span(&out));
     buffer_deinit(&out);
     return *text_out == NULL ? bind_no_memory(binder) : TDBPLUS_OK;
+}
+
+/* ---- the text of a view, by today's names ---- */
+
+static void put_quoted(struct buffer *out, const char *name)
+{
+    buffer_put_u8(out, '"');
+    for (const char *at = name; *at != 0; at++) {
+        buffer_put_text(out, *at == '"' ? "\"" : "");
+        buffer_put_u8(out, (uint8_t)*at);
+    }
+    buffer_put_u8(out, '"');
+}
+
+/* Whether a token behind a table's name is its alias, and not how the statement goes on. */
+static bool is_alias(struct span text, const struct token *token)
+{
+    static const char *const goes_on[] = {
+        "where",     "group", "having",      "order",   "limit", "offset", "fetch",
+        "for",       "union", "except",      "window",  "on",    "using",  "intersect",
+        "inner",     "join",  "left",        "natural", "right", "full",   "cross",
+        "returning", "set",   "tablesample", "with",    NULL};
+    bool quoted = token->kind != TOKEN_END && text.data[token->begin] == '"';
+    return quoted || (token->kind == TOKEN_WORD && !is_any_of(text, token, goes_on));
+}
+
+/* What the view's text names, as it is today. */
+struct today {
+    struct catalog_entry entry;
+    struct view_column *columns; /* Only names; of a table without the hidden key. */
+    uint32_t *ids;
+    uint32_t count;
+};
+
+static tdbplus_status read_today(struct txn *txn, uint64_t oid, struct arena *arena,
+                                 struct today *today, struct err *err)
+{
+    struct view_info view = {0};
+    struct table_info table = {0};
+    if (!catalog_entry_by_oid(txn, oid, &today->entry)) {
+        return err_set(err, TDBPLUS_E_CORRUPT, "a view reads what is gone");
+    }
+    bool is_view = today->entry.kind == CATALOG_VIEW;
+    if (is_view) {
+        TRY(view_info_decode(&today->entry, arena, &view, err));
+        today->count = view.column_count;
+    } else {
+        TRY(table_info_decode(today->entry.object->properties, arena, &table, err));
+        today->count = today->entry.object->schema->column_count - (table.hidden_key ? 1u : 0u);
+    }
+    today->columns = arena_array(arena, today->count + 1u, sizeof *today->columns);
+    today->ids = arena_array(arena, today->count + 1u, sizeof *today->ids);
+    if (today->columns == NULL || today->ids == NULL) {
+        return err_set(err, TDBPLUS_E_NOMEM, "out of memory for a view's text");
+    }
+    for (uint32_t i = 0; i < today->count; i++) {
+        const struct schema *schema = is_view ? NULL : today->entry.object->schema;
+        today->columns[i].name = is_view ? view.columns[i].name : schema->columns[i].name;
+        today->ids[i] = is_view ? i + 1 : schema->columns[i].id;
+    }
+    return TDBPLUS_OK;
+}
+
+static bool same_columns(const struct view_reference *reference, const struct today *today)
+{
+    bool same = reference->name_count == today->count;
+    for (uint32_t i = 0; same && i < today->count; i++) {
+        same = reference->names[i].column_id == today->ids[i] &&
+               strcmp(reference->names[i].name, today->columns[i].name) == 0;
+    }
+    return same;
+}
+
+static void put_full_name(struct buffer *out, const struct today *today)
+{
+    put_quoted(out, today->entry.schema);
+    buffer_put_u8(out, '.');
+    put_quoted(out, today->entry.name);
+}
+
+/* The columns that the view knows, under the names that it knows them by. */
+static void put_known(struct buffer *out, const struct view_reference *reference,
+                      const struct today *today)
+{
+    bool first = true;
+    buffer_put_text(out, "(SELECT ");
+    for (uint32_t i = 0; i < reference->name_count; i++) {
+        for (uint32_t k = 0; k < today->count; k++) {
+            if (today->ids[k] == reference->names[i].column_id) {
+                buffer_put_text(out, first ? "" : ", ");
+                put_quoted(out, today->columns[k].name);
+                buffer_put_text(out, " AS ");
+                put_quoted(out, reference->names[i].name);
+                first = false;
+            }
+        }
+    }
+    buffer_put_text(out, " FROM ");
+    put_full_name(out, today);
+    buffer_put_u8(out, ')');
+}
+
+/* Writes what stands for the name that begins at `begin`; returns where the text goes on. */
+static size_t put_reference(struct buffer *out, struct span text, size_t begin,
+                            const struct view_reference *reference, const struct today *today)
+{
+    struct token name = next_token(text, begin);
+    struct token after = next_token(text, name.end);
+    struct token schema = {TOKEN_END, 0, 0};
+    while (after.kind != TOKEN_END && text.data[after.begin] == '.') {
+        schema = name;
+        name = next_token(text, after.end);
+        after = next_token(text, name.end);
+    }
+    bool same = is_name(text, &name, today->entry.name) &&
+                (schema.kind == TOKEN_END ? strcmp(today->entry.schema, "public") == 0
+                                          : is_name(text, &schema, today->entry.schema));
+    bool columns = same_columns(reference, today);
+    if (same && columns) {
+        buffer_put(out, text.data + begin, name.end - begin);
+        return name.end;
+    }
+    if (columns) {
+        put_full_name(out, today);
+    } else {
+        put_known(out, reference, today);
+    }
+    if (!is_alias(text, &after)) {
+        buffer_put_text(out, " AS ");
+        buffer_put(out, text.data + name.begin, name.end - name.begin);
+    }
+    return name.end;
+}
+
+tdbplus_status bind_view_text(struct txn *txn, const struct view_info *info, struct arena *arena,
+                              struct buffer *out, struct err *err)
+{
+    struct span text = span_from_text(info->text);
+    size_t done = 0;
+    for (;;) {
+        const struct view_reference *next = NULL;
+        for (uint32_t i = 0; i < info->reference_count; i++) {
+            const struct view_reference *reference = &info->references[i];
+            if (reference->position > done &&
+                (next == NULL || reference->position < next->position)) {
+                next = reference;
+            }
+        }
+        if (next == NULL || next->position > text.size) {
+            break;
+        }
+        struct today today = {0};
+        TRY(read_today(txn, next->oid, arena, &today, err));
+        buffer_put(out, text.data + done, next->position - 1 - done);
+        done = put_reference(out, text, next->position - 1, next, &today);
+    }
+    buffer_put(out, text.data + done, text.size - done);
+    return TDBPLUS_OK;
 }

@@ -50,5 +50,12 @@ TDBPLUS_CHECKED tdbplus_status view_info_decode(const struct catalog_entry *entr
                                                 struct arena *arena, struct view_info *info_out,
                                                 struct err *err);
 
+/* Appends the view's text as it would have to be written today: tables may have been renamed since
+ * it was, or have got columns. */
+struct txn;
+TDBPLUS_CHECKED tdbplus_status bind_view_text(struct txn *txn, const struct view_info *info,
+                                              struct arena *arena, struct buffer *out,
+                                              struct err *err);
+
 /* What the name at that place means; NULL if `info` is, or if no table's name stands there. */
 const struct view_reference *view_find_reference(const struct view_info *info, uint32_t position);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "catalog/catalog_sequence.h"
 #include "sql/system/system_internal.h"
 
 struct asked {
@@ -291,6 +292,39 @@ static tdbplus_status column_comment(const struct asked *asked)
                                                      &asked->answer->text));
 }
 
+/* ---- sequences ---- */
+
+static tdbplus_status peek_sequence(const struct asked *asked, int64_t *last_out, bool *called_out,
+                                    bool *found_out)
+{
+    struct catalog_entry entry;
+    struct call call = {.alloc = asked->answer->text.alloc, .err = asked->err};
+    int64_t oid = oid_at(asked, 0);
+    *found_out = oid >= OID_USER_FIRST &&
+                 catalog_entry_by_oid(asked->txn, (uint64_t)(oid - OID_USER_FIRST), &entry) &&
+                 entry.kind == CATALOG_SEQUENCE;
+    return *found_out ? sequence_peek(asked->txn, entry.oid, last_out, called_out, &call)
+                      : TDBPLUS_OK;
+}
+
+static tdbplus_status last_value(const struct asked *asked)
+{
+    bool called = false;
+    bool found = false;
+    TRY(peek_sequence(asked, &asked->answer->integer, &called, &found));
+    return give(asked, found && called);
+}
+
+static tdbplus_status sequence_position(const struct asked *asked)
+{
+    int64_t last = 0;
+    bool called = false;
+    bool found = false;
+    TRY(peek_sequence(asked, &last, &called, &found));
+    buffer_printf(&asked->answer->text, "%lld, %s", (long long)last, called ? "true" : "false");
+    return give(asked, found);
+}
+
 /* ---- views ---- */
 
 /* The entry with the query of a view, which is another one where it is materialized. */
@@ -335,7 +369,9 @@ static tdbplus_status view_definition(const struct asked *asked)
         return TDBPLUS_OK;
     }
     TRY(view_info_decode(&entry, asked->arena, &info, asked->err));
-    buffer_printf(&asked->answer->text, " %s;", info.text);
+    buffer_put_u8(&asked->answer->text, ' ');
+    TRY(bind_view_text(asked->txn, &info, asked->arena, &asked->answer->text, asked->err));
+    buffer_put_u8(&asked->answer->text, ';');
     return TDBPLUS_OK;
 }
 
@@ -428,6 +464,8 @@ static const struct {
     {"obj_description", object_comment},
     {"col_description", column_comment},
     {"pg_get_viewdef", view_definition},
+    {"pg_sequence_last_value", last_value},
+    {"pg_sequence_position", sequence_position},
 };
 
 static bool ends_with(const char *name, const char *end)

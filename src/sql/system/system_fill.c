@@ -1,7 +1,9 @@
 /* Rows about what a database defines: relations, columns, indexes, constraints. */
 
+#include <stdio.h>
 #include <string.h>
 
+#include "sql/bind/type_info.h"
 #include "sql/system/system_internal.h"
 
 #define CHECKS_PER_TABLE 64u
@@ -106,6 +108,22 @@ static bool is_referenced(struct system_rows *rows, const struct object *table)
     return false;
 }
 
+/* When rows expire, as WITH (...) says it. */
+static void put_options(struct system_rows *rows, const struct schema *schema)
+{
+    int32_t at = schema->ttl_column_id == 0 ? -1 : schema_ttl_position(schema);
+    char *texts[2] = {arena_alloc(rows->arena, SCHEMA_NAME_SIZE_MAX + 16),
+                      arena_alloc(rows->arena, 64)};
+    if (at < 0 || texts[0] == NULL || texts[1] == NULL) {
+        return;
+    }
+    (void)snprintf(texts[0], SCHEMA_NAME_SIZE_MAX + 16, "ttl_column=%s", schema->columns[at].name);
+    (void)snprintf(texts[1], 64, "ttl=%lld.%06lld seconds", (long long)(schema->ttl_us / 1000000),
+                   (long long)(schema->ttl_us % 1000000));
+    const struct span items[] = {span_from_text(texts[0]), span_from_text(texts[1])};
+    system_put_texts(rows, "reloptions", items, 2);
+}
+
 static tdbplus_status put_table(struct system_rows *rows, const struct object *table)
 {
     char schema[CATALOG_NAME_SIZE_MAX + 1];
@@ -133,6 +151,7 @@ static tdbplus_status put_table(struct system_rows *rows, const struct object *t
     system_put(rows, "reltuples", (int64_t)statistics.row_count);
     system_put(rows, "relhasindex", has_index);
     system_put(rows, "relispopulated", !info.unpopulated);
+    put_options(rows, table->schema);
     system_put(rows, "relchecks", info.check_count);
     system_put(rows, "relhastriggers", is_referenced(rows, table));
     if (keyed) {
@@ -583,15 +602,42 @@ static tdbplus_status put_constraints(struct system_rows *rows, const struct obj
     for (uint32_t i = 0; i < info.check_count && i < CHECKS_PER_TABLE / 2; i++) {
         begin_constraint(rows, OID_PART + (int64_t)table->id * CHECKS_PER_TABLE + i,
                          info.checks[i].name, 'c', table);
+        system_put(rows, "convalidated", !info.checks[i].not_valid);
         system_put_text(rows, "conbin", info.checks[i].text);
     }
     return put_parts(rows, table);
+}
+
+/* Checks of domains. */
+static tdbplus_status put_domain_checks(struct system_rows *rows)
+{
+    struct catalog_entry entry = {0};
+    while (catalog_entry_next(rows->txn, CATALOG_TYPE, &entry)) {
+        struct type_info info = {0};
+        TRY(type_info_decode(entry.definition, rows->arena, &info, rows->err));
+        for (uint32_t i = 0; i < info.check_count && i < CHECKS_PER_TABLE / 2; i++) {
+            system_row(rows);
+            system_put(rows, "oid", OID_PART + (int64_t)entry.oid * CHECKS_PER_TABLE + i);
+            system_put_text(rows, "conname", info.checks[i].name);
+            system_put(rows, "connamespace", system_schema_oid(rows->txn, entry.schema));
+            system_put(rows, "contype", 'c');
+            system_put(rows, "convalidated", !info.checks[i].not_valid);
+            system_put(rows, "contypid", system_oid(entry.oid));
+            system_put(rows, "confupdtype", ' ');
+            system_put(rows, "confdeltype", ' ');
+            system_put(rows, "confmatchtype", ' ');
+            system_put(rows, "conislocal", true);
+            system_put_text(rows, "conbin", info.checks[i].text);
+        }
+    }
+    return TDBPLUS_OK;
 }
 
 tdbplus_status system_fill_constraint(struct system_rows *rows)
 {
     struct catalog_entry entry = {0};
     TRY(each_table(rows, put_constraints));
+    TRY(put_domain_checks(rows));
     while (catalog_entry_next(rows->txn, CATALOG_INDEX, &entry)) {
         struct system_index index;
         if (system_find_index(rows->txn, system_oid(entry.oid), rows->arena, &index) &&

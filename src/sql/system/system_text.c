@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sql/bind/type_info.h"
 #include "sql/system/system_internal.h"
 #include "types/catalog_type.h"
 
 #define VARCHAR_OID      1043
 #define MODIFIER_HEADER  4
+#define INTERVAL_ALL     0x7FFF0000 /* All fields; the digits of seconds stand below. */
 #define CHECKS_PER_TABLE 64
 
 /* ---- types ---- */
@@ -78,7 +80,9 @@ int32_t system_type_modifier(struct type type)
     case TYPE_VECTOR:
         return scalar.parameter == 0 ? -1 : (int32_t)scalar.parameter;
     default:
-        return -1;
+        return type_has_seconds(scalar) && scalar.parameter > 0
+                   ? (scalar.id == TYPE_INTERVAL ? INTERVAL_ALL : 0) + (int32_t)scalar.parameter - 1
+                   : -1;
     }
 }
 
@@ -141,10 +145,15 @@ void system_format_type(int64_t oid, int32_t modifier, struct buffer *text)
     bool array = type->name[0] == '_' && type->element != 0;
     const struct system_type *scalar = array ? system_type_by_oid(type->element) : type;
     scalar = scalar == NULL ? type : scalar;
-    bool timed = strncmp(scalar->name, "time", 4) == 0;
+    bool timed = strncmp(scalar->name, "time", 4) == 0 || scalar->oid == 1186;
     bool bare = modifier < 0 && scalar->oid == 1042;
-    buffer_put_text(text, bare ? "bpchar" : long_name(scalar));
-    if (!timed) {
+    const char *name = bare ? "bpchar" : long_name(scalar);
+    if (timed && modifier >= 0) {
+        // "timestamp(3) without time zone"
+        size_t word = strcspn(name, " ");
+        buffer_printf(text, "%.*s(%d)%s", (int)word, name, modifier & 0xFFFF, name + word);
+    } else {
+        buffer_put_text(text, name);
         put_modifier(scalar->oid, modifier, text);
     }
     buffer_put_text(text, array ? "[]" : "");
@@ -430,22 +439,45 @@ static bool key_text(struct txn *txn, int64_t index_oid, struct arena *arena, st
         system_index_column(&index, i, false, text);
     }
     buffer_put_u8(text, ')');
+    for (uint32_t i = 0; i < index.def.include_count; i++) {
+        buffer_put_text(text, i > 0 ? ", " : " INCLUDE (");
+        system_put_name(text, column_name(index.table, index.def.includes[i]));
+    }
+    buffer_put_text(text, index.def.include_count > 0 ? ")" : "");
     put_deferral(index.def.deferrable, index.def.deferred, text);
     return true;
 }
 
-static bool check_text(struct txn *txn, int64_t oid, struct arena *arena, struct buffer *text)
+/* A check of a table or domain; NULL: there is none of that number. */
+static const char *find_check(struct txn *txn, int64_t oid, struct arena *arena)
 {
     uint64_t id = (uint64_t)(oid - OID_PART) / CHECKS_PER_TABLE;
     uint64_t number = (uint64_t)(oid - OID_PART) % CHECKS_PER_TABLE;
-    const struct object *table = txn_object_by_id(txn, id);
+    struct catalog_entry entry;
     struct table_info info = {0};
-    if (table == NULL || table->kind != OBJECT_COLLECTION ||
-        table_info_decode(table->properties, arena, &info, NULL) != TDBPLUS_OK ||
-        number >= info.check_count) {
+    struct type_info type = {0};
+    if (!catalog_entry_by_oid(txn, id, &entry)) {
+        return NULL;
+    }
+    if (entry.kind == CATALOG_TYPE) {
+        return type_info_decode(entry.definition, arena, &type, NULL) == TDBPLUS_OK &&
+                       number < type.check_count
+                   ? type.checks[number].text
+                   : NULL;
+    }
+    return entry.kind == CATALOG_TABLE &&
+                   table_info_decode(entry.object->properties, arena, &info, NULL) == TDBPLUS_OK &&
+                   number < info.check_count
+               ? info.checks[number].text
+               : NULL;
+}
+
+static bool check_text(struct txn *txn, int64_t oid, struct arena *arena, struct buffer *text)
+{
+    const char *check = find_check(txn, oid, arena);
+    if (check == NULL || check[0] == 0) {
         return false;
     }
-    const char *check = info.checks[number].text;
     bool closed = check[0] == '(' && check[strlen(check) - 1] == ')';
     buffer_printf(text, closed ? "CHECK (%s)" : "CHECK ((%s))", check);
     return true;

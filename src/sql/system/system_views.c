@@ -31,7 +31,8 @@ const struct system_view system_views[] = {
      "pg_get_userbyid(c.relowner) AS sequenceowner, s.seqtypid::regtype AS data_type, "
      "s.seqstart AS start_value, s.seqmin AS min_value, s.seqmax AS max_value, "
      "s.seqincrement AS increment_by, s.seqcycle AS cycle, s.seqcache AS cache_size, "
-     "NULL::bigint AS last_value FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid "
+     "pg_sequence_last_value(s.seqrelid) AS last_value FROM pg_sequence s JOIN pg_class c ON c.oid "
+     "= s.seqrelid "
      "LEFT JOIN pg_namespace n ON n.oid = c.relnamespace"},
     {"pg_catalog", "pg_roles", 12005,
      "SELECT rolname, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, "
