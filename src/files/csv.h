@@ -32,6 +32,9 @@ TDBPLUS_CHECKED tdbplus_status csv_reader_open(struct file_input *input,
                                                const struct alloc *alloc,
                                                struct csv_reader **reader_out, struct err *err);
 
+/* Begins anew with another part of the same file, which has no header, nor a batch in use. */
+void csv_reader_restart(struct csv_reader *reader);
+
 /* NULL is fine. The input stays open. */
 void csv_reader_close(struct csv_reader *reader);
 

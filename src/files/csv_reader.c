@@ -56,6 +56,19 @@ tdbplus_status csv_reader_open(struct file_input *input, const struct csv_layout
     return TDBPLUS_OK;
 }
 
+void csv_reader_restart(struct csv_reader *reader)
+{
+    reader->begin = reader->size = 0;
+    reader->ended = reader->done = false;
+    reader->marked = 0;
+    reader->position_at = reader->position_count = 0;
+    reader->state = (struct simd_mark_state){0};
+    reader->row_count = 0;
+    reader->line = 0;
+    reader->batch_begin = 0;
+    reader->header_pending = false;
+}
+
 void csv_reader_close(struct csv_reader *reader)
 {
     if (reader == NULL) {
@@ -130,6 +143,7 @@ void csv_context(const struct csv_reader *reader, uint32_t row, uint32_t column,
 {
     const char *source = reader->layout.source;
     uint64_t line = line_of(reader, row);
+    line += reader->input->lines_before == NULL ? 0 : reader->input->lines_before(reader->input);
     if (column == UINT32_MAX) {
         struct span record = record_of(reader, row);
         err_context(err, "%s, line %" PRIu64 ": \"%.*s%s\"", source, line, shown_size(record),

@@ -4,7 +4,10 @@
 
 #include "base/list.h"
 #include "files/parquet.h"
+#include "files/split.h"
 #include "types/arrow_ipc.h"
+
+#define SPLIT_FILE_COUNT_MAX 64u
 
 struct file_request file_request_default(void)
 {
@@ -159,17 +162,43 @@ static tdbplus_status describe_arrow(struct arena *arena, struct file_spec *spec
 
 /* ---- all of it ---- */
 
+/* Quotes tell where they end only if each one counts. */
+static enum file_split_rule split_rule(const struct file_spec *spec)
+{
+    if (spec->format == FILE_NDJSON) {
+        return FILE_SPLIT_DOCUMENTS;
+    }
+    bool plain = spec->format == FILE_CSV && spec->csv.csv && spec->csv.quote == spec->csv.escape;
+    return plain ? FILE_SPLIT_LINES : FILE_SPLIT_NOT;
+}
+
+/* A few files may have parts; many are parts enough, and need not be looked at. */
 static tdbplus_status make_units(struct arena *arena, struct file_spec *spec, struct err *err)
 {
-    struct file_unit *units = arena_array(arena, spec->path_count + 1u, sizeof *units);
+    uint32_t total = 0;
+    uint64_t *part_sizes = arena_array(arena, spec->path_count + 1u, sizeof *part_sizes);
+    uint32_t *counts = arena_array(arena, spec->path_count + 1u, sizeof *counts);
+    if (part_sizes == NULL || counts == NULL) {
+        return no_memory(err);
+    }
+    spec->split =
+        (uint8_t)(spec->path_count > SPLIT_FILE_COUNT_MAX ? FILE_SPLIT_NOT : split_rule(spec));
+    for (uint32_t i = 0; i < spec->path_count; i++) {
+        counts[i] =
+            split_part_count(spec->paths[i], (enum file_split_rule)spec->split, &part_sizes[i]);
+        total += counts[i];
+    }
+    struct file_unit *units = arena_array(arena, total + 1u, sizeof *units);
     if (units == NULL) {
         return no_memory(err);
     }
     for (uint32_t i = 0; i < spec->path_count; i++) {
-        units[i].file = i;
+        for (uint32_t part = 0; part < counts[i]; part++) {
+            units[spec->unit_count++] = (struct file_unit){.file = i, .group = part};
+        }
     }
     spec->units = units;
-    spec->unit_count = spec->path_count;
+    spec->part_sizes = part_sizes;
     return TDBPLUS_OK;
 }
 

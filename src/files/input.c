@@ -145,18 +145,31 @@ static void close_disk(struct file_input *input)
     alloc_free(disk->alloc, disk, 1, sizeof *disk);
 }
 
-/* Looks at the first bytes. */
-static tdbplus_status open_packing(struct disk_input *disk, struct err *err)
+/* By the first bytes. */
+static enum packing packing_of(struct span head)
 {
     static const uint8_t gzip[] = {0x1F, 0x8B, 8};
     static const uint8_t zstd[] = {0x28, 0xB5, 0x2F, 0xFD};
+    if (head.size > sizeof gzip && memcmp(head.data, gzip, sizeof gzip) == 0) {
+        return PACKING_GZIP;
+    }
+    return head.size > sizeof zstd && memcmp(head.data, zstd, sizeof zstd) == 0 ? PACKING_ZSTD
+                                                                                : PACKING_NONE;
+}
+
+bool file_input_packed(struct span head)
+{
+    return packing_of(head) != PACKING_NONE;
+}
+
+static tdbplus_status open_packing(struct disk_input *disk, struct err *err)
+{
     TRY(fill_block(disk, err));
     bool ready = true;
-    if (disk->block_size > sizeof gzip && memcmp(disk->block, gzip, sizeof gzip) == 0) {
-        disk->packing = PACKING_GZIP;
+    disk->packing = packing_of((struct span){disk->block, disk->block_size});
+    if (disk->packing == PACKING_GZIP) {
         disk->zlib_ready = ready = inflateInit2(&disk->zlib, 15 + 16) == Z_OK;
-    } else if (disk->block_size > sizeof zstd && memcmp(disk->block, zstd, sizeof zstd) == 0) {
-        disk->packing = PACKING_ZSTD;
+    } else if (disk->packing == PACKING_ZSTD) {
         disk->zstd = ZSTD_createDStream();
         ready = disk->zstd != NULL;
     }
@@ -207,6 +220,51 @@ void file_input_close(struct file_input *input)
     if (input != NULL && input->close != NULL) {
         input->close(input);
     }
+}
+
+/* ---- a part of a file ---- */
+
+static tdbplus_status read_range(struct file_input *input, uint8_t *data, size_t capacity,
+                                 size_t *size_out, struct err *err)
+{
+    struct file_range *range = (struct file_range *)input;
+    uint64_t rest = range->end - range->at;
+    size_t size = rest < capacity ? (size_t)rest : capacity;
+    if (size > 0) {
+        TRY(env_read(env_real(), range->file, range->at, data, size, err));
+    }
+    range->at += size;
+    *size_out = size;
+    return TDBPLUS_OK;
+}
+
+/* Only asked for a message: the file is read again. */
+static uint64_t lines_before_range(struct file_input *input)
+{
+    const struct file_range *range = (const struct file_range *)input;
+    uint64_t lines = 0;
+    uint8_t block[4096];
+    for (uint64_t at = 0; at < range->begin;) {
+        uint64_t rest = range->begin - at;
+        size_t size = rest < sizeof block ? (size_t)rest : sizeof block;
+        if (env_read(env_real(), range->file, at, block, size, NULL) != TDBPLUS_OK) {
+            break;
+        }
+        for (size_t i = 0; i < size; i++) {
+            lines += block[i] == '\n';
+        }
+        at += size;
+    }
+    return lines;
+}
+
+void file_range_init(struct file_range *range, struct env_file *file, uint64_t begin, uint64_t end)
+{
+    *range = (struct file_range){.input = {.read = read_range, .lines_before = lines_before_range},
+                                 .file = file,
+                                 .begin = begin,
+                                 .at = begin,
+                                 .end = end};
 }
 
 /* ---- handed over ---- */

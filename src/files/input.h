@@ -20,12 +20,29 @@ struct file_input {
     tdbplus_status (*read)(struct file_input *input, uint8_t *data, size_t capacity,
                            size_t *size_out, struct err *err);
     void (*close)(struct file_input *input);
+    /* Lines before the first byte, where that is not the file's first; NULL: there are none.
+     * [waits] */
+    uint64_t (*lines_before)(struct file_input *input);
 };
 
 /* Files that begin as gzip or Zstandard do are decompressed on the way. TDBPLUS_E_NOT_FOUND (58P01)
  * and the like with PostgreSQL's words. */
 TDBPLUS_CHECKED tdbplus_status file_input_open(const char *path, const struct alloc *alloc,
                                                struct file_input **input_out, struct err *err);
+
+/* True for the beginning of a compressed file. */
+bool file_input_packed(struct span head);
+
+/* Bytes [begin, end) of a file that is not compressed. The file is borrowed. */
+struct file_range {
+    struct file_input input;
+    struct env_file *file;
+    uint64_t begin;
+    uint64_t at;
+    uint64_t end;
+};
+
+void file_range_init(struct file_range *range, struct env_file *file, uint64_t begin, uint64_t end);
 
 /* Opens a file for env_read(), with the same words. */
 TDBPLUS_CHECKED tdbplus_status file_open_read(const char *path, struct env_file **file_out,

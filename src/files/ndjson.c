@@ -55,6 +55,16 @@ void ndjson_reader_close(struct ndjson_reader *reader)
     alloc_free(reader->alloc, reader, 1, sizeof *reader);
 }
 
+void ndjson_reader_restart(struct ndjson_reader *reader)
+{
+    reader->begin = reader->size = reader->batch_begin = 0;
+    reader->ended = false;
+    reader->line = 0;
+    reader->row_count = 0;
+    reader->held = TDBPLUS_OK;
+    memset(reader->data, 0, NDJSON_SLACK);
+}
+
 /* ---- the window ---- */
 
 static uint64_t count_lines(const uint8_t *data, size_t size)
@@ -175,7 +185,9 @@ static int shown_size(struct span text)
 static uint64_t line_of(const struct ndjson_reader *reader, uint32_t row)
 {
     size_t end = row < reader->row_count ? reader->begins[row] : reader->begin;
-    return reader->line + 1 +
+    uint64_t before =
+        reader->input->lines_before == NULL ? 0 : reader->input->lines_before(reader->input);
+    return before + reader->line + 1 +
            count_lines(reader->data + reader->batch_begin, end - reader->batch_begin);
 }
 

@@ -31,6 +31,9 @@ TDBPLUS_CHECKED tdbplus_status ndjson_reader_open(struct file_input *input,
                                                   struct err *err);
 void ndjson_reader_close(struct ndjson_reader *reader); /* NULL is fine. */
 
+/* Begins anew with another part of the same file; no batch may be in use. */
+void ndjson_reader_restart(struct ndjson_reader *reader);
+
 /* As csv_reader_next(). Members that are missing are null, others are passed over. */
 TDBPLUS_CHECKED tdbplus_status ndjson_reader_next(struct ndjson_reader *reader, struct batch *batch,
                                                   struct err *err);

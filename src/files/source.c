@@ -7,6 +7,7 @@
 #include "files/ndjson.h"
 #include "files/parquet.h"
 #include "files/pgcopy.h"
+#include "files/split.h"
 #include "types/arrow_ipc.h"
 
 #define FILE_SIZE_MAX ((size_t)16 << 30)
@@ -22,6 +23,9 @@ struct file_source {
     uint32_t file;    /* That `parquet` is of. */
     bool handed_over; /* The queue was opened once. */
     struct file_input *input;
+    uint32_t number; /* Of the unit. */
+    struct split_cutter cutter;
+    struct file_range range; /* The unit's bytes, while the cutter has its file open. */
     struct csv_reader *csv;
     struct ndjson_reader *ndjson;
     struct pgcopy_reader *pgcopy;
@@ -52,6 +56,7 @@ tdbplus_status file_source_create(const struct file_spec *spec, const struct fil
     source->alloc = alloc;
     source->spec = spec;
     source->wanted = *wanted;
+    source->cutter = (struct split_cutter){.split = wanted->split, .spec = spec, .alloc = alloc};
     if (source->wanted.next_unit == NULL) {
         source->wanted.next_unit = &source->own_next;
     }
@@ -59,7 +64,7 @@ tdbplus_status file_source_create(const struct file_spec *spec, const struct fil
     return TDBPLUS_OK;
 }
 
-static void close_unit(struct file_source *source)
+static void close_reader(struct file_source *source)
 {
     csv_reader_close(source->csv);
     source->csv = NULL;
@@ -73,7 +78,19 @@ static void close_unit(struct file_source *source)
     source->content = (struct bytes){0};
     file_input_close(source->input);
     source->input = NULL;
+    if (source->cutter.file != NULL) {
+        env_close(env_real(), source->cutter.file);
+        source->cutter.file = NULL;
+    }
+}
+
+/* The reader of parts stays, for the next part may be of the same file. */
+static void close_unit(struct file_source *source)
+{
     source->open = false;
+    if (source->cutter.file == NULL) {
+        close_reader(source);
+    }
 }
 
 static void close_parquet(struct file_source *source)
@@ -87,8 +104,9 @@ static void close_parquet(struct file_source *source)
 void file_source_destroy(struct file_source *source)
 {
     if (source != NULL) {
-        close_unit(source);
+        close_reader(source);
         close_parquet(source);
+        split_cutter_deinit(&source->cutter);
         alloc_free(source->alloc, source, 1, sizeof *source);
     }
 }
@@ -124,6 +142,9 @@ static tdbplus_status open_text(struct file_source *source, struct file_input *i
                                 .position_count = source->wanted.position_count,
                                 .source = source->label,
                                 .style = source->wanted.style};
+    if (source->unit.group > 0) {
+        layout.options.header = CSV_HEADER_NONE;
+    }
     return csv_reader_open(input, &layout, source->alloc, &source->csv, err);
 }
 
@@ -168,6 +189,51 @@ static tdbplus_status open_parquet(struct file_source *source, const char *path,
     return parquet_reader_begin(source->groups, source->unit.group, err);
 }
 
+static bool is_part(const struct file_source *source)
+{
+    const struct file_spec *spec = source->spec;
+    return spec->split != FILE_SPLIT_NOT && spec->path_count > 0 &&
+           spec->part_sizes[source->unit.file] != 0;
+}
+
+/* The bytes of the unit's records; its file is open, by the reader of the unit before or from now
+ * on.
+ */
+static tdbplus_status open_part(struct file_source *source, const char *path, struct err *err)
+{
+    struct split_cutter *cutter = &source->cutter;
+    if (cutter->split == NULL) { // Nobody shares the work: the first part is the whole file.
+        if (source->unit.group > 0) {
+            return TDBPLUS_END;
+        }
+        TRY(file_input_open(path, source->alloc, &source->input, err));
+        return open_text(source, source->input, err);
+    }
+    bool goes_on = cutter->file != NULL && source->file == source->unit.file;
+    if (!goes_on) {
+        close_reader(source);
+        TRY(file_open_read(path, &cutter->file, err));
+        TRY(env_size(env_real(), cutter->file, &cutter->file_size, err));
+        source->file = source->unit.file;
+    }
+    uint64_t begin = 0;
+    uint64_t end = 0;
+    TRY(split_cut(cutter, source->number, &begin, &end, err));
+    if (begin >= end) {
+        return TDBPLUS_END;
+    }
+    file_range_init(&source->range, cutter->file, begin, end);
+    if (source->csv != NULL && source->unit.group > 0) {
+        csv_reader_restart(source->csv);
+        return TDBPLUS_OK;
+    }
+    if (source->ndjson != NULL) {
+        ndjson_reader_restart(source->ndjson);
+        return TDBPLUS_OK;
+    }
+    return open_text(source, &source->range.input, err);
+}
+
 /* TDBPLUS_END: the unit has no rows that are wanted. */
 static tdbplus_status open_unit(struct file_source *source, struct err *err)
 {
@@ -188,6 +254,10 @@ static tdbplus_status open_unit(struct file_source *source, struct err *err)
     if (spec->format == FILE_ARROW) {
         return open_arrow(source, path, err);
     }
+    if (is_part(source)) {
+        return open_part(source, path, err);
+    }
+    close_reader(source); // Of parts of another file.
     TRY(file_input_open(path, source->alloc, &source->input, err));
     return open_text(source, source->input, err);
 }
@@ -242,6 +312,7 @@ static bool take_unit(struct file_source *source)
     if (number >= count) {
         return false;
     }
+    source->number = number;
     source->unit =
         source->spec->path_count == 0 ? (struct file_unit){0} : source->spec->units[number];
     return true;

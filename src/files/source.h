@@ -14,11 +14,20 @@
 #include "files/input.h"
 #include "files/parquet.h"
 
-/* A part of the work: a file, or a row group of one. */
+/* A part of the work: a file, a row group of one, or a part of its bytes (files/split.h). */
 struct file_unit {
     uint32_t file;
     uint32_t group;
 };
+
+/* Where a text may be cut into parts. */
+enum file_split_rule {
+    FILE_SPLIT_NOT = 0,
+    FILE_SPLIT_LINES, /* At ends of lines outside of quotes, each written twice inside of them. */
+    FILE_SPLIT_DOCUMENTS, /* Between documents that stand on lines of their own. */
+};
+
+struct file_split;
 
 /* Everything is borrowed, and lives as long as what uses it. */
 struct file_spec {
@@ -31,8 +40,10 @@ struct file_spec {
     const char *label;             /* For CONTEXT: "COPY films"; NULL: "file" and its path. */
     const struct file_unit *units; /* What can be read apart; with paths only. */
     uint32_t unit_count;
-    uint64_t row_count;      /* 0: not known. */
-    const char *compression; /* To be written with; NULL: the format's own choice. */
+    uint8_t split;              /* enum file_split_rule; then units may be parts of files. */
+    const uint64_t *part_sizes; /* Of each file's parts; 0: it is read whole. */
+    uint64_t row_count;         /* 0: not known. */
+    const char *compression;    /* To be written with; NULL: the format's own choice. */
 };
 
 /* What a reading wants of a spec. */
@@ -42,6 +53,7 @@ struct file_wanted {
     struct file_queue *queue; /* Where rows come from that are handed over. */
     const struct text_style *style;
     _Atomic uint32_t *next_unit; /* Shared by sources that share the work; NULL: there are none. */
+    struct file_split *split;    /* Shared by them; NULL: each file is read whole. */
     const struct file_condition *conditions; /* Hints: what cannot fulfil them may be left out. */
     uint32_t condition_count;
 };

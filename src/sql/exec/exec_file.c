@@ -1,6 +1,6 @@
 /* Files as a source of rows. The members of a team take parts of them by turns. */
 
-#include "files/source.h"
+#include "files/split.h"
 #include "sql/exec/exec_internal.h"
 
 struct file_stage {
@@ -10,6 +10,7 @@ struct file_stage {
     struct expr **values;      /* Of the conditions; NULL in it: none. */
     struct file_stage *leader; /* Whose count of parts is used; may be this stage. */
     _Atomic uint32_t next_unit;
+    struct file_split *split; /* The leader's; NULL: nobody shares its files. */
 };
 
 /* A comparison with null holds for no row; the filter above knows. */
@@ -42,7 +43,8 @@ static tdbplus_status open_source(struct file_stage *file, struct exec *exec)
                                  .position_count = file->plan->column_count,
                                  .queue = exec->copy_in,
                                  .style = exec_style(exec),
-                                 .next_unit = &file->leader->next_unit};
+                                 .next_unit = &file->leader->next_unit,
+                                 .split = file->leader->split};
     if (wanted.queue == NULL && spec->path_count == 0) {
         return err_set_state(exec->call->err, TDBPLUS_E_STATE, "0A000",
                              "COPY FROM STDIN needs a caller that hands the rows over");
@@ -65,6 +67,8 @@ static void file_close(struct stage *stage)
     struct file_stage *file = (struct file_stage *)stage;
     file_source_destroy(file->source);
     file->source = NULL;
+    file_split_destroy(file->split);
+    file->split = NULL;
 }
 
 static const struct stage_ops file_ops = {.name = "file", .next = file_next, .close = file_close};
@@ -100,6 +104,11 @@ tdbplus_status make_file(struct exec *exec, const struct plan *plan, struct pipe
     file->plan = plan;
     file->stage.origin = plan;
     pipeline->last = &file->stage;
+    if (file->leader == file && exec->thread_count > 1 &&
+        plan->file.spec->split != FILE_SPLIT_NOT) {
+        file->split = file_split_create(plan->file.spec, exec->call->alloc);
+        return file->split == NULL ? exec_no_memory(exec) : TDBPLUS_OK;
+    }
     return TDBPLUS_OK;
 }
 
