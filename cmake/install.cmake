@@ -35,6 +35,8 @@ install(FILES ${CMAKE_BINARY_DIR}/TDBPlusConfig.cmake ${CMAKE_BINARY_DIR}/TDBPlu
 if(TARGET tdb)
     install(TARGETS tdb RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
+install(FILES tools/completion/tdb.bash RENAME tdb
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
 # What tdb demo tells and loads.
 install(FILES examples/load.sql examples/tour.sql DESTINATION ${CMAKE_INSTALL_DATADIR}/tdbplus/examples)
 install(DIRECTORY examples/data DESTINATION ${CMAKE_INSTALL_DATADIR}/tdbplus/examples)

@@ -423,11 +423,10 @@ static void paste(struct editor *editor)
             matched++;
             continue;
         }
-        insert(editor, mark, matched);
-        matched = 0;
-        if (byte < 256) {
-            const char c = byte == '\r' ? '\n' : (char)byte;
-            insert(editor, &c, 1);
+        matched = byte == mark[0] ? 1 : 0; // An escape that begins no mark is left out,
+        const char c = byte == '\r' ? '\n' : (char)byte;
+        if (byte < 256 && (byte >= ' ' || c == '\n' || c == '\t') && byte != KEY_BACKSPACE) {
+            insert(editor, &c, 1); // as other control characters are.
         }
     }
 }
