@@ -1,5 +1,7 @@
 /* tdb demo: loads the data of examples/data and tells what can be done with them. */
 
+#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
@@ -21,6 +23,7 @@ struct demo {
     struct client *second;  /* The other session; made when it is needed. */
     const char *target;     /* DIR or URL; NULL: in memory. */
     char folder[PATH_SIZE]; /* Of load.sql, tour.sql and data/. */
+    bool is_here;           /* The folder is where the scripts say. */
     bool is_fast;
     bool is_terminal;
     bool has_colours;
@@ -53,7 +56,8 @@ static bool find_folder(struct demo *demo)
         return has_scripts(demo->folder);
     }
     (void)snprintf(demo->folder, sizeof demo->folder, "examples");
-    if (has_scripts(demo->folder)) {
+    demo->is_here = has_scripts(demo->folder);
+    if (demo->is_here) {
         return true;
     }
     const ssize_t size = readlink("/proc/self/exe", program, sizeof program - 1);
@@ -141,23 +145,23 @@ static void put_text(struct span text)
 }
 
 /* The statement in colours, behind a mark for its session. */
-static void put_sql(const struct demo *demo, const char *session, const struct buffer *sql)
+static void put_sql(const struct demo *demo, const char *session, struct span sql)
 {
     static const char *const colours[] = {"0", "1;34", "32", "36", "90", "35"};
     struct buffer styles;
     buffer_init(&styles, &alloc_system);
-    const bool styled = demo->has_colours && buffer_extend(&styles, sql->size) != NULL;
+    const bool styled = demo->has_colours && buffer_extend(&styles, sql.size) != NULL;
     if (styled) {
-        shell_style((const char *)sql->data, sql->size, styles.data);
+        shell_style((const char *)sql.data, sql.size, styles.data);
     }
     (void)printf("\n%s", session);
-    for (size_t i = 0; i < sql->size; i++) {
+    for (size_t i = 0; i < sql.size; i++) {
         if (styled && (i == 0 || styles.data[i] != styles.data[i - 1])) {
             (void)printf("\033[0m");
             colour(demo, colours[styles.data[i]]);
         }
-        (void)putchar(sql->data[i]);
-        if (sql->data[i] == '\n') {
+        (void)putchar(sql.data[i]);
+        if (sql.data[i] == '\n') {
             (void)fputs(session, stdout);
         }
     }
@@ -214,7 +218,11 @@ static void run_statement(struct demo *demo, const struct demo_step *step, struc
         return;
     }
     put_statement(demo, step->sql, sql);
-    put_sql(demo, is_second ? "second│ " : demo_is_marked(step, "first") ? "first │ " : "", sql);
+    put_sql(demo,
+            is_second                       ? "second│ "
+            : demo_is_marked(step, "first") ? "first │ "
+                                            : "",
+            demo->is_here ? step->sql : buffer_span(sql));
     (void)fflush(stdout);
     shell->client = is_second ? demo->second : first;
     const int failures = shell->failures;
@@ -298,21 +306,34 @@ static bool load(struct demo *demo)
     return good && !demo->is_ended;
 }
 
+/* The server reads the files, and does not work in the folder that this does. */
+static bool make_absolute(struct demo *demo)
+{
+    char path[PATH_MAX];
+    if (realpath(demo->folder, path) == NULL || strlen(path) >= sizeof demo->folder) {
+        return false;
+    }
+    memcpy(demo->folder, path, strlen(path) + 1);
+    return true;
+}
+
 static void tell_how_to_go_on(const struct demo *demo)
 {
     const char *url = demo->target;
+    const char *tdb = program_invocation_name; // As it was called: it may not be on the path.
     colour(demo, "1;35");
     (void)printf("\n── Go on ──\n");
     colour(demo, "0");
     if (!client_is_url(url)) {
         const char *directory = url == NULL ? "films.tdb" : url;
-        (void)printf("  tdb %-24s a shell; \\? tells its commands\n"
-                     "  tdb demo %-19s the tour again%s\n"
-                     "  tdb serve %-18s then psql, Python, Node: any PostgreSQL client\n",
-                     directory, directory, url == NULL ? ", with data that stay" : "", directory);
+        (void)printf("  %s %-24s a shell; \\? tells its commands\n"
+                     "  %s demo %-19s the tour again%s\n"
+                     "  %s serve %-18s then psql, Python, Node: any PostgreSQL client\n",
+                     tdb, directory, tdb, directory, url == NULL ? ", with data that stay" : "",
+                     tdb, directory);
         return;
     }
-    (void)printf("  tdb    %s\n  psql   %s\n\n"
+    (void)printf("  %s %s\n  psql %s\n\n"
                  "  Python (pip install psycopg):\n"
                  "      import psycopg\n"
                  "      with psycopg.connect(\"%s\") as db:\n"
@@ -321,7 +342,7 @@ static void tell_how_to_go_on(const struct demo *demo)
                  "      const client = new (require('pg').Client)('%s')\n"
                  "      client.connect().then(() => client.query('SELECT count(*) FROM films'))\n"
                  "          .then(result => console.log(result.rows)).then(() => client.end())\n",
-                 url, url, url, url);
+                 tdb, url, url, url, url);
 }
 
 static int count_parts(struct span script)
@@ -379,6 +400,10 @@ int command_demo(int count, char **arguments)
                       "tdb: demo: there is no tour.sql in %s\n"
                       "HINT:  --data names the folder examples of TDB+'s sources\n",
                       demo.folder);
+        return CLI_FAILED;
+    }
+    if (client_is_url(demo.target) && !make_absolute(&demo)) {
+        (void)fprintf(stderr, "tdb: demo: %s: %s\n", demo.folder, strerror(errno));
         return CLI_FAILED;
     }
     demo.is_terminal = editor_can();
