@@ -451,7 +451,8 @@ TDBPLUS_API TDBPLUS_CHECKED tdbplus_status tdbplus_update(tdbplus_collection *co
                                                           uint32_t value_count, tdbplus_call *call);
 
 /* Upserts `row_count` rows, whose values follow one another, in one go: all or none. Very many
- * (16,384) become a load, as below. */
+ * (16,384) become a load, as below. Batches of up to 256 rows of different keys, without a
+ * transaction, may want each other's rows at the same time and are no deadlock. */
 TDBPLUS_API TDBPLUS_CHECKED tdbplus_status
 tdbplus_upsert_many(tdbplus_collection *collection, tdbplus_txn *txn, const tdbplus_value *values,
                     uint32_t value_count, size_t row_count, tdbplus_call *call);

@@ -2,9 +2,11 @@
  * Goal: batches of rows and short ranges, the calls that go without a transaction, leave and find
  * what an array says, whatever lies in memtables and segments. Method: random batches, ascending,
  * scattered and with keys twice, among deletes, flushes and merges; ranges with limits, two open at
- * a time, so that the memory of closed scans is used again.
+ * a time, so that the memory of closed scans is used again. Threads write batches of the same rows
+ * in any order: each succeeds.
  */
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,4 +201,65 @@ TEST(batches_and_short_ranges_agree_with_an_array_with_integer_keys)
 TEST(batches_and_short_ranges_agree_with_an_array_with_text_keys)
 {
     check_against_array(true);
+}
+
+/* ---- several threads ---- */
+
+#define CROWD_THREADS 4
+#define CROWD_KEYS    40
+#define CROWD_BATCH   20
+#define CROWD_ROUNDS  300
+
+struct crowd_member {
+    struct fixture *fixture;
+    uint32_t state;
+    int number;
+};
+
+/* Batches of different keys, in any order, all of which others want too. */
+static void *write_in_a_crowd(void *arg)
+{
+    struct crowd_member *member = arg;
+    tdbplus_value values[2 * CROWD_BATCH];
+    char texts[CROWD_BATCH][24];
+    for (int round = 0; round < CROWD_ROUNDS; round++) {
+        int keys[CROWD_KEYS];
+        for (int i = 0; i < CROWD_KEYS; i++) {
+            keys[i] = i;
+        }
+        for (int i = 0; i < CROWD_BATCH; i++) {
+            int from = i + rand_r(&member->state) % (CROWD_KEYS - i);
+            int number = keys[from];
+            keys[from] = keys[i];
+            values[2 * i] = make_key(member->fixture, number, texts[i]);
+            values[2 * i + 1] = tdbplus_int8(member->number);
+        }
+        CHECK(tdbplus_upsert_many(member->fixture->rows, NULL, values, 2, CROWD_BATCH, NULL) ==
+              TDBPLUS_OK);
+    }
+    return NULL;
+}
+
+static void write_together(bool text_key)
+{
+    static struct fixture fixture;
+    begin_fixture(&fixture, text_key);
+    pthread_t threads[CROWD_THREADS];
+    struct crowd_member members[CROWD_THREADS];
+    for (int i = 0; i < CROWD_THREADS; i++) {
+        members[i] =
+            (struct crowd_member){.fixture = &fixture, .state = (uint32_t)i + 1, .number = i};
+        CHECK(pthread_create(&threads[i], NULL, write_in_a_crowd, &members[i]) == 0);
+    }
+    for (int i = 0; i < CROWD_THREADS; i++) {
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    }
+    tdbplus_collection_close(fixture.rows);
+    tdbplus_close(fixture.db);
+}
+
+TEST(batches_that_want_each_others_rows_are_no_deadlock)
+{
+    write_together(false);
+    write_together(true);
 }

@@ -887,13 +887,19 @@ static struct commit_op make_op(const struct buffer *buffer, const struct op_pla
     };
 }
 
+/* Ops and the order in which their rows are locked; NULL: as they are. */
+struct locked_ops {
+    const struct commit_op *ops;
+    uint32_t count;
+    const uint16_t *order;
+};
+
 static tdbplus_status lock_rows(struct lock_owner *owner, const struct object *collection,
-                                const struct commit_op *ops, uint32_t op_count,
-                                const struct call *call)
+                                const struct locked_ops *rows, const struct call *call)
 {
     struct lock_request request = {.table = collection->id, .mode = LOCK_ROW_UPDATE};
-    for (uint32_t i = 0; i < op_count; i++) {
-        request.hash = ops[i].hash;
+    for (uint32_t i = 0; i < rows->count; i++) {
+        request.hash = rows->ops[rows->order == NULL ? i : rows->order[i]].hash;
         TRY(lock_table_acquire(owner, &request, call));
     }
     return TDBPLUS_OK;
@@ -901,8 +907,7 @@ static tdbplus_status lock_rows(struct lock_owner *owner, const struct object *c
 
 /* A blind write reads nothing, so it needs the rows' locks (X4) but no snapshot. */
 static tdbplus_status lock_and_commit(struct store *store, const struct object *collection,
-                                      const struct commit_op *ops, uint32_t op_count,
-                                      const struct call *call)
+                                      const struct locked_ops *rows, const struct call *call)
 {
     struct lock_owner owner;
     lock_owner_init(&owner, store_locks(store), store_next_txn_id(store));
@@ -910,15 +915,15 @@ static tdbplus_status lock_and_commit(struct store *store, const struct object *
     bool entered = collection_enter(collection->collection);
     struct commit_group group = {.collection = collection->collection,
                                  .schema = collection->schema,
-                                 .ops = ops,
-                                 .op_count = op_count,
+                                 .ops = rows->ops,
+                                 .op_count = rows->count,
                                  .revision = collection->revision};
     struct store_commit commit = {
         .groups = &group, .group_count = 1, .durability = store_durability(store)};
     tdbplus_status status =
         entered ? TDBPLUS_OK : lock_table_acquire(&owner, &whole, call); // Somebody loads.
     if (status == TDBPLUS_OK) {
-        status = lock_rows(&owner, collection, ops, op_count, call);
+        status = lock_rows(&owner, collection, rows, call);
     }
     if (status == TDBPLUS_OK) {
         status = store_commit(store, &commit, NULL, call);
@@ -964,7 +969,8 @@ tdbplus_status txn_upsert_now(struct store *store, const struct object *collecti
     tdbplus_status status = encode_row(collection, values, &buffer, &place, call->err);
     if (status == TDBPLUS_OK) {
         struct commit_op op = make_op(&buffer, &place);
-        status = lock_and_commit(store, collection, &op, 1, call);
+        struct locked_ops rows = {.ops = &op, .count = 1};
+        status = lock_and_commit(store, collection, &rows, call);
     }
     buffer_deinit(&buffer);
     return status;
@@ -972,31 +978,57 @@ tdbplus_status txn_upsert_now(struct store *store, const struct object *collecti
 
 /* ---- writing some rows without a transaction ---- */
 
-#define HASH_SLOTS (4 * TXN_UPSERT_NOW_MAX)
-
-/* True when no two ops can have the same key, which a commit must not see (X6). Keys that ascend
- * are all different; of others the hashes are compared, which is never wrong when it says so. */
-static bool all_different(const struct commit_op *ops, uint32_t op_count)
+static int compare_ops(const struct commit_op *left, const struct commit_op *right)
 {
+    if (left->code != right->code) {
+        return left->code < right->code ? -1 : 1;
+    }
+    return span_compare(left->key, right->key);
+}
+
+/* Sorts the numbers of ops by their keys (Shell 1959, the gaps of Ciura 2001). */
+static void sort_numbers(const struct commit_op *ops, uint16_t *numbers, uint32_t count)
+{
+    static const uint32_t gaps[] = {132, 57, 23, 10, 4, 1};
+    for (size_t g = 0; g < sizeof gaps / sizeof *gaps; g++) {
+        for (uint32_t i = gaps[g]; i < count; i++) {
+            uint16_t number = numbers[i];
+            uint32_t at = i;
+            for (; at >= gaps[g] && compare_ops(&ops[number], &ops[numbers[at - gaps[g]]]) < 0;
+                 at -= gaps[g]) {
+                numbers[at] = numbers[at - gaps[g]];
+            }
+            numbers[at] = number;
+        }
+    }
+}
+
+/*
+ * Decides the order of locking: that of the keys, whoever writes them, so that no two of these
+ * writes ever wait for each other in a circle. False when two ops have one key, which a commit must
+ * not see (X6).
+ */
+static bool order_locks(const struct commit_op *ops, uint32_t count, uint16_t *numbers,
+                        struct locked_ops *rows_out)
+{
+    *rows_out = (struct locked_ops){.ops = ops, .count = count};
     uint32_t ascending = 1;
-    while (ascending < op_count && ops[ascending - 1].code < ops[ascending].code) {
+    while (ascending < count && ops[ascending - 1].code < ops[ascending].code) {
         ascending++;
     }
-    if (ascending >= op_count) {
+    if (ascending >= count) {
         return true;
     }
-    uint64_t slots[HASH_SLOTS] = {0};
-    for (uint32_t i = 0; i < op_count; i++) {
-        uint64_t hash = ops[i].hash | 1; // 0 is a free slot.
-        uint32_t at = (uint32_t)(hash >> 32) % HASH_SLOTS;
-        while (slots[at] != 0) {
-            if (slots[at] == hash) {
-                return false;
-            }
-            at = (at + 1) % HASH_SLOTS;
-        }
-        slots[at] = hash;
+    for (uint32_t i = 0; i < count; i++) {
+        numbers[i] = (uint16_t)i;
     }
+    sort_numbers(ops, numbers, count);
+    for (uint32_t i = 1; i < count; i++) {
+        if (compare_ops(&ops[numbers[i - 1]], &ops[numbers[i]]) == 0) {
+            return false;
+        }
+    }
+    rows_out->order = numbers;
     return true;
 }
 
@@ -1024,8 +1056,10 @@ tdbplus_status txn_upsert_many_now(struct store *store, const struct object *col
     for (uint32_t i = 0; i < row_count; i++) {
         ops[i] = make_op(&buffer, &places[i]);
     }
-    if (all_different(ops, row_count)) {
-        TRY_OR(done, lock_and_commit(store, collection, ops, row_count, call));
+    uint16_t numbers[TXN_UPSERT_NOW_MAX];
+    struct locked_ops locked;
+    if (order_locks(ops, row_count, numbers, &locked)) {
+        TRY_OR(done, lock_and_commit(store, collection, &locked, call));
         *done_out = true;
     }
 done:
