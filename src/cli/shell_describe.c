@@ -100,7 +100,8 @@ static bool print_list(struct shell *shell, struct buffer *sql, const char *titl
     return good;
 }
 
-static const char not_system[] = " AND n.nspname NOT IN ('pg_catalog', 'information_schema')";
+static const char not_system[] = " AND n.nspname NOT IN ('pg_catalog', 'information_schema')"
+                                 " AND pg_catalog.pg_table_is_visible(c.oid)";
 
 static void list_relations(struct shell *shell, const char *kinds, bool more, const char *pattern)
 {
@@ -194,7 +195,7 @@ static const struct list lists[] = {
      "SELECT n.nspname AS \"Schema\", t.typname AS \"Name\","
      " pg_catalog.format_type(t.typbasetype, t.typtypmod) AS \"Type\","
      " CASE WHEN t.typnotnull THEN 'not null' ELSE '' END AS \"Nullable\","
-     " t.typdefault AS \"Default\"",
+     " btrim(t.typdefault) AS \"Default\"",
      "",
      " FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace"
      " WHERE t.typtype = 'd'",
@@ -261,9 +262,9 @@ static bool keep_relation(void *context, const struct span *values, uint32_t cou
 
 /* Lines of text below a table, under a heading. */
 struct footer {
-    const char *heading;
-    const char *kinds;  /* Of relations that have it. */
-    const char *select; /* One text a row; followed by the oid and `after`. */
+    const char *heading; /* NULL: the lines stand for themselves. */
+    const char *kinds;   /* Of relations that have it. */
+    const char *select;  /* One text a row; followed by the oid and `after`. */
     const char *after;
     bool is_more; /* Only with +. */
 };
@@ -278,7 +279,7 @@ static const struct footer footers[] = {
      " CASE WHEN i.indisvalid THEN '' ELSE ' INVALID' END"
      " FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid"
      " WHERE i.indrelid = ",
-     " ORDER BY i.indisprimary DESC, i.indisunique DESC, c.relname", false},
+     " ORDER BY i.indisprimary DESC, c.relname", false},
     {"Check constraints:", "r",
      "SELECT '\"' || conname || '\" ' || pg_catalog.pg_get_constraintdef(oid, true)"
      " FROM pg_catalog.pg_constraint WHERE contype = 'c' AND conrelid = ",
@@ -297,13 +298,21 @@ static const struct footer footers[] = {
      "SELECT pg_catalog.pg_get_viewdef(oid, true)"
      " FROM pg_catalog.pg_class WHERE oid = ",
      "", false},
-    {"Sequence:", "S",
-     "SELECT 'from ' || seqmin || ' to ' || seqmax || ', starts at ' || seqstart || ', step ' ||"
-     " seqincrement || CASE WHEN seqcycle THEN ', cycles' ELSE '' END"
-     " FROM pg_catalog.pg_sequence WHERE seqrelid = ",
+    {NULL, "S",
+     "SELECT 'Owned by: ' || n.nspname || '.' || c.relname || '.' || a.attname"
+     " FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class c ON c.oid = d.refobjid"
+     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+     " JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid"
+     " WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype IN ('a', 'i')"
+     " AND d.objid = ",
      "", false},
-    {"Index of:", "i",
-     "SELECT pg_catalog.pg_get_indexdef(indexrelid) FROM pg_catalog.pg_index WHERE indexrelid = ",
+    {NULL, "i",
+     "SELECT CASE WHEN i.indisprimary THEN 'primary key, ' WHEN i.indisunique THEN 'unique, '"
+     " ELSE '' END || substring(pg_catalog.pg_get_indexdef(i.indexrelid) from ' USING (\\w+)') ||"
+     " ', for table \"' || n.nspname || '.' || c.relname || '\"' || coalesce(', predicate (' ||"
+     " btrim(pg_catalog.pg_get_expr(i.indpred, i.indrelid, true)) || ')', '')"
+     " FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indrelid"
+     " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE i.indexrelid = ",
      "", false},
     {"Comment:", "rvmSi",
      "SELECT pg_catalog.obj_description(oid, 'pg_class')"
@@ -315,22 +324,28 @@ static const struct footer footers[] = {
      "", true},
 };
 
+/* What is printed of a footer, and how. */
+struct footer_lines {
+    const char *heading; /* NULL: it stands there already. */
+    const char *indent;
+};
+
 static bool put_footer(void *context, const struct span *values, uint32_t count)
 {
-    const char **heading = context;
+    struct footer_lines *lines = context;
     (void)count;
     if (values[0].data == NULL) {
         return true; // Nothing to say.
     }
-    if (*heading != NULL) {
-        (void)printf("%s\n", *heading);
-        *heading = NULL;
+    if (lines->heading != NULL) {
+        (void)printf("%s\n", lines->heading);
+        lines->heading = NULL;
     }
-    (void)fputs("    ", stdout);
+    (void)fputs(lines->indent, stdout);
     for (size_t i = 0; i < values[0].size; i++) {
         (void)putchar(values[0].data[i]);
         if (values[0].data[i] == '\n') {
-            (void)fputs("    ", stdout);
+            (void)fputs(lines->indent, stdout);
         }
     }
     (void)putchar('\n');
@@ -347,12 +362,11 @@ static bool put_footers(struct shell *shell, const struct relation *relation, bo
         if (strchr(footer->kinds, relation->kind) == NULL || (footer->is_more && !more)) {
             continue;
         }
-        const char *heading = footer->heading;
+        struct footer_lines lines = {footer->heading, footer->heading == NULL ? "" : "    "};
         buffer_clear(&sql);
         buffer_printf(&sql, "%s%s%s", footer->select, relation->oid, footer->after);
         buffer_put(&sql, "", 1);
-        good =
-            !sql.failed && shell_rows(shell, (const char *)sql.data, false, put_footer, &heading);
+        good = !sql.failed && shell_rows(shell, (const char *)sql.data, false, put_footer, &lines);
     }
     buffer_deinit(&sql);
     return good;
@@ -373,6 +387,51 @@ static const char *kind_name(char kind)
     return "Relation";
 }
 
+static void put_columns_query(struct buffer *sql, const struct relation *relation, bool more)
+{
+    if (relation->kind == 'S') {
+        buffer_printf(sql,
+                      "SELECT pg_catalog.format_type(seqtypid, NULL) AS \"Type\", seqstart AS"
+                      " \"Start\", seqmin AS \"Minimum\", seqmax AS \"Maximum\", seqincrement AS"
+                      " \"Increment\", CASE WHEN seqcycle THEN 'yes' ELSE 'no' END AS \"Cycles?\","
+                      " seqcache AS \"Cache\" FROM pg_catalog.pg_sequence WHERE seqrelid = %s",
+                      relation->oid);
+        return;
+    }
+    buffer_put_text(sql, "SELECT a.attname AS \"Column\","
+                         " pg_catalog.format_type(a.atttypid, a.atttypmod) AS \"Type\"");
+    if (relation->kind == 'i') {
+        buffer_put_text(sql, ", CASE WHEN a.attnum <= (SELECT indnkeyatts FROM pg_catalog.pg_index"
+                             " WHERE indexrelid = a.attrelid) THEN 'yes' ELSE 'no' END AS \"Key?\","
+                             " pg_catalog.pg_get_indexdef(a.attrelid, a.attnum, true) AS"
+                             " \"Definition\"");
+    } else {
+        buffer_put_text(sql, ", CASE WHEN a.attnotnull THEN 'not null' ELSE '' END AS \"Nullable\","
+                             " CASE WHEN a.attidentity = 'a' THEN 'generated always as identity'"
+                             " WHEN a.attidentity = 'd' THEN 'generated by default as identity'"
+                             " WHEN a.attgenerated = 's' THEN 'generated always as (' ||"
+                             " pg_catalog.pg_get_expr(d.adbin, d.adrelid) || ') stored'"
+                             " ELSE coalesce(btrim(pg_catalog.pg_get_expr(d.adbin, d.adrelid)), '')"
+                             " END AS \"Default\"");
+    }
+    if (more) {
+        buffer_put_text(sql, ", pg_catalog.col_description(a.attrelid, a.attnum) AS"
+                             " \"Description\"");
+    }
+    buffer_printf(sql,
+                  " FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef d"
+                  " ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
+                  " WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped"
+                  " ORDER BY a.attnum",
+                  relation->oid);
+}
+
+/* Programs that read CSV or JSON get the columns alone. */
+static bool has_footers(enum print_mode mode)
+{
+    return mode == PRINT_BOX || mode == PRINT_TABLE || mode == PRINT_EXPANDED || mode == PRINT_LINE;
+}
+
 static bool describe_relation(struct shell *shell, const struct relation *relation, bool more)
 {
     struct buffer sql;
@@ -380,39 +439,13 @@ static bool describe_relation(struct shell *shell, const struct relation *relati
     buffer_init(&sql, &alloc_system);
     (void)snprintf(title, sizeof title, "%s \"%s.%s\"", kind_name(relation->kind), relation->schema,
                    relation->name);
-    buffer_put_text(&sql, "SELECT a.attname AS \"Column\","
-                          " pg_catalog.format_type(a.atttypid, a.atttypmod) AS \"Type\"");
-    if (relation->kind != 'i') {
-        buffer_put_text(&sql,
-                        ", CASE WHEN a.attnotnull THEN 'not null' ELSE '' END AS \"Nullable\","
-                        " CASE WHEN a.attidentity = 'a' THEN 'generated always as identity'"
-                        " WHEN a.attidentity = 'd' THEN 'generated by default as identity'"
-                        " WHEN a.attgenerated = 's' THEN 'generated always as (' ||"
-                        " pg_catalog.pg_get_expr(d.adbin, d.adrelid) || ') stored'"
-                        " ELSE coalesce(btrim(pg_catalog.pg_get_expr(d.adbin, d.adrelid)), '')"
-                        " END AS \"Default\"");
-    }
-    if (more) {
-        buffer_put_text(&sql, ", pg_catalog.col_description(a.attrelid, a.attnum) AS"
-                              " \"Description\"");
-    }
-    buffer_printf(&sql,
-                  " FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef d"
-                  " ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
-                  " WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped"
-                  " ORDER BY a.attnum",
-                  relation->oid);
+    put_columns_query(&sql, relation, more);
     const bool had_no_footer = shell->style.has_no_footer;
     shell->style.has_no_footer = true;
-    bool good = true;
-    if (relation->kind == 'S') {
-        (void)printf("%s\n", title);
-    } else {
-        good = print_list(shell, &sql, title);
-    }
+    const bool good = print_list(shell, &sql, title);
     shell->style.has_no_footer = had_no_footer;
     buffer_deinit(&sql);
-    return good && put_footers(shell, relation, more);
+    return good && (!has_footers(shell->style.mode) || put_footers(shell, relation, more));
 }
 
 static void describe(struct shell *shell, bool more, const char *pattern)
