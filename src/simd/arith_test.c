@@ -26,7 +26,8 @@ static void fill(struct draw *draw, uint64_t seed)
         draw->right[i] = i % 13 == 0 ? INT64_MIN : (int64_t)hash_u64(word);
         draw->narrow[i] = i % 17 == 0 ? INT32_MIN : (int32_t)word;
         // Some rows belong to no group.
-        draw->groups[i] = word % 11 == 0 ? 255 : (uint8_t)((word >> 32) % (draw->group_count + 1));
+        uint64_t group = word % 11 == 0 ? 255 : (word >> 32) % (draw->group_count + 1);
+        draw->groups[i] = (uint8_t)group;
     }
 }
 

@@ -411,7 +411,7 @@ static void append_bits(struct buffer *to, int64_t have, const uint8_t *bits, in
         return;
     }
     for (int64_t i = 0; i < count; i++) {
-        unsigned bit = bits == NULL ? 1 : bits[i / 8] >> (i % 8) & 1;
+        unsigned bit = bits == NULL ? 1 : (unsigned)bits[i / 8] >> (i % 8) & 1;
         int64_t at = have + i;
         to->data[at / 8] = (uint8_t)(to->data[at / 8] | bit << (at % 8));
     }
