@@ -14,6 +14,7 @@ struct point_job {
     tdbplus_result *result;
     const struct object *object;
     struct datum values[POINT_VALUE_COUNT_MAX];
+    struct datum parameters[PLAN_PARAMETERS_MAX];
 };
 
 /* The result of the last run again, or a new one. */
@@ -44,13 +45,12 @@ static bool take_result(struct point_job *job)
 
 static bool read_values(struct point_job *job, const struct execute_args *args)
 {
-    struct datum parameters[PLAN_PARAMETERS_MAX];
     if (args->parameters.count > PLAN_PARAMETERS_MAX ||
         !parameters_convert(job->plan->prepared, &args->parameters, &job->result->row_arena,
-                            parameters)) {
+                            job->parameters)) {
         return false;
     }
-    point_fill(&job->plan->point, parameters, job->values);
+    point_fill(&job->plan->point, job->parameters, job->values);
     return true;
 }
 
@@ -113,7 +113,20 @@ static bool select_row(struct point_job *job)
     return true;
 }
 
-/* ---- INSERT and DELETE ---- */
+/* ---- INSERT, UPDATE and DELETE ---- */
+
+static tdbplus_status update_row(struct point_job *job, struct txn *txn, bool *existed_out)
+{
+    struct batch *batch = &job->result->batch;
+    struct func_context context = {.session = &job->session->state->func};
+    struct point_run run = {.point = &job->plan->point,
+                            .parameters = job->parameters,
+                            .arena = &batch->arena,
+                            .context = &context,
+                            .err = job->call->err};
+    struct txn_modifier modifier = {.modify = point_modify, .context = &run, .batch = batch};
+    return txn_modify(txn, job->object, job->values, &modifier, existed_out, job->call);
+}
 
 static tdbplus_status write_row(struct point_job *job, struct txn *txn)
 {
@@ -123,12 +136,17 @@ static tdbplus_status write_row(struct point_job *job, struct txn *txn)
         memcpy(job->result->tag, "INSERT 0 1", sizeof "INSERT 0 1");
         return TDBPLUS_OK;
     }
+    bool updates = job->plan->point.kind == POINT_UPDATE;
     if (has_null(job)) {
         existed = false;
+    } else if (updates) {
+        TRY(update_row(job, txn, &existed));
     } else {
         TRY(txn_delete(txn, job->object, job->values, &existed, job->call));
     }
-    memcpy(job->result->tag, existed ? "DELETE 1" : "DELETE 0", sizeof "DELETE 1");
+    static const char tags[2][2][sizeof "DELETE 1"] = {{"DELETE 0", "DELETE 1"},
+                                                       {"UPDATE 0", "UPDATE 1"}};
+    memcpy(job->result->tag, tags[updates][existed], sizeof tags[0][0]);
     return TDBPLUS_OK;
 }
 

@@ -136,7 +136,7 @@ static void step(struct fixture *fixture)
     tdbplus_value text = chance(fixture, 8) == 0 ? tdbplus_null() : tdbplus_text(name);
     tdbplus_value number = chance(fixture, 12) == 0 ? tdbplus_null() : tdbplus_int8(7);
     tdbplus_value values[3] = {key, text, number};
-    switch (chance(fixture, 12)) {
+    switch (chance(fixture, 17)) {
     case 0:
     case 1:
     case 2:
@@ -160,6 +160,22 @@ static void step(struct fixture *fixture)
     case 10:
         both(fixture, "UPDATE @ SET b = b || 'x' WHERE a = $1", values, 1);
         break;
+    case 11:
+        both(fixture, "UPDATE @ SET c = $3, b = $2 WHERE a = $1", values, 3);
+        break;
+    case 12:
+        both(fixture, "UPDATE @ SET c = c + 5000000000000000000 WHERE a = $1", values, 1);
+        break;
+    case 13:
+        both(fixture, "UPDATE @ SET c = 100 / (c - 7), b = upper(b) WHERE a = $1", values, 1);
+        break;
+    case 14:
+        both(fixture, "UPDATE @ SET a = a + 1, c = 3 WHERE a = $1", values, 1);
+        break;
+    case 15:
+        both(fixture, "UPDATE @ SET c = CASE WHEN b > 'n5' THEN 1 ELSE c END WHERE a = $1", values,
+             1);
+        break;
     default:
         both(fixture, "SELECT count(*), sum(c), min(b) FROM @", NULL, 0);
         break;
@@ -178,7 +194,8 @@ TEST(the_short_way_gives_what_the_long_one_does)
     for (uint32_t i = 0; i < 4000; i++) {
         uint32_t dice = chance(fixture, 100);
         if (dice < 3) {
-            plain(fixture, "BEGIN");
+            plain(fixture,
+                  chance(fixture, 2) == 0 ? "BEGIN" : "BEGIN ISOLATION LEVEL REPEATABLE READ");
         } else if (dice < 5) {
             plain(fixture, "COMMIT");
         } else if (dice < 7) {

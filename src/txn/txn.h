@@ -160,6 +160,24 @@ TDBPLUS_CHECKED tdbplus_status txn_delete(struct txn *txn, const struct object *
                                           const struct datum *key_values, bool *existed_out,
                                           const struct call *call);
 
+/* What becomes of a row: `modify` makes all its columns, the key's as they were, of the old ones.
+ * Their bytes, and what it makes, live in `batch`. */
+struct txn_modifier {
+    tdbplus_status (*modify)(void *context, const struct datum *old, struct datum *fresh);
+    void *context;
+    struct batch *batch;
+};
+
+/*
+ * Changes the row with these key values: locks the key, reads the row as it is then and writes what
+ * becomes of it, with the rules of txn_write(). *existed_out false: there is no such row. A failure
+ * of `modify` is this call's, and nothing was changed. [waits]
+ */
+TDBPLUS_CHECKED tdbplus_status txn_modify(struct txn *txn, const struct object *collection,
+                                          const struct datum *key_values,
+                                          const struct txn_modifier *modifier, bool *existed_out,
+                                          const struct call *call);
+
 /*
  * Replaces the row with these key values by `values`, whose key is another one: TDBPLUS_E_UNIQUE if
  * there is a row with that. Where there was no row nothing happens. Constraints see one row that

@@ -169,6 +169,12 @@ TDBPLUS_CHECKED tdbplus_status txn_write_with_parts(struct txn *txn, struct part
                                                     const struct row_write *write,
                                                     const struct call *call);
 
+/* Values of other types than the columns', and nulls where there must be none, are errors. */
+TDBPLUS_CHECKED tdbplus_status txn_check_key(const struct object *collection,
+                                             const struct datum *key_values, struct err *err);
+TDBPLUS_CHECKED tdbplus_status txn_check_values(const struct object *collection,
+                                                const struct datum *values, struct err *err);
+
 /* What the key's newest state means for this transaction: is there a row? */
 TDBPLUS_CHECKED tdbplus_status txn_look_up(struct txn *txn, const struct object *collection,
                                            const struct segment_key *key, bool check_snapshot,

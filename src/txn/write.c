@@ -38,8 +38,8 @@ static tdbplus_status make_key(const struct object *collection, const struct dat
 }
 
 /* Keys of values of other types would be other bytes, and their rows never found. */
-static tdbplus_status check_key(const struct object *collection, const struct datum *key_values,
-                                struct err *err)
+tdbplus_status txn_check_key(const struct object *collection, const struct datum *key_values,
+                             struct err *err)
 {
     const struct schema *schema = collection->schema;
     for (uint32_t i = 0; i < schema->key_count; i++) {
@@ -76,8 +76,8 @@ tdbplus_status txn_size_error(const struct schema_column *column, size_t size, s
                    column->name, size, VALUE_SIZE_MAX);
 }
 
-static tdbplus_status check_values(const struct object *collection, const struct datum *values,
-                                   struct err *err)
+tdbplus_status txn_check_values(const struct object *collection, const struct datum *values,
+                                struct err *err)
 {
     const struct schema *schema = collection->schema;
     for (uint32_t i = 0; i < schema->column_count; i++) {
@@ -302,7 +302,7 @@ tdbplus_status txn_write(struct txn *txn, const struct object *collection, uint8
     struct err *err = call->err;
     TRY(txn_check_writable(txn, err));
     TRY(txn_spill_if_large(txn, call));
-    TRY(check_values(collection, values, err));
+    TRY(txn_check_values(collection, values, err));
     struct datum key_values[SCHEMA_KEY_COUNT_MAX];
     gather_key(collection->schema, values, key_values);
     struct segment_key key = {0};
@@ -378,7 +378,7 @@ tdbplus_status txn_delete(struct txn *txn, const struct object *collection,
     TRY(txn_check_writable(txn, err));
     TRY(txn_spill_if_large(txn, call));
     struct segment_key key = {0};
-    TRY(check_key(collection, key_values, err));
+    TRY(txn_check_key(collection, key_values, err));
     TRY(txn_key(txn, collection, key_values, &key, err));
     TRY(txn_lock_key(txn, collection, &key, LOCK_ROW_UPDATE, false, call));
     struct parts *parts = NULL;
@@ -438,7 +438,7 @@ tdbplus_status txn_update_key(struct txn *txn, const struct object *collection,
         return existed ? txn_write(txn, collection, TXN_INSERT, values, NULL, call) : TDBPLUS_OK;
     }
     TRY(txn_check_writable(txn, call->err));
-    TRY(check_values(collection, values, call->err));
+    TRY(txn_check_values(collection, values, call->err));
     struct arena arena = {.alloc = call->alloc, .block_size = 512};
     tdbplus_status status = move_row(txn, collection, old_key, values, &arena, call);
     arena_deinit(&arena);
@@ -449,7 +449,7 @@ tdbplus_status txn_prefetch_row(struct txn *txn, const struct object *collection
                                 const struct datum *key_values, struct err *err)
 {
     struct segment_key key = {0};
-    TRY(check_key(collection, key_values, err));
+    TRY(txn_check_key(collection, key_values, err));
     TRY(txn_key(txn, collection, key_values, &key, err));
     lock_table_prefetch(txn->locks.table, collection->id, key.hash);
     struct version *version = version_acquire(collection->collection);
@@ -465,7 +465,7 @@ tdbplus_status txn_lock_row(struct txn *txn, const struct object *collection,
     struct err *err = call->err;
     TRY(txn_check_writable(txn, err));
     struct segment_key key = {0};
-    TRY(check_key(collection, key_values, err));
+    TRY(txn_check_key(collection, key_values, err));
     TRY(txn_key(txn, collection, key_values, &key, err));
     TRY(txn_lock_key(txn, collection, &key, mode, no_wait, call));
     if (own_change(txn, collection, &key) != NULL) {
@@ -520,7 +520,7 @@ tdbplus_status txn_get(struct txn *txn, const struct object *collection,
     const struct schema *schema = collection->schema;
     uint32_t count = positions == NULL ? schema->column_count : position_count;
     struct segment_key key = {0};
-    TRY(check_key(collection, key_values, err));
+    TRY(txn_check_key(collection, key_values, err));
     TRY(txn_key(txn, collection, key_values, &key, err));
     const struct change *own = own_change(txn, collection, &key);
     if (own != NULL && own->load == 0) {
@@ -594,7 +594,7 @@ static tdbplus_status make_keys(struct txn *txn, const struct object *collection
     size_t ends[VERSION_FIND_MAX];
     buffer_clear(&txn->key);
     for (uint32_t i = 0; i < count; i++) {
-        TRY(check_key(collection, key_values[i], err));
+        TRY(txn_check_key(collection, key_values[i], err));
         TRY(append_key(collection, key_values[i], &txn->key, err));
         ends[i] = txn->key.size;
     }
@@ -793,7 +793,7 @@ tdbplus_status txn_get_now(struct store *store, const struct object *collection,
                            struct err *err)
 {
     struct segment_key key = {0};
-    TRY(check_key(collection, key_values, err));
+    TRY(txn_check_key(collection, key_values, err));
     TRY(make_key(collection, key_values, scratch, &key, err));
     bool found = false;
     if (collection->schema->ttl_column_id != 0) {
@@ -959,7 +959,7 @@ tdbplus_status txn_upsert_now(struct store *store, const struct object *collecti
     if (store_read_only(store)) {
         return err_set(call->err, TDBPLUS_E_READ_ONLY, "the database is read-only");
     }
-    TRY(check_values(collection, values, call->err));
+    TRY(txn_check_values(collection, values, call->err));
     if (store_has_parts(store, collection->id)) {
         return upsert_in_txn(store, collection, values, call);
     }
@@ -1050,7 +1050,7 @@ tdbplus_status txn_upsert_many_now(struct store *store, const struct object *col
     tdbplus_status status = TDBPLUS_OK;
     (void)buffer_reserve(&buffer, row_count * (size_t)ROW_SIZE_SMALL);
     for (uint32_t i = 0; i < row_count; i++) {
-        TRY_OR(done, check_values(collection, rows[i], call->err));
+        TRY_OR(done, txn_check_values(collection, rows[i], call->err));
         TRY_OR(done, encode_row(collection, rows[i], &buffer, &places[i], call->err));
     }
     for (uint32_t i = 0; i < row_count; i++) {

@@ -107,6 +107,114 @@ static bool read_delete(const struct plan *plan, struct point *point)
     return plan->change.object->id == point->object_id;
 }
 
+/* ---- UPDATE ---- */
+
+#define POINT_DEPTH_MAX     8u
+#define POINT_ARGUMENTS_MAX 4u
+
+static uint32_t find_column(const struct plan *scan, uint32_t id)
+{
+    uint32_t at = 0;
+    while (at < scan->column_count && scan->columns[at].id != id) {
+        at++;
+    }
+    return at;
+}
+
+/* True for what point_modify() computes: calls that need neither rows nor a statement's time. */
+static bool is_simple(const struct expr *expr, const struct plan *scan, uint32_t depth)
+{
+    switch (expr->kind) {
+    case EXPR_CONSTANT:
+    case EXPR_PARAMETER:
+        return true;
+    case EXPR_COLUMN:
+        return find_column(scan, expr->number) < scan->column_count;
+    case EXPR_CALL:
+        break;
+    default:
+        return false;
+    }
+    bool simple = depth < POINT_DEPTH_MAX && expr->argument_count <= POINT_ARGUMENTS_MAX &&
+                  (expr->func->flags & (FUNC_VOLATILE | FUNC_STABLE | FUNC_SET)) == 0;
+    for (uint32_t i = 0; simple && i < expr->argument_count; i++) {
+        simple = is_simple(expr->arguments[i], scan, depth + 1);
+    }
+    return simple;
+}
+
+static bool is_key(const struct schema *schema, uint32_t position)
+{
+    for (uint32_t k = 0; k < schema->key_count; k++) {
+        if (schema->key_columns[k] == position) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The row with the key, whose key stays. */
+static bool read_update(const struct plan *plan, struct point *point)
+{
+    const struct plan *project = plan->left;
+    const struct schema *schema = plan->change.object->schema;
+    if (plan->column_count > 0 || plan->change.check_count > 0 || project->kind != PLAN_PROJECT ||
+        project->left->kind != PLAN_SCAN || !read_key(project->left, point) ||
+        project->expr_count != schema->key_count + schema->column_count) {
+        return false;
+    }
+    const struct plan *scan = project->left;
+    struct expr *const *updates = project->exprs + schema->key_count;
+    if (scan->scan.object->id != plan->change.object->id) {
+        return false;
+    }
+    for (uint32_t c = 0; c < schema->column_count; c++) {
+        uint32_t at = updates[c]->kind == EXPR_COLUMN ? find_column(scan, updates[c]->number)
+                                                      : scan->column_count;
+        bool same = at < scan->column_count && scan->scan.positions[at] == c;
+        if (!same && (is_key(schema, c) || !type_equal(updates[c]->type, schema->columns[c].type) ||
+                      !is_simple(updates[c], scan, 0))) {
+            return false;
+        }
+    }
+    point->scan = scan;
+    point->updates = updates;
+    point->object_id = scan->scan.object->id;
+    point->revision = scan->scan.object->revision;
+    return true;
+}
+
+static tdbplus_status compute(const struct point_run *run, const struct expr *expr,
+                              const struct datum *old, struct datum *out)
+{
+    if (expr->kind == EXPR_COLUMN) {
+        *out = old[run->point->scan->scan.positions[find_column(run->point->scan, expr->number)]];
+        return TDBPLUS_OK;
+    }
+    if (expr->kind != EXPR_CALL) {
+        *out = expr->kind == EXPR_PARAMETER ? run->parameters[expr->number] : expr->constant;
+        return TDBPLUS_OK;
+    }
+    struct datum arguments[POINT_ARGUMENTS_MAX];
+    for (uint32_t i = 0; i < expr->argument_count; i++) {
+        TRY(compute(run, expr->arguments[i], old, &arguments[i]));
+    }
+    TRY(func_apply_once(expr->func, expr->type, arguments, expr->argument_count, run->arena,
+                        run->context, out, run->err));
+    out->type = expr->type;
+    return TDBPLUS_OK;
+}
+
+tdbplus_status point_modify(void *context, const struct datum *old, struct datum *fresh)
+{
+    const struct point_run *run = context;
+    const struct schema *schema = run->point->scan->scan.object->schema;
+    for (uint32_t c = 0; c < schema->column_count; c++) {
+        TRY(compute(run, run->point->updates[c], old, &fresh[c]));
+    }
+    return TDBPLUS_OK;
+}
+
 void point_of(const struct sql_prepared *prepared, struct point *point_out)
 {
     const struct plan *plan = sql_prepared_plan(prepared);
@@ -118,6 +226,8 @@ void point_of(const struct sql_prepared *prepared, struct point *point_out)
         point_out->kind = POINT_INSERT;
     } else if (plan->kind == PLAN_DELETE && read_delete(plan, point_out)) {
         point_out->kind = POINT_DELETE;
+    } else if (plan->kind == PLAN_UPDATE && read_update(plan, point_out)) {
+        point_out->kind = POINT_UPDATE;
     } else if (plan->kind <= PLAN_PROJECT && read_select(plan, point_out)) {
         point_out->kind = POINT_SELECT;
     }
