@@ -44,6 +44,29 @@ void arena_reset(struct arena *arena)
     }
 }
 
+void arena_adopt(struct arena *arena, struct arena *from)
+{
+    if (from->blocks == NULL) {
+        return;
+    }
+    ASSERT(arena->alloc == from->alloc);
+    if (arena->blocks == NULL) {
+        arena->blocks = from->blocks;
+        arena->at = from->at;
+        arena->end = from->end;
+    } else {
+        // Below the newest block, whose rest stays in use.
+        struct arena_block *oldest = from->blocks;
+        while (oldest->next != NULL) {
+            oldest = oldest->next;
+        }
+        oldest->next = arena->blocks->next;
+        arena->blocks->next = from->blocks;
+    }
+    arena->used_bytes += from->used_bytes;
+    *from = (struct arena){.alloc = from->alloc, .block_size = from->block_size};
+}
+
 bool arena_reserve(struct arena *arena, size_t size)
 {
     if ((size_t)(arena->end - arena->at) >= size) {

@@ -33,6 +33,9 @@ void arena_deinit(struct arena *arena);
 /* Keeps the newest ordinary block, gives back the rest. What was allocated is gone. */
 void arena_reset(struct arena *arena);
 
+/* Moves everything of `from`, which has the same `alloc`, to `arena`; `from` is empty then. */
+void arena_adopt(struct arena *arena, struct arena *from);
+
 /* Returns `size` bytes, not zeroed, aligned to 16; NULL when memory is out. Size 0 gives a valid
  * pointer. Everything lives until arena_reset(), arena_rollback() or arena_deinit(). */
 void *arena_alloc(struct arena *arena, size_t size);

@@ -244,7 +244,7 @@ static tdbplus_status find_known(struct aggregation *aggregation, const struct e
     struct key_rows keys = {0};
     TRY(key_rows_make(exec, &aggregation->groups.layout, columns, rows, eval->arena, &keys));
     TRY(group_table_use_hashes(&aggregation->groups, exec));
-    group_table_find(&aggregation->groups, &keys, rows->count, payloads);
+    group_table_find(&aggregation->groups, 1, &keys, rows->count, payloads);
     uint32_t known_count = 0;
     uint32_t other_count = 0;
     for (uint32_t i = 0; i < rows->count; i++) {

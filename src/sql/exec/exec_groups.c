@@ -582,27 +582,53 @@ tdbplus_status group_table_add(struct group_table *table, struct exec *exec,
     return TDBPLUS_OK;
 }
 
-void group_table_find(const struct group_table *table, const struct key_rows *keys, uint32_t count,
-                      uint8_t **records_out)
+static uint8_t *find_record(const struct group_table *table, const uint8_t *key, uint64_t hash)
 {
     if (table->count == 0) {
-        memset(records_out, 0, count * sizeof *records_out);
-        return;
+        return NULL;
     }
-    prefetch(table, keys->hashes, count);
     size_t mask = table->slot_count - 1;
-    const uint8_t *key = keys->keys;
-    for (uint32_t i = 0; i < count; i++, key += table->layout.size) {
-        uint64_t hash = keys->hashes[i];
-        records_out[i] = NULL;
-        for (size_t at = hash & mask; table->slots[at] != 0; at = (at + 1) & mask) {
-            uint64_t slot = table->slots[at];
-            if (slot >> SLOT_SALT_SHIFT == salt_of(hash) &&
-                same_key(&table->layout, record_of(slot) + RECORD_KEY, key)) {
-                records_out[i] = record_of(slot);
-                break;
-            }
+    for (size_t at = hash & mask; table->slots[at] != 0; at = (at + 1) & mask) {
+        uint64_t slot = table->slots[at];
+        if (slot >> SLOT_SALT_SHIFT == salt_of(hash) &&
+            same_key(&table->layout, record_of(slot) + RECORD_KEY, key)) {
+            return record_of(slot);
         }
+    }
+    return NULL;
+}
+
+static void prefetch_parts(const struct group_table *tables, uint32_t part_count,
+                           const uint64_t *hashes, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct group_table *table = &tables[group_part(hashes[i], part_count)];
+        if (table->count > 0) {
+            __builtin_prefetch(&table->slots[hashes[i] & (table->slot_count - 1)], 0, 2);
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct group_table *table = &tables[group_part(hashes[i], part_count)];
+        uint64_t slot = table->count == 0 ? 0 : table->slots[hashes[i] & (table->slot_count - 1)];
+        if (slot != 0 && slot >> SLOT_SALT_SHIFT == salt_of(hashes[i])) {
+            __builtin_prefetch(record_of(slot), 1, 2);
+        }
+    }
+}
+
+void group_table_find(const struct group_table *tables, uint32_t part_count,
+                      const struct key_rows *keys, uint32_t count, uint8_t **records_out)
+{
+    const uint8_t *key = keys->keys;
+    size_t size = tables->layout.size;
+    if (part_count > 1) {
+        prefetch_parts(tables, part_count, keys->hashes, count);
+    } else if (tables->count > 0) {
+        prefetch(tables, keys->hashes, count);
+    }
+    for (uint32_t i = 0; i < count; i++, key += size) {
+        const struct group_table *table = &tables[group_part(keys->hashes[i], part_count)];
+        records_out[i] = find_record(table, key, keys->hashes[i]);
     }
 }
 

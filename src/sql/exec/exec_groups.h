@@ -103,6 +103,12 @@ TDBPLUS_CHECKED tdbplus_status group_table_add_direct(struct group_table *table,
 /* Gives up looking records up by value, for group_table_find(). */
 TDBPLUS_CHECKED tdbplus_status group_table_use_hashes(struct group_table *table, struct exec *exec);
 
-/* NULL for keys that are not there. */
-void group_table_find(const struct group_table *table, const struct key_rows *keys, uint32_t count,
-                      uint8_t **records_out);
+/* Which of `part_count` tables, a power of two, a key belongs to that is cut by hash. */
+static inline uint32_t group_part(uint64_t hash, uint32_t part_count)
+{
+    return (uint32_t)(hash >> 32) & (part_count - 1); // Bits that neither slots nor salts look at.
+}
+
+/* NULL for keys that are not there. `tables`: one, or parts by group_part(). */
+void group_table_find(const struct group_table *tables, uint32_t part_count,
+                      const struct key_rows *keys, uint32_t count, uint8_t **records_out);

@@ -124,6 +124,11 @@ bool stage_keeps_right(const struct stage *stage);
 bool stage_is_scan(const struct stage *stage);
 uint32_t scan_stage_morsels(const struct stage *stage);
 
+/* Where in the order of one thread the rows of a pipeline's last batch come: by the morsel they were
+ * read from, or behind all that was read. For pipelines of shared scans. */
+uint32_t pipeline_piece(const struct stage *last);
+uint32_t scan_stage_piece(const struct stage *stage);
+
 /* True when a scan, once begun, gives its rows in order of the table's key, or backwards. */
 bool scan_stage_in_order(const struct stage *stage);
 
@@ -223,6 +228,7 @@ TDBPLUS_CHECKED tdbplus_status eval_array_any(const struct eval *eval, const str
 /* Rows in chunks of BATCH_ROW_COUNT_MAX, copied with their bytes. A row's number never changes. */
 struct row_store {
     struct arena *arena;
+    struct arena *bytes; /* Of values that are views; the same unless somebody puts another here. */
     const struct plan_column *columns;
     uint32_t column_count;
     struct column **chunks; /* Each `column_count` flat columns. */
@@ -243,6 +249,17 @@ void row_store_init(struct row_store *store, struct arena *arena, const struct p
 TDBPLUS_CHECKED tdbplus_status row_store_append(struct row_store *store, struct exec *exec,
                                                 const struct column *columns,
                                                 const struct func_rows *rows);
+
+/* Makes room for so many rows in an empty store, for row_store_put() to fill. Threads may do that
+ * at once in rows of different chunks. */
+TDBPLUS_CHECKED tdbplus_status row_store_reserve(struct row_store *store, struct exec *exec,
+                                                 uint32_t row_count);
+
+/* Copies `count` rows of another store with the same columns to rows at .. ; their bytes stay where
+ * they are. row_store_note_nulls() tells what is to come, before. */
+void row_store_put(struct row_store *store, uint32_t at, const struct row_store *from,
+                   uint32_t first, uint32_t count);
+void row_store_note_nulls(struct row_store *store, const struct row_store *from);
 
 /* The rows with these numbers as a flat column; bytes stay in the store. */
 TDBPLUS_CHECKED tdbplus_status row_store_gather(const struct row_store *store, struct exec *exec,

@@ -6,66 +6,8 @@
 
 #include <string.h>
 
-#include "sql/exec/exec_join_spill.h"
+#include "sql/exec/exec_join.h"
 #include "sql/exec/exec_scan.h"
-
-struct join_stage {
-    struct stage stage;
-    const struct plan *plan;
-    struct pipeline left;
-    struct pipeline right;
-    struct expr **left_keys;
-    struct expr **right_keys;
-    uint32_t key_count;
-    struct expr **rest; /* Conditions over both sides. */
-    uint32_t rest_count;
-    bool built;
-    struct row_store own_store;
-    struct join_table own_table;
-    /* Of the leader's join, in a team. */
-    const struct row_store *store;
-    const struct join_table *table;
-    const struct join_stage *leader;
-    uint8_t *right_matched; /* RIGHT and FULL. */
-    uint32_t drain_row;
-    /* Where the current left batch stands. */
-    bool open;
-    bool *left_matched;
-    uint32_t *first; /* Of each live left row: its first candidate. */
-    uint32_t left_row;
-    uint32_t candidate;
-    struct arena arena; /* Of the current left batch. */
-    struct arena kept;  /* Of right rows, their keys and their matches. */
-    /* With more right rows than may be kept: the part at hand. */
-    struct join_spill *spill; /* NULL: not so many. */
-    bool part_open;
-    bool batch_open;
-    size_t left_block;
-    struct batch part_batch;
-};
-
-static bool keeps_left(const struct join_stage *stage)
-{
-    return stage->plan->join_kind == JOIN_LEFT || stage->plan->join_kind == JOIN_FULL;
-}
-
-static bool only_right(const struct join_stage *stage)
-{
-    return stage->plan->join_kind == JOIN_RIGHT_SEMI || stage->plan->join_kind == JOIN_RIGHT_ANTI;
-}
-
-static bool keeps_right(const struct join_stage *stage)
-{
-    return stage->plan->join_kind == JOIN_RIGHT || stage->plan->join_kind == JOIN_FULL ||
-           only_right(stage);
-}
-
-static bool only_left(const struct join_stage *stage)
-{
-    return stage->plan->join_kind == JOIN_SEMI || stage->plan->join_kind == JOIN_ANTI;
-}
-
-/* ---- the right side ---- */
 
 static tdbplus_status key_columns(struct exec *exec, const struct batch *batch,
                                   struct expr *const *exprs, uint32_t count, struct arena *arena,
@@ -84,95 +26,6 @@ static tdbplus_status key_columns(struct exec *exec, const struct batch *batch,
     return TDBPLUS_OK;
 }
 
-/* Makes the table of the rows that are kept. */
-static tdbplus_status build_table(struct join_stage *stage, struct exec *exec)
-{
-    if (stage->key_count > 0) {
-        TRY(join_table_build(&stage->own_table, exec, &stage->own_store, stage->right_keys));
-    }
-    if (keeps_right(stage)) {
-        stage->right_matched = arena_array(&stage->kept, stage->store->row_count + 1u, 1);
-        if (stage->right_matched == NULL) {
-            return exec_no_memory(exec);
-        }
-    }
-    return TDBPLUS_OK;
-}
-
-/* No right rows are kept any more. */
-static tdbplus_status forget_right(struct join_stage *stage, struct exec *exec)
-{
-    join_table_deinit(&stage->own_table);
-    arena_reset(&stage->kept);
-    stage->right_matched = NULL;
-    stage->drain_row = 0;
-    row_store_init(&stage->own_store, &stage->kept, stage->right.columns,
-                   stage->right.column_count);
-    return join_table_init(&stage->own_table, exec, &stage->kept, stage->right_keys,
-                           stage->key_count);
-}
-
-/* Moves the rows kept so far into files, where the others will follow. */
-static tdbplus_status begin_spill(struct join_stage *stage, struct exec *exec)
-{
-    tdbplus_status status = TDBPLUS_OK;
-    struct batch batch;
-    batch_init(&batch, exec->call->alloc);
-    stage->spill = arena_array(&exec->arena, 1, sizeof *stage->spill);
-    if (stage->spill == NULL) {
-        status = exec_no_memory(exec);
-        goto done;
-    }
-    stage->spill->layout = &stage->own_table.layout;
-    stage->spill->sides[JOIN_SIDE_LEFT] = stage->left;
-    stage->spill->sides[JOIN_SIDE_RIGHT] = stage->right;
-    stage->spill->keys[JOIN_SIDE_LEFT] = stage->left_keys;
-    stage->spill->keys[JOIN_SIDE_RIGHT] = stage->right_keys;
-    stage->spill->key_count = stage->key_count;
-    join_spill_open(stage->spill, exec);
-    stage->stage.spills = true;
-    for (uint32_t c = 0; row_store_chunk(&stage->own_store, c, &batch, exec, &status); c++) {
-        TRY_OR(done, join_spill_put(stage->spill, JOIN_SIDE_RIGHT, &batch));
-        batch_reset(&batch);
-    }
-    TRY_OR(done, status);
-    status = forget_right(stage, exec);
-done:
-    batch_deinit(&batch);
-    return status;
-}
-
-/* Of a row in the table by value or by hash, about. */
-#define TABLE_ROW_SIZE 24u
-
-static tdbplus_status keep_right(struct join_stage *stage, struct exec *exec,
-                                 const struct batch *batch)
-{
-    struct func_rows rows = batch_rows(batch);
-    if (stage->stage.spills) {
-        return join_spill_put(stage->spill, JOIN_SIDE_RIGHT, batch);
-    }
-    TRY(row_store_append(&stage->own_store, exec, batch->columns, &rows));
-    size_t table = (size_t)stage->own_store.row_count * TABLE_ROW_SIZE;
-    bool spills = stage->key_count > 0 && exec_spills(exec, stage->kept.used_bytes + table);
-    return spills ? begin_spill(stage, exec) : TDBPLUS_OK;
-}
-
-static tdbplus_status build(struct join_stage *stage, struct exec *exec)
-{
-    tdbplus_status status = TDBPLUS_OK;
-    struct batch batch;
-    batch_init(&batch, exec->call->alloc);
-    while ((status = pipeline_next(stage->right.last, exec, &batch)) == TDBPLUS_OK) {
-        TRY_OR(done, keep_right(stage, exec, &batch));
-    }
-    TRY_OR(done, status == TDBPLUS_END ? TDBPLUS_OK : status);
-    status = stage->stage.spills ? TDBPLUS_OK : build_table(stage, exec);
-done:
-    batch_deinit(&batch);
-    return status;
-}
-
 static tdbplus_status join_begin(struct stage *base, struct exec *exec)
 {
     struct join_stage *stage = (struct join_stage *)base;
@@ -180,7 +33,9 @@ static tdbplus_status join_begin(struct stage *base, struct exec *exec)
         return TDBPLUS_OK;
     }
     if (stage->leader == NULL) {
-        TRY(build(stage, exec));
+        TRY(join_right_build(stage, exec));
+    } else {
+        stage->right_matched = stage->leader->right_matched;
     }
     stage->built = true;
     // Without right rows no left row will be wanted.
@@ -247,9 +102,9 @@ static void collect_pairs(struct join_stage *stage, const struct func_rows *rows
 {
     pairs->count = 0;
     while (pairs->count < BATCH_ROW_COUNT_MAX && stage->left_row < rows->count) {
-        bool settled = only_left(stage) && stage->left_matched[stage->left_row];
-        if (only_right(stage) && stage->candidate != ROW_NONE &&
-            stage->right_matched[stage->candidate] != 0) {
+        bool settled = join_only_left(stage) && stage->left_matched[stage->left_row];
+        if (join_only_right(stage) && stage->candidate != ROW_NONE &&
+            join_is_matched(stage, stage->candidate)) {
             stage->candidate = next_candidate(stage, stage->candidate);
             continue;
         }
@@ -301,7 +156,7 @@ static tdbplus_status filter_pairs(struct join_stage *stage, struct exec *exec,
         uint32_t pair = rows_at(&rows, i);
         stage->left_matched[pairs->left_places[pair]] = true;
         if (stage->right_matched != NULL) {
-            stage->right_matched[pairs->right_rows[pair]] = 1;
+            join_match(stage, pairs->right_rows[pair]);
         }
     }
     out->selection = rows.rows;
@@ -376,9 +231,9 @@ static tdbplus_status push_single(struct join_stage *stage, struct exec *exec,
         count += left || (firsts[i] == ROW_NONE) == anti;
     }
     for (uint32_t i = 0; stage->right_matched != NULL && i < count; i++) {
-        stage->right_matched[firsts[i]] = 1;
+        join_match(stage, firsts[i]);
     }
-    uint32_t right_count = only_left(stage) ? 0 : stage->right.column_count;
+    uint32_t right_count = join_only_left(stage) ? 0 : stage->right.column_count;
     if (!batch_shape(out, in->column_count + right_count, in->row_count)) {
         return exec_no_memory(exec);
     }
@@ -436,9 +291,9 @@ static tdbplus_status mark_right(struct join_stage *stage, struct exec *exec,
     TRY(join_table_find(stage->table, exec, keys, &rows, &out->arena, firsts));
     for (uint32_t i = 0; i < rows.count; i++) {
         // Rows with one key are marked together.
-        for (uint32_t row = firsts[i]; row != ROW_NONE && stage->right_matched[row] == 0;
+        for (uint32_t row = firsts[i]; row != ROW_NONE && !join_is_matched(stage, row);
              row = join_table_next(stage->table, row)) {
-            stage->right_matched[row] = 1;
+            join_match(stage, row);
         }
     }
     return TDBPLUS_OK;
@@ -452,7 +307,7 @@ static tdbplus_status join_batch(struct join_stage *stage, struct exec *exec,
         *more_out = false;
         return push_single(stage, exec, in, out);
     }
-    if (only_right(stage) && stage->rest_count == 0 && stage->key_count > 0) {
+    if (join_only_right(stage) && stage->rest_count == 0 && stage->key_count > 0) {
         *more_out = false;
         return mark_right(stage, exec, in, out);
     }
@@ -467,7 +322,7 @@ static tdbplus_status join_batch(struct join_stage *stage, struct exec *exec,
         collect_pairs(stage, &rows, &pairs);
         TRY(join_rows(stage, exec, in, &pairs, out));
         TRY(filter_pairs(stage, exec, &pairs, out));
-        if (only_left(stage) || only_right(stage)) {
+        if (join_only_left(stage) || join_only_right(stage)) {
             out->row_count = 0;
             out->selection = NULL;
         }
@@ -476,10 +331,10 @@ static tdbplus_status join_batch(struct join_stage *stage, struct exec *exec,
     }
     stage->open = false;
     *more_out = false;
-    if (only_left(stage)) {
+    if (join_only_left(stage)) {
         return chosen_left(stage, exec, in, stage->plan->join_kind == JOIN_SEMI, out);
     }
-    return keeps_left(stage) ? pad_left_rows(stage, exec, in, out) : TDBPLUS_OK;
+    return join_keeps_left(stage) ? pad_left_rows(stage, exec, in, out) : TDBPLUS_OK;
 }
 
 static tdbplus_status join_push(struct stage *base, struct exec *exec, const struct batch *in,
@@ -494,13 +349,24 @@ static tdbplus_status join_push(struct stage *base, struct exec *exec, const str
     return join_batch(stage, exec, in, out, more_out);
 }
 
+/* True when all members of the team have come to the end of their left rows, this one last. */
+static bool is_last(struct join_stage *stage)
+{
+    struct join_stage *leader = stage->leader != NULL ? stage->leader : stage;
+    if (!stage->pushed) {
+        stage->pushed = true;
+        return atomic_fetch_sub_explicit(&leader->pushing, 1, memory_order_acq_rel) == 1;
+    }
+    return stage->gives_right;
+}
+
 /* Right rows without a match, with nulls for the left side. */
 static tdbplus_status drain_right(struct join_stage *stage, struct exec *exec, struct batch *out)
 {
-    if (!keeps_right(stage)) {
+    if (!join_keeps_right(stage)) {
         return TDBPLUS_END;
     }
-    uint32_t left = only_right(stage) ? 0 : stage->left.column_count;
+    uint32_t left = join_only_right(stage) ? 0 : stage->left.column_count;
     bool wanted = stage->plan->join_kind == JOIN_RIGHT_SEMI;
     uint32_t *numbers = arena_alloc(&out->arena, BATCH_ROW_COUNT_MAX * sizeof *numbers);
     uint32_t count = 0;
@@ -510,7 +376,7 @@ static tdbplus_status drain_right(struct join_stage *stage, struct exec *exec, s
     for (; count < BATCH_ROW_COUNT_MAX && stage->drain_row < stage->store->row_count;
          stage->drain_row++) {
         numbers[count] = stage->drain_row;
-        count += (stage->right_matched[stage->drain_row] != 0) == wanted;
+        count += join_is_matched(stage, stage->drain_row) == wanted;
     }
     if (count == 0) {
         return TDBPLUS_END;
@@ -529,38 +395,11 @@ static tdbplus_status drain_right(struct join_stage *stage, struct exec *exec, s
     return TDBPLUS_OK;
 }
 
-/* ---- parts in files ---- */
-
-static tdbplus_status open_part(struct join_stage *stage, struct exec *exec)
-{
-    TRY(join_spill_next(stage->spill));
-    TRY(forget_right(stage, exec));
-    tdbplus_status status = TDBPLUS_OK;
-    struct batch batch;
-    batch_init(&batch, exec->call->alloc);
-    for (size_t b = 0;; b++) {
-        TRY_OR(done, exec_check(exec));
-        status = join_spill_get(stage->spill, JOIN_SIDE_RIGHT, b, &batch);
-        if (status == TDBPLUS_END) {
-            break;
-        }
-        TRY_OR(done, status);
-        struct func_rows rows = batch_rows(&batch);
-        TRY_OR(done, row_store_append(&stage->own_store, exec, batch.columns, &rows));
-    }
-    TRY_OR(done, build_table(stage, exec));
-    stage->part_open = true;
-    stage->left_block = 0;
-done:
-    batch_deinit(&batch);
-    return status;
-}
-
 static tdbplus_status drain_parts(struct join_stage *stage, struct exec *exec, struct batch *out)
 {
     for (;;) {
         if (!stage->part_open) {
-            TRY(open_part(stage, exec)); // TDBPLUS_END after the last.
+            TRY(join_right_next_part(stage, exec)); // TDBPLUS_END after the last.
         }
         if (stage->batch_open) {
             return join_batch(stage, exec, &stage->part_batch, out, &stage->batch_open);
@@ -584,7 +423,11 @@ static tdbplus_status join_drain(struct stage *base, struct exec *exec, struct b
 {
     struct join_stage *stage = (struct join_stage *)base;
     TRY(join_begin(base, exec));
-    return base->spills ? drain_parts(stage, exec, out) : drain_right(stage, exec, out);
+    if (base->spills) {
+        return drain_parts(stage, exec, out);
+    }
+    stage->gives_right = is_last(stage);
+    return stage->gives_right ? drain_right(stage, exec, out) : TDBPLUS_END;
 }
 
 static void join_close(struct stage *base)
@@ -690,7 +533,7 @@ static tdbplus_status compile_conditions(struct join_stage *stage, struct exec *
 
 bool stage_keeps_right(const struct stage *stage)
 {
-    return stage->ops->push == join_push && keeps_right((const struct join_stage *)stage);
+    return stage->ops->push == join_push && join_keeps_right((const struct join_stage *)stage);
 }
 
 /* A scan on the left may drop rows that will find no match, as it reads them. */
@@ -713,7 +556,8 @@ static tdbplus_status make_right(struct join_stage *stage, struct exec *exec)
     const struct plan *right = stage->plan->right;
     struct stage *peer = exec->leader == NULL ? NULL : exec_find_stage(exec->leader, stage->plan);
     if (peer != NULL) {
-        stage->leader = (const struct join_stage *)peer;
+        stage->leader = (struct join_stage *)peer;
+        atomic_fetch_add_explicit(&stage->leader->pushing, 1, memory_order_relaxed);
         stage->right =
             (struct pipeline){.columns = right->columns, .column_count = right->column_count};
         stage->table = stage->leader->table;
@@ -721,6 +565,7 @@ static tdbplus_status make_right(struct join_stage *stage, struct exec *exec)
         return TDBPLUS_OK;
     }
     TRY(exec_compile(exec, right, &stage->right));
+    atomic_store_explicit(&stage->pushing, 1, memory_order_relaxed);
     row_store_init(&stage->own_store, &stage->kept, stage->right.columns,
                    stage->right.column_count);
     stage->table = &stage->own_table;
@@ -752,8 +597,7 @@ tdbplus_status make_join(struct exec *exec, const struct plan *plan, struct pipe
     pipeline->last = &stage->stage;
     TRY(compile_conditions(stage, exec));
     if (stage->leader == NULL) {
-        TRY(join_table_init(&stage->own_table, exec, &stage->kept, stage->right_keys,
-                            stage->key_count));
+        TRY(join_table_init(&stage->own_table, exec, stage->right_keys, stage->key_count));
     }
     return lend_keys(stage, exec);
 }

@@ -10,6 +10,7 @@
 #include "sql/exec/exec_groups.h"
 
 #define JOIN_VALUES_COUNT_MAX 4u /* Key columns whose values are noted. */
+#define JOIN_PARTS_MAX        8u /* By which threads build a table; a power of two. */
 
 /* Which values a key column of integers has: a bit of each from base to base + range - 1. */
 struct join_values {
@@ -28,20 +29,22 @@ struct join_table {
     uint64_t range;  /* Values base .. base + range - 1. */
     uint32_t *heads; /* Row + 1 of each value; 0: none. */
     uint64_t head_count;
-    struct group_table table;                         /* Payload: row + 1, uint32_t. */
+    struct group_table tables[JOIN_PARTS_MAX]; /* By group_part(). Payload: row + 1, uint32_t. */
+    struct arena arenas[JOIN_PARTS_MAX];       /* Of each. */
+    uint32_t part_count;
     struct join_values values[JOIN_VALUES_COUNT_MAX]; /* Of the first key columns. */
     uint32_t *chain; /* Row + 1 with the same key after a row; 0: none. */
     uint32_t chain_count;
     const struct alloc *alloc;
 };
 
-/* `arena` is for keys of rows. */
 TDBPLUS_CHECKED tdbplus_status join_table_init(struct join_table *table, struct exec *exec,
-                                               struct arena *arena, struct expr *const *keys,
-                                               uint32_t key_count);
+                                               struct expr *const *keys, uint32_t key_count);
 void join_table_deinit(struct join_table *table);
 
-/* Builds it from the rows of a store; `keys` are expressions over its columns. */
+/* Builds it from the rows of a store; `keys` are expressions over its columns. With many rows the
+ * exec's threads do it together, each the rows of its part of the values or hashes, so that chains
+ * are the same for any number of them. */
 TDBPLUS_CHECKED tdbplus_status join_table_build(struct join_table *table, struct exec *exec,
                                                 const struct row_store *store,
                                                 struct expr *const *keys);

@@ -154,6 +154,17 @@ static tdbplus_status stage_next(struct stage *stage, struct exec *exec, struct 
     }
 }
 
+uint32_t pipeline_piece(const struct stage *last)
+{
+    // What a join drains comes after what was read, and after what those below it drained.
+    uint32_t drained = 0;
+    const struct stage *stage = last;
+    for (; stage->before != NULL; stage = stage->before) {
+        drained = drained > 0 || stage->ended ? drained + 1 : 0;
+    }
+    return scan_stage_piece(stage) + drained;
+}
+
 tdbplus_status pipeline_begin(struct stage *last, struct exec *exec)
 {
     for (; last != NULL; last = last->before) {

@@ -5,7 +5,8 @@
 void row_store_init(struct row_store *store, struct arena *arena, const struct plan_column *columns,
                     uint32_t column_count)
 {
-    *store = (struct row_store){.arena = arena, .columns = columns, .column_count = column_count};
+    *store = (struct row_store){
+        .arena = arena, .bytes = arena, .columns = columns, .column_count = column_count};
 }
 
 /* Where each chunk's values begin, a column at a time: what gathering reads first. */
@@ -192,7 +193,7 @@ tdbplus_status row_store_append(struct row_store *store, struct exec *exec,
         uint32_t count = rows->count - done;
         count = count > BATCH_ROW_COUNT_MAX - at ? BATCH_ROW_COUNT_MAX - at : count;
         for (uint32_t c = 0; c < store->column_count; c++) {
-            if (!copy_values(&columns[c], rows, done, count, &chunk[c], at, store->arena)) {
+            if (!copy_values(&columns[c], rows, done, count, &chunk[c], at, store->bytes)) {
                 return exec_no_memory(exec);
             }
             store->nulls[c] = store->nulls[c] || has_null(&columns[c], rows, done, count);
@@ -201,6 +202,65 @@ tdbplus_status row_store_append(struct row_store *store, struct exec *exec,
         done += count;
     }
     return TDBPLUS_OK;
+}
+
+tdbplus_status row_store_reserve(struct row_store *store, struct exec *exec, uint32_t row_count)
+{
+    if (row_count > ROW_STORE_ROW_COUNT_MAX) {
+        return err_set(exec->call->err, TDBPLUS_E_LIMIT,
+                       "an operator keeps at most 4 billion rows");
+    }
+    uint32_t chunk_count = row_count / BATCH_ROW_COUNT_MAX + (row_count % BATCH_ROW_COUNT_MAX != 0);
+    while (store->chunk_count < chunk_count) {
+        if (!add_chunk(store)) {
+            return exec_no_memory(exec);
+        }
+    }
+    store->row_count = row_count;
+    return TDBPLUS_OK;
+}
+
+void row_store_note_nulls(struct row_store *store, const struct row_store *from)
+{
+    for (uint32_t c = 0; from->nulls != NULL && store->nulls != NULL && c < store->column_count;
+         c++) {
+        store->nulls[c] = store->nulls[c] || from->nulls[c];
+    }
+}
+
+/* Rows that lie in one chunk on either side. */
+static void put_part(struct row_store *store, uint32_t at, const struct row_store *from,
+                     uint32_t first, uint32_t count)
+{
+    struct column *to = store->chunks[at / BATCH_ROW_COUNT_MAX];
+    const struct column *source = from->chunks[first / BATCH_ROW_COUNT_MAX];
+    uint32_t to_row = at % BATCH_ROW_COUNT_MAX;
+    uint32_t row = first % BATCH_ROW_COUNT_MAX;
+    for (uint32_t c = 0; c < store->column_count; c++) {
+        size_t width = type_width(to[c].type);
+        memcpy((uint8_t *)to[c].data + width * to_row,
+               (const uint8_t *)source[c].data + width * row, width * count);
+        for (uint32_t i = 0; from->nulls[c] && i < count; i++) {
+            if (column_is_null(&source[c], row + i)) {
+                to[c].validity[(to_row + i) / 64] &= ~((uint64_t)1 << ((to_row + i) % 64));
+            }
+        }
+    }
+}
+
+void row_store_put(struct row_store *store, uint32_t at, const struct row_store *from,
+                   uint32_t first, uint32_t count)
+{
+    while (count > 0) {
+        uint32_t to_room = BATCH_ROW_COUNT_MAX - at % BATCH_ROW_COUNT_MAX;
+        uint32_t from_room = BATCH_ROW_COUNT_MAX - first % BATCH_ROW_COUNT_MAX;
+        uint32_t part = to_room < from_room ? to_room : from_room;
+        part = part < count ? part : count;
+        put_part(store, at, from, first, part);
+        at += part;
+        first += part;
+        count -= part;
+    }
 }
 
 #define GATHER(WIDTH)                                                    \

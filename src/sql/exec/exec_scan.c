@@ -42,6 +42,7 @@ struct scan_stage {
     struct scan_morsel morsel;
     bool morsel_active;
     uint64_t expected_rows; /* Of the leader: what this scan adds to the statement's progress. */
+    uint32_t piece; /* Its number; their count when all are read. */
 };
 
 /* ---- conditions that storage applies ---- */
@@ -208,7 +209,9 @@ static tdbplus_status scan_stage_begin(struct stage *stage, struct exec *exec)
 static bool take_morsel(struct scan_stage *scan)
 {
     uint32_t piece = atomic_fetch_add_explicit(&scan->leader->next_piece, 1, memory_order_relaxed);
-    if (piece >= scan_morsel_count(scan->scan)) {
+    uint32_t count = scan_morsel_count(scan->scan);
+    scan->piece = piece < count ? piece : count;
+    if (piece >= count) {
         return false;
     }
     scan_morsel_begin(scan->scan, piece, &scan->morsel);
@@ -253,6 +256,11 @@ uint32_t scan_stage_morsels(const struct stage *stage)
 {
     const struct scan_stage *scan = (const struct scan_stage *)stage;
     return scan->scan == NULL ? 0 : scan_morsel_count(scan->scan);
+}
+
+uint32_t scan_stage_piece(const struct stage *stage)
+{
+    return ((const struct scan_stage *)stage)->piece;
 }
 
 bool scan_stage_in_order(const struct stage *stage)

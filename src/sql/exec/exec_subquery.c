@@ -76,6 +76,8 @@ static tdbplus_status run(struct exec *parent, const struct expr_subquery *subqu
                              "subqueries are nested more than %u deep", EXEC_DEPTH_MAX);
     }
     exec_init_child(&answer->exec, parent, outer);
+    // What reads nothing outside runs once, as fast as it can.
+    answer->exec.thread_count = outer == NULL && parent->leader == NULL ? parent->thread_count : 0;
     list_init(&answer->values, parent->call->alloc, sizeof(struct datum));
     struct batch batch;
     batch_init(&batch, parent->call->alloc);

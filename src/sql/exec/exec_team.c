@@ -15,13 +15,11 @@ static bool can_share_exprs(struct expr *const *exprs, uint32_t count)
     return true;
 }
 
-/* A table through steps that look at one row at a time. */
+/* A table through steps that look at one row at a time. What a join keeps of its right side until
+ * all left rows have come is given by the member that comes to its end last. */
 static bool can_share(const struct plan *plan)
 {
     for (; plan != NULL; plan = plan->left) {
-        bool keeps_right = plan->kind == PLAN_JOIN && plan->join_kind != JOIN_INNER &&
-                           plan->join_kind != JOIN_LEFT && plan->join_kind != JOIN_SEMI &&
-                           plan->join_kind != JOIN_ANTI;
         switch (plan->kind) {
         case PLAN_SCAN:
             return plan->scan.access == NULL && plan->scan.order == SCAN_ANY;
@@ -30,7 +28,7 @@ static bool can_share(const struct plan *plan)
         case PLAN_FILTER:
         case PLAN_PROJECT:
         case PLAN_JOIN:
-            if (keeps_right || !can_share_exprs(plan->exprs, plan->expr_count)) {
+            if (!can_share_exprs(plan->exprs, plan->expr_count)) {
                 return false;
             }
             break;
@@ -44,8 +42,8 @@ static bool can_share(const struct plan *plan)
 static uint32_t team_size(const struct exec *leader, const struct plan *plan,
                           const struct pipeline *own)
 {
-    if (leader->thread_count < 2 || leader->parent != NULL || leader->outer != NULL ||
-        leader->leader != NULL || !can_share(plan)) {
+    if (leader->thread_count < 2 || leader->outer != NULL || leader->leader != NULL ||
+        !can_share(plan)) {
         return 1;
     }
     const struct stage *source = own->last;
@@ -62,6 +60,7 @@ static uint32_t team_size(const struct exec *leader, const struct plan *plan,
     return size == 0 ? 1 : size < TEAM_SIZE_MAX ? size : TEAM_SIZE_MAX;
 }
 
+/* `plan`: what it gets a pipeline of; NULL: none. */
 static tdbplus_status open_worker(struct team *team, struct team_worker *worker,
                                   const struct plan *plan, uint32_t size)
 {
@@ -78,6 +77,9 @@ static tdbplus_status open_worker(struct team *team, struct team_worker *worker,
     worker->exec.spill_bytes = leader->spill_bytes / size;
     // Counted from here on: team_close() gives back what it has.
     team->worker_count++;
+    if (plan == NULL) {
+        return TDBPLUS_OK;
+    }
     tdbplus_status status = exec_compile(&worker->exec, plan, &worker->input);
     if (status != TDBPLUS_OK && leader->call->err != NULL) {
         *leader->call->err = worker->err;
@@ -85,24 +87,36 @@ static tdbplus_status open_worker(struct team *team, struct team_worker *worker,
     return status;
 }
 
-tdbplus_status team_open(struct team *team, struct exec *leader, const struct plan *plan,
-                         const struct pipeline *own)
+static tdbplus_status open_workers(struct team *team, const struct plan *plan, uint32_t size)
 {
-    *team = (struct team){.leader = leader};
-    TRY(pipeline_begin(own->last, leader));
-    uint32_t size = team_size(leader, plan, own);
     if (size == 1) {
         return TDBPLUS_OK;
     }
-    team->workers = arena_array(&leader->arena, size - 1, sizeof *team->workers);
+    team->workers = arena_array(&team->leader->arena, size - 1, sizeof *team->workers);
     if (team->workers == NULL) {
-        return exec_no_memory(leader);
+        return exec_no_memory(team->leader);
     }
     for (uint32_t i = 0; i + 1 < size; i++) {
         team->workers[i].number = i + 1;
         TRY(open_worker(team, &team->workers[i], plan, size));
     }
     return TDBPLUS_OK;
+}
+
+tdbplus_status team_open_bare(struct team *team, struct exec *leader, uint32_t size)
+{
+    *team = (struct team){.leader = leader};
+    bool alone = leader->thread_count < 2 || leader->leader != NULL || size == 0;
+    size = size < leader->thread_count ? size : leader->thread_count;
+    return open_workers(team, NULL, alone ? 1 : size);
+}
+
+tdbplus_status team_open(struct team *team, struct exec *leader, const struct plan *plan,
+                         const struct pipeline *own)
+{
+    *team = (struct team){.leader = leader};
+    TRY(pipeline_begin(own->last, leader));
+    return open_workers(team, plan, team_size(leader, plan, own));
 }
 
 void team_close(struct team *team)
@@ -144,6 +158,7 @@ tdbplus_status team_run(struct team *team, struct pipeline *own)
             continue;
         }
         env_task_join(env, worker->task);
+        worker->task = NULL;
         if (status == TDBPLUS_OK && worker->status != TDBPLUS_OK) {
             status = worker->status;
             if (leader->call->err != NULL) {

@@ -35,6 +35,9 @@ struct team {
  */
 TDBPLUS_CHECKED tdbplus_status team_open(struct team *team, struct exec *leader,
                                          const struct plan *plan, const struct pipeline *own);
+/* Members that share nothing yet: as many as threads allow, and at most `size` with the leader. */
+TDBPLUS_CHECKED tdbplus_status team_open_bare(struct team *team, struct exec *leader,
+                                              uint32_t size);
 void team_close(struct team *team);
 
 /* Calls `work` once on each worker's thread and, as number 0, here. Waits for all of them; gives
