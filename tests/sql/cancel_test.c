@@ -142,3 +142,33 @@ TEST(every_operator_stops_soon)
     tdbplus_session_close(session);
     tdbplus_close(db);
 }
+
+/* EXPLAIN runs nothing: what stops here is planning. */
+TEST(planning_stops_when_cancelled_or_late)
+{
+    enum { QUERY_COUNT = 300, TEXT_SIZE = 64 * (QUERY_COUNT + 2) };
+    static char text[TEXT_SIZE];
+    tdbplus_db *db = NULL;
+    tdbplus_session *session = NULL;
+    tdbplus_call call = TDBPLUS_CALL_INIT;
+    int used = snprintf(text, sizeof text, "EXPLAIN WITH a0 AS MATERIALIZED (SELECT 1 AS x)");
+    for (int i = 1; i < QUERY_COUNT; i++) {
+        // Each reads the one before twice: guesses of rows must not be made over and over.
+        used += snprintf(text + used, sizeof text - (size_t)used,
+                         ", a%d AS (SELECT l.x FROM a%d l, a%d r)", i, i - 1, i - 1);
+    }
+    (void)snprintf(text + used, sizeof text - (size_t)used, " SELECT * FROM a%d", QUERY_COUNT - 1);
+    CHECK(tdbplus_open(NULL, NULL, &db, &call) == TDBPLUS_OK);
+    CHECK(tdbplus_session_open(db, &session, &call) == TDBPLUS_OK);
+    for (uint32_t way = 0; way < 2; way++) {
+        tdbplus_result *result = NULL;
+        call.cancel = way == 1;
+        tdbplus_status status =
+            tdbplus_execute(session, text, strlen(text), NULL, 0, NULL, &result, &call);
+        CHECK(status == (way == 0 ? TDBPLUS_OK : TDBPLUS_E_CANCELLED));
+        tdbplus_result_close(result);
+    }
+    call.cancel = false;
+    tdbplus_session_close(session);
+    tdbplus_close(db);
+}

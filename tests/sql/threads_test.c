@@ -65,14 +65,14 @@ static void fixture_init(struct fixture *fixture)
     (void)ask(fixture, "INSERT INTO big SELECT g, nullif(g::int8 * 7919 % 100003, 7), substr('ARN',"
                        " 1 + g % 3, 1), g % 1000 / 4.0, g % 11 / 100.0, g % 4096 / 3.0, CASE WHEN g"
                        " % 97 = 0 THEN NULL ELSE 'a text that is no inline view ' || g % 5003 END"
-                       " FROM generate_series(1, 180000) AS s(g)");
+                       " FROM generate_series(1, 80000) AS s(g)");
     (void)ask(fixture, "INSERT INTO mid SELECT g % 90001, g::int8 * 31 % 977, 'a text that is no"
-                       " inline view ' || g % 7001, g / 7.0 FROM generate_series(1, 120000) AS"
+                       " inline view ' || g % 7001, g / 7.0 FROM generate_series(1, 70000) AS"
                        " s(g)");
     CHECK(tdbplus_optimize(fixture->db, NULL, &fixture->call) == TDBPLUS_OK);
     (void)ask(fixture, "DELETE FROM big WHERE id % 23 = 5");
     (void)ask(fixture, "INSERT INTO big SELECT g, g % 1000, 'X', 1.25, 0.5, g / 9.0, 'fresh' FROM"
-                       " generate_series(180001, 190000) AS s(g)");
+                       " generate_series(80001, 90000) AS s(g)");
     (void)ask(fixture, "ANALYZE");
 }
 
@@ -92,7 +92,7 @@ static const struct {
      true},
     {"SELECT big.id, mid.a FROM big LEFT JOIN mid ON big.k = mid.a AND mid.w > 9000", true},
     {"SELECT big.id, mid.a FROM big RIGHT JOIN mid ON big.id = mid.a AND big.v > 100", true},
-    {"SELECT big.id, mid.a FROM big FULL JOIN mid ON big.id = mid.a + 150000", true},
+    {"SELECT big.id, mid.a FROM big FULL JOIN mid ON big.id = mid.a + 60000", true},
     {"SELECT count(*), sum(mid.w), sum(big.f) FROM big JOIN mid ON big.s = mid.s AND big.k < 900",
      true},
     {"SELECT sum(d.f), count(*) FROM mid JOIN (SELECT big.f, big.k FROM big JOIN mid ON big.id ="

@@ -124,8 +124,8 @@ bool stage_keeps_right(const struct stage *stage);
 bool stage_is_scan(const struct stage *stage);
 uint32_t scan_stage_morsels(const struct stage *stage);
 
-/* Where in the order of one thread the rows of a pipeline's last batch come: by the morsel they were
- * read from, or behind all that was read. For pipelines of shared scans. */
+/* Where in the order of one thread the rows of a pipeline's last batch come: by the morsel they
+ * were read from, or behind all that was read. For pipelines of shared scans. */
 uint32_t pipeline_piece(const struct stage *last);
 uint32_t scan_stage_piece(const struct stage *stage);
 
@@ -149,6 +149,9 @@ void file_stage_context(const struct stage *last, uint32_t row, struct err *err)
 /* Fails when somebody cancelled the statement or its time is up: for loops that ask no pipeline for
  * rows and take long. */
 TDBPLUS_CHECKED tdbplus_status exec_check(struct exec *exec);
+
+/* The same for whoever has no exec. */
+TDBPLUS_CHECKED tdbplus_status exec_check_call(const struct env *env, const struct call *call);
 
 #define SPILL_BYTES_MIN ((size_t)256 << 10) /* Less than a block of groups is no limit. */
 

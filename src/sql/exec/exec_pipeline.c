@@ -118,19 +118,22 @@ static tdbplus_status step_once(struct stage *stage, struct exec *exec, struct b
 }
 
 /* With PostgreSQL's words. Also the place where a long statement lets others have the thread. */
-tdbplus_status exec_check(struct exec *exec)
+tdbplus_status exec_check_call(const struct env *env, const struct call *call)
 {
-    const struct call *call = exec->call;
     fiber_breathe();
     if (call_cancelled(call)) {
         return err_set(call->err, TDBPLUS_E_CANCELLED, "canceling statement due to user request");
     }
-    if (call->deadline_us != 0 &&
-        env_clock_mono_us(store_env(txn_store(exec->txn))) >= call->deadline_us) {
+    if (call->deadline_us != 0 && env_clock_mono_us(env) >= call->deadline_us) {
         return err_set(call->err, TDBPLUS_E_TIMEOUT,
                        "canceling statement due to statement timeout");
     }
     return TDBPLUS_OK;
+}
+
+tdbplus_status exec_check(struct exec *exec)
+{
+    return exec_check_call(store_env(txn_store(exec->txn)), exec->call);
 }
 
 static tdbplus_status stage_next(struct stage *stage, struct exec *exec, struct batch *out)

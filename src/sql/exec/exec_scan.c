@@ -42,7 +42,7 @@ struct scan_stage {
     struct scan_morsel morsel;
     bool morsel_active;
     uint64_t expected_rows; /* Of the leader: what this scan adds to the statement's progress. */
-    uint32_t piece; /* Its number; their count when all are read. */
+    uint32_t piece;         /* Its number; their count when all are read. */
 };
 
 /* ---- conditions that storage applies ---- */

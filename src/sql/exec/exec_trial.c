@@ -166,3 +166,9 @@ bool trial_distinct(void *context, const struct object *table, uint32_t position
     *distinct_out = grows ? known.distinct * (double)now.row_count / rows : known.distinct;
     return true;
 }
+
+tdbplus_status trial_check(void *context)
+{
+    const struct trial_context *trial = context;
+    return exec_check_call(store_env(txn_store(trial->txn)), trial->call);
+}

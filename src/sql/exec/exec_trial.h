@@ -14,3 +14,6 @@ struct trial_context {
 bool trial_share(void *context, const struct plan *filter, double *share_out);
 bool trial_distinct(void *context, const struct object *table, uint32_t position,
                     double *distinct_out);
+
+/* As opt_options' check. */
+TDBPLUS_CHECKED tdbplus_status trial_check(void *context);

@@ -360,7 +360,9 @@ static tdbplus_status prepare(const struct sql_script *script, uint32_t number, 
         struct opt_options rules = {.rules_off = script->settings.rules_off,
                                     .sampler = &sampler,
                                     .notes_rows = bound->kind == BOUND_EXPLAIN,
-                                    .session = script->settings.session};
+                                    .session = script->settings.session,
+                                    .check = trial_check,
+                                    .check_context = &context};
         TRY(optimize(plan, &prepared->arena, &bound->next_id, &rules, call->err));
     }
     if (!visit_plans(prepared, *plan)) {

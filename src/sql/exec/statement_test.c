@@ -239,7 +239,12 @@ TEST(a_cancelled_statement_ends)
     batch_init(&batch, &alloc_system);
     CHECK(sql_script_create(span_from_text("SELECT count(*) FROM generate_series(1, 1000000000)"),
                             &alloc_system, &script, &fixture.err) == TDBPLUS_OK);
+    CHECK(sql_prepare(script, 0, txn, NULL, 0, &call, &prepared) == TDBPLUS_E_CANCELLED);
+    CHECK(prepared == NULL);
+    err_clear(&fixture.err);
+    atomic_store(&cancel, false);
     CHECK(sql_prepare(script, 0, txn, NULL, 0, &call, &prepared) == TDBPLUS_OK);
+    atomic_store(&cancel, true);
     CHECK(sql_cursor_open(prepared, &options, &call, &cursor) == TDBPLUS_OK);
     CHECK(sql_cursor_next(cursor, &batch) == TDBPLUS_E_CANCELLED);
     batch_deinit(&batch);

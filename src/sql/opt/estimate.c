@@ -238,7 +238,9 @@ static double rows_at_depth(struct optimizer *optimizer, const struct plan *plan
     case PLAN_SORT:
         return limit_rows(optimizer, plan, plan->top_count, depth - 1);
     case PLAN_CTE:
-        return rows_at_depth(optimizer, plan->cte->plan, depth - 1);
+        // Readers of readers would ask over and over again.
+        return plan->cte->rows > 0 ? plan->cte->rows
+                                   : rows_at_depth(optimizer, plan->cte->plan, depth - 1);
     case PLAN_SET:
         return rows_at_depth(optimizer, plan->left, depth - 1) +
                rows_at_depth(optimizer, plan->right, depth - 1);

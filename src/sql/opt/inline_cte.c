@@ -69,20 +69,25 @@ static tdbplus_status put_query(struct optimizer *optimizer, const struct plan_c
     return TDBPLUS_OK;
 }
 
-/* The last first: it may be what reads those before it. */
+/* The last first: it may be what reads those before it. Most readers stand in the query that was
+ * put in its place just before, so that a long chain is not walked from its begin each time. */
 static tdbplus_status inline_ctes(struct optimizer *optimizer, struct plan *with)
 {
+    struct plan **last = NULL;
     for (uint32_t i = with->cte_count; i-- > 0;) {
+        TRY(opt_check(optimizer));
         const struct plan_cte *cte = with->ctes[i];
         if (cte->reader_count != 1 || cte->materialized || cte->step != NULL || cte->changes ||
             !can_wait(cte->plan)) {
             continue;
         }
-        struct plan **reader = find_reader(&with->left, cte);
+        struct plan **reader = last == NULL ? NULL : find_reader(last, cte);
+        reader = reader == NULL ? find_reader(&with->left, cte) : reader;
         if (reader == NULL) {
             continue;
         }
         TRY(put_query(optimizer, cte, reader));
+        last = &(*reader)->left;
         memmove(&with->ctes[i], &with->ctes[i + 1],
                 (with->cte_count - i - 1) * sizeof(struct plan_cte *));
         with->cte_count--;

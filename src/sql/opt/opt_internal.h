@@ -10,7 +10,16 @@ struct optimizer {
     uint32_t rules_off;
     bool notes_rows;
     const struct func_session *session; /* May be NULL. */
+    const struct opt_options *options;  /* NULL where rows are guessed only. */
 };
+
+/* For loops over many queries of one statement. */
+static inline tdbplus_status opt_check(const struct optimizer *optimizer)
+{
+    const struct opt_options *options = optimizer->options;
+    return options == NULL || options->check == NULL ? TDBPLUS_OK
+                                                     : options->check(options->check_context);
+}
 
 static inline bool opt_uses(const struct optimizer *optimizer, enum opt_rule rule)
 {

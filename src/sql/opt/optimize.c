@@ -46,6 +46,7 @@ static tdbplus_status optimize_subqueries(struct optimizer *optimizer, struct ex
 static tdbplus_status optimize_cte(struct optimizer *optimizer, struct plan_cte *cte)
 {
     TRY(optimize_tree(optimizer, &cte->plan));
+    cte->rows = opt_estimate_rows(optimizer, cte->plan);
     return cte->step != NULL ? optimize_tree(optimizer, &cte->step) : TDBPLUS_OK;
 }
 
@@ -83,6 +84,7 @@ static tdbplus_status reshape(struct optimizer *optimizer, struct plan **plan)
 
 static tdbplus_status optimize_tree(struct optimizer *optimizer, struct plan **plan)
 {
+    TRY(opt_check(optimizer));
     TRY(reshape(optimizer, plan));
     TRY(optimize_inner(optimizer, *plan));
     if (opt_uses(optimizer, OPT_OR_SPLIT)) {
@@ -150,7 +152,8 @@ tdbplus_status optimize(struct plan **plan, struct arena *arena, uint32_t *next_
                                   .sampler = options->sampler,
                                   .notes_rows = options->notes_rows,
                                   .rules_off = options->rules_off,
-                                  .session = options->session};
+                                  .session = options->session,
+                                  .options = options};
     return optimize_tree(&optimizer, plan);
 }
 

@@ -46,6 +46,10 @@ struct opt_options {
     const struct opt_sampler *sampler;  /* May be NULL. */
     bool notes_rows;                    /* For EXPLAIN: guesses are kept in the plan. */
     const struct func_session *session; /* May be NULL. */
+    /* Asked now and then: fails when somebody cancelled the statement or its time is up. May be
+     * NULL. */
+    tdbplus_status (*check)(void *context);
+    void *check_context;
 };
 
 /* How many rows a planned operator gives: a guess. With `notes_rows` the one that the plan was

@@ -234,6 +234,7 @@ struct plan_cte {
      * there are none; `distinct` leaves out rows that were there before. */
     struct plan *step;
     bool distinct;
+    double rows; /* Guessed of `plan`, once that is planned; 0: not yet. */
 };
 
 /* What INSERT does when the key exists. */
