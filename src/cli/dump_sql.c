@@ -288,8 +288,37 @@ static struct table columns_of(struct dump *dump, const char *oid)
                oid);
 }
 
+/* A table of documents has other columns by itself, and computes those that are declared. */
+static void dump_documents(struct dump *dump, const char *oid, const char *name,
+                           const char *options)
+{
+    const struct table columns = columns_of(dump, oid);
+    const struct table checks =
+        ask(dump,
+            "SELECT quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint WHERE "
+            "conrelid = %s AND contype = 'c' ORDER BY oid",
+            oid);
+    uint32_t written = 0;
+    (void)printf("\nCREATE TABLE %s (", name);
+    for (uint32_t i = 0; i < columns.row_count; i++) {
+        if (cell(&columns, i, 4)[0] == 's') {
+            (void)printf("%s\n    %s %s%s", written++ == 0 ? "" : ",", cell(&columns, i, 0),
+                         cell(&columns, i, 1), yes(&columns, i, 2) ? " NOT NULL" : "");
+        }
+    }
+    for (uint32_t i = 0; i < checks.row_count; i++) {
+        (void)printf("%s\n    CONSTRAINT %s %s", written++ == 0 ? "" : ",", cell(&checks, i, 0),
+                     cell(&checks, i, 1));
+    }
+    (void)printf("\n)%s;\n", options);
+}
+
 static void dump_table(struct dump *dump, const char *oid, const char *name, const char *options)
 {
+    if (strstr(options, "documents='true'") != NULL) {
+        dump_documents(dump, oid, name, options);
+        return;
+    }
     const struct table columns = columns_of(dump, oid);
     const struct table checks =
         ask(dump,

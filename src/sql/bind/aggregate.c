@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "sql/bind/bind_internal.h"
+#include "sql/bind/document.h"
 
 const char *bind_clause_name(uint8_t clause)
 {
@@ -129,6 +130,7 @@ tdbplus_status bind_aggregate_call(struct binder *binder, struct bind_query *que
         TRY(bind_expression(binder, query, ast->arguments.items[i], &argument));
         if (i < 2) {
             TRY(bind_labels_as_text(binder, name, &argument, 1));
+            TRY(document_aggregated(binder, name, &argument));
             aggregate->arguments[i] = argument;
             types[i] = argument->type;
         }

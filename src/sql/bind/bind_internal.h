@@ -35,11 +35,12 @@ struct binder {
     uint32_t depth;
     struct bound_dependency *dependencies;
     struct bound_access *accesses;
-    uint64_t as_role;  /* The owner of the view that is being bound; 0: whoever asks. */
-    bool in_system;    /* A view of the system is being bound. */
-    uint8_t recursion; /* enum bind_recursion. */
-    bool stored;       /* A text that is kept is being bound: a default, a check. */
-    bool styled;       /* bind_style() has filled `style`. */
+    uint64_t as_role;          /* The owner of the view that is being bound; 0: whoever asks. */
+    bool in_system;            /* A view of the system is being bound. */
+    uint8_t recursion;         /* enum bind_recursion. */
+    struct pointers documents; /* Ids (as uintptr_t) of columns that are documents. */
+    bool stored;               /* A text that is kept is being bound: a default, a check. */
+    bool styled;               /* bind_style() has filled `style`. */
     struct text_style style;
 };
 
@@ -51,6 +52,7 @@ struct bind_column {
     struct type type;
     bool qualified_only; /* Merged by USING: found by table.column, not by itself or by *. */
     bool *read;          /* Set when something reads it; NULL: nobody asks. */
+    bool is_document;    /* What its members are called are names too. */
     bool is_item;        /* All that a function in FROM gives: the name of the item means it too. */
     const char *schema;  /* Of its table, where that was named without an alias; NULL otherwise. */
 };
@@ -212,6 +214,12 @@ TDBPLUS_CHECKED tdbplus_status bind_read_qualifier(struct binder *binder,
 /* Whether what stands before a column's name means this column's table; nothing means all but those
  * merged by USING. */
 bool bind_is_of(const struct bind_column *column, const struct bind_qualifier *qualifier);
+
+/* A column of `owner` as an expression of `reader`, at that level or further inside. */
+TDBPLUS_CHECKED tdbplus_status bind_read_column(struct binder *binder, struct bind_query *reader,
+                                                const struct bind_query *owner,
+                                                const struct bind_column *column, uint32_t position,
+                                                struct expr **expr_out);
 
 /* The column of this level only, or NULL; *ambiguous_out tells that there are several. */
 const struct bind_column *bind_peek_column(const struct bind_query *query,

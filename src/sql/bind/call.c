@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sql/bind/bind_internal.h"
+#include "sql/bind/document.h"
 #include "sql/func/json_record.h"
 
 static void print_types(struct binder *binder, struct expr **arguments, uint32_t count, char *text,
@@ -126,6 +127,7 @@ tdbplus_status bind_call(struct binder *binder, const char *name, bool is_operat
         return bind_no_memory(binder);
     }
     TRY(bind_labels_as_text(binder, name, arguments, count));
+    TRY(document_operands(binder, name, is_operator, arguments, count));
     TRY(resolve(binder, name, is_operator, arguments, count, position, match));
     struct expr *call = expr_call(binder->arena, match->func, match->result, count);
     if (call == NULL) {
@@ -216,7 +218,7 @@ static tdbplus_status bind_in(struct binder *binder, struct bind_query *query,
     for (uint32_t i = 0; i <= list->count; i++) {
         slots[i] = &expr->arguments[i];
     }
-    if (!have_common_type(expr->arguments, list->count + 1)) {
+    if (expr->arguments[0]->path || !have_common_type(expr->arguments, list->count + 1)) {
         return bind_in_one_by_one(binder, ast, expr, expr_out);
     }
     struct type common = {0};

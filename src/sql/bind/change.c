@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "sql/bind/change.h"
+#include "sql/bind/document.h"
 
 static tdbplus_status column_ids(struct binder *binder, uint32_t count,
                                  const struct plan_column *columns, uint32_t **ids_out)
@@ -308,7 +309,9 @@ static tdbplus_status name_columns(struct binder *binder, struct bind_query *que
                                      .name = columns[i].name,
                                      .id = columns[i].id,
                                      .type = columns[i].type,
-                                     .schema = target->own_schema};
+                                     .schema = target->own_schema,
+                                     .is_document =
+                                         document_is_column(&target->info, target->schema, i)};
         TRY(bind_add_column(binder, query, &column));
     }
     return TDBPLUS_OK;
@@ -468,8 +471,12 @@ tdbplus_status change_map_columns(struct binder *binder, const struct change_tar
         return bind_no_memory(binder);
     }
     for (uint32_t i = 0; i < target->schema->column_count; i++) {
-        bool all = ast->columns.count == 0 && target->view.layer_count == 0;
+        bool all =
+            ast->columns.count == 0 && target->view.layer_count == 0 && !target->info.documents;
         map[i] = all && i < target->visible_count ? i : UINT32_MAX;
+    }
+    if (target->info.documents && ast->columns.count == 0 && target->view.layer_count == 0) {
+        map[document_position(target->schema)] = 0; // One value a row: the document.
     }
     for (uint32_t i = 0; ast->columns.count == 0 && i < target->values.count; i++) {
         if (target->values.values[i].position != UINT32_MAX) {
@@ -494,7 +501,8 @@ tdbplus_status change_map_columns(struct binder *binder, const struct change_tar
         change_mark_all(target);
     }
     *map_out = map;
-    *listed_out = ast->columns.count == 0 ? target->named_count : ast->columns.count;
+    bool document = target->info.documents && target->view.layer_count == 0;
+    *listed_out = ast->columns.count > 0 ? ast->columns.count : document ? 1 : target->named_count;
     return TDBPLUS_OK;
 }
 
@@ -532,7 +540,9 @@ tdbplus_status change_insert_row(struct binder *binder, struct bind_query *query
         TRY(bind_expression(binder, query, row->items[map[c]], &exprs[c]));
         TRY(bind_assign(binder, &target->schema->columns[c], &exprs[c]));
     }
-    return TDBPLUS_OK;
+    return target->info.documents && map[0] >= row->count
+               ? document_id(binder, exprs[document_position(target->schema)], &exprs[0])
+               : TDBPLUS_OK;
 }
 
 static tdbplus_status bind_insert_values(struct binder *binder, struct bind_query *query,
@@ -644,7 +654,23 @@ static tdbplus_status bind_insert_select(struct binder *binder, struct bind_quer
             return bind_no_memory(binder);
         }
     }
+    if (target->info.documents && map[0] == UINT32_MAX) {
+        TRY(document_id(binder, exprs.items[document_position(target->schema)],
+                        (struct expr **)&exprs.items[0]));
+    }
     return bind_project(binder, source, &exprs, &names, plan_out);
+}
+
+/* What SET names is a member of the document: no column, or one that is computed of it. */
+static bool is_member(const struct change_target *target, const struct ast_target *item)
+{
+    if (!target->info.documents || target->view.layer_count > 0 || item->multi_count > 0) {
+        return false;
+    }
+    int32_t at = schema_find_name(target->schema, item->name);
+    const struct table_text *text =
+        at < 0 ? NULL : table_find_default(&target->info, target->schema->columns[at].id);
+    return at < 0 || (text != NULL && text->kind == TABLE_GENERATED);
 }
 
 /* What was assigned to a column: several parts may be, or all of it once. */
@@ -662,6 +688,15 @@ tdbplus_status change_assignments(struct binder *binder, struct bind_query *quer
     for (uint32_t i = 0; i < targets->count; i++) {
         const struct ast_target *item = (const struct ast_target *)targets->items[i];
         uint32_t position = 0;
+        if (is_member(target, item)) {
+            struct expr *given = NULL;
+            position = document_position(target->schema);
+            change_mark(target, target->schema->columns[position].name, position, false);
+            TRY(bind_expression(binder, query, item->value, &given));
+            TRY(document_put(binder, item, given, &row[position]));
+            set[position] = PART_SET;
+            continue;
+        }
         TRY(find_position(binder, target, item, &position));
         change_mark(target, item->name, position, false);
         bool part = item->indirection.count > 0;
@@ -705,7 +740,7 @@ tdbplus_status change_assignments(struct binder *binder, struct bind_query *quer
         }
         TRY(bind_assign(binder, &target->schema->columns[position], &row[position]));
     }
-    return TDBPLUS_OK;
+    return target->info.documents ? document_touch(binder, target->schema, set, row) : TDBPLUS_OK;
 }
 
 static tdbplus_status fresh_ids(struct binder *binder, uint32_t count, uint32_t **ids_out)

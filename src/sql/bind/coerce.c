@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "sql/bind/bind_internal.h"
+#include "sql/bind/document.h"
 #include "sql/bind/type_info.h"
 #include "types/catalog_type.h"
 
@@ -275,7 +276,10 @@ tdbplus_status bind_condition(struct binder *binder, struct bind_query *query,
     struct expr *expr = NULL;
     TRY(bind_expression(binder, query, ast, &expr));
     bool done = false;
-    TRY(bind_try_coerce(binder, &expr, type_of(TYPE_BOOL), FUNC_CAST_IMPLICIT, &done));
+    bool member = expr->path;
+    TRY(member ? document_as_text(binder, &expr) : TDBPLUS_OK);
+    TRY(bind_try_coerce(binder, &expr, type_of(TYPE_BOOL),
+                        member ? FUNC_CAST_EXPLICIT : FUNC_CAST_IMPLICIT, &done));
     if (!done) {
         char name[64];
         bind_show_type(binder, expr->type, name);

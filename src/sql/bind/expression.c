@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "sql/bind/bind_internal.h"
+#include "sql/bind/document.h"
 
 static tdbplus_status bind_constant(struct binder *binder, const struct ast_constant *ast,
                                     struct expr **expr_out)
@@ -187,6 +188,9 @@ static tdbplus_status bind_cast(struct binder *binder, struct bind_query *query,
                        &expr));
     } else {
         TRY(bind_expression(binder, query, ast->argument, &expr));
+    }
+    if (expr->path && type.id != TYPE_JSON && type.id != TYPE_ARRAY) {
+        TRY(document_as_text(binder, &expr));
     }
     TRY(bind_coerce(binder, &expr, type, FUNC_CAST_EXPLICIT));
     TRY(bind_enter_domain(binder, domain, &expr));

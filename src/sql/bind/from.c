@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "sql/bind/bind_internal.h"
+#include "sql/bind/document.h"
 
 /* The hidden key is found by no name. */
 static bool is_hidden(const struct table_info *info, const struct schema *schema, uint32_t position)
@@ -38,8 +39,12 @@ tdbplus_status bind_scan(struct binder *binder, struct bind_query *query,
         if (is_hidden(&info, schema, i)) {
             continue;
         }
-        struct bind_column named = {
-            .table = alias, .name = column->name, .id = plan->columns[i].id, .type = column->type};
+        struct bind_column named = {.table = alias,
+                                    .name = column->name,
+                                    .id = plan->columns[i].id,
+                                    .type = column->type,
+                                    .is_document = document_is_column(&info, schema, i)};
+        TRY(named.is_document ? document_note(binder, named.id) : TDBPLUS_OK);
         TRY(bind_add_column(binder, query, &named));
     }
     TRY(bind_plan_indexes(binder, plan, info.hidden_key));
@@ -67,7 +72,8 @@ tdbplus_status bind_add_named(struct binder *binder, struct bind_query *query,
         struct bind_column column = {.table = table,
                                      .name = name != NULL ? name : "?column?",
                                      .id = columns[i].id,
-                                     .type = columns[i].type};
+                                     .type = columns[i].type,
+                                     .is_document = document_is(binder, columns[i].id)};
         TRY(bind_add_column(binder, query, &column));
     }
     return TDBPLUS_OK;

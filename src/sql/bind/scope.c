@@ -4,6 +4,7 @@
 
 #include "catalog/catalog.h"
 #include "sql/bind/bind_internal.h"
+#include "sql/bind/document.h"
 #include "sql/bind/view_info.h"
 
 tdbplus_status bind_add_column(struct binder *binder, struct bind_query *query,
@@ -153,9 +154,9 @@ static const struct bind_column *peek_item(const struct bind_query *query, const
     return NULL;
 }
 
-static tdbplus_status read_column(struct binder *binder, struct bind_query *reader,
-                                  const struct bind_query *owner, const struct bind_column *column,
-                                  uint32_t position, struct expr **expr_out)
+tdbplus_status bind_read_column(struct binder *binder, struct bind_query *reader,
+                                const struct bind_query *owner, const struct bind_column *column,
+                                uint32_t position, struct expr **expr_out)
 {
     struct expr *expr = expr_column(binder->arena, column->id, column->type);
     if (expr == NULL) {
@@ -172,6 +173,13 @@ tdbplus_status bind_find_column(struct binder *binder, struct bind_query *query,
                                 const struct ast_column_ref *ref, struct expr **expr_out)
 {
     struct bind_qualifier qualifier = {0};
+    bool found = false;
+    if (ref->names.count > 3) {
+        TRY(document_find_path(binder, query, ref, expr_out, &found));
+        if (found) {
+            return TDBPLUS_OK;
+        }
+    }
     TRY(bind_read_qualifier(binder, ref, &qualifier));
     if (query->clause == CLAUSE_DEFAULT && query->columns.count == 0 && query->outer == NULL) {
         return bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", ref->ast.position,
@@ -187,16 +195,17 @@ tdbplus_status bind_find_column(struct binder *binder, struct bind_query *query,
                              "column reference \"%s\" is ambiguous", name);
         }
         if (column != NULL) {
-            return read_column(binder, query, level, column, ref->ast.position, expr_out);
+            return bind_read_column(binder, query, level, column, ref->ast.position, expr_out);
         }
     }
     for (struct bind_query *level = query; table == NULL && level != NULL; level = level->outer) {
         const struct bind_column *column = peek_item(level, name);
         if (column != NULL) {
-            return read_column(binder, query, level, column, ref->ast.position, expr_out);
+            return bind_read_column(binder, query, level, column, ref->ast.position, expr_out);
         }
     }
-    return column_missing(binder, query, &qualifier, name, ref->ast.position);
+    TRY(document_find_path(binder, query, ref, expr_out, &found));
+    return found ? TDBPLUS_OK : column_missing(binder, query, &qualifier, name, ref->ast.position);
 }
 
 static bool is_of_level(const struct bind_query *query, uint32_t id)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "sql/bind/bind_internal.h"
+#include "sql/bind/document.h"
 
 tdbplus_status bind_project(struct binder *binder, struct plan *input, struct pointers *exprs,
                             struct pointers *names, struct plan **plan_out)
@@ -18,6 +19,9 @@ tdbplus_status bind_project(struct binder *binder, struct plan *input, struct po
         const struct expr *expr = exprs->items[i];
         plan->columns[i] = (struct plan_column){
             .id = binder->next_id++, .type = expr->type, .name = names->items[i]};
+        if (expr->kind == EXPR_COLUMN && document_is(binder, expr->number)) {
+            TRY(document_note(binder, plan->columns[i].id));
+        }
     }
     *plan_out = plan;
     return TDBPLUS_OK;

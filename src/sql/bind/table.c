@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "catalog/catalog.h"
+#include "sql/bind/document.h"
 #include "sql/bind/table_builder.h"
 #include "sql/bind/view_info.h"
 
@@ -756,6 +757,8 @@ tdbplus_status bind_create_table(struct binder *binder, const struct ast_create_
     struct bound_create create = {0};
     struct table_builder builder = {0};
     TRY(place_table(binder, ast->table, ast->if_not_exists, &builder, &create));
+    create.info.documents = !create.exists && document_wanted(&ast->options);
+    TRY(create.info.documents ? document_begin(binder, &builder) : TDBPLUS_OK);
     for (uint32_t pass = 0; pass < 2 && !create.exists; pass++) {
         // Columns first: constraints name them.
         for (uint32_t i = 0; i < ast->elements.count; i++) {
@@ -769,6 +772,7 @@ tdbplus_status bind_create_table(struct binder *binder, const struct ast_create_
                 TRY(add_table_constraint(binder, &builder, (const struct ast_constraint *)element));
             }
         }
+        TRY(pass == 0 && create.info.documents ? document_end(binder, &builder) : TDBPLUS_OK);
     }
     if (!create.exists) {
         TRY(finish_table(binder, &builder, &create));

@@ -7,6 +7,7 @@
 #define FLAG_MATERIALIZED  2u
 #define FLAG_KEY_NAME      4u
 #define FLAG_UNPOPULATED   8u
+#define FLAG_DOCUMENTS     16u
 #define TEXT_COUNT_MAX     4096u
 
 void table_info_encode(const struct table_info *info, struct buffer *buffer)
@@ -15,6 +16,7 @@ void table_info_encode(const struct table_info *info, struct buffer *buffer)
     buffer_put_u8(buffer, (uint8_t)((info->hidden_key ? FLAG_HIDDEN_KEY : 0) |
                                     (info->materialized ? FLAG_MATERIALIZED : 0) |
                                     (info->unpopulated ? FLAG_UNPOPULATED : 0) |
+                                    (info->documents ? FLAG_DOCUMENTS : 0) |
                                     (info->key_name != NULL ? FLAG_KEY_NAME : 0)));
     if (info->key_name != NULL) {
         buffer_put_sized(buffer, span_from_text(info->key_name));
@@ -132,6 +134,7 @@ tdbplus_status table_info_decode(struct span encoded, struct arena *arena,
         info.hidden_key = (flags & FLAG_HIDDEN_KEY) != 0;
         info.materialized = (flags & FLAG_MATERIALIZED) != 0;
         info.unpopulated = (flags & FLAG_UNPOPULATED) != 0;
+        info.documents = (flags & FLAG_DOCUMENTS) != 0;
         if ((flags & FLAG_KEY_NAME) != 0) {
             info.key_name = arena_text(arena, reader_sized(&reader));
             if (info.key_name == NULL) {

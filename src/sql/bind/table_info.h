@@ -37,6 +37,7 @@ struct table_info {
     bool hidden_key;
     bool materialized;    /* Rows come from REFRESH MATERIALIZED VIEW alone; */
     bool unpopulated;     /* there have been none yet. */
+    bool documents;       /* Without declared columns: sql/bind/document.h. */
     const char *key_name; /* Of the primary key's constraint; NULL: "<table>_pkey". */
     struct table_text *defaults;
     uint32_t default_count;

@@ -72,6 +72,8 @@ tdbplus_status bind_table_options(struct binder *binder, const struct ast_list *
         } else if (strcmp(option->name, "ttl") == 0) {
             TRY(set_duration(binder, option, create->schema));
             has_duration = true;
+        } else if (strcmp(option->name, "documents") == 0) {
+            continue; // See document.h.
         } else if (strcmp(option->name, "fillfactor") == 0 ||
                    strncmp(option->name, "autovacuum_", strlen("autovacuum_")) == 0) {
             continue; // There are no pages to fill and no vacuum: said, and of no effect.

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "sql/bind/bind_internal.h"
+#include "sql/bind/document.h"
 
 struct bind_cte *bind_find_cte(const struct bind_query *query, const char *name)
 {
@@ -73,6 +74,8 @@ tdbplus_status bind_cte_reader(struct binder *binder, struct bind_query *query,
     for (uint32_t i = 0; i < cte->column_count; i++) {
         plan->columns[i] = cte->columns[i];
         plan->columns[i].id = binder->next_id++;
+        TRY(document_is(binder, cte->columns[i].id) ? document_note(binder, plan->columns[i].id)
+                                                    : TDBPLUS_OK);
     }
     *plan_out = plan;
     return bind_add_named(binder, query, plan->columns, plan->column_count, table->alias,

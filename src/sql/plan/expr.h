@@ -62,6 +62,7 @@ struct expr_domain {
 struct expr {
     uint8_t kind; /* enum expr_kind. */
     bool negated;
+    bool path; /* A member of a document that is no declared column (sql/bind/document.h). */
     struct type type;
     uint32_t position; /* In the text, as ast.h; 0: none. */
     uint32_t number;   /* Column's id or slot, parameter, truth kind. */

@@ -109,8 +109,12 @@ static bool is_referenced(struct system_rows *rows, const struct object *table)
 }
 
 /* When rows expire, as WITH (...) says it. */
-static void put_options(struct system_rows *rows, const struct schema *schema)
+static void put_options(struct system_rows *rows, const struct schema *schema, bool documents)
 {
+    const struct span of_documents = span_from_text("documents=true");
+    if (documents) {
+        system_put_texts(rows, "reloptions", &of_documents, 1);
+    }
     int32_t at = schema->ttl_column_id == 0 ? -1 : schema_ttl_position(schema);
     char *texts[2] = {arena_alloc(rows->arena, SCHEMA_NAME_SIZE_MAX + 16),
                       arena_alloc(rows->arena, 64)};
@@ -120,8 +124,8 @@ static void put_options(struct system_rows *rows, const struct schema *schema)
     (void)snprintf(texts[0], SCHEMA_NAME_SIZE_MAX + 16, "ttl_column=%s", schema->columns[at].name);
     (void)snprintf(texts[1], 64, "ttl=%lld.%06lld seconds", (long long)(schema->ttl_us / 1000000),
                    (long long)(schema->ttl_us % 1000000));
-    const struct span items[] = {span_from_text(texts[0]), span_from_text(texts[1])};
-    system_put_texts(rows, "reloptions", items, 2);
+    const struct span items[] = {span_from_text(texts[0]), span_from_text(texts[1]), of_documents};
+    system_put_texts(rows, "reloptions", items, documents ? 3 : 2);
 }
 
 static tdbplus_status put_table(struct system_rows *rows, const struct object *table)
@@ -151,7 +155,7 @@ static tdbplus_status put_table(struct system_rows *rows, const struct object *t
     system_put(rows, "reltuples", (int64_t)statistics.row_count);
     system_put(rows, "relhasindex", has_index);
     system_put(rows, "relispopulated", !info.unpopulated);
-    put_options(rows, table->schema);
+    put_options(rows, table->schema, info.documents);
     system_put(rows, "relchecks", info.check_count);
     system_put(rows, "relhastriggers", is_referenced(rows, table));
     if (keyed) {
