@@ -307,6 +307,20 @@ static bool ensure_connected(struct remote_client *remote)
     return pq->PQstatus(remote->connection) == CONNECTION_OK;
 }
 
+/* NOTIFY of others, which comes with the answers to statements. */
+static void print_notifications(const struct remote_client *remote)
+{
+    const struct libpq *pq = remote->pq;
+    PGnotify *notice = NULL;
+    (void)pq->PQconsumeInput(remote->connection);
+    while ((notice = pq->PQnotifies(remote->connection)) != NULL) {
+        (void)fflush(stdout);
+        (void)fprintf(stderr, "NOTIFY:  \"%s\"%s%s from process %d\n", notice->relname,
+                      notice->extra[0] == '\0' ? "" : ": ", notice->extra, notice->be_pid);
+        pq->PQfreemem(notice);
+    }
+}
+
 static void finish(struct remote_answer *answer)
 {
     const struct libpq *pq = answer->owner->pq;
@@ -411,6 +425,7 @@ static void remote_answer_close(struct answer *answer)
         }
     }
     finish(remote);
+    print_notifications(remote->owner);
     pq->PQclear(remote->first);
     pq->PQfreemem(remote->piece);
     alloc_free(&alloc_system, remote, 1, sizeof *remote);

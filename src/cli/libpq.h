@@ -13,6 +13,7 @@
     X(PQcancel)                  \
     X(PQclear)                   \
     X(PQcmdStatus)               \
+    X(PQconsumeInput)            \
     X(PQconnectdbParams)         \
     X(PQconnectionNeedsPassword) \
     X(PQdb)                      \
@@ -30,6 +31,7 @@
     X(PQgetvalue)                \
     X(PQhost)                    \
     X(PQnfields)                 \
+    X(PQnotifies)                \
     X(PQntuples)                 \
     X(PQpass)                    \
     X(PQparameterStatus)         \
