@@ -26,6 +26,11 @@ int command_recover(int count, char **arguments);
 int command_dump(int count, char **arguments);
 int command_demo(int count, char **arguments);
 int command_serve(int count, char **arguments);
+int command_config(int count, char **arguments);
+
+/* Tells the service manager (systemd's NOTIFY_SOCKET) the state. True when there is none to tell,
+ * or it was told. */
+bool cli_notify(const char *state);
 
 /* Writes "tdb: WHAT: message" with detail and hint, if any, to standard error. */
 void cli_complain(const char *what, const tdbplus_error *error);

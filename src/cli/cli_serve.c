@@ -5,130 +5,41 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "server/server.h"
+#include "server/config.h"
 
 #define DRAIN_US          INT64_C(10000000)
 #define PASSWORD_SIZE_MAX 1024
 
-struct serve_options {
-    const char *directory; /* NULL: in memory. */
-    struct server_options server;
-};
-
 static const char usage_text[] =
-    "usage: tdb serve [DIR] [OPTIONS]      without DIR in memory\n\n"
-    "  --host ADDRESS            IP address to listen on (127.0.0.1; \"\" for none)\n"
-    "  --port N                  TCP port, also in the name of the unix socket (7432)\n"
-    "  --socket-directory DIR    where the unix socket is made (none)\n"
-    "  --max-connections N       (1000)\n"
-    "  --loops N                 threads for sockets (one per core)\n"
-    "  --tls-certificate FILE    PEM; with --tls-key FILE: encryption (TLS 1.3)\n"
-    "  --tls-client-ca FILE      PEM; clients must show a certificate signed by it\n"
-    "  --tls-required            no unencrypted connections over TCP\n"
-    "  --trust                   no passwords; only with a unix socket or a loopback address\n\n"
+    "usage: tdb serve [DIR] [OPTIONS]      without DIR in memory\n"
+    "       tdb config check [OPTIONS]     reads and checks the same, and does nothing\n\n"
+    "  --config FILE                     TOML; else the file that TDB_CONFIG names\n";
+
+static const char usage_end[] =
+    "\nEach option is a key of the file (--log-level is level below [log]) and a variable\n"
+    "(TDB_LOG_LEVEL). The file comes first, then the environment, then the options. Below\n"
+    "[session] stand settings of SQL that sessions begin with, such as statement_timeout.\n"
+    "SIGHUP reads all of it again: limits and the log's level change, log files are opened "
+    "anew.\n\n"
     "The first start makes the role \"admin\". Its password is that of the variable\n"
     "TDB_ADMIN_PASSWORD, or the first line of the file TDB_ADMIN_PASSWORD_FILE names, or a\n"
     "random one that is printed once.\n";
 
-static int fail_usage(const char *text, const char *what)
+static int print_usage(void)
 {
-    (void)fprintf(stderr, "tdb: serve: %s%s\n\n%s", text, what, usage_text);
-    return CLI_USAGE;
-}
-
-static bool read_number(const char *text, long min, long max, long *number_out)
-{
-    char *end = NULL;
-    long number = strtol(text, &end, 10);
-    if (end == text || *end != '\0' || number < min || number > max) {
-        return false;
-    }
-    *number_out = number;
-    return true;
-}
-
-/* Takes an option with a value; false when the value is none. */
-static bool set_option(struct serve_options *options, const char *name, const char *value)
-{
-    long number = 0;
-    if (strcmp(name, "--host") == 0) {
-        options->server.host = value;
-        return true;
-    }
-    if (strcmp(name, "--socket-directory") == 0) {
-        options->server.socket_directory = value;
-        return true;
-    }
-    if (strcmp(name, "--tls-certificate") == 0) {
-        options->server.tls_certificate = value;
-        return true;
-    }
-    if (strcmp(name, "--tls-key") == 0) {
-        options->server.tls_key = value;
-        return true;
-    }
-    if (strcmp(name, "--tls-client-ca") == 0) {
-        options->server.tls_client_ca = value;
-        return true;
-    }
-    if (strcmp(name, "--port") == 0 && read_number(value, 0, 65535, &number)) {
-        options->server.port = (int)number;
-        return true;
-    }
-    if (strcmp(name, "--max-connections") == 0 && read_number(value, 1, 1000000, &number)) {
-        options->server.connection_count_max = (unsigned)number;
-        return true;
-    }
-    if (strcmp(name, "--loops") == 0 && read_number(value, 1, 64, &number)) {
-        options->server.loop_count = (unsigned)number;
-        return true;
-    }
-    return false;
-}
-
-static int read_arguments(int count, char **arguments, struct serve_options *options)
-{
-    static const char *const names[] = {"--host",
-                                        "--port",
-                                        "--socket-directory",
-                                        "--max-connections",
-                                        "--loops",
-                                        "--tls-certificate",
-                                        "--tls-key",
-                                        "--tls-client-ca"};
-    for (int i = 0; i < count; i++) {
-        bool takes_value = false;
-        for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
-            takes_value = takes_value || strcmp(arguments[i], names[k]) == 0;
-        }
-        if (takes_value) {
-            if (i + 1 == count || !set_option(options, arguments[i], arguments[i + 1])) {
-                return fail_usage("a value is missing or wrong: ", arguments[i]);
-            }
-            i++;
-        } else if (strcmp(arguments[i], "--trust") == 0) {
-            options->server.trust = true;
-        } else if (strcmp(arguments[i], "--tls-required") == 0) {
-            options->server.tls_required = true;
-        } else if (arguments[i][0] == '-' || options->directory != NULL) {
-            return fail_usage("what is this: ", arguments[i]);
-        } else {
-            options->directory = arguments[i];
-        }
-    }
-    const struct server_options *server = &options->server;
-    if ((server->tls_certificate == NULL) != (server->tls_key == NULL) ||
-        (server->tls_certificate == NULL &&
-         (server->tls_required || server->tls_client_ca != NULL))) {
-        return fail_usage("--tls-certificate and --tls-key are needed", "");
-    }
-    const char *host = options->server.host;
-    bool loopback = host == NULL || host[0] == '\0' || strncmp(host, "127.", 4) == 0 ||
-                    strcmp(host, "::1") == 0;
-    if (options->server.trust && !loopback) {
-        return fail_usage("--trust would let everybody in at ", host);
-    }
+    struct buffer text;
+    buffer_init(&text, &alloc_system);
+    config_help(&text);
+    (void)fputs(usage_text, stdout);
+    (void)fwrite(text.data, 1, text.size, stdout);
+    (void)fputs(usage_end, stdout);
+    buffer_deinit(&text);
     return CLI_OK;
+}
+
+static const char *variable(const char *name)
+{
+    return getenv(name);
 }
 
 static int complain(const struct err *err)
@@ -189,33 +100,63 @@ static int ensure_admin(tdbplus_db *db)
     return CLI_OK;
 }
 
-static void announce(const struct serve_options *options, const struct server *server)
+static void announce(const struct config *config, const struct server *server)
 {
-    const char *host = options->server.host == NULL ? "127.0.0.1" : options->server.host;
+    const char *host = config->server.host == NULL ? "127.0.0.1" : config->server.host;
     int port = server_port(server);
     (void)printf("tdb %s serves %s\n", tdbplus_version(),
-                 options->directory == NULL ? "a database in memory" : options->directory);
+                 config->directory == NULL ? "a database in memory" : config->directory);
     if (host[0] != '\0') {
         (void)printf("  psql \"postgresql://" SERVER_ADMIN_NAME "@%s:%d/tdb\"\n", host, port);
     }
-    if (options->server.socket_directory != NULL) {
+    if (config->server.socket_directory != NULL) {
         (void)printf("  psql -h %s -p %d -U " SERVER_ADMIN_NAME " tdb\n",
-                     options->server.socket_directory, port);
+                     config->server.socket_directory, port);
+    }
+    if (config->server.http_host != NULL) {
+        (void)printf("  http://%s:%d/metrics\n", config->server.http_host,
+                     server_http_port(server));
     }
     (void)fflush(stdout);
 }
 
-static void wait_for_signal(const sigset_t *signals)
+/* What can change while it runs. A configuration with a mistake changes nothing. */
+static void reload(struct server *server, const struct config_sources *sources)
 {
-    int number = 0;
-    while (sigwait(signals, &number) != 0) {
-        continue;
+    struct config config = {0};
+    struct arena arena;
+    struct err err = {0};
+    arena_init(&arena, &alloc_system, 0);
+    if (config_load(sources, &arena, &config, &err) == TDBPLUS_OK) {
+        server_reload(server, &config.server.limits);
+        (void)printf("configuration read again\n");
+        (void)fflush(stdout);
+    } else {
+        (void)complain(&err);
+    }
+    arena_deinit(&arena);
+}
+
+static void wait_for_end(const sigset_t *signals, struct server *server,
+                         const struct config_sources *sources)
+{
+    int number = SIGHUP;
+    while (number == SIGHUP) {
+        while (sigwait(signals, &number) != 0) {
+            continue;
+        }
+        if (number == SIGHUP) {
+            (void)cli_notify("RELOADING=1");
+            reload(server, sources);
+            (void)cli_notify("READY=1");
+        }
     }
     (void)printf("stopping (signal %d)\n", number);
     (void)fflush(stdout);
+    (void)cli_notify("STOPPING=1");
 }
 
-static int serve(tdbplus_db *db, const struct serve_options *options)
+static int serve(tdbplus_db *db, const struct config *config, const struct config_sources *sources)
 {
     struct server *server = NULL;
     struct err err = {0};
@@ -223,44 +164,96 @@ static int serve(tdbplus_db *db, const struct serve_options *options)
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGINT);
     (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGHUP);
     // Threads made from here on leave them to this one.
     (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
-    if (!options->server.trust) {
+    if (!config->server.trust) {
         int failed = ensure_admin(db);
         if (failed != CLI_OK) {
             return failed;
         }
     }
-    if (server_create(db, &options->server, &server, &err) != TDBPLUS_OK) {
+    if (server_create(db, &config->server, &server, &err) != TDBPLUS_OK) {
         return complain(&err);
     }
-    announce(options, server);
-    wait_for_signal(&signals);
+    announce(config, server);
+    if (!cli_notify("READY=1")) {
+        (void)fprintf(stderr, "tdb: serve: the service manager cannot be told that it is ready\n");
+    }
+    wait_for_end(&signals, server, sources);
     server_stop(server, DRAIN_US);
     server_destroy(server);
     return CLI_OK;
 }
 
-int command_serve(int count, char **arguments)
+static int open_and_serve(const struct config *config, const struct config_sources *sources)
 {
-    struct serve_options options = {.server = {.port = SERVER_PORT_DEFAULT}};
-    if (count > 0 && (strcmp(arguments[0], "--help") == 0 || strcmp(arguments[0], "help") == 0)) {
-        (void)fputs(usage_text, stdout);
-        return CLI_OK;
-    }
-    int status = read_arguments(count, arguments, &options);
-    if (status != CLI_OK) {
-        return status;
-    }
     tdbplus_call call = TDBPLUS_CALL_INIT;
     tdbplus_db *db = NULL;
-    const char *directory = options.directory == NULL ? ":memory:" : options.directory;
+    const char *directory = config->directory == NULL ? ":memory:" : config->directory;
     if (tdbplus_open(directory, NULL, &db, &call) != TDBPLUS_OK) {
         cli_complain(directory, &call.error);
         return CLI_FAILED;
     }
-    status = serve(db, &options);
+    int status = serve(db, config, sources);
     tdbplus_close(db);
     return status;
+}
+
+/* Loads the configuration for `work`; a mistake in it is wrong usage. */
+static int with_config(int count, char **arguments,
+                       int (*work)(const struct config *config,
+                                   const struct config_sources *sources))
+{
+    struct config_sources sources = {.env = env_real(),
+                                     .environment = variable,
+                                     .argument_count = count,
+                                     .arguments = arguments};
+    struct config config = {0};
+    struct arena arena;
+    struct err err = {0};
+    arena_init(&arena, &alloc_system, 0);
+    int status = CLI_USAGE;
+    if (config_load(&sources, &arena, &config, &err) == TDBPLUS_OK) {
+        status = work(&config, &sources);
+    } else {
+        (void)complain(&err);
+        (void)fprintf(stderr, "tdb serve --help lists the options\n");
+    }
+    arena_deinit(&arena);
+    return status;
+}
+
+static bool wants_help(int count, char **arguments)
+{
+    return count > 0 && (strcmp(arguments[0], "--help") == 0 || strcmp(arguments[0], "help") == 0);
+}
+
+int command_serve(int count, char **arguments)
+{
+    return wants_help(count, arguments) ? print_usage()
+                                        : with_config(count, arguments, open_and_serve);
+}
+
+static int say_good(const struct config *config, const struct config_sources *sources)
+{
+    (void)sources;
+    (void)printf("%s: good\n", config->path == NULL ? "configuration" : config->path);
+    return CLI_OK;
+}
+
+int command_config(int count, char **arguments)
+{
+    if (strcmp(arguments[0], "check") != 0) {
+        (void)fprintf(stderr, "usage: tdb config check [FILE] [OPTIONS]\n");
+        return CLI_USAGE;
+    }
+    // A file alone is the one to check.
+    char flag[] = "--config";
+    char *with_file[] = {flag, count == 2 ? arguments[1] : NULL};
+    if (count == 2 && arguments[1][0] != '-') {
+        return with_config(2, with_file, say_good);
+    }
+    return with_config(count - 1, arguments + 1, say_good);
 }

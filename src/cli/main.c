@@ -22,7 +22,8 @@ static const struct command commands[] = {
      command_recover},
     {"dump", "[--sql] DIR", "rows as lines of JSON, or everything as SQL", 1, 4, command_dump},
     {"demo", "[DIR | URL]", "a tour on real data (demo --help)", 0, 4, command_demo},
-    {"serve", "[DIR] [OPTIONS]", "PostgreSQL clients (serve --help)", 0, 16, command_serve},
+    {"serve", "[DIR] [OPTIONS]", "PostgreSQL clients (serve --help)", 0, 64, command_serve},
+    {"config", "check [FILE]", "check what serve would be told", 1, 64, command_config},
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])

@@ -128,9 +128,10 @@ static tdbplus_status make_statement(struct connection *connection, struct wire_
         return err_set_state(call->err, TDBPLUS_E_EXISTS, "42P05",
                              "prepared statement \"%s\" already exists", name);
     }
-    if (connection->statement_count >= STATEMENT_COUNT_MAX) {
+    if (connection->statement_count >= atomic_load(&connection->server->statement_count_max)) {
         return err_set(call->err, TDBPLUS_E_LIMIT,
-                       "a connection has at most %u prepared statements", STATEMENT_COUNT_MAX);
+                       "a connection has at most %u prepared statements",
+                       atomic_load(&connection->server->statement_count_max));
     }
     query_leave_loop(connection, statement->text_size);
     struct describe_args args = {.text = span_from_text(statement->text),
@@ -466,10 +467,28 @@ static tdbplus_status run_portal(struct connection *connection, struct wire_port
         wire_put_text(out, tag);
     }
     wire_end(out, at);
+    (void)snprintf(portal->tag, sizeof portal->tag, "%s", tag);
     tdbplus_result_close(portal->result);
     portal->result = NULL;
     portal->done = true;
     return TDBPLUS_OK;
+}
+
+/* The same in a place among the statements that run, noted when it is at its end. */
+static tdbplus_status run_counted(struct connection *connection, struct wire_portal *portal,
+                                  uint64_t limit, const struct call *call)
+{
+    const struct wire_statement *statement = portal->statement;
+    uint64_t begin_us = env_clock_mono_us(connection->server->env);
+    TRY(query_begin(connection, call));
+    tdbplus_status status = run_portal(connection, portal, limit, call);
+    query_end(connection);
+    if (status != TDBPLUS_OK || portal->done) {
+        struct span text = {.data = (const uint8_t *)statement->text, .size = statement->text_size};
+        observe_statement(connection, begin_us, text, status == TDBPLUS_OK ? portal->tag : NULL,
+                          call->err);
+    }
+    return status;
 }
 
 void extended_execute(struct connection *connection, struct wire_reader *reader,
@@ -484,7 +503,7 @@ void extended_execute(struct connection *connection, struct wire_reader *reader,
                                "portal \"%s\" does not exist", name);
     }
     if (status == TDBPLUS_OK) {
-        status = run_portal(connection, portal, limit <= 0 ? 0 : (uint64_t)limit, call);
+        status = run_counted(connection, portal, limit <= 0 ? 0 : (uint64_t)limit, call);
     }
     if (status != TDBPLUS_OK) {
         fail(connection, call);

@@ -159,6 +159,13 @@ static void close_now(struct connection *connection)
     latch_lock(&connection->server->latch);
     (void)map_remove(&connection->server->by_id, (uint64_t)(uint32_t)connection->id);
     latch_unlock(&connection->server->latch);
+    if (connection->counted) {
+        guard_leave_role(&connection->server->guard, connection->role);
+        connection->counted = false;
+    }
+    if (connection->phase >= PHASE_READY) {
+        observe_end(connection, connection->ended ? "lost" : "closed");
+    }
     protocol_end(connection);
     uv_close(&connection->socket.handle, connection_free);
 }
@@ -204,6 +211,7 @@ static void send_bytes(struct connection *connection)
     struct buffer *sending = &connection->sending;
     uv_buf_t all = uv_buf_init((char *)sending->data, (unsigned)sending->size);
     int sent = uv_try_write(&connection->socket.stream, &all, 1);
+    metrics_add(&connection->server->metrics.sent_bytes, sending->size);
     if (sent == (int)sending->size) {
         buffer_clear(sending);
         return;
@@ -222,6 +230,8 @@ static void send_bytes(struct connection *connection)
         return;
     }
     connection->writing = true;
+    connection->written_s = connection->loop->now_s;
+    connection->written_queue = 0;
 }
 
 /* Makes `sending` what goes over the wire. */
@@ -308,6 +318,7 @@ static bool run_job(struct connection *connection)
         return false;
     }
     connection->running = false;
+    connection->active_s = connection->loop->now_s;
     if (status != TDBPLUS_OK) {
         lose(connection); // Not even memory for a stack.
         return false;
@@ -348,6 +359,7 @@ static void serve(struct connection *connection)
     if (connection->finished) {
         connection->finished = false;
         connection->running = false;
+        connection->active_s = connection->loop->now_s;
     }
     latch_unlock(&connection->latch);
     do {
@@ -392,6 +404,7 @@ static void read_some(uv_stream_t *stream, ssize_t size, const uv_buf_t *bytes)
         return;
     }
     struct span span = {.data = (const uint8_t *)bytes->base, .size = (size_t)size};
+    metrics_add(&connection->server->metrics.received_bytes, span.size);
     struct buffer *plain = &connection->loop->plain;
     bool good = true;
     if (connection->tls != NULL) {
@@ -429,6 +442,7 @@ void connection_start(struct connection *connection)
     }
     connection->loop->connections = connection;
     connection->began_s = connection->loop->now_s;
+    connection->active_s = connection->loop->now_s;
     connection->api = TDBPLUS_CALL_INIT;
     connection->api.done = job_done;
     connection->api.done_context = connection;
@@ -480,33 +494,78 @@ void loop_serve_posted(uv_async_t *async)
 }
 
 /* Tells a client that did nothing wrong why it ends. */
-static void say_farewell(struct connection *connection)
+static void say_farewell(struct connection *connection, const char *sqlstate, const char *text)
 {
     struct err err = {0};
-    if (err_set_state(&err, TDBPLUS_E_STOPPED, "57P01",
-                      "terminating connection due to administrator command") != TDBPLUS_OK) {
+    if (err_set_state(&err, TDBPLUS_E_STOPPED, sqlstate, "%s", text) != TDBPLUS_OK) {
         protocol_error(connection, &err, true);
     }
 }
 
+/* A client that takes nothing of what is sent to it. */
+static bool is_stuck(struct connection *connection)
+{
+    struct server_loop *loop = connection->loop;
+    size_t queue = uv_stream_get_write_queue_size(&connection->socket.stream);
+    if (!connection->writing || queue != connection->written_queue) {
+        connection->written_queue = queue;
+        connection->written_s = loop->now_s;
+        return false;
+    }
+    return loop->now_s - connection->written_s > atomic_load(&loop->server->write_s_max);
+}
+
+/* Ends a session that did nothing for longer than its settings allow. */
+static bool end_idle(struct connection *connection)
+{
+    const struct settings *settings = &connection->session->state->settings;
+    bool open = tdbplus_session_in_transaction(connection->session);
+    int64_t limit_ms =
+        settings_integer(settings, open ? SETTING_IDLE_IN_TRANSACTION : SETTING_IDLE_SESSION);
+    uint64_t idle_s = connection->loop->now_s - connection->active_s;
+    if (limit_ms == 0 || idle_s * 1000u < (uint64_t)limit_ms) {
+        return false;
+    }
+    metrics_add(&connection->server->metrics.idle_clients, 1);
+    say_farewell(connection, open ? "25P03" : "57P05",
+                 open ? "terminating connection due to idle-in-transaction timeout"
+                      : "terminating connection due to idle-session timeout");
+    return true;
+}
+
+/* Looks at one connection each second; true: it must be served. */
+static bool look_at(struct connection *connection)
+{
+    struct server_loop *loop = connection->loop;
+    struct server *server = loop->server;
+    bool cutting = atomic_load(&server->cutting);
+    bool stopping = atomic_load(&server->stopping);
+    bool late = connection->phase < PHASE_READY &&
+                loop->now_s - connection->began_s > atomic_load(&server->login_s_max);
+    bool stuck = is_stuck(connection);
+    if (stuck) {
+        metrics_add(&server->metrics.slow_clients, 1);
+    }
+    if (cutting || stuck || (late && !connection->running)) {
+        lose(connection);
+    }
+    bool idle = !connection->running && connection->phase == PHASE_READY &&
+                connection->in.size == connection->in_at;
+    bool over = false;
+    if (stopping && idle) {
+        say_farewell(connection, "57P01", "terminating connection due to administrator command");
+    } else if (idle && !connection->writing) {
+        over = end_idle(connection);
+    }
+    return (cutting || stopping || late || stuck || over) && !connection->running;
+}
+
 void loop_tick(struct server_loop *loop)
 {
-    bool cutting = atomic_load(&loop->server->cutting);
-    bool stopping = atomic_load(&loop->server->stopping);
     struct connection *next = NULL;
     for (struct connection *at = loop->connections; at != NULL; at = next) {
         next = at->next;
-        bool late = at->phase < PHASE_READY && loop->now_s - at->began_s > LOGIN_SECONDS_MAX;
-        if (at->closing) {
-            continue;
-        }
-        if (cutting || (late && !at->running)) {
-            lose(at);
-        }
-        if (stopping && !at->running && at->phase == PHASE_READY && at->in.size == at->in_at) {
-            say_farewell(at);
-        }
-        if ((cutting || stopping || late) && !at->running) {
+        if (!at->closing && look_at(at)) {
             serve(at);
         }
     }

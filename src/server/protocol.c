@@ -182,7 +182,8 @@ void protocol_run(struct connection *connection, const struct call *call)
     }
     while (connection->phase == PHASE_READY) {
         struct wire_reader reader;
-        char letter = protocol_next(connection, connection->server->message_size_max, &reader);
+        char letter =
+            protocol_next(connection, atomic_load(&connection->server->message_size_max), &reader);
         if (letter == 0) {
             break;
         }

@@ -135,6 +135,46 @@ tdbplus_status query_rows(struct connection *connection, tdbplus_result *result,
     return status;
 }
 
+/* ---- places to run ---- */
+
+/* Whether somebody still wants what a statement in line would give. */
+static bool is_wanted(void *ctx)
+{
+    struct connection *connection = ctx;
+    latch_lock(&connection->latch);
+    bool gone = connection->gone;
+    latch_unlock(&connection->latch);
+    return !gone && !atomic_load((_Atomic bool *)&connection->api.cancel);
+}
+
+/* Within a transaction nothing waits in line: it may hold what those that run wait for. */
+tdbplus_status query_begin(struct connection *connection, const struct call *call)
+{
+    struct server *server = connection->server;
+    uint32_t most = tdbplus_session_in_transaction(connection->session)
+                        ? 0
+                        : atomic_load(&server->running_count_max);
+    switch (guard_begin(&server->guard, most, atomic_load(&server->waiting_count_max), server->env,
+                        is_wanted, connection)) {
+    case GUARD_RUNS:
+        return TDBPLUS_OK;
+    case GUARD_FULL:
+        metrics_add(&server->metrics.statement_refused, 1);
+        return err_set_state(call->err, TDBPLUS_E_LIMIT, "53000",
+                             "%u statements run and %u wait: the server takes no more", most,
+                             atomic_load(&server->waiting_count_max));
+    case GUARD_GIVEN_UP:
+        break;
+    }
+    return err_set_state(call->err, TDBPLUS_E_CANCELLED, "57014",
+                         "canceling statement due to user request");
+}
+
+void query_end(struct connection *connection)
+{
+    guard_end(&connection->server->guard, connection->server->env);
+}
+
 /* ---- transactions that nobody began ---- */
 
 tdbplus_status query_control(struct connection *connection, const char *text,
@@ -223,11 +263,19 @@ static tdbplus_status run_one(struct connection *connection, const char *text, s
                                 .size = size,
                                 .consumed_out = consumed_out,
                                 .result_out = &result};
-    TRY(session_execute(&args, call));
-    tdbplus_status status = answer(connection, result, call);
-    if (status != TDBPLUS_OK && connection->session->txn != NULL) {
-        connection->session->failed = true;
+    uint64_t begin_us = env_clock_mono_us(connection->server->env);
+    TRY(query_begin(connection, call));
+    tdbplus_status status = session_execute(&args, call);
+    if (status == TDBPLUS_OK) {
+        status = answer(connection, result, call);
+        if (status != TDBPLUS_OK && connection->session->txn != NULL) {
+            connection->session->failed = true;
+        }
     }
+    query_end(connection);
+    struct span ran = {.data = (const uint8_t *)text, .size = split_statement(text, size)};
+    observe_statement(connection, begin_us, ran,
+                      status == TDBPLUS_OK ? tdbplus_result_tag(result) : NULL, call->err);
     tdbplus_result_close(result);
     return status;
 }

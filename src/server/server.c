@@ -1,5 +1,6 @@
 /* Loops and listeners. */
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,6 +27,22 @@ static void forget(uv_handle_t *handle)
     atomic_fetch_sub(&server->connection_count, 1);
 }
 
+/* Whom logs and limits mean. */
+static void name_client(struct connection *connection)
+{
+    struct sockaddr_storage address = {0};
+    int size = (int)sizeof address;
+    uint64_t chance = 0;
+    (void)snprintf(connection->address, sizeof connection->address, "local");
+    if (!connection->is_local &&
+        uv_tcp_getpeername(&connection->socket.tcp, (struct sockaddr *)&address, &size) == 0) {
+        (void)uv_ip_name((const struct sockaddr *)&address, connection->address,
+                         sizeof connection->address);
+    }
+    env_entropy(connection->server->env, &chance, sizeof chance);
+    (void)snprintf(connection->trace, sizeof connection->trace, "%016" PRIx64, chance);
+}
+
 static void accept_one(uv_stream_t *listener, int code)
 {
     struct server_loop *loop = listener->data;
@@ -41,6 +58,7 @@ static void accept_one(uv_stream_t *listener, int code)
     connection->server = server;
     connection->is_local = listener->type == UV_NAMED_PIPE;
     atomic_fetch_add(&server->connection_count, 1);
+    metrics_add(&server->metrics.connections, 1);
     int made = connection->is_local ? uv_pipe_init(&loop->uv, &connection->socket.pipe, 0)
                                     : uv_tcp_init(&loop->uv, &connection->socket.tcp);
     connection->socket.handle.data = connection;
@@ -52,6 +70,7 @@ static void accept_one(uv_stream_t *listener, int code)
         (void)uv_tcp_nodelay(&connection->socket.tcp, 1);
         (void)uv_tcp_keepalive(&connection->socket.tcp, 1, 60);
     }
+    name_client(connection);
     connection_start(connection);
 }
 
@@ -62,6 +81,7 @@ static void tick(uv_timer_t *timer)
     struct server_loop *loop = timer->data;
     loop->now_s = uv_now(&loop->uv) / 1000u;
     loop_tick(loop);
+    http_tick(loop, false);
 }
 
 static void close_handle(uv_handle_t *handle)
@@ -90,6 +110,7 @@ static void wake(uv_async_t *async)
         // Whoever posted the last one may still be about to wake us.
         latch_lock(&loop->latch);
         latch_unlock(&loop->latch);
+        http_tick(loop, true);
         close_handle((uv_handle_t *)&loop->tick);
         close_handle((uv_handle_t *)&loop->wake);
     }
@@ -110,6 +131,7 @@ static tdbplus_status init_loop(struct server *server, struct server_loop *loop,
         return uv_failed(err, "an event loop", code);
     }
     loop->is_open = true;
+    loop->now_s = uv_now(&loop->uv) / 1000u;
     loop->wake.data = loop;
     loop->tick.data = loop;
     loop->tcp.data = loop;
@@ -239,6 +261,10 @@ static tdbplus_status listen_all(struct server *server, const struct server_opti
     if (options->socket_directory != NULL) {
         TRY(bind_local(server, options, err));
     }
+    if (options->http_host != NULL) {
+        TRY(http_listen(&server->loops[0], options->http_host, options->http_port,
+                        &server->http_port, err));
+    }
     struct server_loop *first = &server->loops[0];
     for (uint32_t i = 1; i < server->loop_count; i++) {
         int code = first->has_tcp ? share_tcp(first, &server->loops[i]) : 0;
@@ -260,9 +286,41 @@ static uint32_t core_count(void)
     return count == 0 ? 1 : count > LOOP_COUNT_MAX ? LOOP_COUNT_MAX : count;
 }
 
+static uint32_t or_default(uint32_t value, uint32_t otherwise)
+{
+    return value == 0 ? otherwise : value;
+}
+
+static void set_limits(struct server *server, const struct server_limits *limits)
+{
+    server->connection_count_max =
+        or_default(limits->connection_count_max, SERVER_CONNECTION_COUNT_DEFAULT);
+    server->message_size_max =
+        limits->message_size_max == 0 ? SERVER_MESSAGE_SIZE_DEFAULT : limits->message_size_max;
+    server->statement_count_max = or_default(limits->statement_count_max, 10000);
+    server->login_s_max = or_default(limits->login_s_max, 60);
+    server->login_failure_max = or_default(limits->login_failure_max, 10);
+    server->login_wait_s = or_default(limits->login_wait_s, 60);
+    server->write_s_max = or_default(limits->write_s_max, 300);
+    server->running_count_max = or_default(limits->running_count_max, 512);
+    server->waiting_count_max = or_default(limits->waiting_count_max, 10000);
+    server->slow_statement_ms = limits->logs_slow ? (int64_t)limits->slow_statement_ms : -1;
+    server->log.level = (uint8_t)(or_default(limits->log_level, SERVER_LOG_WARNING + 1u) - 1u);
+}
+
+void server_reload(struct server *server, const struct server_limits *limits)
+{
+    struct server_log_line line;
+    set_limits(server, limits);
+    server_log_reopen(&server->log, server->log_path, server->audit_path);
+    server_log_begin(&server->log, SERVER_LOG_INFO, "server.reloaded", &line);
+    server_log_end(&line);
+}
+
 static tdbplus_status start(struct server *server, const struct server_options *options,
                             struct err *err)
 {
+    TRY(server_log_open(&server->log, options->log_path, options->audit_path, err));
     if (options->tls_certificate != NULL) {
         struct tls_files files = {options->tls_certificate, options->tls_key,
                                   options->tls_client_ca};
@@ -294,17 +352,21 @@ tdbplus_status server_create(tdbplus_db *db, const struct server_options *option
     server->db = db;
     server->alloc = alloc;
     server->env = store_env(db->store);
-    server->connection_count_max = options->connection_count_max == 0
-                                       ? SERVER_CONNECTION_COUNT_DEFAULT
-                                       : options->connection_count_max;
-    server->message_size_max =
-        options->message_size_max == 0 ? SERVER_MESSAGE_SIZE_DEFAULT : options->message_size_max;
+    server->settings = options->settings;
+    server->setting_count = options->setting_count;
+    server->log = (struct server_log){.env = server->env, .alloc = alloc, .file = -1, .audit = -1};
+    set_limits(server, &options->limits);
+    server->log_path = options->log_path;
+    server->audit_path = options->audit_path;
+    server->began_wall_us = env_clock_wall_us(server->env);
+    guard_init(&server->guard, alloc);
     server->trust = options->trust;
     server->tls_required = options->tls_required;
     server->loop_count = options->loop_count == 0 ? core_count() : options->loop_count;
     map_init(&server->by_id, alloc);
     env_entropy(server->env, server->mock_key, sizeof server->mock_key);
     server->loops = alloc_array(alloc, server->loop_count, sizeof *server->loops);
+    struct server_log_line line;
     tdbplus_status status = server->loops == NULL
                                 ? err_set(err, TDBPLUS_E_NOMEM, "a server does not fit in memory")
                                 : start(server, options, err);
@@ -313,6 +375,10 @@ tdbplus_status server_create(tdbplus_db *db, const struct server_options *option
         server_destroy(server);
         return status;
     }
+    server_log_begin(&server->log, SERVER_LOG_INFO, "server.started", &line);
+    server_log_text(&line, "version", TDBPLUS_VERSION);
+    server_log_number(&line, "port", server->port);
+    server_log_end(&line);
     *server_out = server;
     return TDBPLUS_OK;
 }
@@ -320,6 +386,11 @@ tdbplus_status server_create(tdbplus_db *db, const struct server_options *option
 int server_port(const struct server *server)
 {
     return server->port;
+}
+
+int server_http_port(const struct server *server)
+{
+    return server->http_port;
 }
 
 uint32_t server_connection_count(const struct server *server)
@@ -375,12 +446,15 @@ void server_destroy(struct server *server)
             (void)uv_loop_close(&server->loops[i].uv);
         }
         buffer_deinit(&server->loops[i].plain);
+        http_destroy(&server->loops[i]);
     }
     if (server->socket_path[0] != '\0') {
         unlink_quietly(server->env, server->socket_path);
     }
     tls_context_destroy(server->tls);
     map_deinit(&server->by_id);
+    guard_deinit(&server->guard);
+    server_log_close(&server->log);
     alloc_free(server->alloc, server->loops, server->loop_count, sizeof *server->loops);
     alloc_free(server->alloc, server, 1, sizeof *server);
 }

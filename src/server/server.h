@@ -13,16 +13,46 @@
 #define SERVER_PORT_DEFAULT             7432
 #define SERVER_CONNECTION_COUNT_DEFAULT 1000u
 #define SERVER_MESSAGE_SIZE_DEFAULT     ((size_t)256 << 20)
+#define SERVER_HTTP_PORT_DEFAULT        7480
+#define SERVER_SESSION_SETTING_MAX      64u
 
 struct server;
+
+/* What may change while it runs. A zeroed one means the defaults. */
+struct server_limits {
+    uint32_t connection_count_max; /* 1000. */
+    size_t message_size_max;      /* Bytes of one message of a client who has logged in; 256 MiB. */
+    uint32_t statement_count_max; /* Prepared, of one connection; 10,000. */
+    uint32_t login_s_max;         /* From the first byte to the login; 60. */
+    uint32_t login_failure_max;   /* Of one address, then it must wait; 10. */
+    uint32_t login_wait_s;        /* So long; 60. */
+    uint32_t write_s_max;         /* A client that reads nothing for so long is cut; 300. */
+    uint32_t running_count_max;   /* Statements at work; others wait in line. 512. */
+    uint32_t waiting_count_max;   /* In line; then statements fail. 10,000. */
+    bool logs_slow;               /* Statements that take longer than: */
+    uint32_t slow_statement_ms;
+    uint8_t log_level; /* enum server_log_level + 1: 1 debug, 2 info, 3 warning (the default), 4
+                          error, 5 off. */
+};
+
+/* A setting that sessions begin with. */
+struct server_setting {
+    const char *name;
+    const char *value;
+};
 
 struct server_options {
     const char *host;             /* An IP address to listen on; NULL: 127.0.0.1; "": no TCP. */
     int port;                     /* 0: one that is free. */
     const char *socket_directory; /* Of the unix socket ".s.PGSQL.PORT"; NULL: none. */
     uint32_t loop_count;          /* 0: one per core. */
-    uint32_t connection_count_max;
-    size_t message_size_max;     /* Bytes of one message of a client who has logged in. */
+    struct server_limits limits;
+    const char *http_host;  /* An IP address for /livez, /readyz and /metrics; NULL: none. */
+    int http_port;          /* 0: one that is free. */
+    const char *log_path;   /* JSON lines; NULL: standard error. */
+    const char *audit_path; /* Audit events; NULL: with the log. */
+    const struct server_setting *settings; /* Borrowed until server_destroy(). */
+    uint32_t setting_count;
     const char *tls_certificate; /* PEM file, with `tls_key`; NULL: no encryption. */
     const char *tls_key;
     const char *tls_client_ca; /* Clients must show a certificate signed by it; NULL: they need
@@ -53,8 +83,12 @@ TDBPLUS_CHECKED tdbplus_status server_ensure_admin(tdbplus_db *db, const char *p
 /* Twenty random letters and digits. */
 void server_make_password(tdbplus_db *db, char password[SERVER_PASSWORD_SIZE]);
 
-/* The port that it listens on. */
+/* The ports that it listens on. */
 int server_port(const struct server *server);
+int server_http_port(const struct server *server);
+
+/* Takes other limits, and opens the log's files anew. */
+void server_reload(struct server *server, const struct server_limits *limits);
 
 /* Connections that are open now. */
 uint32_t server_connection_count(const struct server *server);

@@ -10,8 +10,12 @@
 #include "base/map.h"
 #include "engine/session.h"
 #include "os/latch.h"
+#include "server/guard.h"
+#include "server/http.h"
+#include "server/observe.h"
 #include "server/scram.h"
 #include "server/server.h"
+#include "server/server_log.h"
 #include "server/tls.h"
 #include "types/wire.h"
 
@@ -21,9 +25,7 @@
 #define CONNECTION_KEEP_SIZE      ((size_t)4 << 10)   /* Buffer an idle connection keeps. */
 #define STARTUP_SIZE_MAX          10000u
 #define LOGIN_SIZE_MAX            65536u
-#define LOGIN_SECONDS_MAX         60u
-#define STATEMENT_COUNT_MAX       10000u /* Prepared, of one connection. */
-#define REPORTED_COUNT_MAX        8u     /* Settings that clients are told of. */
+#define REPORTED_COUNT_MAX        8u /* Settings that clients are told of. */
 #define PORTAL_COUNT_MAX          1000u
 #define PARAMETER_COUNT_MAX       65535u
 
@@ -54,6 +56,7 @@ struct server_loop {
     struct connection *posted;
     struct connection *connections;
     uint64_t now_s;
+    struct http *http;   /* The first loop's; NULL: none. */
     struct buffer plain; /* What was decrypted of one read. */
     char scratch[SERVER_SCRATCH_SIZE];
 };
@@ -62,8 +65,25 @@ struct server {
     tdbplus_db *db;
     const struct alloc *alloc;
     const struct env *env;
-    uint32_t connection_count_max;
-    size_t message_size_max;
+    _Atomic uint32_t connection_count_max; /* As in struct server_limits, to here: */
+    _Atomic size_t message_size_max;
+    _Atomic uint32_t statement_count_max;
+    _Atomic uint32_t login_s_max;
+    _Atomic uint32_t login_failure_max;
+    _Atomic uint32_t login_wait_s;
+    _Atomic uint32_t write_s_max;
+    _Atomic uint32_t running_count_max;
+    _Atomic uint32_t waiting_count_max;
+    _Atomic int64_t slow_statement_ms; /* -1: none is slow. */
+    struct server_log log;
+    const char *log_path;
+    const char *audit_path;
+    const struct server_setting *settings;
+    uint32_t setting_count;
+    struct server_metrics metrics;
+    struct guard guard;
+    uint64_t began_wall_us;
+    int http_port;
     bool trust;
     bool tls_required;
     struct tls_context *tls; /* NULL: none. */
@@ -105,6 +125,7 @@ struct wire_portal {
     struct row_formats formats;
     tdbplus_result *result;
     bool done;
+    char tag[64]; /* When done. */
     struct arena arena;
 };
 
@@ -123,7 +144,15 @@ struct connection {
     int32_t id;
     int32_t secret;
     bool is_local;
+    char address[48]; /* Of the client; "local". */
+    char trace[17];   /* Names the connection in logs. */
+    uint64_t statement_number;
     uint64_t began_s;
+    uint64_t active_s;    /* When its last job ended, */
+    uint64_t written_s;   /* and when the socket last took something, */
+    size_t written_queue; /* which left so much. */
+    bool counted;         /* As a session of `role`. */
+    uint64_t role;
 
     /* The loop's. */
     bool running;  /* A job has the connection; else the loop has it. */
@@ -217,6 +246,10 @@ void protocol_error(struct connection *connection, const struct err *err, bool f
 void protocol_ready(struct connection *connection);
 
 /* ---- query.c ---- */
+
+/* A place among the statements that run, and its end. 53000 when the line is full. [waits] */
+TDBPLUS_CHECKED tdbplus_status query_begin(struct connection *connection, const struct call *call);
+void query_end(struct connection *connection);
 
 /* Runs a string of statements. */
 void query_simple(struct connection *connection, const char *text, const struct call *call);

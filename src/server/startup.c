@@ -112,6 +112,7 @@ static tdbplus_status find_verifier(struct connection *connection, struct scram_
     struct role role = {0};
     bool known = status == TDBPLUS_OK && role_find(txn, connection->user, &role) &&
                  (role.flags & ROLE_LOGIN) != 0 &&
+                 role.valid_until_us > (int64_t)env_clock_wall_us(connection->server->env) &&
                  scram_verifier_parse(role.verifier, &exchange->verifier);
     txn_abort(txn);
     if (status == TDBPLUS_OK && !known) {
@@ -130,6 +131,24 @@ static tdbplus_status find_verifier(struct connection *connection, struct scram_
 
 /* ---- logged in ---- */
 
+/* Sets a value as SET would, with all its checks, and makes it what RESET goes back to. */
+static tdbplus_status preset(struct session_state *state, const char *name, const char *value,
+                             struct err *err)
+{
+    struct settings *settings = &state->settings;
+    uint32_t number = 0;
+    TRY(settings_set(settings, name, span_from_text(value), SCOPE_SESSION, err));
+    settings_commit(settings);
+    TRY(settings_find(settings, name, &number, err));
+    struct buffer text = {.alloc = state->alloc};
+    buffer_put_text(&text, settings_text(settings, number));
+    tdbplus_status status = text.failed
+                                ? err_set(err, TDBPLUS_E_NOMEM, "a setting does not fit in memory")
+                                : settings_preset(settings, number, buffer_span(&text), err);
+    buffer_deinit(&text);
+    return status;
+}
+
 /* What the startup packet set becomes what RESET goes back to. A connection's wishes are kept as
  * the packet has them: names and values, each with its zero byte. */
 static tdbplus_status set_wishes(struct connection *connection, struct err *err)
@@ -142,13 +161,47 @@ static tdbplus_status set_wishes(struct connection *connection, struct err *err)
     while (reader.rest.size > 0) {
         const char *name = wire_text(&reader);
         const char *value = wire_text(&reader);
-        uint32_t number = 0;
-        TRY(settings_find(&state->settings, name, &number, err));
-        TRY(settings_preset(&state->settings, number, span_from_text(value), err));
+        TRY(preset(state, name, value, err));
     }
     (void)session_state_apply(state);
     buffer_deinit(&connection->wishes);
     return TDBPLUS_OK;
+}
+
+/* What the server's configuration lets sessions begin with. */
+static tdbplus_status set_defaults(struct connection *connection, struct err *err)
+{
+    struct session_state *state = connection->session->state;
+    for (uint32_t i = 0; i < connection->server->setting_count; i++) {
+        const struct server_setting *setting = &connection->server->settings[i];
+        TRY(preset(state, setting->name, setting->value, err));
+    }
+    return TDBPLUS_OK;
+}
+
+/* One more session of the role, if it may have one. */
+static tdbplus_status count_session(struct connection *connection, struct err *err)
+{
+    const struct session_state *state = connection->session->state;
+    const struct role *role = &state->session_role;
+    bool free = (role->flags & ROLE_SUPERUSER) != 0; // Somebody must always get in.
+    if (!guard_enter_role(&connection->server->guard, role->oid,
+                          free ? -1 : role->connection_limit)) {
+        return err_set_state(err, TDBPLUS_E_LIMIT, "53300", "too many connections for role \"%s\"",
+                             role->name);
+    }
+    connection->role = role->oid;
+    connection->counted = true;
+    return TDBPLUS_OK;
+}
+
+/* A session for whoever has logged in. */
+static tdbplus_status begin_as(struct connection *connection, struct err *err)
+{
+    TRY(set_defaults(connection, err));
+    TRY(set_wishes(connection, err));
+    session_refresh(connection->session); // From here on it acts as the role.
+    return count_session(connection, err);
 }
 
 static void welcome(struct connection *connection)
@@ -160,10 +213,13 @@ static void welcome(struct connection *connection)
         return;
     }
     struct err err = {0};
-    if (set_wishes(connection, &err) != TDBPLUS_OK) {
+    if (begin_as(connection, &err) != TDBPLUS_OK) {
+        observe_login(connection, &err);
         protocol_error(connection, &err, true);
         return;
     }
+    guard_succeeded(&connection->server->guard, connection->address, connection->user);
+    observe_login(connection, NULL);
     size_t at = wire_begin(out, 'R');
     wire_put_i32(out, AUTH_OK);
     wire_end(out, at);
@@ -263,6 +319,29 @@ static void add_options(struct buffer *wishes, const char *text)
     }
 }
 
+static struct guard_limits guard_limits(const struct server *server)
+{
+    return (struct guard_limits){.failures = atomic_load(&server->login_failure_max),
+                                 .wait_s = atomic_load(&server->login_wait_s)};
+}
+
+/* After too many failed logins an address, or a name, has to wait. */
+static bool may_try(struct connection *connection)
+{
+    struct server *server = connection->server;
+    struct guard_limits limits = guard_limits(server);
+    char text[128];
+    uint32_t wait_s = guard_wait_s(&server->guard, &limits, connection->address, connection->user,
+                                   connection->loop->now_s);
+    if (wait_s == 0) {
+        return true;
+    }
+    metrics_add(&server->metrics.refused, 1);
+    (void)snprintf(text, sizeof text, "too many failed logins; try again in %u seconds", wait_s);
+    refuse(connection, "28000", text);
+    return false;
+}
+
 static void begin_session(struct connection *connection, struct wire_reader *reader, int32_t minor)
 {
     struct wire_reader again = *reader;
@@ -299,8 +378,12 @@ static void begin_session(struct connection *connection, struct wire_reader *rea
         return;
     }
     struct server *server = connection->server;
-    if (atomic_load(&server->connection_count) > server->connection_count_max) {
+    if (atomic_load(&server->connection_count) > atomic_load(&server->connection_count_max)) {
+        metrics_add(&server->metrics.refused, 1);
         refuse(connection, "53300", "sorry, too many clients already");
+        return;
+    }
+    if (!may_try(connection)) {
         return;
     }
     if (server->tls_required && connection->tls == NULL && !connection->is_local) {
@@ -449,6 +532,10 @@ bool startup_message(struct connection *connection, const struct call *call)
                                 ? first_answer(connection, &reader, call)
                                 : final_answer(connection, &reader, call);
     if (status != TDBPLUS_OK) {
+        struct guard_limits limits = guard_limits(connection->server);
+        guard_failed(&connection->server->guard, &limits, connection->address, connection->user,
+                     connection->loop->now_s);
+        observe_login(connection, call->err);
         protocol_error(connection, call->err, true);
     }
     return true;

@@ -611,6 +611,11 @@ def main():
             check("kill -9 loses no commit", test_committed_rows_survive_a_kill, folder)
     with tempfile.TemporaryDirectory() as folder:
         check("a signal lets statements end", test_stop_ends_sessions, folder)
+    if shutil.which("psql"):
+        import operation
+        for name, function in operation.found():
+            with tempfile.TemporaryDirectory() as folder:
+                check(f"operation: {name}", function, folder)
     print(f"{passed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
 

@@ -2,18 +2,19 @@
 
 _tdb() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local commands="stat verify backup recover dump demo serve help"
+    local commands="stat verify backup recover dump demo serve config help"
     local options="-c -f --box --table --csv --json --ndjson --markdown --line --expanded --timer
         --keep-going --help --version"
     case ${COMP_WORDS[1]} in
     serve) options="$(tdb serve --help 2>/dev/null | grep -oE '^ +--[a-z-]+')" ;;
+    config) options="check $(tdb serve --help 2>/dev/null | grep -oE '^ +--[a-z-]+')" ;;
     demo) options="--fast --data --help" ;;
     recover) options="--json" ;;
     stat | verify | backup | dump | help) options="" ;;
     esac
     COMPREPLY=()
     case $before in
-    -f | --tls-* | --config) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
+    -f | --tls-* | --log-file | --log-audit-file | --config | check) mapfile -t COMPREPLY < <(compgen -f -- "$word") && return ;;
     -c | --host | --port) return ;;
     esac
     if [[ $word == -* ]]; then
