@@ -4,6 +4,7 @@
 
 #include "engine/session.h"
 #include "storage/store/store_read.h"
+#include "txn/parts.h"
 #include "txn/pending.h"
 
 /* What one run works with. */
@@ -12,6 +13,7 @@ struct point_job {
     struct plan_entry *plan;
     const struct call *call;
     tdbplus_result *result;
+    struct catalog *catalog; /* NULL: the session's transaction has one. */
     const struct object *object;
     struct datum values[POINT_VALUE_COUNT_MAX];
     struct datum parameters[PLAN_PARAMETERS_MAX];
@@ -89,23 +91,101 @@ static bool fill_batch(struct point_job *job, const struct datum *row)
     return good;
 }
 
-static bool select_row(struct point_job *job)
+/* All columns of the row with these key values; NULL: memory is out. */
+static tdbplus_status get_row(struct point_job *job, const struct object *object,
+                              const struct datum *key, struct datum **row_out, bool *found_out)
 {
     struct batch *batch = &job->result->batch;
     struct txn *txn = job->session->txn;
-    bool found = false;
-    uint32_t count = job->object->schema->column_count;
-    struct datum *row = arena_alloc(&batch->arena, count * sizeof *row);
+    struct datum *row = arena_alloc(&batch->arena, object->schema->column_count * sizeof *row);
+    *row_out = row;
     if (row == NULL) {
+        return TDBPLUS_E_NOMEM;
+    }
+    return txn != NULL ? txn_get(txn, object, key, NULL, 0, batch, row, found_out, job->call)
+                       : txn_get_now(job->session->db->store, object, key, &job->session->key,
+                                     batch, row, found_out, job->call->err);
+}
+
+/* A unique index as the statement sees it; false: it is not to be read. */
+static bool find_index(struct point_job *job, struct txn_index *index_out)
+{
+    uint64_t id = job->plan->point.index_id;
+    struct txn *txn = job->session->txn;
+    if (txn != NULL) {
+        const struct txn_index *indexes = NULL;
+        uint32_t count = 0;
+        if (txn_indexes(txn, job->object, &indexes, &count, job->call->err) != TDBPLUS_OK) {
+            return false;
+        }
+        for (uint32_t i = 0; i < count; i++) {
+            if (indexes[i].object->id == id && txn_index_usable(txn, &indexes[i])) {
+                *index_out = indexes[i];
+                return true;
+            }
+        }
         return false;
     }
+    struct txn_index index = {.object = catalog_by_id(job->catalog, id)};
+    if (index.object == NULL ||
+        index_def_decode(index.object->properties, &job->result->batch.arena, &index.def, NULL) !=
+            TDBPLUS_OK) {
+        return false;
+    }
+    index.entries = catalog_by_id(job->catalog, index.object->other);
+    *index_out = index;
+    return index.def.ready && index.entries != NULL && index.entries->collection != NULL;
+}
+
+/* The row by its index's entry. Without a transaction the row may have changed since the entry was
+ * read: what does not have the values any more is left to the long way (*sure_out false). */
+static tdbplus_status get_by_index(struct point_job *job, struct datum **row_out, bool *found_out,
+                                   bool *sure_out)
+{
+    const struct point *point = &job->plan->point;
+    const struct schema *schema = job->object->schema;
+    struct txn_index index = {0};
+    struct datum *entry = NULL;
+    struct datum key[SCHEMA_KEY_COUNT_MAX];
+    struct buffer bytes = {.alloc = job->call->alloc};
+    *sure_out = find_index(job, &index) && index_key_is_unique(&index.def, job->values);
+    if (!*sure_out) {
+        return TDBPLUS_OK;
+    }
+    tdbplus_status status =
+        index_key_encode(&index.def, job->values, NULL, 0, &bytes, job->call->err);
+    if (status == TDBPLUS_OK) {
+        struct datum wanted = {.type = type_of(TYPE_BYTEA), .bytes = buffer_span(&bytes)};
+        status = get_row(job, index.entries, &wanted, &entry, found_out);
+    }
+    buffer_deinit(&bytes);
+    TRY(status);
+    if (!*found_out) {
+        return TDBPLUS_OK;
+    }
+    for (uint32_t k = 0; k < schema->key_count; k++) {
+        uint32_t id = schema->columns[schema->key_columns[k]].id;
+        key[k] = entry[index_entries_find(index.entries->schema, id)];
+    }
+    TRY(get_row(job, job->object, key, row_out, found_out));
+    *sure_out = *found_out;
+    for (uint32_t i = 0; *sure_out && i < point->value_count; i++) {
+        const struct datum *value = &(*row_out)[point->index_positions[i]];
+        *sure_out = !value->is_null && datum_compare(value, &job->values[i]) == 0;
+    }
+    return TDBPLUS_OK;
+}
+
+static bool select_row(struct point_job *job)
+{
+    bool found = false;
+    bool sure = true;
+    struct datum *row = NULL;
     if (!has_null(job)) {
-        tdbplus_status status =
-            txn != NULL
-                ? txn_get(txn, job->object, job->values, NULL, 0, batch, row, &found, job->call)
-                : txn_get_now(job->session->db->store, job->object, job->values, &job->session->key,
-                              batch, row, &found, job->call->err);
-        if (status != TDBPLUS_OK || (found && !fill_batch(job, row))) {
+        tdbplus_status status = job->plan->point.index_id == 0
+                                    ? get_row(job, job->object, job->values, &row, &found)
+                                    : get_by_index(job, &row, &found, &sure);
+        if (status != TDBPLUS_OK || !sure || (found && !fill_batch(job, row))) {
             return false;
         }
     }
@@ -225,6 +305,7 @@ bool point_run(const struct execute_args *args, const struct call *call, tdbplus
     if (session->txn == NULL) {
         catalog = catalog_acquire(store);
         version = catalog_version(catalog);
+        job.catalog = catalog;
         job.object = catalog_by_id(catalog, job.plan->point.object_id);
     } else if (txn_statement(session->txn, call->err) == TDBPLUS_OK) {
         session->used = true;

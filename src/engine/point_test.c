@@ -106,11 +106,14 @@ static void change_tables(struct fixture *fixture)
 {
     static const char *const changes[] = {
         "CREATE INDEX i_@ ON @ (b)",
+        "CREATE UNIQUE INDEX u_@ ON @ (b)",
+        "CREATE UNIQUE INDEX v_@ ON @ (c, b DESC)",
+        "DROP INDEX IF EXISTS u_@",
         "DROP INDEX IF EXISTS i_@",
         "TRUNCATE @",
         "DROP TABLE @; CREATE TABLE @ (a int, b text, c bigint NOT NULL, PRIMARY KEY (a))",
     };
-    uint32_t which = chance(fixture, 4);
+    uint32_t which = chance(fixture, 7);
     for (uint32_t i = 0; i < 2; i++) {
         char text[256];
         expand(changes[which], i == 0 ? "one" : "two", text, sizeof text);
@@ -136,7 +139,7 @@ static void step(struct fixture *fixture)
     tdbplus_value text = chance(fixture, 8) == 0 ? tdbplus_null() : tdbplus_text(name);
     tdbplus_value number = chance(fixture, 12) == 0 ? tdbplus_null() : tdbplus_int8(7);
     tdbplus_value values[3] = {key, text, number};
-    switch (chance(fixture, 17)) {
+    switch (chance(fixture, 20)) {
     case 0:
     case 1:
     case 2:
@@ -156,6 +159,13 @@ static void step(struct fixture *fixture)
     case 8:
     case 9:
         both(fixture, "DELETE FROM @ WHERE a = $1", values, 1);
+        break;
+    case 16:
+    case 17:
+        both(fixture, "SELECT a, c, b FROM @ WHERE b = $1", &text, 1);
+        break;
+    case 18:
+        both(fixture, "SELECT a FROM @ WHERE b = $1 AND c = 7", &text, 1);
         break;
     case 10:
         both(fixture, "UPDATE @ SET b = b || 'x' WHERE a = $1", values, 1);

@@ -43,11 +43,39 @@ static bool read_key(const struct plan *scan, struct point *point)
     return true;
 }
 
+/* The values of all columns of a unique index over plain columns, and nothing else. */
+static bool read_index(const struct plan *scan, struct point *point)
+{
+    const struct plan_access *access = scan->scan.access;
+    if (access == NULL || access->probe_count != 1 || access->ordered) {
+        return false;
+    }
+    const struct plan_probe *probe = &access->probes[0];
+    const struct plan_index *index = probe->index;
+    const struct schema *schema = scan->scan.object->schema;
+    if (index->id == 0 || !index->unique || index->hash || index->predicate != NULL ||
+        probe->equal_count != index->column_count || index->column_count > POINT_VALUE_COUNT_MAX ||
+        scan->scan.condition_count != index->column_count) {
+        return false;
+    }
+    for (uint32_t i = 0; i < index->column_count; i++) {
+        uint32_t position = index->positions[i];
+        if (position >= schema->column_count ||
+            !read_value(probe->equal[i], schema->columns[position].type, &point->values[i])) {
+            return false;
+        }
+    }
+    point->index_id = index->id;
+    point->index_positions = index->positions;
+    point->value_count = index->column_count;
+    return true;
+}
+
 static bool read_select(const struct plan *plan, struct point *point)
 {
     const struct plan *scan = plan->kind == PLAN_PROJECT ? plan->left : plan;
     if (scan->kind != PLAN_SCAN || plan->column_count > POINT_VALUE_COUNT_MAX ||
-        !read_key(scan, point)) {
+        !(read_key(scan, point) || read_index(scan, point))) {
         return false;
     }
     for (uint32_t i = 0; i < plan->column_count; i++) {

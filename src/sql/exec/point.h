@@ -2,9 +2,9 @@
 
 /*
  * point: statements of one row that need no executor. A SELECT of plain columns where the whole
- * primary key equals parameters or constants is one look-up; an INSERT of one row of parameters and
- * constants is one write, and so are a DELETE by the whole key and an UPDATE by it that computes
- * its columns of the old row, parameters and constants.
+ * primary key, or all columns of a unique index, equal parameters or constants is one look-up or
+ * two; an INSERT of one row of parameters and constants is one write, and so are a DELETE by the
+ * whole key and an UPDATE by it that computes its columns of the old row, parameters and constants.
  */
 
 #include "sql/exec/statement.h"
@@ -32,12 +32,14 @@ struct point {
     uint8_t kind;         /* enum point_kind. */
     uint64_t object_id;   /* The table, */
     uint64_t revision;    /* as it was. */
-    uint32_t value_count; /* Of the key; INSERT: of the row. */
+    uint64_t index_id;    /* SELECT: of the unique index; 0: by the key. */
+    uint32_t value_count; /* Of the key or index; INSERT: of the row. */
     struct point_value values[POINT_VALUE_COUNT_MAX];
     uint32_t positions[POINT_VALUE_COUNT_MAX]; /* SELECT: of the output. */
     uint32_t position_count;
-    const struct plan *scan;     /* UPDATE: what it reads, */
-    struct expr *const *updates; /* and each column of the new row, of that. */
+    const uint32_t *index_positions; /* Of the index's columns in the table. */
+    const struct plan *scan;         /* UPDATE: what it reads, */
+    struct expr *const *updates;     /* and each column of the new row, of that. */
 };
 
 /* One run of an UPDATE. */
