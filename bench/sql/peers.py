@@ -1,4 +1,4 @@
-"""SQLite and PostgreSQL as peers."""
+"""SQLite, PostgreSQL and Polars as peers."""
 
 import csv
 import io
@@ -33,6 +33,28 @@ class Sqlite:
 
     def run(self, text):
         return self.db.execute(text).fetchall()
+
+
+class Polars:
+    """Frames in memory, asked in its SQL; what that does not know gives no figure."""
+
+    name = "polars"
+
+    def __init__(self, threads):
+        os.environ["POLARS_MAX_THREADS"] = str(threads)  # Read when it is imported.
+        import polars
+        self.polars = polars
+        self.frames = {}
+        self.context = None
+
+    def load(self, name, columns, table):
+        self.frames[name] = self.polars.from_arrow(table, rechunk=True)
+
+    def ready(self):
+        self.context = self.polars.SQLContext(self.frames)
+
+    def run(self, text):
+        return self.context.execute(text, eager=True).to_arrow()
 
 
 class Postgres:
