@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "files/csv_internal.h"
+#include "files/utf8.h"
 
 #define SHOWN_SIZE_MAX 100u /* Bytes of a text in a CONTEXT. */
 
@@ -146,6 +147,10 @@ void csv_context(const struct csv_reader *reader, uint32_t row, uint32_t column,
     line += reader->input->lines_before == NULL ? 0 : reader->input->lines_before(reader->input);
     if (column == UINT32_MAX) {
         struct span record = record_of(reader, row);
+        if (!utf8_valid((struct span){record.data, (size_t)shown_size(record)})) {
+            err_context(err, "%s, line %" PRIu64, source, line); // A message is in UTF-8.
+            return;
+        }
         err_context(err, "%s, line %" PRIu64 ": \"%.*s%s\"", source, line, shown_size(record),
                     (const char *)record.data, record.size > SHOWN_SIZE_MAX ? "..." : "");
         return;
@@ -160,6 +165,8 @@ void csv_context(const struct csv_reader *reader, uint32_t row, uint32_t column,
         const char *name = reader->layout.columns[column].name;
         if (is_null) {
             err_context(err, "%s, line %" PRIu64 ", column %s: null input", source, line, name);
+        } else if (!utf8_valid((struct span){text.data, (size_t)shown_size(text)})) {
+            err_context(err, "%s, line %" PRIu64 ", column %s", source, line, name);
         } else {
             err_context(err, "%s, line %" PRIu64 ", column %s: \"%.*s%s\"", source, line, name,
                         shown_size(text), text.size == 0 ? "" : (const char *)text.data,

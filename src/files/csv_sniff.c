@@ -328,17 +328,18 @@ static tdbplus_status name_columns(struct sniffing *sniffing, bool header)
     return TDBPLUS_OK;
 }
 
-static tdbplus_status read_sample(const char *path, const struct alloc *alloc, uint8_t *data,
-                                  size_t *size_out, bool *whole_out, struct err *err)
+static tdbplus_status read_sample(const struct sniffing *sniffing, const char *path, uint8_t *data,
+                                  size_t *size_out, bool *whole_out)
 {
     struct file_input *input = NULL;
     size_t size = 0;
     *whole_out = false;
-    TRY(file_input_open(path, alloc, &input, err));
+    TRY(file_text_open(path, sniffing->request->encoding, sniffing->arena->alloc, &input,
+                       sniffing->err));
     tdbplus_status status = TDBPLUS_OK;
     while (status == TDBPLUS_OK && size < SAMPLE_SIZE && !*whole_out) {
         size_t more = 0;
-        status = input->read(input, data + size, SAMPLE_SIZE - size, &more, err);
+        status = input->read(input, data + size, SAMPLE_SIZE - size, &more, sniffing->err);
         *whole_out = more == 0;
         size += more;
     }
@@ -413,7 +414,7 @@ tdbplus_status csv_describe(const struct file_request *request, const char *path
     if (data == NULL) {
         return no_memory(err);
     }
-    tdbplus_status status = read_sample(path, arena->alloc, data, &size, &whole, err);
+    tdbplus_status status = read_sample(&sniffing, path, data, &size, &whole);
     if (status == TDBPLUS_OK) {
         status = describe_sample(&sniffing, trim_sample((struct span){data, size}, whole), whole);
     }

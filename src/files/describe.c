@@ -165,6 +165,9 @@ static tdbplus_status describe_arrow(struct arena *arena, struct file_spec *spec
 /* Quotes tell where they end only if each one counts. */
 static enum file_split_rule split_rule(const struct file_spec *spec)
 {
+    if (spec->encoding != NULL) {
+        return FILE_SPLIT_NOT;
+    }
     if (spec->format == FILE_NDJSON) {
         return FILE_SPLIT_DOCUMENTS;
     }
@@ -205,7 +208,7 @@ static tdbplus_status make_units(struct arena *arena, struct file_spec *spec, st
 tdbplus_status file_describe(const struct file_request *request, struct arena *arena,
                              struct file_spec *spec_out, struct err *err)
 {
-    struct file_spec spec = {.format = request->format};
+    struct file_spec spec = {.format = request->format, .encoding = request->encoding};
     TRY(find_paths(request, arena, &spec, err));
     if (spec.format == FILE_FORMAT_NONE) {
         spec.format = (uint8_t)file_format_of_path(spec.paths[0]);

@@ -22,6 +22,7 @@ struct file_request {
     const char *const *patterns; /* Paths, with * ? [a-z] in any part, ** for any folders. */
     uint32_t pattern_count;
     struct csv_choice csv;
+    const struct charset *encoding;     /* Of texts; NULL: UTF-8. */
     const struct file_column *declared; /* NULL: found out. */
     uint32_t declared_count;
 };

@@ -8,6 +8,7 @@
 #include "base/codec.h"
 #include "base/list.h"
 #include "files/describe.h"
+#include "files/utf8.h"
 #include "types/numeric.h"
 
 #define BLOCK_SIZE       ((size_t)256 << 10)
@@ -197,6 +198,12 @@ static tdbplus_status take_document(struct ndjson_reader *reader, size_t size, s
     struct span text = {reader->data + reader->begin, size};
     buffer_clear(&reader->document);
     tdbplus_status status = json_parse(&reader->builder, text, &reader->document, err);
+    bool shown = utf8_valid((struct span){text.data, (size_t)shown_size(text)});
+    if (status != TDBPLUS_OK && !shown) {
+        err_context(err, "%s, line %" PRIu64, reader->layout.source,
+                    line_of(reader, reader->row_count)); // A message is in UTF-8.
+        return status;
+    }
     if (status != TDBPLUS_OK) {
         err_context(err, "%s, line %" PRIu64 ": \"%.*s%s\"", reader->layout.source,
                     line_of(reader, reader->row_count), shown_size(text), (const char *)text.data,
@@ -296,6 +303,27 @@ static tdbplus_status value_of(const struct ndjson_reader *reader, struct span v
     return value_of_text(reader, value, type, arena, value_out, err);
 }
 
+/* Where the value stands, and what it is. */
+static void bad_value(const struct ndjson_reader *reader, uint32_t position, struct span value,
+                      struct err *err)
+{
+    const struct ndjson_layout *layout = &reader->layout;
+    struct buffer printed;
+    buffer_init(&printed, reader->alloc);
+    struct span text = {0};
+    if (json_kind(value) == JSON_STRING) {
+        text = json_string(value);
+    } else {
+        json_print(value, &printed);
+        text = buffer_span(&printed);
+    }
+    err_context(err, "%s, line %" PRIu64 ", column %s: \"%.*s%s\"", layout->source,
+                line_of(reader, reader->row_count), layout->columns[position].name,
+                shown_size(text), text.size == 0 ? "" : (const char *)text.data,
+                text.size > SHOWN_SIZE ? "..." : "");
+    buffer_deinit(&printed);
+}
+
 static tdbplus_status put_row(struct ndjson_reader *reader, struct batch *batch, struct err *err)
 {
     const struct ndjson_layout *layout = &reader->layout;
@@ -310,8 +338,7 @@ static tdbplus_status put_row(struct ndjson_reader *reader, struct batch *batch,
             tdbplus_status status =
                 value_of(reader, member, column->type, &batch->arena, &value, err);
             if (status != TDBPLUS_OK) {
-                err_context(err, "%s, line %" PRIu64 ", column %s", layout->source,
-                            line_of(reader, reader->row_count), layout->columns[position].name);
+                bad_value(reader, position, member, err);
                 return status;
             }
         }
@@ -503,7 +530,7 @@ tdbplus_status ndjson_describe(const struct file_request *request, const char *p
     list_init(&members, arena->alloc, sizeof(struct member));
     tdbplus_status status = TDBPLUS_OK;
     uint32_t limit = request->csv.sample_rows == 0 ? DESCRIBE_ROWS : request->csv.sample_rows;
-    TRY_OR(done, file_input_open(path, arena->alloc, &input, err));
+    TRY_OR(done, file_text_open(path, request->encoding, arena->alloc, &input, err));
     TRY_OR(done, ndjson_reader_open(input, &layout, arena->alloc, &reader, err));
     TRY_OR(done, look_at(reader, limit, &members, arena, err));
     columns = arena_array(arena, members.count + 1, sizeof *columns);

@@ -246,7 +246,12 @@ static tdbplus_status open_unit(struct file_source *source, struct err *err)
     }
     source->open = true;
     if (spec->path_count == 0) {
-        return open_text(source, &source->wanted.queue->input, err);
+        struct file_input *queue = &source->wanted.queue->input;
+        if (spec->encoding == NULL) {
+            return open_text(source, queue, err);
+        }
+        TRY(charset_input_open(spec->encoding, queue, source->alloc, &source->input, err));
+        return open_text(source, source->input, err);
     }
     if (spec->format == FILE_PARQUET) {
         return open_parquet(source, path, err);
@@ -258,7 +263,7 @@ static tdbplus_status open_unit(struct file_source *source, struct err *err)
         return open_part(source, path, err);
     }
     close_reader(source); // Of parts of another file.
-    TRY(file_input_open(path, source->alloc, &source->input, err));
+    TRY(file_text_open(path, spec->encoding, source->alloc, &source->input, err));
     return open_text(source, source->input, err);
 }
 

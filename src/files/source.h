@@ -9,6 +9,7 @@
 
 #include <stdatomic.h>
 
+#include "files/charset.h"
 #include "files/csv.h"
 #include "files/format.h"
 #include "files/input.h"
@@ -40,10 +41,11 @@ struct file_spec {
     const char *label;             /* For CONTEXT: "COPY films"; NULL: "file" and its path. */
     const struct file_unit *units; /* What can be read apart; with paths only. */
     uint32_t unit_count;
-    uint8_t split;              /* enum file_split_rule; then units may be parts of files. */
-    const uint64_t *part_sizes; /* Of each file's parts; 0: it is read whole. */
-    uint64_t row_count;         /* 0: not known. */
-    const char *compression;    /* To be written with; NULL: the format's own choice. */
+    const struct charset *encoding; /* Of texts; NULL: UTF-8. */
+    uint8_t split;                  /* enum file_split_rule; then units may be parts of files. */
+    const uint64_t *part_sizes;     /* Of each file's parts; 0: it is read whole. */
+    uint64_t row_count;             /* 0: not known. */
+    const char *compression;        /* To be written with; NULL: the format's own choice. */
 };
 
 /* What a reading wants of a spec. */

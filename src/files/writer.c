@@ -15,6 +15,8 @@ struct file_writer {
     struct csv_writer csv;
     struct parquet_writer *parquet;
     struct arrow_writer *arrow;
+    struct charset_encoder *encoder; /* NULL: texts go out in UTF-8. */
+    struct buffer plain;             /* What it is given. */
 };
 
 /* A stream where the bytes go on to somebody (STDOUT) or the name ends in .arrows; else a file. */
@@ -70,12 +72,15 @@ tdbplus_status file_writer_create(const struct file_spec *spec, const struct tex
     csv_writer_init(&writer->csv, &spec->csv, spec->columns, spec->column_count, alloc);
     writer->csv.style = style;
     writer->style = style;
+    buffer_init(&writer->plain, alloc);
     tdbplus_status status = TDBPLUS_OK;
     if (spec->format == FILE_PARQUET) {
         status = parquet_writer_create(spec->columns, spec->column_count, spec->compression, style,
                                        alloc, &writer->parquet, err);
     } else if (spec->format == FILE_ARROW) {
         status = create_arrow(writer, err);
+    } else if (spec->encoding != NULL) {
+        status = charset_encoder_create(spec->encoding, alloc, &writer->encoder, err);
     }
     if (status != TDBPLUS_OK) {
         file_writer_destroy(writer);
@@ -91,6 +96,8 @@ void file_writer_destroy(struct file_writer *writer)
         csv_writer_deinit(&writer->csv);
         parquet_writer_destroy(writer->parquet);
         arrow_writer_destroy(writer->arrow);
+        charset_encoder_destroy(writer->encoder);
+        buffer_deinit(&writer->plain);
         alloc_free(writer->alloc, writer, 1, sizeof *writer);
     }
 }
@@ -98,6 +105,22 @@ void file_writer_destroy(struct file_writer *writer)
 static tdbplus_status check_out(const struct buffer *out, struct err *err)
 {
     return out->failed ? err_set(err, TDBPLUS_E_NOMEM, "no memory to write a file") : TDBPLUS_OK;
+}
+
+/* Texts are written to where the encoder takes them from, or straight out. */
+static struct buffer *text_out(struct file_writer *writer, struct buffer *out)
+{
+    return writer->encoder != NULL ? &writer->plain : out;
+}
+
+static tdbplus_status finish_text(struct file_writer *writer, struct buffer *out, struct err *err)
+{
+    if (writer->encoder != NULL) {
+        TRY(check_out(&writer->plain, err));
+        TRY(charset_encoder_put(writer->encoder, buffer_span(&writer->plain), out, err));
+        buffer_clear(&writer->plain);
+    }
+    return check_out(out, err);
 }
 
 tdbplus_status file_writer_begin(struct file_writer *writer, struct buffer *out, struct err *err)
@@ -109,11 +132,11 @@ tdbplus_status file_writer_begin(struct file_writer *writer, struct buffer *out,
         TRY(arrow_writer_begin(writer->arrow, out, err));
     }
     if (writer->spec->format == FILE_TEXT || writer->spec->format == FILE_CSV) {
-        csv_write_header(&writer->csv, out);
+        csv_write_header(&writer->csv, text_out(writer, out));
     } else if (writer->spec->format == FILE_BINARY) {
         pgcopy_write_header(out);
     }
-    return check_out(out, err);
+    return finish_text(writer, out, err);
 }
 
 tdbplus_status file_writer_put(struct file_writer *writer, const struct batch *batch,
@@ -125,13 +148,13 @@ tdbplus_status file_writer_put(struct file_writer *writer, const struct batch *b
         TRY(arrow_writer_put(writer->arrow, batch, out, err));
     } else if (writer->spec->format == FILE_NDJSON) {
         ndjson_write_batch(writer->spec->columns, writer->spec->column_count, writer->style, batch,
-                           out);
+                           text_out(writer, out));
     } else if (writer->spec->format == FILE_BINARY) {
         pgcopy_write_batch(writer->spec->column_count, writer->style, batch, out);
     } else {
-        csv_write_batch(&writer->csv, batch, out);
+        csv_write_batch(&writer->csv, batch, text_out(writer, out));
     }
-    return check_out(out, err);
+    return finish_text(writer, out, err);
 }
 
 tdbplus_status file_writer_end(struct file_writer *writer, struct buffer *out, struct err *err)

@@ -18,7 +18,8 @@ struct copy_options {
     const struct ast *force_not_null;
     const struct ast *force_null;
     const char *compression;
-    uint32_t said; /* A bit for each option. */
+    const struct charset *encoding; /* NULL: UTF-8. */
+    uint32_t said;                  /* A bit for each option. */
 };
 
 static tdbplus_status wrong(struct binder *binder, const char *sqlstate, const char *message)
@@ -113,22 +114,13 @@ static tdbplus_status read_format(struct binder *binder, const struct ast_option
     return TDBPLUS_OK;
 }
 
-static tdbplus_status read_encoding(struct binder *binder, const struct ast_option *option)
+static tdbplus_status read_encoding(struct binder *binder, const struct ast_option *option,
+                                    const struct charset **encoding_out)
 {
     const char *text = NULL;
     TRY(wants_text(binder, option, &text));
-    static const char *const same[] = {"utf8", "UTF8", "utf-8", "UTF-8", "unicode", "UNICODE"};
-    static const char *const others[] = {"latin1",  "LATIN1", "sql_ascii", "SQL_ASCII", "win1252",
-                                         "WIN1252", "latin9", "LATIN9",    "iso_8859_5"};
-    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
-        if (strcmp(text, same[i]) == 0) {
-            return TDBPLUS_OK;
-        }
-    }
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
-        if (strcmp(text, others[i]) == 0) {
-            return bind_unsupported(binder, option->ast.position, "an ENCODING other than UTF8");
-        }
+    if (charset_find(text, encoding_out)) {
+        return TDBPLUS_OK;
     }
     return bind_fail(binder, TDBPLUS_E_INVALID, "22023", option->ast.position,
                      "argument to option \"%s\" must be a valid encoding name", option->name);
@@ -187,7 +179,7 @@ static tdbplus_status read_option(struct binder *binder, const struct ast_option
     case 8:
         return read_columns(binder, option, false, &options->force_null);
     case 9:
-        return read_encoding(binder, option);
+        return read_encoding(binder, option, &options->encoding);
     case 10:
         if (!truth_of(option_text(option, scratch), &ignored)) {
             return bind_fail(binder, TDBPLUS_E_SYNTAX, "42601", 0, "%s requires a Boolean value",
@@ -560,6 +552,11 @@ tdbplus_status bind_copy_statement(struct binder *binder, const struct ast_copy 
     TRY(make_spec(binder, ast, &said, &spec));
     TRY(settle(binder, &said, ast->from, &spec->csv));
     spec->compression = said.compression;
+    spec->encoding = said.encoding;
+    if (spec->encoding != NULL && spec->format != FILE_TEXT && spec->format != FILE_CSV &&
+        spec->format != FILE_NDJSON) {
+        return bind_unsupported(binder, 0, "ENCODING for a format that is no text");
+    }
     if (ast->from) {
         bound->kind = BOUND_CHANGE;
         bound->copy = (struct bound_copy){.spec = spec, .from_caller = spec->path_count == 0};

@@ -114,11 +114,19 @@ static tdbplus_status read_option(struct binder *binder, const char *name, const
         csv->sample_rows = (uint32_t)constant->integer;
         return TDBPLUS_OK;
     }
+    if ((is_csv || request->format == FILE_NDJSON) && strcmp(name, "encoding") == 0) {
+        const char *text = NULL;
+        TRY(read_text(binder, value, name, &text));
+        return charset_find(text, &request->encoding)
+                   ? TDBPLUS_OK
+                   : wants(binder, value, name, "the name of an encoding");
+    }
     tdbplus_status status = bind_fail(binder, TDBPLUS_E_SQL, "42883", value->position,
                                       "there is no option \"%s\" for these files", name);
-    err_hint(binder->err,
-             is_csv ? "delim, quote, escape, header, nullstr, all_varchar and sample_size are."
-                    : "sample_size is, of JSON.");
+    err_hint(
+        binder->err,
+        is_csv ? "delim, quote, escape, header, nullstr, all_varchar, encoding and sample_size are."
+               : "encoding and sample_size are, of JSON.");
     return status;
 }
 
