@@ -47,6 +47,8 @@ enum func_flag {
     /* Gives rows. The kernel gives an array of them; where `result` is an array itself, the
      * kernel's array has one dimension more. */
     FUNC_SET = 64,
+    /* PostgreSQL has it stable: what it fails at comes up when it runs, if it does. */
+    FUNC_LATE_ERRORS = 128,
 };
 
 struct text_style;

@@ -535,6 +535,17 @@ static tdbplus_status put_exponent(struct func_call *call, struct span number, u
 
 /* ---- to_char ---- */
 
+/* Digits behind the point that a float is good for, with so many characters before it. */
+static void limit_digits(const struct datum *value, uint32_t before, struct shape *shape)
+{
+    uint32_t limit = value->type.id == TYPE_FLOAT4 ? FLT_DIG : DBL_DIG;
+    if (before >= limit) {
+        shape->after = 0;
+    } else if (before + shape->after > limit) {
+        shape->after = limit - before;
+    }
+}
+
 /* Floats have as many digits as their type is good for, rounded as C prints them. */
 static tdbplus_status put_float(struct func_call *call, const struct datum *value,
                                 struct span format, struct shape *shape, struct buffer *out)
@@ -544,13 +555,7 @@ static tdbplus_status put_float(struct func_call *call, const struct datum *valu
         real *= 10;
     }
     shape->before += shape->shift;
-    uint32_t limit = value->type.id == TYPE_FLOAT4 ? FLT_DIG : DBL_DIG;
-    uint32_t before = (uint32_t)snprintf(NULL, 0, "%.0f", fabs(real));
-    if (before >= limit) {
-        shape->after = 0;
-    } else if (before + shape->after > limit) {
-        shape->after = limit - before;
-    }
+    limit_digits(value, (uint32_t)snprintf(NULL, 0, "%.0f", fabs(real)), shape);
     struct buffer text;
     buffer_init(&text, call->arena->alloc);
     buffer_printf(&text, "%.*f", (int)shape->after, fabs(real));
@@ -591,6 +596,9 @@ static tdbplus_status print_numeric(struct func_call *call, struct span value, s
     if (real != NULL && isfinite(real->real)) {
         TRY_OR(done, put_float(call, real, format, &shape, out));
         goto done;
+    }
+    if (real != NULL && isinf(real->real)) {
+        limit_digits(real, (uint32_t)strlen("Infinity"), &shape);
     }
     if (shape.shifted) {
         struct buffer power;
@@ -790,11 +798,17 @@ ROW_KERNEL(to_number)
 #define NU TYPE_NUMERIC
 
 const struct func table_number_format[] = {
-    {"to_char", 2, {TYPE_INT4, TX}, TX, 0, to_char, "Printed by a template."},
-    {"to_char", 2, {TYPE_INT8, TX}, TX, 0, to_char, "Printed by a template."},
-    {"to_char", 2, {NU, TX}, TX, 0, to_char, "Printed by a template."},
-    {"to_char", 2, {TYPE_FLOAT4, TX}, TX, 0, to_char, "Printed by a template."},
-    {"to_char", 2, {TYPE_FLOAT8, TX}, TX, 0, to_char, "Printed by a template."},
-    {"to_number", 2, {TX, TX}, NU, FUNC_NULLABLE, to_number, "Read by a template."},
+    {"to_char", 2, {TYPE_INT4, TX}, TX, FUNC_LATE_ERRORS, to_char, "Printed by a template."},
+    {"to_char", 2, {TYPE_INT8, TX}, TX, FUNC_LATE_ERRORS, to_char, "Printed by a template."},
+    {"to_char", 2, {NU, TX}, TX, FUNC_LATE_ERRORS, to_char, "Printed by a template."},
+    {"to_char", 2, {TYPE_FLOAT4, TX}, TX, FUNC_LATE_ERRORS, to_char, "Printed by a template."},
+    {"to_char", 2, {TYPE_FLOAT8, TX}, TX, FUNC_LATE_ERRORS, to_char, "Printed by a template."},
+    {"to_number",
+     2,
+     {TX, TX},
+     NU,
+     FUNC_NULLABLE | FUNC_LATE_ERRORS,
+     to_number,
+     "Read by a template."},
     FUNC_END,
 };

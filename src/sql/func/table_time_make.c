@@ -511,11 +511,11 @@ ROW_KERNEL(zone_interval)
 #define CN (FUNC_CALLED_ON_NULL | FUNC_NULLABLE)
 
 const struct func table_time_make[] = {
-    {"to_char", 2, {TS, TX}, TX, NL, format_moment, "Printed by a template."},
-    {"to_char", 2, {TZ, TX}, TX, NL, format_moment, "Printed by a template."},
-    {"to_char", 2, {IV, TX}, TX, NL, format_interval, "Printed by a template."},
-    {"to_timestamp", 2, {TX, TX}, TZ, 0, read_moment, "Read by a template."},
-    {"to_date", 2, {TX, TX}, DA, 0, read_date, "Read by a template."},
+    {"to_char", 2, {TS, TX}, TX, NL | FUNC_LATE_ERRORS, format_moment, "Printed by a template."},
+    {"to_char", 2, {TZ, TX}, TX, NL | FUNC_LATE_ERRORS, format_moment, "Printed by a template."},
+    {"to_char", 2, {IV, TX}, TX, NL | FUNC_LATE_ERRORS, format_interval, "Printed by a template."},
+    {"to_timestamp", 2, {TX, TX}, TZ, FUNC_LATE_ERRORS, read_moment, "Read by a template."},
+    {"to_date", 2, {TX, TX}, DA, FUNC_LATE_ERRORS, read_date, "Read by a template."},
     {"make_time", 3, {I4, I4, F8}, TI, 0, make_time, "The time of hour, minute, second."},
     {"make_timestamp",
      6,

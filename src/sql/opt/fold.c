@@ -13,9 +13,54 @@ static bool is_constant(const struct expr *expr)
     return true;
 }
 
+/* True for what was tried, and failed: PostgreSQL fails with it when it plans. */
+static bool has_failed(const struct expr *expr)
+{
+    const uint8_t later = FUNC_VOLATILE | FUNC_STABLE | FUNC_LATE_ERRORS;
+    if (expr->kind == EXPR_CALL && is_constant(expr) && (expr->func->flags & later) == 0) {
+        return true;
+    }
+    bool failed = false;
+    for (uint32_t i = 0; i < expr->argument_count && !failed; i++) {
+        failed = has_failed(expr->arguments[i]);
+    }
+    return failed;
+}
+
+/* A constant null settles a call that gives null for it; its other arguments are not evaluated. */
+static bool is_settled(const struct expr *call)
+{
+    bool settled = false;
+    for (uint32_t i = 0; i < call->argument_count; i++) {
+        const struct expr *argument = call->arguments[i];
+        settled = settled || (argument->kind == EXPR_CONSTANT && argument->constant.is_null);
+    }
+    settled = settled && (call->func->flags & (FUNC_CALLED_ON_NULL | FUNC_SET)) == 0;
+    for (uint32_t i = 0; i < call->argument_count && settled; i++) {
+        settled = !has_failed(call->arguments[i]);
+    }
+    return settled;
+}
+
+static tdbplus_status replace(struct optimizer *optimizer, struct expr **expr,
+                              const struct datum *value)
+{
+    struct expr *constant = expr_constant(optimizer->arena, value);
+    if (constant == NULL) {
+        return opt_no_memory(optimizer);
+    }
+    constant->position = (*expr)->position;
+    *expr = constant;
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status fold_call(struct optimizer *optimizer, struct expr **expr)
 {
     struct expr *call = *expr;
+    if (is_settled(call)) {
+        struct datum null = {.type = call->type, .is_null = true};
+        return replace(optimizer, expr, &null);
+    }
     if (!is_constant(call) || (call->func->flags & (FUNC_VOLATILE | FUNC_STABLE)) != 0) {
         return TDBPLUS_OK;
     }
@@ -33,13 +78,7 @@ static tdbplus_status fold_call(struct optimizer *optimizer, struct expr **expr)
         return TDBPLUS_OK;
     }
     result.type = call->type;
-    struct expr *constant = expr_constant(optimizer->arena, &result);
-    if (constant == NULL) {
-        return opt_no_memory(optimizer);
-    }
-    constant->position = call->position;
-    *expr = constant;
-    return TDBPLUS_OK;
+    return replace(optimizer, expr, &result);
 }
 
 /* AND without its true arguments, OR without its false ones; settled by one that settles it. */
