@@ -568,6 +568,18 @@ static bool take_key(struct editor *editor, int key, enum editor_status *status_
     return false;
 }
 
+static const struct termios *volatile cooked_while_reading;
+
+/* The terminal is left as it was found. */
+static void on_end(int number)
+{
+    if (cooked_while_reading != NULL) {
+        (void)tcsetattr(STDIN_FILENO, TCSANOW, cooked_while_reading);
+    }
+    (void)signal(number, SIG_DFL);
+    (void)raise(number);
+}
+
 static void on_resize(int number)
 {
     (void)number; // That reading is interrupted is all there is to it.
@@ -579,6 +591,9 @@ enum editor_status editor_read(struct editor *editor, struct span *text_out)
     enum editor_status status = EDITOR_END;
     (void)fflush(stdout);
     (void)sigaction(SIGWINCH, &resized, NULL);
+    cooked_while_reading = &editor->cooked;
+    (void)signal(SIGTERM, on_end);
+    (void)signal(SIGHUP, on_end);
     set_raw(editor, true);
     editor->history_at = editor->history.count;
     editor->cursor_row = 0;
@@ -596,6 +611,9 @@ enum editor_status editor_read(struct editor *editor, struct span *text_out)
     editor_leave(editor);
     set_raw(editor, false);
     (void)signal(SIGWINCH, SIG_DFL);
+    (void)signal(SIGTERM, SIG_DFL);
+    (void)signal(SIGHUP, SIG_DFL);
+    cooked_while_reading = NULL;
     if (status == EDITOR_TEXT) {
         history_add(editor, (const char *)editor->text.data, editor->text.size);
     }

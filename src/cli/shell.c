@@ -238,6 +238,11 @@ void shell_feed(struct shell *shell, const char *line, size_t size)
             shell_command(shell, line + blank, size - blank);
             return;
         }
+        const char *word = shell->interactive ? shell_plain_command(line, size) : NULL;
+        if (word != NULL) {
+            shell_command(shell, word, strlen(word));
+            return;
+        }
     }
     buffer_put(&shell->pending, line, size);
     if (shell->pending.failed) {

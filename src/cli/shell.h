@@ -112,6 +112,9 @@ void shell_terminal(struct shell *shell);
 /* Bytes of the first statement with its semicolon; 0: it is not complete. */
 size_t shell_statement_size(const char *text, size_t size);
 
+/* The command that a bare word stands for, as newcomers type it: help, quit, exit. NULL: none. */
+const char *shell_plain_command(const char *text, size_t size);
+
 /* Where a backslash command begins in `text`, outside of quotes and comments; `size`: nowhere. */
 size_t shell_backslash(const char *text, size_t size);
 

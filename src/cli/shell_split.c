@@ -1,6 +1,7 @@
 /* Where a statement ends: at a semicolon that is not inside a string, a name or a comment. */
 
 #include <string.h>
+#include <strings.h>
 
 #include "cli/shell.h"
 
@@ -111,6 +112,23 @@ size_t shell_statement_size(const char *text, size_t size)
 {
     const size_t at = find_plain(text, size, ';');
     return at < size ? at + 1 : 0;
+}
+
+const char *shell_plain_command(const char *text, size_t size)
+{
+    static const char *const words[][2] = {{"help", ".help"}, {"quit", ".quit"}, {"exit", ".quit"}};
+    const size_t blank = shell_blank_size(text, size);
+    text += blank;
+    size -= blank;
+    while (size > 0 && strchr(" \t\r\n;", text[size - 1]) != NULL) {
+        size--;
+    }
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (size == strlen(words[i][0]) && strncasecmp(text, words[i][0], size) == 0) {
+            return words[i][1];
+        }
+    }
+    return NULL;
 }
 
 size_t shell_backslash(const char *text, size_t size)

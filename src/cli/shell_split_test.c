@@ -78,6 +78,16 @@ TEST(commands_begin_at_a_plain_backslash)
     }
 }
 
+TEST(bare_words_are_commands)
+{
+    CHECK(strcmp(shell_plain_command("help\n", 5), ".help") == 0);
+    CHECK(strcmp(shell_plain_command("  EXIT ;\n", 9), ".quit") == 0);
+    CHECK(strcmp(shell_plain_command("quit", 4), ".quit") == 0);
+    CHECK(shell_plain_command("help me\n", 8) == NULL);
+    CHECK(shell_plain_command("", 0) == NULL);
+    CHECK(shell_plain_command("quitter", 7) == NULL);
+}
+
 TEST(a_wrong_word_finds_the_one_that_was_meant)
 {
     static const char *const names[] = {"\\timing", "\\x", "\\d", "\\watch", "markdown"};

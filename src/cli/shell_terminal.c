@@ -31,7 +31,7 @@ static bool is_complete(void *context, const char *text, size_t size)
     const struct shell *shell = context;
     const size_t blank = shell_blank_size(text, size);
     if (shell->copy != NULL || shell->pending.size > 0 || is_blank(text, size) ||
-        text[blank] == '\\' || text[blank] == '.') {
+        text[blank] == '\\' || text[blank] == '.' || shell_plain_command(text, size) != NULL) {
         return true;
     }
     for (size_t at = blank; !is_blank(text + at, size - at);) {

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -219,6 +220,40 @@ def an_editor_changes_the_statement(home):
     shell.type("SELECT 1 AS x;\r", r"\(1 row\)\ntdb> $")
     shell.type("\\e\r", r"│ +99 │")
     assert shell.quit() == 0
+
+
+@test
+def bare_words_of_newcomers_are_understood(home):
+    shell = Shell(home)
+    shell.type("help\r", r"Tab completes words")
+    shell.send("exit\r")
+    assert shell.end() == 0
+
+
+def child_of(process):
+    for status in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        fields = status.read_text().rpartition(")")[2].split()
+        if int(fields[1]) == process:
+            return int(status.parent.name)
+    raise AssertionError("no child")
+
+
+@test
+def the_terminal_is_left_as_it_was_found(home):
+    before = None
+    for signal_number in (None, signal.SIGTERM, signal.SIGHUP):
+        terminal = Terminal(["sh", "-c", "stty -a | sed s/^/before:/; " + str(TDB) + "; stty -a | sed s/^/after:/"],
+                            {"HOME": home, "TERM": "xterm", "LC_ALL": "C.UTF-8", "NO_COLOR": "1"}, 24, 200)
+        terminal.wait(r"^tdb> $")
+        if signal_number is None:
+            terminal.send("\\q\r")
+        else:
+            os.kill(child_of(terminal.process), signal_number)
+        terminal.end()
+        lines = terminal.screen.text().replace("\r", "").split("\n")
+        before = [line[7:] for line in lines if line.startswith("before:")]
+        after = [line[line.index("after:") + 6:] for line in lines if "after:" in line]
+        assert before and before == after, f"{signal_number}: {before} {after}"
 
 
 @test
