@@ -33,11 +33,14 @@ static struct model model;
 static struct env *env;
 static struct store *store;
 
+static size_t memory_limit; /* 0: the usual one. */
+
 static tdbplus_status open_with(const struct alloc *alloc, size_t memtable_size, struct err *err)
 {
     struct store_options options = {.env = env,
                                     .alloc = alloc,
                                     .directory = "db",
+                                    .memory_limit_bytes = memory_limit,
                                     .no_background = true,
                                     .memtable_size_bytes = memtable_size,
                                     .log_file_size = 1 << 20};
@@ -210,20 +213,25 @@ static void random_commit(uint32_t *state, uint32_t key_count)
     catalog_release(catalog);
 }
 
-static void check_model(void)
+static void check_step(uint32_t step)
 {
     struct catalog *catalog = catalog_acquire(store);
     for (uint32_t table = 0; table < TABLE_COUNT; table++) {
         const struct object *object = catalog_find(catalog, OBJECT_COLLECTION, table_name(table));
-        for (uint32_t step = model.first; step < model.count; step += 1 + step % 7) {
-            uint32_t seen = step + 7 < model.count ? step : model.count - 1;
-            for (uint32_t number = 0; number < KEY_COUNT; number++) {
-                CHECK(read_value(object, table, number, model.timestamps[seen]) ==
-                      model.values[seen][table][number]);
-            }
+        for (uint32_t number = 0; number < KEY_COUNT; number++) {
+            CHECK(read_value(object, table, number, model.timestamps[step]) ==
+                  model.values[step][table][number]);
         }
     }
     catalog_release(catalog);
+}
+
+static void check_model(void)
+{
+    for (uint32_t step = model.first; step < model.count; step += 1 + step % 7) {
+        check_step(step);
+    }
+    check_step(model.count - 1);
     struct err err = {0};
     struct call call = {.alloc = &alloc_system, .err = &err};
     CHECK(store_verify(store, NULL, NULL, &call) == TDBPLUS_OK);
@@ -321,6 +329,37 @@ TEST(a_replay_survives_every_failed_allocation)
     }
     CHECK(refused > 20);
     open_store(1 << 20);
+    check_model();
+    end();
+}
+
+/* The less memory, the sooner what waits gives way; too little is an error and nothing else. */
+TEST(a_replay_with_little_memory_is_whole_or_refused)
+{
+    uint32_t state = 7;
+    begin(1 << 24);
+    while (model.count < STEP_COUNT) {
+        random_commit(&state, KEY_COUNT);
+    }
+    store_close(store);
+    uint32_t refused = 0;
+    uint32_t opened = 0;
+    for (memory_limit = (size_t)4 << 20; memory_limit > (size_t)64 << 10;
+         memory_limit -= memory_limit / 40) {
+        struct err err = {0};
+        tdbplus_status status = open_with(&alloc_system, 1 << 24, &err);
+        CHECK(status == TDBPLUS_OK || status == TDBPLUS_E_NOMEM);
+        if (status == TDBPLUS_OK) {
+            check_step(model.count - 1);
+            opened++;
+            store_close(store);
+        } else {
+            refused++;
+        }
+    }
+    CHECK(refused > 5 && opened > 5);
+    memory_limit = 0;
+    open_store(1 << 24);
     check_model();
     end();
 }
