@@ -225,6 +225,35 @@ TEST(transactions_are_those_of_postgresql)
     fixture_deinit(&f);
 }
 
+/* Before, whichever of the two committed last failed with 40001. */
+TEST(an_index_and_writers_wait_for_each_other)
+{
+    struct fixture f;
+    struct fixture other = {.call = TDBPLUS_CALL_INIT};
+    fixture_init(&f);
+    CHECK(tdbplus_session_open(f.db, &other.session, &other.call) == TDBPLUS_OK);
+    CHECK(gives(&f, "CREATE TABLE t (a int PRIMARY KEY, b int)", "CREATE TABLE", ""));
+    CHECK(gives(&f, "SET lock_timeout = '20ms'", "SET", ""));
+    CHECK(gives(&other, "SET lock_timeout = '20ms'", "SET", ""));
+
+    CHECK(gives(&other, "BEGIN", "BEGIN", ""));
+    CHECK(gives(&other, "INSERT INTO t VALUES (1, 10)", "INSERT 0 1", ""));
+    CHECK(fails(&f, "CREATE INDEX by_b ON t (b)", "55P03"));
+    CHECK(gives(&other, "COMMIT", "COMMIT", ""));
+
+    // What was committed since the transaction began is in the index.
+    CHECK(gives(&f, "BEGIN", "BEGIN", "") && gives(&f, "SELECT * FROM t", "SELECT 1", "1|10\n"));
+    CHECK(gives(&other, "INSERT INTO t VALUES (2, 20)", "INSERT 0 1", ""));
+    CHECK(gives(&f, "CREATE INDEX by_b ON t (b)", "CREATE INDEX", ""));
+    CHECK(fails(&other, "INSERT INTO t VALUES (3, 30)", "55P03"));
+    CHECK(gives(&other, "SELECT * FROM t WHERE b = 20", "SELECT 1", "2|20\n"));
+    CHECK(gives(&f, "COMMIT", "COMMIT", ""));
+    CHECK(gives(&other, "INSERT INTO t VALUES (3, 30)", "INSERT 0 1", ""));
+    CHECK(gives(&f, "SELECT a FROM t WHERE b IN (10, 20, 30) ORDER BY b", "SELECT 3", "1\n2\n3\n"));
+    tdbplus_session_close(other.session);
+    fixture_deinit(&f);
+}
+
 TEST(results_outlive_what_happens_to_their_transaction)
 {
     struct fixture f;

@@ -114,6 +114,14 @@ tdbplus_status txn_bar(struct txn *txn, const struct object *object, const struc
     return wait_until_alone(txn, object, call);
 }
 
+tdbplus_status txn_keep_writers_out(struct txn *txn, const struct object *object,
+                                    const struct call *call)
+{
+    TRY(txn_check_writable(txn, call->err));
+    TRY(txn_bar(txn, object, call));
+    return txn_statement(txn, call->err);
+}
+
 static void give_up(const struct txn_gate *gate)
 {
     if (gate->kind == GATE_ENTERED) {

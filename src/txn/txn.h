@@ -52,6 +52,15 @@ void txn_abort(struct txn *txn);
  * TDBPLUS_E_SNAPSHOT when a REPEATABLE READ transaction has been open too long. */
 TDBPLUS_CHECKED tdbplus_status txn_statement(struct txn *txn, struct err *err);
 
+/*
+ * Waits until nobody else is changing rows of the collection, keeps others from it until this
+ * transaction ends, and begins the next statement: its snapshot has all that was written. Objects
+ * that were found before may be older ones then. For what is made of all rows.
+ * TDBPLUS_E_LOCK, TDBPLUS_E_DEADLOCK, TDBPLUS_E_CANCELLED as waiting for locks. [waits]
+ */
+TDBPLUS_CHECKED tdbplus_status txn_keep_writers_out(struct txn *txn, const struct object *object,
+                                                    const struct call *call);
+
 /* Names a moment to roll back to; keeps locks taken since as PostgreSQL does not: they go too. */
 typedef struct txn_savepoint {
     uint64_t change_count;

@@ -307,6 +307,21 @@ static tdbplus_status analyze_tables(const struct bound_drop *tables, struct exe
     return TDBPLUS_OK;
 }
 
+/* Rows that others write while the index is made would have no entries, so they wait; what they
+ * have committed before is among the rows that it is made of. */
+static tdbplus_status create_index(const struct bound_index *index, struct exec *exec)
+{
+    uint64_t id = index->table->id;
+    uint32_t version = index->table->schema->version;
+    TRY(txn_keep_writers_out(exec->txn, index->table, exec->call));
+    const struct object *table = txn_object_by_id(exec->txn, id);
+    if (table == NULL || table->schema->version != version) {
+        return err_set(exec->call->err, TDBPLUS_E_CONFLICT,
+                       "the table was altered or dropped by another transaction");
+    }
+    return remake_indexes(index, 1, id, exec);
+}
+
 tdbplus_status definition_run(const struct bound *bound, struct exec *exec, struct plan **fill_out)
 {
     switch (bound->kind) {
@@ -325,8 +340,7 @@ tdbplus_status definition_run(const struct bound *bound, struct exec *exec, stru
     case BOUND_CONSTRAINTS:
         return set_constraints(&bound->constraints, exec);
     case BOUND_CREATE_INDEX:
-        return bound->index.exists ? TDBPLUS_OK
-                                   : remake_indexes(&bound->index, 1, bound->index.table->id, exec);
+        return bound->index.exists ? TDBPLUS_OK : create_index(&bound->index, exec);
     case BOUND_DROP_INDEX:
         for (uint32_t i = 0; i < bound->drop.count; i++) {
             TRY(catalog_index_drop(exec->txn, bound->drop.objects[i]->id, exec->call->err));
