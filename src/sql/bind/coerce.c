@@ -5,6 +5,7 @@
 #include "sql/bind/bind_internal.h"
 #include "sql/bind/document.h"
 #include "sql/bind/type_info.h"
+#include "sql/func/moment.h"
 #include "types/catalog_type.h"
 
 static bool style_label(void *ctx, uint32_t list, int64_t ordinal, struct span *label_out)
@@ -126,6 +127,15 @@ static bool is_reg_name(const struct expr *expr, struct type type)
     return text.size > 0 && (text.data[0] < '0' || text.data[0] > '9');
 }
 
+/* 'now', 'tomorrow 08:00': what it means is looked up when the statement runs, too. */
+static bool is_moment(const struct expr *expr, struct type type)
+{
+    bool timed = type.id == TYPE_DATE || type.id == TYPE_TIME || type.id == TYPE_TIMETZ ||
+                 type.id == TYPE_TIMESTAMP || type.id == TYPE_TIMESTAMPTZ;
+    return timed && expr->type.id == TYPE_NONE && expr->kind == EXPR_CONSTANT &&
+           !expr->constant.is_null && moment_in(expr->constant.bytes);
+}
+
 static tdbplus_status name_literal(struct binder *binder, struct expr **expr)
 {
     struct datum value = {.type = type_of(TYPE_TEXT), .bytes = (*expr)->constant.bytes};
@@ -188,6 +198,11 @@ tdbplus_status bind_try_coerce(struct binder *binder, struct expr **expr, struct
     *done_out = true;
     if (is_reg_name(*expr, type)) {
         TRY(name_literal(binder, expr));
+        context = FUNC_CAST_EXPLICIT;
+    } else if (is_moment(*expr, type)) {
+        struct func_cast_step moment = {.func = &func_moment, .type = type_of(TYPE_TEXT)};
+        TRY(name_literal(binder, expr));
+        TRY(add_steps(binder, expr, &moment, 1));
         context = FUNC_CAST_EXPLICIT;
     } else if ((*expr)->type.id == TYPE_NONE && (*expr)->kind == EXPR_CONSTANT) {
         TRY(coerce_literal(binder, expr, type));
