@@ -4,6 +4,8 @@
  * text; a sweep over failing allocations. What statements compute is tested in tests/sql.
  */
 
+#include <unistd.h>
+
 #include "tdbplus/tdbplus.h"
 
 #include "test.h"
@@ -496,6 +498,18 @@ TEST(a_query_tells_how_much_of_its_tables_it_has_read)
                 "SELECT 1", "100000|15000150000\n"));
     CHECK(told.count > 0 && told.total == 600000);
     told = (struct told){0};
+    char sql[256];
+    const int process = (int)getpid(); // Tests of several builds may run at once.
+    (void)snprintf(sql, sizeof sql, "COPY t TO '/tmp/tdb-told-%d.parquet'", process);
+    CHECK(gives(&f, sql, "COPY 300000", ""));
+    CHECK(told.count > 0 && told.total == 300000);
+    told = (struct told){0};
+    (void)snprintf(sql, sizeof sql, "SELECT sum(n) FROM '/tmp/tdb-told-%d.parquet'", process);
+    CHECK(gives(&f, sql, "SELECT 1", "45000150000\n"));
+    CHECK(told.count > 0 && told.total == 300000);
+    told = (struct told){0};
+    (void)snprintf(sql, sizeof sql, "/tmp/tdb-told-%d.parquet", process);
+    CHECK(unlink(sql) == 0);
     CHECK(gives(&f, "SELECT 1", "SELECT 1", "1\n"));
     CHECK(told.count == 0);
     fixture_deinit(&f);

@@ -10,6 +10,7 @@ struct file_stage {
     struct expr **values;      /* Of the conditions; NULL in it: none. */
     struct file_stage *leader; /* Whose count of parts is used; may be this stage. */
     _Atomic uint32_t next_unit;
+    bool is_expected;         /* Of the leader: its rows count for the statement's progress. */
     struct file_split *split; /* The leader's; NULL: nobody shares its files. */
 };
 
@@ -59,7 +60,11 @@ static tdbplus_status file_next(struct stage *stage, struct exec *exec, struct b
     if (file->source == NULL) {
         TRY(open_source(file, exec));
     }
-    return file_source_next(file->source, out, exec->call->err);
+    TRY(file_source_next(file->source, out, exec->call->err));
+    if (file->leader->is_expected) {
+        exec_progress_add(exec, out->row_count);
+    }
+    return TDBPLUS_OK;
 }
 
 static void file_close(struct stage *stage)
@@ -102,6 +107,7 @@ tdbplus_status make_file(struct exec *exec, const struct plan *plan, struct pipe
     struct stage *peer = exec->leader == NULL ? NULL : exec_find_stage(exec->leader, plan);
     file->leader = peer == NULL ? file : (struct file_stage *)peer;
     file->plan = plan;
+    file->is_expected = exec_progress_expect(exec, plan->file.spec->row_count) > 0;
     file->stage.origin = plan;
     pipeline->last = &file->stage;
     if (file->leader == file && exec->thread_count > 1 &&
