@@ -44,6 +44,18 @@ uint64_t spread_i64_avx512(const int64_t *values, size_t count)
     return (uint64_t)_mm512_reduce_or_epi64(bits) | spread_i64_scalar(values + i, count - i);
 }
 
+/* Sums wrap; the intrinsic that adds lanes up does so with signs, which the standard forbids. */
+static uint64_t sum_of_lanes(__m512i lanes)
+{
+    uint64_t words[LANES];
+    uint64_t sum = 0;
+    _mm512_storeu_si512(words, lanes);
+    for (size_t i = 0; i < LANES; i++) {
+        sum += words[i];
+    }
+    return sum;
+}
+
 int64_t sum_i64_avx512(const int64_t *values, size_t count)
 {
     __m512i sums = _mm512_setzero_si512();
@@ -51,7 +63,7 @@ int64_t sum_i64_avx512(const int64_t *values, size_t count)
     for (; i + LANES <= count; i += LANES) {
         sums = _mm512_add_epi64(sums, _mm512_loadu_si512(&values[i]));
     }
-    uint64_t sum = (uint64_t)_mm512_reduce_add_epi64(sums);
+    uint64_t sum = sum_of_lanes(sums);
     return (int64_t)(sum + (uint64_t)sum_i64_scalar(values + i, count - i));
 }
 
@@ -89,7 +101,7 @@ static __m512i widen(const int32_t *values)
                 }                                                                                \
             }                                                                                    \
             for (unsigned g = 0; g < 4 && first + g < group_count; g++) {                        \
-                uint64_t sum = (uint64_t)_mm512_reduce_add_epi64(totals[g]);                     \
+                uint64_t sum = sum_of_lanes(totals[g]);                                          \
                 sums[first + g] = (int64_t)((uint64_t)sums[first + g] + sum);                    \
             }                                                                                    \
         }                                                                                        \

@@ -255,7 +255,7 @@ static wide_int sum_rows(const struct column *argument, const struct func_rows *
         SUM_ALL(int64_t);
         break;
     }
-    return ((wide_int)high << 32) + low;
+    return (wide_int)high * ((wide_int)1 << 32) + low;
 }
 
 #define SUM_GROUPS(CTYPE)                                                                   \
@@ -360,7 +360,7 @@ static tdbplus_status sum_narrow(struct aggregation *aggregation, const struct a
                 low += value & 0xFFFFFFFF;
                 high += value >> 32;
             }
-            total = ((wide_int)high << 32) + low;
+            total = (wide_int)high * ((wide_int)1 << 32) + low;
         }
         return add_decimals(aggregation, state_at(aggregation, slot, chosen, 0), total, rows->count,
                             values->scale);
