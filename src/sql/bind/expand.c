@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sql/bind/bind_internal.h"
+#include "sql/bind/view_info.h"
 #include "sql/func/array_func.h"
 #include "sql/func/json_record.h"
 
@@ -390,35 +391,101 @@ static tdbplus_status find_records(struct binder *binder, const struct ast_table
     return TDBPLUS_OK;
 }
 
-/* json_to_recordset(document) AS x(a int, b text): a call for each column. */
-static tdbplus_status bind_records(struct binder *binder, struct bind_query *query,
-                                   const struct ast_function *call,
-                                   const struct ast_list *definitions, struct row_source *source)
+/* What a document is taken apart into. */
+struct record {
+    const char *function; /* json_to_record or one of its kin. */
+    uint32_t argument;    /* The document's number. */
+    struct view_column *columns;
+    uint32_t column_count;
+};
+
+/* AS x(a int, b text) */
+static tdbplus_status listed_columns(struct binder *binder, const struct ast_list *definitions,
+                                     struct record *record)
 {
-    uint32_t position = call->ast.position;
-    const char *name = call->name.items[call->name.count - 1];
-    if (call->arguments.count != 1) {
-        return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42883", position,
-                         "function %s takes one document", name);
+    record->column_count = definitions->count;
+    record->columns = arena_array(binder->arena, definitions->count + 1u, sizeof *record->columns);
+    if (record->columns == NULL) {
+        return bind_no_memory(binder);
     }
     for (uint32_t i = 0; i < definitions->count; i++) {
         const struct ast_column_definition *column =
             (const struct ast_column_definition *)definitions->items[i];
-        struct type type = {0};
-        struct expr **arguments = NULL;
-        TRY(bind_type(binder, column->type, &type));
-        if (type.id == TYPE_ARRAY) {
+        record->columns[i].name = column->name;
+        TRY(bind_type(binder, column->type, &record->columns[i].type));
+        if (record->columns[i].type.id == TYPE_ARRAY) {
             return bind_unsupported(binder, column->type->position, "an array in a record");
         }
-        TRY(bind_arguments(binder, query, call, &arguments));
-        TRY(bind_coerce(binder, &arguments[0], type_of(TYPE_JSON), FUNC_CAST_IMPLICIT));
+    }
+    return TDBPLUS_OK;
+}
+
+/* json_populate_record(NULL::t, document): the columns of the table. */
+static tdbplus_status table_columns(struct binder *binder, const struct ast *row,
+                                    struct record *record)
+{
+    const struct ast_cast *cast = (const struct ast_cast *)row;
+    const struct ast_type_name *type = (const struct ast_type_name *)cast->type;
+    const struct ast_constant *value =
+        row->kind == AST_CAST ? (const struct ast_constant *)cast->argument : NULL;
+    struct table_info info = {0};
+    struct catalog_entry entry;
+    if (value == NULL || value->ast.kind != AST_CONSTANT || value->constant != AST_NULL ||
+        type->names.count > 2 || type->array_depth > 0) {
+        return bind_unsupported(binder, row->position, "a row that is not NULL::table");
+    }
+    uint32_t count = type->names.count;
+    const struct ast_table_ref name = {.ast.position = type->ast.position,
+                                       .schema = count == 2 ? type->names.items[0] : NULL,
+                                       .name = type->names.items[count - 1]};
+    if (!bind_lookup(binder, 0, name.schema, name.name, &entry)) {
+        return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42704", type->ast.position,
+                         "type \"%s\" does not exist", name.name);
+    }
+    if (entry.kind != CATALOG_TABLE) {
+        return bind_unsupported(binder, row->position, "a row that is not a table's");
+    }
+    const struct schema *schema = entry.object->schema;
+    TRY(bind_depends_on(binder, entry.object));
+    TRY(table_info_decode(entry.object->properties, binder->arena, &info, binder->err));
+    record->column_count = schema->column_count - (info.hidden_key ? 1u : 0u);
+    record->columns =
+        arena_array(binder->arena, record->column_count + 1u, sizeof *record->columns);
+    if (record->columns == NULL) {
+        return bind_no_memory(binder);
+    }
+    for (uint32_t i = 0; i < record->column_count; i++) {
+        record->columns[i].type = schema->columns[i].type;
+        TRY(bind_copy_name(binder, schema->columns[i].name, &record->columns[i].name));
+        if (record->columns[i].type.id == TYPE_ARRAY) {
+            return bind_unsupported(binder, row->position, "an array in a record");
+        }
+    }
+    return TDBPLUS_OK;
+}
+
+/* A call for each column. */
+static tdbplus_status bind_records(struct binder *binder, struct bind_query *query,
+                                   const struct ast_function *call, const struct record *record,
+                                   struct row_source *source)
+{
+    uint32_t position = call->ast.position;
+    if (call->arguments.count != record->argument + 1) {
+        return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42883", position,
+                         "function %s takes one document", call->name.items[call->name.count - 1]);
+    }
+    for (uint32_t i = 0; i < record->column_count; i++) {
+        const struct view_column *column = &record->columns[i];
+        struct expr *document = NULL;
+        TRY(bind_expression(binder, query, call->arguments.items[record->argument], &document));
+        TRY(bind_coerce(binder, &document, type_of(TYPE_JSON), FUNC_CAST_IMPLICIT));
         struct datum key = {.type = type_of(TYPE_TEXT), .bytes = span_from_text(column->name)};
-        struct expr *array =
-            expr_call(binder->arena, func_record_column(name), func_array_of(type), 2);
+        struct expr *array = expr_call(binder->arena, func_record_column(record->function),
+                                       func_array_of(column->type), 2);
         if (array == NULL) {
             return bind_no_memory(binder);
         }
-        array->arguments[0] = arguments[0];
+        array->arguments[0] = document;
         array->arguments[1] = expr_constant(binder->arena, &key);
         array->position = position;
         if (array->arguments[1] == NULL) {
@@ -429,6 +496,36 @@ static tdbplus_status bind_records(struct binder *binder, struct bind_query *que
     return TDBPLUS_OK;
 }
 
+/* The record that FROM's function gives; without a function: none. */
+static tdbplus_status read_record(struct binder *binder, const struct ast_table_function *ast,
+                                  const struct ast_function **call_out, struct record *record)
+{
+    static const struct {
+        const char *name;
+        const char *function;
+    } populating[] = {{"json_populate_record", "json_to_record"},
+                      {"jsonb_populate_record", "jsonb_to_record"},
+                      {"json_populate_recordset", "json_to_recordset"},
+                      {"jsonb_populate_recordset", "jsonb_to_recordset"}};
+    const struct ast_function *call = (const struct ast_function *)ast->functions.items[0];
+    const char *name = call->ast.kind == AST_FUNCTION ? call->name.items[call->name.count - 1] : "";
+    for (size_t i = 0; i < sizeof populating / sizeof *populating; i++) {
+        if (strcmp(populating[i].name, name) == 0 && call->arguments.count > 0 &&
+            ast->functions.count == 1) {
+            *call_out = call;
+            record->function = populating[i].function;
+            record->argument = 1;
+            return table_columns(binder, call->arguments.items[0], record);
+        }
+    }
+    TRY(find_records(binder, ast, call_out));
+    if (*call_out == NULL) {
+        return TDBPLUS_OK;
+    }
+    record->function = name;
+    return listed_columns(binder, &ast->definitions, record);
+}
+
 /* Functions of FROM see the items before them, said LATERAL or not. */
 tdbplus_status bind_table_function(struct binder *binder, struct bind_query *query,
                                    const struct ast_table_function *ast, struct plan **plan_out)
@@ -437,13 +534,14 @@ tdbplus_status bind_table_function(struct binder *binder, struct bind_query *que
         return bind_file_function(binder, query, ast, plan_out);
     }
     const struct ast_function *records = NULL;
-    TRY(find_records(binder, ast, &records));
+    struct record record = {0};
+    TRY(read_record(binder, ast, &records, &record));
     struct pointers ids = {0};
     struct bind_query border = {
         .outer = query, .ctes = query->ctes, .outer_ids = &ids, .clause = CLAUSE_FROM_FUNCTION};
     struct row_source source = {0};
     if (records != NULL) {
-        TRY(bind_records(binder, &border, records, &ast->definitions, &source));
+        TRY(bind_records(binder, &border, records, &record, &source));
     } else {
         TRY(bind_sources(binder, &border, &ast->functions, &source));
     }
