@@ -9,3 +9,8 @@ void memory_prefer_large_pages(void *data, size_t size)
     (void)madvise(data, size, MADV_HUGEPAGE);
     (void)madvise(data, size, MADV_DONTNEED);
 }
+
+void memory_allow_large_pages(void *data, size_t size)
+{
+    (void)madvise(data, size, MADV_HUGEPAGE);
+}

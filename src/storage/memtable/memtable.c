@@ -63,6 +63,7 @@ tdbplus_status memtable_create(const struct schema *schema, const struct alloc *
         memtable->key_position = schema->key_columns[0];
         memtable->key_physical = memtable->layout[memtable->key_position].physical;
     }
+    key_places_init(memtable);
     arena_init(&memtable->values, memtable->alloc, VALUES_BLOCK_SIZE_FIRST);
     atomic_init(&memtable->code_min, UINT64_MAX);
     atomic_init(&memtable->code_max, 0);
@@ -178,12 +179,12 @@ static bool is_outside(const struct memtable *memtable, uint64_t code)
 
 /* Ends the version that the put or the link of `row` found, and leads its key to `row`. */
 static bool replace_newest(struct memtable *memtable, const struct probe *probe,
-                           struct tree_place place, uint32_t row, uint64_t timestamp)
+                           struct tree_place place, uint32_t row, uint64_t timestamp, bool ascends)
 {
     bool ended =
         place.row != MEMTABLE_ROW_NONE && chunk_end_row(memtable, place.row, timestamp, false);
     tree_put(memtable, probe, place, row);
-    key_places_put(memtable, probe, place.row, row);
+    key_places_put(memtable, probe, place.row, row, ascends);
     return ended;
 }
 
@@ -194,12 +195,14 @@ uint32_t memtable_put(struct memtable *memtable, struct span key, uint64_t code,
     ASSERT(row < memtable->rows_capacity); // K5: memtable_reserve() came first.
     const struct probe probe = probe_of(memtable, key, code);
     struct tree_place place = tree_locate(memtable, &probe);
+    bool ascends =
+        row == 0 || code > atomic_load_explicit(&memtable->code_max, memory_order_relaxed);
 
     // The row is complete before anything leads to it: count, tree and table, in this order (K1).
     chunk_fill(memtable, row, key, values, timestamp, place.row);
     widen_codes(memtable, code);
     atomic_store_explicit(&memtable->row_count, row + 1, memory_order_release);
-    bool ended = replace_newest(memtable, &probe, place, row, timestamp);
+    bool ended = replace_newest(memtable, &probe, place, row, timestamp, ascends);
     if (ended_out != NULL) {
         *ended_out = ended;
     }
@@ -251,7 +254,7 @@ bool memtable_link(struct memtable *memtable, uint32_t row, struct memtable_orde
         begin = memtable_begin(memtable, row);
     }
     memtable->waiting_count--;
-    return replace_newest(memtable, &probe, place, row, begin);
+    return replace_newest(memtable, &probe, place, row, begin, false);
 }
 
 bool memtable_end(struct memtable *memtable, struct span key, uint64_t code, uint64_t timestamp)

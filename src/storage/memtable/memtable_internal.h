@@ -145,8 +145,14 @@ struct tree_place {
 struct key_places {
     _Atomic uint32_t line_bits; /* 0 while there are few rows, and no table. */
     _Atomic bool is_partial;    /* Some key found no place. */
+    uint64_t run_min; /* Codes of the run's ends, when there is a table; none: min > max. */
+    uint64_t run_max;
     _Atomic uint64_t *parts[KEY_PLACES_PARTS_MAX];
     _Alignas(64) uint32_t key_count; /* Writer: entries, and keys that found no place. */
+    /* Writer: all keys so far came in ascending order, and are not in the table; its size, once
+     * rows are many, when the run ends. */
+    bool is_run;
+    uint32_t run_bits;
 };
 
 struct memtable {
@@ -256,13 +262,16 @@ const struct node *tree_edge(const struct memtable *memtable, bool last);
 
 uint32_t key_places_hash(const struct probe *probe);
 
+void key_places_init(struct memtable *memtable);
+
 /* Makes sure that `row_count` more keys have their place; false when memory is out. */
 bool key_places_reserve(struct memtable *memtable, uint32_t row_count);
 void key_places_deinit(struct memtable *memtable);
 
-/* Writer: `row` is the key's newest, after `older` (or MEMTABLE_ROW_NONE). Once it is complete. */
+/* Writer: `row` is the key's newest, after `older` (or MEMTABLE_ROW_NONE). Once it is complete.
+ * `ascends`: the key's code is above all others. */
 void key_places_put(struct memtable *memtable, const struct probe *probe, uint32_t older,
-                    uint32_t row);
+                    uint32_t row, bool ascends);
 
 enum key_answer {
     KEY_ABSENT = 0, /* No row has the key that was put before the reader's snapshot was taken. */

@@ -16,6 +16,10 @@
  * taken out of the old one. A reader who looked in the old half for too long finds nothing, and
  * that the table has grown (K11).
  *
+ * While keys come in ascending order there is no table, and afterwards the keys that came so, a
+ * run, are not in it: the tree knows what lies between the run's ends. A load in order of the keys
+ * would pay for random places in the table, and nobody may ever look for one of its keys.
+ *
  * Keys that agree in their hash cannot fill more than a group. What finds no place in it is left
  * to the tree, and with it the question whether a key is absent.
  */
@@ -85,6 +89,12 @@ static uint32_t home_of(uint32_t hash, uint32_t line_bits)
     return hash & (((uint32_t)1 << line_bits) - 1);
 }
 
+void key_places_init(struct memtable *memtable)
+{
+    memtable->keys.is_run = true;
+    memtable->keys.run_min = UINT64_MAX;
+}
+
 /* ---- reading ---- */
 
 static bool row_has_key(const struct memtable *memtable, uint32_t row, const struct probe *probe)
@@ -144,11 +154,13 @@ enum key_answer key_places_find(const struct memtable *memtable, const struct pr
         // Who saw a word without the entry that had been there sees the new size, too.
         uint32_t now = atomic_load_explicit(&table->line_bits, memory_order_acquire);
         if (now == line_bits) {
-            bool is_partial = atomic_load_explicit(&table->is_partial, memory_order_acquire);
-            return is_partial ? KEY_UNKNOWN : KEY_ABSENT;
+            break;
         }
         line_bits = now;
     }
+    bool is_in_run = probe->code >= table->run_min && probe->code <= table->run_max;
+    bool is_partial = atomic_load_explicit(&table->is_partial, memory_order_acquire);
+    return is_in_run || is_partial ? KEY_UNKNOWN : KEY_ABSENT;
 }
 
 void key_places_prefetch(const struct memtable *memtable, const struct probe *probe)
@@ -230,13 +242,11 @@ static void put_row(struct memtable *memtable, const struct probe *probe, uint32
     }
 }
 
-void key_places_put(struct memtable *memtable, const struct probe *probe, uint32_t older,
-                    uint32_t row)
+/* Beyond the last part the table only gets fuller, and what finds no place is the tree's. */
+static bool has_room(uint32_t line_bits, uint64_t key_count)
 {
-    uint32_t line_bits = atomic_load_explicit(&memtable->keys.line_bits, memory_order_relaxed);
-    if (line_bits != 0) {
-        put_row(memtable, probe, older, row, line_bits);
-    }
+    return key_count <= (uint64_t)LINE_FILL << line_bits ||
+           line_bits - FIRST_LINE_BITS + 1 == KEY_PLACES_PARTS_MAX;
 }
 
 static size_t part_size(uint32_t part)
@@ -247,12 +257,59 @@ static size_t part_size(uint32_t part)
 static bool make_part(struct memtable *memtable, uint32_t part)
 {
     ASSERT(part < KEY_PLACES_PARTS_MAX);
+    if (memtable->keys.parts[part] != NULL) {
+        return true;
+    }
     _Atomic uint64_t *words = alloc_aligned(memtable->alloc, part_size(part));
     if (words == NULL) {
         return false;
     }
     memset(words, 0, part_size(part));
     memtable->keys.parts[part] = words;
+    return true;
+}
+
+/* The run ends with the keys that are there: a table begins for those to come. */
+static void end_run(struct memtable *memtable)
+{
+    struct key_places *table = &memtable->keys;
+    table->is_run = false;
+    if (table->run_bits != 0) {
+        table->run_min = atomic_load_explicit(&memtable->code_min, memory_order_relaxed);
+        table->run_max = atomic_load_explicit(&memtable->code_max, memory_order_relaxed);
+        atomic_store_explicit(&table->line_bits, table->run_bits, memory_order_release);
+    }
+}
+
+void key_places_put(struct memtable *memtable, const struct probe *probe, uint32_t older,
+                    uint32_t row, bool ascends)
+{
+    if (memtable->keys.is_run) {
+        if (ascends || older != MEMTABLE_ROW_NONE) {
+            return;
+        }
+        end_run(memtable);
+    }
+    uint32_t line_bits = atomic_load_explicit(&memtable->keys.line_bits, memory_order_relaxed);
+    if (line_bits != 0) {
+        put_row(memtable, probe, older, row, line_bits);
+    }
+}
+
+/* Room for the table that begins if the run ends among the next rows. */
+static bool reserve_behind_run(struct memtable *memtable, uint32_t row_count)
+{
+    struct key_places *table = &memtable->keys;
+    uint32_t line_bits = table->run_bits == 0 ? FIRST_LINE_BITS : table->run_bits;
+    while (!has_room(line_bits, row_count)) {
+        line_bits++;
+    }
+    for (uint32_t part = 0; part <= line_bits - FIRST_LINE_BITS; part++) {
+        if (!make_part(memtable, part)) {
+            return false;
+        }
+    }
+    table->run_bits = line_bits;
     return true;
 }
 
@@ -328,13 +385,6 @@ static bool begin_table(struct memtable *memtable)
     return true;
 }
 
-/* Beyond the last part the table only gets fuller, and what finds no place is the tree's. */
-static bool has_room(uint32_t line_bits, uint64_t key_count)
-{
-    return key_count <= (uint64_t)LINE_FILL << line_bits ||
-           line_bits - FIRST_LINE_BITS + 1 == KEY_PLACES_PARTS_MAX;
-}
-
 bool key_places_reserve(struct memtable *memtable, uint32_t row_count)
 {
     struct key_places *table = &memtable->keys;
@@ -343,6 +393,13 @@ bool key_places_reserve(struct memtable *memtable, uint32_t row_count)
     if (line_bits == 0) {
         if (have + row_count <= TABLE_ROW_COUNT_MIN) {
             return true;
+        }
+        // Rows that wait to be linked may have come in any order.
+        if (memtable->waiting_count > 0 && memtable->waiting_first == 0) {
+            table->is_run = false;
+        }
+        if (table->is_run) {
+            return reserve_behind_run(memtable, row_count);
         }
         if (!begin_table(memtable)) {
             return false;

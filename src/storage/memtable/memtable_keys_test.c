@@ -213,6 +213,83 @@ TEST(keys_with_like_hashes_are_found_and_absent_ones_are_not)
     schema_destroy(schema);
 }
 
+/* Keys by number, in order. */
+static struct test_key make_ascending(int64_t number)
+{
+    struct test_key key = {.integer = number, .code = key_code_of_integer(number), .size = 8};
+    store_u64_be(key.data, key.code);
+    return key;
+}
+
+static uint32_t put_ascending(struct memtable *memtable, int64_t number, uint64_t timestamp)
+{
+    struct test_key key = make_ascending(number);
+    const struct datum values[2] = {
+        {.type = type_of(TYPE_INT8), .integer = number},
+        {.type = type_of(TYPE_TEXT), .bytes = {.data = key.data, .size = 3}},
+    };
+    return memtable_put(memtable, span_of_key(&key), key.code, values, timestamp, NULL);
+}
+
+/* Multiples of three from `first` on are there, and no other numbers. */
+static void check_threes(const struct memtable *memtable, int64_t first, int64_t end)
+{
+    for (int64_t i = first - 10; i < end + 10; i++) {
+        struct test_key key = make_ascending(i);
+        bool is_there = i >= first && i < end && (i - first) % 3 == 0;
+        uint32_t row = memtable_find(memtable, span_of_key(&key), key.code, 10);
+        CHECK(is_there == (row != MEMTABLE_ROW_NONE));
+    }
+}
+
+/* Keys that came in order, then others among and around them, in one reserve and many. */
+static void find_after_a_run(uint32_t run_count, uint32_t reserve)
+{
+    struct schema *schema = make_schema(true);
+    struct memtable *memtable = make_memtable(schema, &alloc_system);
+    const int64_t end = 3 * (int64_t)run_count;
+    for (int64_t i = 0; i < run_count; i++) {
+        if (i % reserve == 0) {
+            CHECK(memtable_reserve(memtable, reserve, 100 * (size_t)reserve, NULL) == TDBPLUS_OK);
+        }
+        (void)put_ascending(memtable, 3 * i, 1);
+    }
+    check_threes(memtable, 0, end);
+    CHECK(memtable_reserve(memtable, 9000, 900000, NULL) == TDBPLUS_OK);
+    uint32_t row = put_ascending(memtable, 300, 2); // A new version ends no run.
+    struct test_key key = make_ascending(300);
+    CHECK(memtable_newest(memtable, span_of_key(&key), key.code) == row);
+    for (int64_t i = 1; i <= 1000; i++) {
+        (void)put_ascending(memtable, -3 * i, 3);
+        (void)put_ascending(memtable, end + 3 * (1000 - i), 3);
+    }
+    check_threes(memtable, -3000, end + 3000);
+    row = put_ascending(memtable, 600, 4);
+    key = make_ascending(600);
+    CHECK(memtable_newest(memtable, span_of_key(&key), key.code) == row);
+    for (int64_t i = 0; i < run_count; i++) { // Between those of the run.
+        CHECK(memtable_reserve(memtable, 1, 100, NULL) == TDBPLUS_OK);
+        (void)put_ascending(memtable, 3 * i + 1, 5);
+    }
+    for (int64_t i = -3000; i < end + 3000; i++) {
+        key = make_ascending(i);
+        bool is_there = i % 3 == 0 || (i >= 0 && i < end && i % 3 == 1);
+        CHECK(is_there ==
+              (memtable_newest(memtable, span_of_key(&key), key.code) != MEMTABLE_ROW_NONE));
+    }
+    memtable_destroy(memtable);
+    schema_destroy(schema);
+}
+
+TEST(keys_are_found_after_a_run_of_ascending_ones)
+{
+    find_after_a_run(300, 1);
+    find_after_a_run(4096, 100);
+    find_after_a_run(4097, 1);
+    find_after_a_run(20000, 100);
+    find_after_a_run(6000, 6000);
+}
+
 /* ---- memory ---- */
 
 /* Every tenth allocation fails; what failed is tried again. */

@@ -31,7 +31,7 @@ static void *take_large(struct memtable_memory *memory, size_t size)
     }
     void *block = parent->resize(parent->ctx, NULL, 0, whole_blocks(size), BLOCK_SIZE);
     if (block != NULL) {
-        memory_prefer_large_pages(block, whole_blocks(size));
+        memory_allow_large_pages(block, whole_blocks(size));
         memory->held_bytes += whole_blocks(size);
     }
     return block;
