@@ -40,6 +40,8 @@ install(FILES tools/completion/tdb.bash RENAME tdb
 # What tdb demo tells and loads.
 install(FILES examples/load.sql examples/tour.sql DESTINATION ${CMAKE_INSTALL_DATADIR}/tdbplus/examples)
 install(DIRECTORY examples/data DESTINATION ${CMAKE_INSTALL_DATADIR}/tdbplus/examples)
+install(FILES deploy/tdb.service DESTINATION lib/systemd/system)
+install(FILES deploy/tdb.toml DESTINATION ${CMAKE_INSTALL_DATADIR}/tdbplus)
 file(GLOB manuals CONFIGURE_DEPENDS docs/man/*.1)
 if(manuals)
     install(FILES ${manuals} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)

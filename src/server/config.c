@@ -44,6 +44,8 @@ static const struct key keys[] = {
     {"trust", KEY_TRUTH, AT(trust), "false", "no passwords; loopback and unix socket only"},
     {"tls.certificate", KEY_TEXT, AT(tls_certificate), "", "PEM; encryption (TLS 1.3)"},
     {"tls.key", KEY_TEXT, AT(tls_key), "", "PEM; the certificate's"},
+    {"tls.self_signed", KEY_TRUTH, AT(tls_self_signed), "false",
+     "instead of both: made at each start; encrypts, proves nothing"},
     {"tls.client_ca", KEY_TEXT, AT(tls_client_ca), "", "PEM; clients show a certificate of it"},
     {"tls.required", KEY_TRUTH, AT(tls_required), "false", "no unencrypted connections over TCP"},
     {"http.host", KEY_TEXT, AT(http_host), "", "IP address of /livez, /readyz, /metrics; none"},
@@ -374,11 +376,13 @@ static tdbplus_status check(struct loader *loader)
     const char *host = server->host;
     bool loopback = host == NULL || host[0] == '\0' || strncmp(host, "127.", 4) == 0 ||
                     strcmp(host, "::1") == 0;
-    if ((server->tls_certificate == NULL) != (server->tls_key == NULL) ||
-        (server->tls_certificate == NULL &&
-         (server->tls_required || server->tls_client_ca != NULL))) {
+    bool pair = server->tls_certificate != NULL && server->tls_key != NULL;
+    bool half = !pair && (server->tls_certificate != NULL || server->tls_key != NULL);
+    bool wants = server->tls_required || server->tls_client_ca != NULL;
+    if (half || (pair && server->tls_self_signed) || (wants && !pair && !server->tls_self_signed)) {
         return err_set_state(loader->err, TDBPLUS_E_INVALID, "F0000",
-                             "tls.certificate and tls.key are needed together, and for all of tls");
+                             "tls needs tls.certificate and tls.key together, or "
+                             "tls.self_signed");
     }
     if (server->trust && !loopback) {
         return err_set_state(loader->err, TDBPLUS_E_INVALID, "F0000",

@@ -152,7 +152,8 @@ TEST(mistakes_in_flags_and_variables_name_them)
         {{"--limits-connections", "0"}, none, "--limits-connections: "},
         {{"--limits-message-size", "99999999999999999999GiB"}, none, "--limits-message-size: "},
         {{"--trust", "--port"}, none, "--port: "},
-        {{"--tls-key", "k"}, none, "tls.certificate"},
+        {{"--tls-key", "k"}, none, "tls needs "},
+        {{"--tls-required", "x"}, none, "tls needs "},
         {{"x", "y"}, bad_variable, "TDB_LOG_LEVEL: "},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -10,7 +10,6 @@
 struct guard_waiter {
     struct guard_waiter *next;
     struct env_event event;
-    bool admitted;
 };
 
 void guard_init(struct guard *guard, const struct alloc *alloc)
@@ -140,17 +139,14 @@ void guard_leave_role(struct guard *guard, uint64_t role)
 
 /* ---- statements ---- */
 
-/* Takes a waiter that gives up off the line. False: it was admitted meanwhile. Under the latch. */
-static bool leave_line(struct guard *guard, struct guard_waiter *waiter)
+/* Under the latch, which keeps a waiter in place until nobody can wake it any more. */
+static void leave_line(struct guard *guard, struct guard_waiter *waiter)
 {
     struct guard_waiter *previous = NULL;
     struct guard_waiter *at = guard->first;
-    while (at != NULL && at != waiter) {
+    while (at != waiter) {
         previous = at;
         at = at->next;
-    }
-    if (at == NULL) {
-        return false;
     }
     if (previous == NULL) {
         guard->first = at->next;
@@ -158,56 +154,81 @@ static bool leave_line(struct guard *guard, struct guard_waiter *waiter)
         previous->next = at->next;
     }
     guard->last = guard->last == at ? previous : guard->last;
-    guard->waiting--;
-    return true;
+    atomic_fetch_sub(&guard->waiting, 1);
 }
 
+/* A place, if one is free. */
+static bool take_place(struct guard *guard, uint32_t running_max)
+{
+    uint32_t running = atomic_load(&guard->running);
+    while (running_max == 0 || running < running_max) {
+        if (atomic_compare_exchange_weak(&guard->running, &running, running + 1)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Lets the first in line look whether there is a place for it. Under the latch. */
+static void wake_first(struct guard *guard, const struct env *env)
+{
+    if (guard->first != NULL) {
+        env_event_set(env, &guard->first->event);
+    }
+}
+
+/* Goes to the end of the line; false when that is full. */
+static bool join_line(struct guard *guard, uint32_t waiting_max, struct guard_waiter *waiter)
+{
+    latch_lock(&guard->latch);
+    bool fits = atomic_load(&guard->waiting) < waiting_max;
+    if (fits) {
+        if (guard->last == NULL) {
+            guard->first = waiter;
+        } else {
+            guard->last->next = waiter;
+        }
+        guard->last = waiter;
+        atomic_fetch_add(&guard->waiting, 1);
+    }
+    latch_unlock(&guard->latch);
+    return fits;
+}
+
+/* While nobody waits no latch is taken. Whoever joins the line looks for a place after that, and
+ * whoever ends looks at the line after giving its place back, so one of them sees the other. */
 enum guard_answer guard_begin(struct guard *guard, uint32_t running_max, uint32_t waiting_max,
                               const struct env *env, bool (*still)(void *ctx), void *ctx)
 {
     struct guard_waiter waiter = {0};
-    latch_lock(&guard->latch);
-    bool runs = running_max == 0 || (guard->running < running_max && guard->first == NULL);
-    bool full = !runs && guard->waiting >= waiting_max;
-    if (runs) {
-        guard->running++;
-    } else if (!full) {
-        if (guard->last == NULL) {
-            guard->first = &waiter;
-        } else {
-            guard->last->next = &waiter;
-        }
-        guard->last = &waiter;
-        guard->waiting++;
+    if ((running_max == 0 || atomic_load(&guard->waiting) == 0) && take_place(guard, running_max)) {
+        return GUARD_RUNS;
     }
-    latch_unlock(&guard->latch);
-    while (!runs && !full) {
-        (void)env_event_wait(env, &waiter.event, env_clock_mono_us(env) + LOOK_US);
+    if (!join_line(guard, waiting_max, &waiter)) {
+        return GUARD_FULL;
+    }
+    for (;;) {
         bool wanted = still(ctx);
         latch_lock(&guard->latch);
-        runs = waiter.admitted;
-        bool left = !runs && !wanted && leave_line(guard, &waiter);
-        latch_unlock(&guard->latch);
-        if (left) {
-            return GUARD_GIVEN_UP;
+        bool runs = guard->first == &waiter && take_place(guard, running_max);
+        if (runs || !wanted) {
+            leave_line(guard, &waiter);
+            wake_first(guard, env);
         }
+        latch_unlock(&guard->latch);
+        if (runs || !wanted) {
+            return runs ? GUARD_RUNS : GUARD_GIVEN_UP;
+        }
+        (void)env_event_wait(env, &waiter.event, env_clock_mono_us(env) + LOOK_US);
     }
-    return full ? GUARD_FULL : GUARD_RUNS;
 }
 
 void guard_end(struct guard *guard, const struct env *env)
 {
-    latch_lock(&guard->latch);
-    struct guard_waiter *next = guard->first;
-    if (next != NULL) {
-        guard->first = next->next;
-        guard->last = guard->first == NULL ? NULL : guard->last;
-        guard->waiting--;
-        next->admitted = true;
-        // Under the latch: the waiter is gone as soon as it sees that it was admitted.
-        env_event_set(env, &next->event);
-    } else {
-        guard->running--;
+    atomic_fetch_sub(&guard->running, 1);
+    if (atomic_load(&guard->waiting) > 0) {
+        latch_lock(&guard->latch);
+        wake_first(guard, env);
+        latch_unlock(&guard->latch);
     }
-    latch_unlock(&guard->latch);
 }

@@ -26,8 +26,8 @@ struct guard {
     struct latch latch;
     struct guard_slot slots[GUARD_SLOT_COUNT];
     struct map sessions; /* Role to the number of its sessions. */
-    uint32_t running;
-    uint32_t waiting;
+    _Atomic uint32_t running;
+    _Atomic uint32_t waiting;   /* Changed under the latch. */
     struct guard_waiter *first; /* In line for a place to run. */
     struct guard_waiter *last;
 };

@@ -55,6 +55,9 @@ static void put_statement(struct server_log_line *line, const struct connection 
     if (line->log == NULL) {
         return;
     }
+    // What is cut off would not be written anyway; one statement of a string is meant.
+    text.size = text.size > 2 * SERVER_LOG_TEXT_SIZE_MAX ? 2 * SERVER_LOG_TEXT_SIZE_MAX : text.size;
+    text.size = split_statement((const char *)text.data, text.size);
     buffer_init(&redacted, line->log->alloc);
     server_log_redact(text, &redacted);
     put_connection(line, connection);
@@ -266,12 +269,10 @@ void observe_print(struct server *server, struct buffer *text)
     buffer_printf(text, "tdb_build_info{version=\"%s\"} 1\n", TDBPLUS_VERSION);
     put_number(text, "tdb_connections", "gauge", "Connections that are open.",
                atomic_load(&server->connection_count));
-    latch_lock(&server->guard.latch);
-    uint32_t running = server->guard.running;
-    uint32_t waiting = server->guard.waiting;
-    latch_unlock(&server->guard.latch);
-    put_number(text, "tdb_statements_running", "gauge", "Statements at work.", running);
-    put_number(text, "tdb_statements_waiting", "gauge", "Statements in line.", waiting);
+    put_number(text, "tdb_statements_running", "gauge", "Statements at work.",
+               atomic_load(&server->guard.running));
+    put_number(text, "tdb_statements_waiting", "gauge", "Statements in line.",
+               atomic_load(&server->guard.waiting));
     for (size_t i = 0; i < sizeof counters / sizeof *counters; i++) {
         put_number(text, counters[i].name, "counter", counters[i].help, counters[i].value);
     }

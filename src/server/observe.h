@@ -39,7 +39,8 @@ static inline void metrics_add(_Atomic uint64_t *counter, uint64_t value)
 struct connection;
 struct server;
 
-/* A statement has ended: `tag` is its command tag, NULL when it failed with `err`. */
+/* A statement has ended: the first one of the text. `tag` is its command tag, NULL when it failed
+ * with `err`. */
 void observe_statement(struct connection *connection, uint64_t begin_us, struct span text,
                        const char *tag, const struct err *err);
 

@@ -273,7 +273,7 @@ static tdbplus_status run_one(struct connection *connection, const char *text, s
         }
     }
     query_end(connection);
-    struct span ran = {.data = (const uint8_t *)text, .size = split_statement(text, size)};
+    struct span ran = {.data = (const uint8_t *)text, .size = size};
     observe_statement(connection, begin_us, ran,
                       status == TDBPLUS_OK ? tdbplus_result_tag(result) : NULL, call->err);
     tdbplus_result_close(result);

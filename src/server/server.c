@@ -321,9 +321,11 @@ static tdbplus_status start(struct server *server, const struct server_options *
                             struct err *err)
 {
     TRY(server_log_open(&server->log, options->log_path, options->audit_path, err));
-    if (options->tls_certificate != NULL) {
-        struct tls_files files = {options->tls_certificate, options->tls_key,
-                                  options->tls_client_ca};
+    if (options->tls_certificate != NULL || options->tls_self_signed) {
+        struct tls_files files = {.certificate = options->tls_certificate,
+                                  .key = options->tls_key,
+                                  .self_signed = options->tls_self_signed,
+                                  .client_ca = options->tls_client_ca};
         TRY(tls_context_create(&files, &server->tls, err));
     }
     for (uint32_t i = 0; i < server->loop_count; i++) {

@@ -55,6 +55,7 @@ struct server_options {
     uint32_t setting_count;
     const char *tls_certificate; /* PEM file, with `tls_key`; NULL: no encryption. */
     const char *tls_key;
+    bool tls_self_signed;      /* Instead of both: a certificate made when the server starts. */
     const char *tls_client_ca; /* Clients must show a certificate signed by it; NULL: they need
                                   none. */
     bool tls_required;         /* Over TCP; a unix socket needs none. */

@@ -23,7 +23,6 @@ static const char *const parameters[][2] = {
     {"integer_datetimes", "on"},
     {"standard_conforming_strings", "on"},
     {"in_hot_standby", "off"},
-    {"is_superuser", "on"},
 };
 
 /* and settings whose changes clients are told. */
@@ -226,6 +225,8 @@ static void welcome(struct connection *connection)
     for (size_t i = 0; i < sizeof parameters / sizeof parameters[0]; i++) {
         put_parameter(out, parameters[i][0], parameters[i][1]);
     }
+    bool superuser = (connection->session->state->role.flags & ROLE_SUPERUSER) != 0;
+    put_parameter(out, "is_superuser", superuser ? "on" : "off");
     put_parameter(out, "session_authorization", connection->user);
     connection->reported = UINT64_MAX; // Nothing yet.
     startup_report(connection);

@@ -2,6 +2,7 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 #define CHUNK_SIZE ((size_t)16 << 10)
 
@@ -48,6 +49,56 @@ static bool hash_certificate(struct tls_context *context)
     return true;
 }
 
+#define SELF_SIGNED_SECONDS (365L * 24 * 3600)
+
+static bool add_names(X509 *certificate)
+{
+    static const char names[] = "DNS:localhost,IP:127.0.0.1,IP:::1";
+    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, names);
+    bool good = extension != NULL && X509_add_ext(certificate, extension, -1) == 1;
+    X509_EXTENSION_free(extension);
+    return good;
+}
+
+/* A certificate that is its own authority: encryption without proof of who serves. */
+static bool fill_certificate(X509 *certificate, EVP_PKEY *key)
+{
+    X509_NAME *name = X509_get_subject_name(certificate);
+    static const unsigned char text[] = "TDB+ self-signed";
+    return X509_set_version(certificate, X509_VERSION_3) == 1 &&
+           ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1) == 1 &&
+           X509_gmtime_adj(X509_getm_notBefore(certificate), 0) != NULL &&
+           X509_gmtime_adj(X509_getm_notAfter(certificate), SELF_SIGNED_SECONDS) != NULL &&
+           X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, text, -1, -1, 0) == 1 &&
+           X509_set_issuer_name(certificate, name) == 1 && add_names(certificate) &&
+           X509_set_pubkey(certificate, key) == 1 && X509_sign(certificate, key, EVP_sha256()) > 0;
+}
+
+static tdbplus_status sign_self(struct tls_context *context, struct err *err)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *certificate = X509_new();
+    bool good = key != NULL && certificate != NULL && fill_certificate(certificate, key) &&
+                SSL_CTX_use_certificate(context->library, certificate) == 1 &&
+                SSL_CTX_use_PrivateKey(context->library, key) == 1;
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    return good ? TDBPLUS_OK : failed(err, "a self-signed certificate");
+}
+
+static tdbplus_status load_files(struct tls_context *context, const struct tls_files *files,
+                                 struct err *err)
+{
+    if (SSL_CTX_use_certificate_chain_file(context->library, files->certificate) != 1) {
+        return failed(err, files->certificate);
+    }
+    if (SSL_CTX_use_PrivateKey_file(context->library, files->key, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_check_private_key(context->library) != 1) {
+        return failed(err, files->key);
+    }
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status load(struct tls_context *context, const struct tls_files *files,
                            struct err *err)
 {
@@ -59,13 +110,7 @@ static tdbplus_status load(struct tls_context *context, const struct tls_files *
     (void)SSL_CTX_set_mode(context->library, SSL_MODE_ENABLE_PARTIAL_WRITE |
                                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                                  SSL_MODE_RELEASE_BUFFERS);
-    if (SSL_CTX_use_certificate_chain_file(context->library, files->certificate) != 1) {
-        return failed(err, files->certificate);
-    }
-    if (SSL_CTX_use_PrivateKey_file(context->library, files->key, SSL_FILETYPE_PEM) != 1 ||
-        SSL_CTX_check_private_key(context->library) != 1) {
-        return failed(err, files->key);
-    }
+    TRY(files->self_signed ? sign_self(context, err) : load_files(context, files, err));
     if (files->client_ca != NULL) {
         if (SSL_CTX_load_verify_locations(context->library, files->client_ca, NULL) != 1) {
             return failed(err, files->client_ca);
@@ -73,7 +118,7 @@ static tdbplus_status load(struct tls_context *context, const struct tls_files *
         SSL_CTX_set_verify(context->library, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
                            NULL);
     }
-    return hash_certificate(context) ? TDBPLUS_OK : failed(err, files->certificate);
+    return hash_certificate(context) ? TDBPLUS_OK : failed(err, "the certificate's hash");
 }
 
 tdbplus_status tls_context_create(const struct tls_files *files, struct tls_context **context_out,

@@ -20,6 +20,7 @@ struct tls;
 struct tls_files {
     const char *certificate; /* PEM: the server's, then those that signed it. */
     const char *key;         /* PEM. */
+    bool self_signed;        /* Instead of both: made when the server starts, kept nowhere. */
     const char *client_ca;   /* PEM; clients must show a certificate signed by it. NULL: none. */
 };
 

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -192,6 +193,43 @@ def test_log_and_audit(folder):
     assert events(folder / "log", "server.started") and events(folder / "log", "connection.ended")
 
 
+def test_encryption_without_files(folder):
+    server = run.Server(folder, "--tls-self-signed", "--tls-required").start()
+    environment = dict(os.environ, PGPASSWORD=run.PASSWORD)
+    url = f"postgresql://admin@127.0.0.1:{server.port}/tdb"
+    for mode, good in (("require&channel_binding=require", True), ("disable", False)):
+        result = subprocess.run(["psql", "-XAtq", f"{url}?sslmode={mode}", "-c", "select 1"],
+                                capture_output=True, text=True, env=environment, timeout=60)
+        assert (result.stdout == "1\n") == good, result.stderr
+    server.stop()
+
+
+def test_clients_show_certificates(folder):
+    folder = pathlib.Path(folder)
+
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], check=True, capture_output=True, timeout=60,
+                       cwd=folder)
+
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    openssl("req", "-x509", *curve, "-subj", "/CN=authority", "-days", "2", "-keyout", "ca.key",
+            "-out", "ca.pem")
+    openssl("req", *curve, "-subj", "/CN=client", "-keyout", "client.key", "-out", "client.csr")
+    openssl("x509", "-req", "-in", "client.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "2",
+            "-set_serial", "7", "-out", "client.pem")
+    os.chmod(folder / "client.key", 0o600)
+    server = run.Server(folder, "--tls-self-signed", "--tls-client-ca",
+                        str(folder / "ca.pem")).start()
+    environment = dict(os.environ, PGPASSWORD=run.PASSWORD)
+    url = f"postgresql://admin@127.0.0.1:{server.port}/tdb?sslmode=require"
+    shown = f"&sslcert={folder}/client.pem&sslkey={folder}/client.key"
+    for options, good in ((shown, True), ("", False)):
+        result = subprocess.run(["psql", "-XAtq", url + options, "-c", "select 1"],
+                                capture_output=True, text=True, env=environment, timeout=60)
+        assert (result.stdout == "1\n") == good, result.stderr
+    server.stop()
+
+
 def test_configuration(folder):
     folder = pathlib.Path(folder)
     file = folder / "tdb.toml"
@@ -296,6 +334,41 @@ def test_ready_is_told_to_the_service_manager(folder):
     finally:
         del os.environ["NOTIFY_SOCKET"]
         listener.close()
+
+
+def test_files_for_deployment(folder):
+    deploy = run.ROOT / "deploy"
+    tdb = str(run.BUILD / "tdb")
+    checked = subprocess.run([tdb, "config", "check", str(deploy / "tdb.toml")], capture_output=True,
+                             text=True, timeout=60)
+    assert checked.returncode == 0, checked.stderr
+    # What the image sets is a configuration, and it has every library that the program asks for.
+    dockerfile = (deploy / "Dockerfile").read_text()
+    settings = dict(re.findall(r"(TDB_[A-Z_]+)=(\S+)", dockerfile.split("ENV ")[1].split("EXPOSE")[0]))
+    checked = subprocess.run([tdb, "config", "check", "--port", "0"], capture_output=True, text=True,
+                             timeout=60, env=dict(os.environ, **settings))
+    assert checked.returncode == 0 and len(settings) == 5, checked.stderr
+    libraries = subprocess.run(["ldd", tdb], capture_output=True, text=True, timeout=60).stdout
+    for path in re.findall(r"=> (/\S+)", libraries):
+        owner = subprocess.run(["dpkg-query", "-S", f"*/{pathlib.Path(path).name}"],
+                               capture_output=True, text=True, timeout=60).stdout
+        names = {line.split(":")[0] for line in owner.splitlines()}
+        known = names & set(dockerfile.split()) or names & {"libc6", "libgcc-s1"}
+        assert known or not names, f"{path} ({names}) is not in the image"
+    # The manual has every option, and the unit's words are systemd's.
+    manual = (run.ROOT / "docs/man/tdb-serve.1").read_text().replace("\\-", "-")
+    help_text = subprocess.run([tdb, "serve", "--help"], capture_output=True, text=True,
+                               timeout=60).stdout
+    for option in re.findall(r"^  (--[a-z-]+)", help_text, re.M):
+        assert option in manual, option
+    if shutil.which("systemd-analyze"):
+        unit = pathlib.Path(folder) / "tdb.service"
+        unit.write_text((deploy / "tdb.service").read_text().replace("/usr/bin/tdb", tdb).replace(
+            "Documentation=man:tdb-serve(1)\n", ""))
+        verified = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True,
+                                  text=True, timeout=60)
+        complaints = [line for line in verified.stderr.splitlines() if "tdb.service" in line]
+        assert not complaints, complaints
 
 
 def found():

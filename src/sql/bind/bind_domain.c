@@ -335,6 +335,7 @@ tdbplus_status bind_alter_domain(struct binder *binder, const struct ast_alter_d
         return bind_fail(binder, TDBPLUS_E_SQL, "42809", 0, "%s is not a domain",
                          action.entry.name);
     }
+    TRY(bind_check_owner(binder, &action.entry));
     action.oid = action.entry.oid;
     TRY(type_info_decode(action.entry.definition, binder->arena, &info, binder->err));
     switch (ast->action) {

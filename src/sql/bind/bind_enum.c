@@ -148,6 +148,7 @@ tdbplus_status bind_alter_enum(struct binder *binder, const struct ast_alter_enu
     bool changed = true;
     bound->kind = BOUND_ACTIONS;
     TRY(bind_find_type(binder, ast->name, &action.entry));
+    TRY(bind_check_owner(binder, &action.entry));
     action.oid = action.entry.oid;
     TRY(type_info_decode(action.entry.definition, binder->arena, &info, binder->err));
     if (info.kind != TYPE_INFO_ENUM) {

@@ -56,6 +56,7 @@ tdbplus_status bind_refresh(struct binder *binder, const struct ast_refresh *ast
     struct view_info view = {0};
     struct bound_create create = {0};
     TRY(bind_find_relation(binder, ast->view, &table));
+    TRY(bind_check_owner(binder, &table));
     if (table.kind != CATALOG_TABLE || !table_is_materialized(table.object->properties)) {
         return bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", 0,
                          "\"%s\" is not a materialized view", table.name);
