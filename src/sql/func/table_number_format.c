@@ -586,6 +586,9 @@ static tdbplus_status print_numeric(struct func_call *call, struct span value, s
         bool lower = memmem(format.data, format.size, "rn", 2) != NULL;
         bool known =
             !special && numeric_to_integer(value, INT32_MIN, INT32_MAX, &whole, NULL) == TDBPLUS_OK;
+        if (known && real != NULL) {
+            whole = (int64_t)rint(real->real); // Floats are rounded to the even number.
+        }
         put_roman(&shape, whole, known, lower, out);
         goto done;
     }
@@ -749,6 +752,33 @@ static void read_piece(struct reader *reader, uint8_t pattern, struct span text)
     }
 }
 
+/* Times ten to the power of less than nothing, whose digits PostgreSQL keeps. */
+static tdbplus_status shift_back(const struct func_call *call, uint32_t shift,
+                                 struct buffer *number)
+{
+    struct buffer ten;
+    struct buffer exponent;
+    struct buffer factor;
+    struct buffer product;
+    buffer_init(&ten, call->arena->alloc);
+    buffer_init(&exponent, call->arena->alloc);
+    buffer_init(&factor, call->arena->alloc);
+    buffer_init(&product, call->arena->alloc);
+    tdbplus_status status = TDBPLUS_OK;
+    numeric_of_integer(10, &ten);
+    numeric_of_integer(-(int64_t)shift, &exponent);
+    TRY_OR(done, numeric_power(buffer_span(&ten), buffer_span(&exponent), &factor, call->err));
+    TRY_OR(done, numeric_multiply(buffer_span(number), buffer_span(&factor), &product, call->err));
+    buffer_clear(number);
+    buffer_put_span(number, buffer_span(&product));
+done:
+    buffer_deinit(&ten);
+    buffer_deinit(&exponent);
+    buffer_deinit(&factor);
+    buffer_deinit(&product);
+    return status;
+}
+
 static tdbplus_status to_number_row(struct func_call *call, uint32_t row, struct datum *result)
 {
     struct shape shape;
@@ -780,10 +810,10 @@ static tdbplus_status to_number_row(struct func_call *call, uint32_t row, struct
     }
     buffer_put_text(&signed_text, reader.negative ? "-" : "");
     buffer_put_span(&signed_text, buffer_span(&digits));
-    if (shape.shift > 0) {
-        buffer_printf(&signed_text, "e-%u", shape.shift);
-    }
     TRY_OR(done, numeric_parse(buffer_span(&signed_text), &number, call->err));
+    if (shape.shifted) {
+        TRY_OR(done, shift_back(call, shape.shift, &number));
+    }
     TRY_OR(done, kernel_keep(call, &number, result));
 done:
     buffer_deinit(&signed_text);
