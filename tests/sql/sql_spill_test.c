@@ -139,6 +139,12 @@ static const struct {
     {"SELECT a.k, sum(b.v) FROM t a JOIN t b ON a.id = b.id JOIN t c ON b.id = c.id GROUP BY a.k"
      " ORDER BY a.k",
      true},
+    {"SELECT DISTINCT k, s FROM t", false},
+    {"SELECT DISTINCT s, f, v FROM t ORDER BY s, f, v", true},
+    {"SELECT count(*), sum(k) FROM (SELECT k, s FROM t WHERE id < 50000 UNION SELECT k, s FROM t"
+     " WHERE id > 20000) AS q",
+     true},
+    {"SELECT DISTINCT s FROM t LIMIT 4000", true},
     {"SELECT m, count(*) FROM (SELECT id % 3 AS m, s FROM t) q JOIN t ON t.id = m GROUP BY m",
      false},
 };

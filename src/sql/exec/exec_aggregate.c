@@ -284,7 +284,34 @@ tdbplus_status make_aggregate(struct exec *exec, const struct plan *plan, struct
     return TDBPLUS_OK;
 }
 
-/* ---- DISTINCT: a step that lets through what it has not seen ---- */
+bool distinct_groups_serve(const struct exec *exec, const struct plan *plan)
+{
+    return plan->column_count > 0 && plan->column_count <= GROUP_KEY_COUNT_MAX &&
+           exec->limited != plan;
+}
+
+tdbplus_status make_distinct_groups(struct exec *exec, const struct plan *plan, struct plan *input,
+                                    struct pipeline *pipeline)
+{
+    struct plan *groups = plan_make(&exec->arena, PLAN_AGGREGATE, plan->column_count);
+    struct expr **keys = arena_array(&exec->arena, plan->column_count, sizeof *keys);
+    if (groups == NULL || keys == NULL) {
+        return exec_no_memory(exec);
+    }
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        groups->columns[i] = plan->columns[i];
+        keys[i] = expr_column(&exec->arena, input->columns[i].id, input->columns[i].type);
+        if (keys[i] == NULL) {
+            return exec_no_memory(exec);
+        }
+    }
+    groups->exprs = keys;
+    groups->expr_count = plan->column_count;
+    groups->left = input;
+    return make_aggregate(exec, groups, pipeline);
+}
+
+/* ---- DISTINCT ON, and DISTINCT below LIMIT: a step that lets through what it has not seen ---- */
 
 struct distinct_stage {
     struct stage stage;
@@ -358,6 +385,9 @@ tdbplus_status make_distinct(struct exec *exec, const struct plan *plan, struct 
     static const struct stage_ops ops = {
         .name = "distinct", .push = distinct_push, .close = distinct_close};
     struct pipeline below = {0};
+    if (plan->expr_count == 0 && distinct_groups_serve(exec, plan)) {
+        return make_distinct_groups(exec, plan, plan->left, pipeline);
+    }
     TRY(exec_compile(exec, plan->left, &below));
     struct distinct_stage *stage = stage_make(exec, sizeof *stage, &ops, below.last);
     uint32_t count = plan->expr_count > 0 ? plan->expr_count : below.column_count;

@@ -611,6 +611,8 @@ static tdbplus_status compile_keys(struct aggregation *aggregation, const struct
     }
     struct key_layout layout = {0};
     TRY(key_layout_make(exec, types, plan->expr_count, &layout));
+    // Which of equal values a group shows is told by which came first.
+    aggregation->exact = aggregation->exact && layout.uniform;
     group_table_init(&aggregation->groups, &layout, aggregation->states_size, &aggregation->data,
                      exec->call->alloc);
     // Rather more groups than a wide array of few.

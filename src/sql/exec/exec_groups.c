@@ -45,7 +45,8 @@ static enum key_kind kind_of(struct type type)
 tdbplus_status key_layout_make(struct exec *exec, const struct type *types, uint32_t column_count,
                                struct key_layout *layout_out)
 {
-    struct key_layout layout = {.column_count = column_count, .size = 8, .plain = true};
+    struct key_layout layout = {
+        .column_count = column_count, .size = 8, .plain = true, .uniform = true};
     if (column_count > GROUP_KEY_COUNT_MAX) {
         return err_set(exec->call->err, TDBPLUS_E_LIMIT, "at most %u columns in a key",
                        GROUP_KEY_COUNT_MAX);
@@ -60,6 +61,8 @@ tdbplus_status key_layout_make(struct exec *exec, const struct type *types, uint
         layout.kinds[c] = (uint8_t)kind;
         layout.offsets[c] = layout.size;
         layout.size += kind == KEY_WORD || kind == KEY_FLOAT ? 8 : 16;
+        layout.uniform =
+            layout.uniform && (kind == KEY_WORD || kind == KEY_VIEW || kind == KEY_WIDE);
         layout.plain = layout.plain && kind != KEY_VIEW && kind != KEY_NUMERIC && kind != KEY_FIXED;
     }
     *layout_out = layout;

@@ -19,6 +19,7 @@ struct key_layout {
     uint32_t *offsets; /* In the key; the mask lies at 0. */
     uint32_t size;     /* A multiple of 8. */
     bool plain;        /* Equal keys have equal bytes. */
+    bool uniform;      /* Equal values look the same: no 1.0 and 1.00, or 0 and -0. */
 };
 
 /* Keys of a batch's listed rows, one after the other. */

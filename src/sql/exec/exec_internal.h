@@ -44,8 +44,9 @@ struct exec {
     struct exec *leader;   /* Whose joins and scans this one shares, as a worker of its team. */
     uint32_t thread_count; /* To be used at most; 0 is 1. */
     size_t spill_bytes;    /* What a sort, a group or a join may keep before it spills; 0: any. */
-    struct list *profile;  /* struct plan_note: EXPLAIN ANALYZE; NULL: nobody counts. */
-    struct file_queue *copy_in;    /* What COPY ... FROM STDIN was given; NULL: it is none. */
+    const struct plan *limited; /* Right below a LIMIT: its first rows may be all that is wanted. */
+    struct list *profile;       /* struct plan_note: EXPLAIN ANALYZE; NULL: nobody counts. */
+    struct file_queue *copy_in; /* What COPY ... FROM STDIN was given; NULL: it is none. */
     struct exec_progress progress; /* Of the outermost exec, and of a team's leader. */
     uint64_t changed_rows;
     uint32_t depth;
@@ -379,6 +380,13 @@ TDBPLUS_CHECKED tdbplus_status make_join(struct exec *exec, const struct plan *p
                                          struct pipeline *pipeline);
 TDBPLUS_CHECKED tdbplus_status make_aggregate(struct exec *exec, const struct plan *plan,
                                               struct pipeline *pipeline);
+/* Each different row of `input` once, as groups without aggregates: those spill, and are made by
+ * several threads. `plan` names the columns. */
+TDBPLUS_CHECKED tdbplus_status make_distinct_groups(struct exec *exec, const struct plan *plan,
+                                                    struct plan *input, struct pipeline *pipeline);
+
+/* True where that serves: there are columns, not too many, and nobody is content with few rows. */
+bool distinct_groups_serve(const struct exec *exec, const struct plan *plan);
 TDBPLUS_CHECKED tdbplus_status make_distinct(struct exec *exec, const struct plan *plan,
                                              struct pipeline *pipeline);
 TDBPLUS_CHECKED tdbplus_status make_sort(struct exec *exec, const struct plan *plan,

@@ -126,6 +126,15 @@ static void set_close(struct stage *base)
 tdbplus_status make_set(struct exec *exec, const struct plan *plan, struct pipeline *pipeline)
 {
     static const struct stage_ops ops = {.name = "set", .next = set_next, .close = set_close};
+    if (plan->set_kind == SET_UNION && !plan->set_all && distinct_groups_serve(exec, plan)) {
+        struct plan *all = arena_alloc(&exec->arena, sizeof *all);
+        if (all == NULL) {
+            return exec_no_memory(exec);
+        }
+        *all = *plan;
+        all->set_all = true;
+        return make_distinct_groups(exec, plan, all, pipeline);
+    }
     struct set_stage *stage = stage_make(exec, sizeof *stage, &ops, NULL);
     if (stage == NULL) {
         return exec_no_memory(exec);

@@ -207,6 +207,10 @@ tdbplus_status make_limit(struct exec *exec, const struct plan *plan, struct pip
 {
     static const struct stage_ops ops = {.name = "limit", .push = limit_push};
     struct pipeline below = {0};
+    exec->limited = plan->left;
+    while (exec->limited->kind == PLAN_PROJECT || exec->limited->kind == PLAN_FILTER) {
+        exec->limited = exec->limited->left;
+    }
     TRY(exec_compile(exec, plan->left, &below));
     struct limit_stage *limit = stage_make(exec, sizeof *limit, &ops, below.last);
     if (limit == NULL) {
