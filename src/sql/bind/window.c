@@ -172,6 +172,8 @@ static const struct {
     {"first_value", WINDOW_FIRST_VALUE, 1, 1, FUNC_SAME},
     {"last_value", WINDOW_LAST_VALUE, 1, 1, FUNC_SAME},
     {"nth_value", WINDOW_NTH_VALUE, 2, 2, FUNC_SAME},
+    {"locf", WINDOW_LOCF, 1, 1, FUNC_SAME},
+    {"interpolate", WINDOW_INTERPOLATE, 2, 2, TYPE_FLOAT8},
 };
 
 #define FUNCTION_COUNT (sizeof functions / sizeof *functions)
@@ -211,6 +213,20 @@ static tdbplus_status fit_offset_arguments(struct binder *binder, struct plan_wi
     return TDBPLUS_OK;
 }
 
+/* interpolate(value, place): the place is a number, a date or a timestamp. */
+static tdbplus_status fit_interpolation(struct binder *binder, struct plan_window_call *call,
+                                        bool *good)
+{
+    uint8_t place = call->arguments[1]->type.id;
+    TRY(bind_try_coerce(binder, &call->arguments[0], type_of(TYPE_FLOAT8), FUNC_CAST_IMPLICIT,
+                        good));
+    if (*good && place != TYPE_DATE && place != TYPE_TIMESTAMP && place != TYPE_TIMESTAMPTZ) {
+        TRY(bind_try_coerce(binder, &call->arguments[1], type_of(TYPE_FLOAT8), FUNC_CAST_IMPLICIT,
+                            good));
+    }
+    return TDBPLUS_OK;
+}
+
 static tdbplus_status bind_ranking(struct binder *binder, struct bind_query *query,
                                    const struct ast_function *ast, const char *name,
                                    struct plan_window_call *call, struct type *type_out)
@@ -240,7 +256,9 @@ static tdbplus_status bind_ranking(struct binder *binder, struct bind_query *que
         TRY(bind_try_coerce(binder, &call->arguments[0], type_of(TYPE_INT4), FUNC_CAST_IMPLICIT,
                             &good));
     }
-    if (good && call->kind != WINDOW_NTILE) {
+    if (good && call->kind == WINDOW_INTERPOLATE) {
+        TRY(fit_interpolation(binder, call, &good));
+    } else if (good && call->kind != WINDOW_NTILE) {
         TRY(fit_offset_arguments(binder, call, &good));
     }
     if (!good) {

@@ -142,6 +142,73 @@ static tdbplus_status compute_offset(struct exec *exec, struct window_call *call
     return TDBPLUS_OK;
 }
 
+/* ---- values of rows that have none ---- */
+
+static tdbplus_status compute_locf(struct exec *exec, struct window_call *call,
+                                   const struct window_rows *rows)
+{
+    struct datum last = {.type = call->type, .is_null = true};
+    for (uint32_t row = rows->begin; row < rows->end; row++) {
+        struct datum value;
+        TRY(check_at(exec, row));
+        window_value(rows, row, call->first_argument, &value);
+        last = value.is_null ? last : value;
+        TRY(put_result(exec, call, row, &last));
+    }
+    return TDBPLUS_OK;
+}
+
+/* A row with a value and a place; false: it lacks one. */
+static bool read_point(const struct window_call *call, const struct window_rows *rows, uint32_t row,
+                       double *value_out, double *place_out)
+{
+    struct datum value;
+    struct datum place;
+    window_value(rows, row, call->first_argument, &value);
+    window_value(rows, row, call->first_argument + 1, &place);
+    *value_out = value.is_null ? 0 : value.real;
+    *place_out = place.is_null                  ? 0
+                 : place.type.id == TYPE_FLOAT8 ? place.real
+                                                : (double)place.integer;
+    return !value.is_null && !place.is_null;
+}
+
+static tdbplus_status compute_interpolation(struct exec *exec, struct window_call *call,
+                                            const struct window_rows *rows)
+{
+    double value[2] = {0}; /* Of the points before and after; */
+    double place[2] = {0};
+    bool before = false;
+    uint32_t next = rows->begin; /* the latter's row. */
+    for (uint32_t row = rows->begin; row < rows->end; row++) {
+        struct datum result = {.type = call->type, .is_null = true};
+        double own = 0;
+        double at = 0;
+        TRY(check_at(exec, row));
+        if (read_point(call, rows, row, &own, &at)) {
+            result = (struct datum){.type = call->type, .real = own};
+            value[0] = own;
+            place[0] = at;
+            before = true;
+            next = row + 1;
+        } else {
+            next = next > row ? next : row + 1;
+            while (next < rows->end && !read_point(call, rows, next, &value[1], &place[1])) {
+                next++;
+            }
+            struct datum here;
+            window_value(rows, row, call->first_argument + 1, &here);
+            if (before && next < rows->end && !here.is_null && place[1] != place[0]) {
+                result.is_null = false;
+                result.real =
+                    value[0] + (value[1] - value[0]) * (at - place[0]) / (place[1] - place[0]);
+            }
+        }
+        TRY(put_result(exec, call, row, &result));
+    }
+    return TDBPLUS_OK;
+}
+
 /* Which row of the frame is meant, counted from 1; 0: none. */
 static tdbplus_status wanted_number(struct exec *exec, const struct window_call *call,
                                     const struct window_rows *rows, uint32_t row, uint64_t total,
@@ -423,6 +490,10 @@ tdbplus_status window_compute(struct exec *exec, struct window_call *call,
     case WINDOW_LAG:
     case WINDOW_LEAD:
         return compute_offset(exec, call, rows);
+    case WINDOW_LOCF:
+        return compute_locf(exec, call, rows);
+    case WINDOW_INTERPOLATE:
+        return compute_interpolation(exec, call, rows);
     case WINDOW_FIRST_VALUE:
     case WINDOW_LAST_VALUE:
     case WINDOW_NTH_VALUE:

@@ -101,6 +101,8 @@ enum plan_window_kind {
     WINDOW_FIRST_VALUE,
     WINDOW_LAST_VALUE,
     WINDOW_NTH_VALUE,
+    WINDOW_LOCF,        /* The last value that is not null. */
+    WINDOW_INTERPOLATE, /* A null between two values lies on the line between them. */
 };
 
 enum plan_frame_mode { FRAME_RANGE = 0, FRAME_ROWS, FRAME_GROUPS };
