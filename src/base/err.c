@@ -96,6 +96,21 @@ void err_context(struct err *err, const char *format, ...)
     va_end(args);
 }
 
+static void put_name(char place[ERR_NAME_SIZE], const char *name)
+{
+    (void)snprintf(place, ERR_NAME_SIZE, "%s", name == NULL ? "" : name);
+}
+
+void err_about(struct err *err, const char *relation, const char *column, const char *constraint)
+{
+    if (err == NULL || err->status == TDBPLUS_OK || err->relation[0] != '\0') {
+        return;
+    }
+    put_name(err->relation, relation);
+    put_name(err->column, column);
+    put_name(err->constraint, constraint);
+}
+
 void err_clear(struct err *err)
 {
     // Not the whole kilobyte: this runs at the beginning of every call.
@@ -107,5 +122,8 @@ void err_clear(struct err *err)
         err->detail[0] = '\0';
         err->hint[0] = '\0';
         err->context[0] = '\0';
+        err->relation[0] = '\0';
+        err->column[0] = '\0';
+        err->constraint[0] = '\0';
     }
 }

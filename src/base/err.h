@@ -6,6 +6,7 @@
 
 #define ERR_TEXT_SIZE 512
 #define ERR_HINT_SIZE 256
+#define ERR_NAME_SIZE 260
 
 /*
  * Why the last call failed, in words. Zeroed means "no error". Every function that takes one
@@ -21,7 +22,10 @@ struct err {
     char text[ERR_TEXT_SIZE];
     char detail[ERR_HINT_SIZE];
     char hint[ERR_HINT_SIZE];
-    char context[ERR_HINT_SIZE]; /* Where in the data: PostgreSQL's CONTEXT. */
+    char context[ERR_HINT_SIZE];  /* Where in the data: PostgreSQL's CONTEXT. */
+    char relation[ERR_NAME_SIZE]; /* What it is about, as the store keeps the name; "": nothing. */
+    char column[ERR_NAME_SIZE];
+    char constraint[ERR_NAME_SIZE];
 };
 
 /*
@@ -42,6 +46,9 @@ void err_detail(struct err *err, const char *format, ...) __attribute__((format(
 
 /* The same for the place in the data where it happened. */
 void err_context(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same for what it is about: a relation, and its column or constraint (NULL: none). */
+void err_about(struct err *err, const char *relation, const char *column, const char *constraint);
 
 /* Forgets the error, so that the object can carry another. NULL is fine. */
 void err_clear(struct err *err);

@@ -155,6 +155,7 @@ tdbplus_status session_describe(tdbplus_session *session, const struct describe_
     struct sql_script *script = NULL;
     struct description description = {0};
     tdbplus_status status = TDBPLUS_OK;
+    session->state->quiet = true;
     TRY_OR(done, sql_script_create(args->text, call->alloc, &script, call->err));
     sql_script_use(script, &session->state->sql);
     sql_script_session(script, &session->names);
@@ -188,6 +189,7 @@ tdbplus_status session_describe(tdbplus_session *session, const struct describe_
     }
     *description_out = description;
 done:
+    session->state->quiet = false;
     sql_script_destroy(script);
     return status;
 }

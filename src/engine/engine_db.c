@@ -117,6 +117,7 @@ static tdbplus_status open_work(void *arg, const struct call *call)
     if (args->options.allocator != NULL) {
         db->host.ctx = &db->allocator;
     }
+    channels_init(&db->channels, &db->host);
     db->thread_count = args->options.thread_count == 0 ? core_count() : args->options.thread_count;
     tdbplus_status status = open_store(db, args, call->err);
     if (status != TDBPLUS_OK) {

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/call.h"
 #include "base/list.h"
+#include "engine/channels.h"
 #include "os/fiber.h"
 #include "os/mutex.h"
 #include "tdbplus/tdbplus.h"
@@ -15,6 +16,7 @@ struct tdbplus_db {
     struct alloc host; /* The host's callbacks, or the system's allocator. */
     tdbplus_allocator allocator;
     struct store *store;
+    struct channels channels;        /* LISTEN and NOTIFY. */
     struct fiber_pool *_Atomic pool; /* Made when the first completion form is used. */
     struct mutex pool_mutex;
     uint32_t thread_count;
@@ -26,6 +28,7 @@ struct engine_savepoint {
     char name[64];
     struct txn_savepoint mark;
     size_t settings_mark; /* Of a session's. */
+    size_t news_count;    /* The same. */
     uint64_t cursor_serial;
 };
 

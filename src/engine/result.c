@@ -64,6 +64,16 @@ static void close_cursor(tdbplus_result *result)
         result->session->result_open = NULL;
         result->session = NULL;
     }
+    if (result->own_txn != NULL && result->state != NULL && result->state->session != NULL) {
+        // What its functions told and locked: a query that does not fail commits.
+        bool failed = result->status != TDBPLUS_OK && result->status != TDBPLUS_END;
+        if (failed) {
+            session_drop_news(result->state->session, 0);
+        } else {
+            session_publish_news(result->state->session);
+        }
+        session_end_advisory(result->state->session);
+    }
     txn_abort(result->own_txn); // It read only, or came to nothing.
     result->own_txn = NULL;
 }
@@ -449,7 +459,14 @@ tdbplus_status result_next_batch(tdbplus_result *result, const struct call *call
         return err_set(call->err, TDBPLUS_E_STATE, "COPY FROM STDIN gives no rows");
     }
     tdbplus_session *session = result->session;
+    tdbplus_session *open = result->state->session;
+    if (open != NULL) {
+        open->running = call;
+    }
     result->status = next_of_cursor(result, &result->batch, call);
+    if (open != NULL) {
+        open->running = NULL;
+    }
     if (result->status != TDBPLUS_OK) {
         batch_reset(&result->batch);
         if (result->status != TDBPLUS_END && session != NULL) {

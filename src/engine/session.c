@@ -63,6 +63,8 @@ static void roll_back(tdbplus_session *session)
     session_close_cursors(session, false);
     txn_abort(session->txn);
     session->txn = NULL;
+    session_drop_news(session, 0);
+    session_end_advisory(session);
     session->failed = false;
     session->savepoints.count = 0;
     settings_rollback(&session->state->settings, 0);
@@ -104,7 +106,9 @@ static tdbplus_status begin_block(tdbplus_session *session, const struct ast_tra
                                   const struct call *call)
 {
     if (session->txn != NULL) {
-        return TDBPLUS_OK; // PostgreSQL warns and goes on.
+        session_note(session->state, "WARNING", "25001",
+                     "there is already a transaction in progress");
+        return TDBPLUS_OK;
     }
     struct txn_options options = session->state->txn;
     bool deferrable = session->state->deferrable;
@@ -138,9 +142,12 @@ static tdbplus_status commit_block(tdbplus_session *session, const struct call *
     session->txn = NULL;
     session->savepoints.count = 0;
     status = txn_commit(txn, call);
+    session_end_advisory(session);
     if (status == TDBPLUS_OK) {
         settings_commit(&session->state->settings);
+        session_publish_news(session);
     } else {
+        session_drop_news(session, 0);
         settings_rollback(&session->state->settings, 0);
     }
     session_refresh(session);
@@ -158,6 +165,7 @@ static tdbplus_status end_block(tdbplus_session *session, const struct ast_trans
             return err_set_state(call->err, TDBPLUS_E_STATE, "25P01",
                                  "%s AND CHAIN can only be used in transaction blocks", *tag);
         }
+        session_note(session->state, "WARNING", "25P01", "there is no transaction in progress");
         return TDBPLUS_OK;
     }
     tdbplus_status status = TDBPLUS_OK;
@@ -189,6 +197,7 @@ static tdbplus_status set_savepoint(tdbplus_session *session, const char *name, 
 {
     struct engine_savepoint savepoint = {.mark = txn_savepoint_set(session->txn),
                                          .settings_mark = settings_mark(&session->state->settings),
+                                         .news_count = session->news.count,
                                          .cursor_serial = session->cursor_serial};
     (void)memccpy(savepoint.name, name, 0, sizeof savepoint.name - 1);
     if (list_push(&session->savepoints, &savepoint) == NULL) {
@@ -227,6 +236,7 @@ static tdbplus_status use_savepoint(tdbplus_session *session, const struct ast_t
     }
     const struct engine_savepoint *savepoint = list_at(&session->savepoints, count - 1);
     session_close_cursors_since(session, savepoint->cursor_serial);
+    session_drop_news(session, savepoint->news_count);
     txn_savepoint_rollback(session->txn, savepoint->mark);
     settings_rollback(&session->state->settings, savepoint->settings_mark);
     session_refresh(session);
@@ -317,8 +327,12 @@ static tdbplus_status run_alone(const struct execute_args *args, tdbplus_result 
         }
         if (status == TDBPLUS_OK) {
             settings_commit(&args->session->state->settings);
+            session_publish_news(args->session);
+            session_end_advisory(args->session);
         }
         if (status != TDBPLUS_OK) {
+            session_drop_news(args->session, 0);
+            session_end_advisory(args->session);
             settings_rollback(&args->session->state->settings, 0);
             result_stop(result);
             txn_abort(txn);
@@ -378,6 +392,15 @@ static tdbplus_status run_about_session(tdbplus_session *session, const struct a
         return session_fetch(session, result, call);
     case AST_CLOSE_CURSOR:
         return session_close(session, ast, call->err);
+    case AST_LISTEN:
+    case AST_NOTIFY:
+        return session_run_news(session, ast, call->err);
+    case AST_LOCK_TABLE:
+        return session_lock_tables(session, ast, call);
+    case AST_MAINTAIN:
+        return session_maintain(session, ast, result, call);
+    case AST_CREATE_EXTENSION:
+        return session_create_extension(session, ast, call->err);
     default:
         return err_set(call->err, TDBPLUS_E_UNSUPPORTED, "%s is not supported", result->tag);
     }
@@ -511,7 +534,9 @@ static tdbplus_status run(struct execute_args *args, tdbplus_result *result,
     }
     TRY(check_idle(args->session, call->err));
     TRY(keep_parameters(args, &result->arena, call->err));
+    args->session->running = &limited;
     tdbplus_status status = run_script(args, result, &limited);
+    args->session->running = NULL;
     if (status == TDBPLUS_E_TIMEOUT && result->deadline_us != 0) {
         err_clear(call->err);
         status = err_set_state(call->err, status, "57014",
@@ -596,8 +621,12 @@ static tdbplus_status open_work(void *arg, const struct call *call)
     buffer_init(&session->key, store_alloc(args->db->store));
     list_init(&session->savepoints, &args->db->host, sizeof(struct engine_savepoint));
     session_init_statements(session);
+    session_init_news(session);
+    session_init_advisory(session);
     status = sql_session_init(&session->names, args->db->store, &args->db->host, call->err);
     if (status != TDBPLUS_OK) {
+        session_close_news(session);
+        session_close_advisory(session);
         sql_session_deinit(&session->names);
         session_state_release(session->state);
         alloc_free(&args->db->host, session, 1, sizeof *session);
@@ -631,6 +660,8 @@ void tdbplus_session_close(tdbplus_session *session)
     }
     roll_back(session);
     session_close_cursors(session, true);
+    session_close_news(session);
+    session_close_advisory(session);
     session_forget_statements(session);
     list_deinit(&session->cursors);
     list_deinit(&session->statements);

@@ -5,10 +5,36 @@
 #include "engine/engine_internal.h"
 #include "engine/plan_cache.h"
 #include "engine/session_state.h"
+#include "locks/lock_table.h"
 #include "sql/exec/sql_session.h"
 #include "sql/exec/statement.h"
 
 #define SESSION_PARAMETER_COUNT_MAX 65535u
+#define NEWS_COUNT_MAX              100000u /* Notifications of one transaction. */
+#define NEWS_LOOK_BACK              100u    /* As far as the same one is looked for. */
+#define NOTICE_COUNT_MAX            1000u
+
+/* What a client is told beside its answer: NoticeResponse. */
+struct notice {
+    char level[12]; /* "NOTICE", "WARNING". */
+    char sqlstate[6];
+    char text[256];
+};
+
+/* Advisory locks: owned apart from the transaction, because they may outlive it. */
+struct advisory {
+    struct lock_owner owner;
+    struct list held; /* struct advisory_hold. */
+};
+
+/* A question of SQL's functions, see func_session. */
+struct session_question {
+    const char *name;
+    const struct datum *arguments;
+    uint32_t count;
+    struct func_answer *answer;
+    struct err *err;
+};
 
 struct tdbplus_session {
     tdbplus_db *db;
@@ -26,7 +52,13 @@ struct tdbplus_session {
     struct sql_session names; /* Search path, temporary tables, numbers of sequences. */
     struct list savepoints;   /* struct engine_savepoint. */
     struct plan_cache plans;
-    struct buffer key;           /* Scratch of point_run(). */
+    struct buffer key;   /* Scratch of point_run(). */
+    struct list news;    /* LISTEN and NOTIFY of the transaction (session_news.c). */
+    struct list notices; /* struct notice, not told yet. */
+    struct listener listener;
+    int32_t backend_id; /* pg_backend_pid(), and the sender of notifications. */
+    struct advisory advisory;
+    const struct call *running;  /* Of the statement at hand; NULL: none. */
     tdbplus_result *result_open; /* Reads from `txn`; at most one, the others are held. */
 };
 
@@ -152,6 +184,55 @@ const struct sql_script *session_named_script(const tdbplus_session *session, co
 
 /* What kind of statement (enum sql_kind) EXECUTE runs. */
 uint8_t session_statement_kind(const tdbplus_session *session, const struct ast *ast);
+
+/* ---- session_news.c ---- */
+
+void session_init_news(tdbplus_session *session);
+void session_close_news(tdbplus_session *session);
+
+/* LISTEN, UNLISTEN, NOTIFY: done when the transaction commits. */
+TDBPLUS_CHECKED tdbplus_status session_run_news(tdbplus_session *session, const struct ast *ast,
+                                                struct err *err);
+TDBPLUS_CHECKED tdbplus_status session_notify(tdbplus_session *session, struct span channel,
+                                              struct span payload, struct err *err);
+/* The transaction has committed, or it (or what came after a savepoint) has been rolled back. */
+void session_publish_news(tdbplus_session *session);
+void session_drop_news(tdbplus_session *session, size_t from);
+
+/* Who the session is, and who is told, on any thread and under a latch, that something came. */
+void session_listen(tdbplus_session *session, int32_t backend_id, void (*wake)(void *ctx),
+                    void *wake_ctx);
+/* From here on nobody is told. */
+void session_stop_listening(tdbplus_session *session);
+/* Freed with notification_destroy(&db->host, ...); NULL: there is none. */
+struct notification *session_take_notification(tdbplus_session *session);
+
+/* Tells the client something, if client_min_messages lets it. */
+void session_note(struct session_state *state, const char *level, const char *sqlstate,
+                  const char *format, ...) __attribute__((format(printf, 4, 5)));
+bool session_take_notice(tdbplus_session *session, struct notice *notice_out);
+
+/* ---- session_advisory.c ---- */
+
+void session_init_advisory(tdbplus_session *session);
+void session_close_advisory(tdbplus_session *session);
+/* Those of the transaction go with it. */
+void session_end_advisory(tdbplus_session *session);
+/* pg_advisory_lock() and its kin, if `name` is one of them: *found_out. [waits] */
+TDBPLUS_CHECKED tdbplus_status session_advisory(tdbplus_session *session,
+                                                const struct session_question *question,
+                                                bool *found_out);
+
+/* ---- session_maintain.c ---- */
+
+/* LOCK TABLE. [waits] */
+TDBPLUS_CHECKED tdbplus_status session_lock_tables(tdbplus_session *session, const struct ast *ast,
+                                                   const struct call *call);
+/* VACUUM, CHECKPOINT. [waits] */
+TDBPLUS_CHECKED tdbplus_status session_maintain(tdbplus_session *session, const struct ast *ast,
+                                                tdbplus_result *result, const struct call *call);
+TDBPLUS_CHECKED tdbplus_status session_create_extension(tdbplus_session *session,
+                                                        const struct ast *ast, struct err *err);
 
 /* ---- session_cursor.c ---- */
 

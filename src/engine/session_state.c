@@ -420,11 +420,45 @@ static tdbplus_status parse_reg(void *ctx, uint8_t type, struct span text, int64
     return status;
 }
 
+static void note(void *ctx, const char *level, const char *sqlstate, const char *text)
+{
+    session_note(ctx, level, sqlstate, "%s", text);
+}
+
+/* Functions that the session answers itself. */
+static tdbplus_status session_answer(const struct session_state *state,
+                                     const struct session_question *question, bool *found_out)
+{
+    tdbplus_session *session = state->session;
+    const struct datum *arguments = question->arguments;
+    *found_out = true;
+    if (session == NULL) {
+        *found_out = false;
+        return TDBPLUS_OK;
+    }
+    if (strcmp(question->name, "pg_backend_pid") == 0) {
+        question->answer->integer = session->backend_id;
+        return TDBPLUS_OK;
+    }
+    if (strcmp(question->name, "pg_notify") == 0) {
+        struct span payload = arguments[1].is_null ? (struct span){0} : arguments[1].bytes;
+        struct span channel = arguments[0].is_null ? (struct span){0} : arguments[0].bytes;
+        return session_notify(session, channel, payload, question->err);
+    }
+    return session_advisory(session, question, found_out);
+}
+
 static tdbplus_status call_catalog(void *ctx, const char *name, const struct datum *arguments,
                                    uint32_t count, struct func_answer *answer, struct err *err)
 {
     const struct session_state *state = ctx;
     struct txn *own = NULL;
+    bool found = false;
+    struct session_question question = {name, arguments, count, answer, err};
+    TRY(session_answer(state, &question, &found));
+    if (found) {
+        return TDBPLUS_OK;
+    }
     struct system_place place = {.txn = look(state, &own), .session = &state->func};
     tdbplus_status status = place.txn == NULL
                                 ? err_set(err, TDBPLUS_E_NOMEM, "the catalog cannot be read")
@@ -565,6 +599,7 @@ tdbplus_status session_state_create(struct store *store, const struct alloc *all
                                         .database = state->database,
                                         .ctx = state,
                                         .catalog_call = call_catalog,
+                                        .note = note,
                                         .setting_get = get_setting,
                                         .setting_set = set_setting};
     state->sql.session = &state->func;

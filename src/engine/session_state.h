@@ -35,6 +35,7 @@ struct session_state {
     uint64_t statement_timeout_us;
     uint64_t idle_timeout_us;        /* Within a transaction. */
     struct tdbplus_session *session; /* NULL: closed. */
+    bool quiet;                      /* A statement is described, not run: nothing is noted. */
     char owner[64];                  /* What the database's owner is called here. */
     uint64_t login_role;             /* Who logged in, */
     struct role session_role;        /* SESSION_USER, */

@@ -92,19 +92,26 @@ void extended_drop(struct connection *connection)
 
 /* ---- Parse ---- */
 
-static tdbplus_status read_types(struct wire_reader *reader, struct arena *arena,
-                                 struct type **types_out, uint32_t *count_out, struct err *err)
+static tdbplus_status read_types(struct wire_reader *reader, struct wire_statement *statement,
+                                 struct type **types_out, struct err *err)
 {
+    struct arena *arena = &statement->arena;
     uint32_t count = (uint16_t)wire_i16(reader);
     struct type *types = arena_array(arena, (size_t)count + 1, sizeof *types);
-    if (types == NULL) {
+    statement->declared = arena_array(arena, (size_t)count + 1, sizeof *statement->declared);
+    if (types == NULL || statement->declared == NULL) {
         return no_memory(err);
     }
     for (uint32_t i = 0; i < count; i++) {
-        types[i] = wire_type_by_oid(wire_i32(reader));
+        int32_t oid = wire_i32(reader);
+        types[i] = wire_type_by_oid(oid);
+        statement->declared[i] = types[i].id == TYPE_NONE ? 0 : oid;
+        if (types[i].id == TYPE_VECTOR) {
+            types[i] = type_of(TYPE_NONE); // What stands beside it says how many dimensions.
+        }
     }
+    statement->declared_count = count;
     *types_out = types;
-    *count_out = count;
     return TDBPLUS_OK;
 }
 
@@ -115,8 +122,7 @@ static tdbplus_status make_statement(struct connection *connection, struct wire_
     const char *name = wire_text(reader);
     const char *text = wire_text(reader);
     struct type *types = NULL;
-    uint32_t type_count = 0;
-    TRY(read_types(reader, &statement->arena, &types, &type_count, call->err));
+    TRY(read_types(reader, statement, &types, call->err));
     TRY(wire_finish(reader, "Parse", call->err));
     statement->name = arena_text(&statement->arena, span_from_text(name));
     statement->text = arena_text(&statement->arena, span_from_text(text));
@@ -136,7 +142,7 @@ static tdbplus_status make_statement(struct connection *connection, struct wire_
     query_leave_loop(connection, statement->text_size);
     struct describe_args args = {.text = span_from_text(statement->text),
                                  .types = types,
-                                 .type_count = type_count,
+                                 .type_count = statement->declared_count,
                                  .arena = &statement->arena};
     return session_describe(connection->session, &args, &statement->description, call);
 }
@@ -327,12 +333,16 @@ static void put_columns(struct buffer *out, const struct description *descriptio
     }
 }
 
-static void put_parameters(struct buffer *out, const struct description *description)
+static void put_parameters(struct buffer *out, const struct wire_statement *statement)
 {
+    const struct description *description = &statement->description;
     size_t at = wire_begin(out, 't');
     wire_put_i16(out, (int16_t)description->parameter_count);
     for (uint32_t i = 0; i < description->parameter_count; i++) {
-        wire_put_i32(out, wire_type_of(description->parameters[i]).oid);
+        // What the client declared stays so, though varchar is text to us.
+        bool declared = i < statement->declared_count && statement->declared[i] != 0;
+        wire_put_i32(out, declared ? statement->declared[i]
+                                   : wire_type_of(description->parameters[i]).oid);
     }
     wire_end(out, at);
 }
@@ -346,7 +356,7 @@ void extended_describe(struct connection *connection, struct wire_reader *reader
     if (status == TDBPLUS_OK && kind == 'S') {
         const struct wire_statement *statement = *find_statement(connection, name);
         if (statement != NULL) {
-            put_parameters(&connection->out, &statement->description);
+            put_parameters(&connection->out, statement);
             put_columns(&connection->out, &statement->description, (struct row_formats){0});
             return;
         }
@@ -462,6 +472,7 @@ static tdbplus_status run_portal(struct connection *connection, struct wire_port
         return status;
     }
     const char *tag = portal->result == NULL ? "SELECT 0" : tdbplus_result_tag(portal->result);
+    protocol_notices(connection);
     size_t at = wire_begin(out, tag[0] == '\0' ? 'I' : 'C');
     if (tag[0] != '\0') {
         wire_put_text(out, tag);

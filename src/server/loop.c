@@ -362,6 +362,9 @@ static void serve(struct connection *connection)
         connection->active_s = connection->loop->now_s;
     }
     latch_unlock(&connection->latch);
+    if (!connection->running && !connection->ended && connection->phase == PHASE_READY) {
+        protocol_news(connection);
+    }
     do {
         send_next(connection);
         // An answer that the client does not take keeps its next question waiting.
@@ -375,15 +378,22 @@ static void serve(struct connection *connection)
         }
     }
     set_reading(connection);
-    latch_lock(&connection->loop->latch);
-    bool posted = connection->posted;
-    latch_unlock(&connection->loop->latch);
-    if (connection->running || posted) {
-        return; // Who posted it will have it served again.
+    if (connection->running) {
+        return; // It will be posted when the job has ended.
     }
     bool over = connection->phase == PHASE_CLOSING || (atomic_load(&connection->server->stopping) &&
                                                        connection->in.size == connection->in_at);
-    if (connection->ended || (over && !connection->writing)) {
+    bool leaves = connection->ended || (over && !connection->writing);
+    if (leaves && connection->session != NULL) {
+        session_stop_listening(connection->session); // Nobody posts it from here on.
+    }
+    latch_lock(&connection->loop->latch);
+    bool posted = connection->posted;
+    latch_unlock(&connection->loop->latch);
+    if (posted) {
+        return; // Who posted it will have it served again.
+    }
+    if (leaves) {
         close_now(connection);
     } else if (connection->in.size == connection->in_at) {
         rest(connection);
@@ -483,6 +493,11 @@ static struct connection *take_posted(struct server_loop *loop)
     }
     latch_unlock(&loop->latch);
     return connection;
+}
+
+void loop_wake(void *ctx)
+{
+    post(ctx, NULL);
 }
 
 void loop_serve_posted(uv_async_t *async)

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "catalog/catalog.h"
 #include "server/server_internal.h"
 
 /* ---- answers ---- */
@@ -12,6 +13,22 @@ static void put_field(struct buffer *out, char field, const char *text)
         buffer_put_u8(out, (uint8_t)field);
         wire_put_text(out, text);
     }
+}
+
+/* What the error is about; the store keeps names behind their schema. */
+static void put_about(struct buffer *out, const struct err *err)
+{
+    const char *own = catalog_own_name(err->relation);
+    if (err->relation[0] == '\0') {
+        return;
+    }
+    char schema[ERR_NAME_SIZE];
+    int size = own == err->relation ? 0 : (int)(own - err->relation) - 1;
+    (void)snprintf(schema, sizeof schema, "%.*s", size, err->relation);
+    put_field(out, 's', size == 0 ? CATALOG_SCHEMA_DEFAULT : schema);
+    put_field(out, 't', own);
+    put_field(out, 'c', err->column);
+    put_field(out, 'n', err->constraint);
 }
 
 void protocol_error(struct connection *connection, const struct err *err, bool fatal)
@@ -27,6 +44,7 @@ void protocol_error(struct connection *connection, const struct err *err, bool f
     put_field(out, 'D', err->detail);
     put_field(out, 'H', err->hint);
     put_field(out, 'W', err->context);
+    put_about(out, err);
     if (err->position > 0) {
         char number[16];
         (void)snprintf(number, sizeof number, "%u", err->position);
@@ -39,10 +57,45 @@ void protocol_error(struct connection *connection, const struct err *err, bool f
     }
 }
 
+void protocol_notices(struct connection *connection)
+{
+    struct notice notice;
+    struct buffer *out = &connection->out;
+    while (session_take_notice(connection->session, &notice)) {
+        size_t at = wire_begin(out, 'N');
+        put_field(out, 'S', notice.level);
+        put_field(out, 'V', notice.level);
+        put_field(out, 'C', notice.sqlstate);
+        put_field(out, 'M', notice.text);
+        buffer_put_u8(out, 0);
+        wire_end(out, at);
+    }
+}
+
+void protocol_news(struct connection *connection)
+{
+    struct buffer *out = &connection->out;
+    tdbplus_session *session = connection->session;
+    struct notification *news = NULL;
+    if (session == NULL || tdbplus_session_in_transaction(session) || connection->implicit) {
+        return;
+    }
+    while ((news = session_take_notification(session)) != NULL) {
+        size_t at = wire_begin(out, 'A');
+        wire_put_i32(out, news->sender);
+        wire_put_text(out, news->channel);
+        wire_put_text(out, news->payload);
+        wire_end(out, at);
+        notification_destroy(&session->db->host, news);
+    }
+}
+
 void protocol_ready(struct connection *connection)
 {
     const tdbplus_session *session = connection->session;
+    protocol_notices(connection);
     startup_report(connection);
+    protocol_news(connection);
     size_t at = wire_begin(&connection->out, 'Z');
     bool open = tdbplus_session_in_transaction(session);
     buffer_put_u8(&connection->out, !open ? 'I' : session->failed ? 'E' : 'T');

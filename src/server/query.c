@@ -246,6 +246,7 @@ static tdbplus_status answer(struct connection *connection, tdbplus_result *resu
         }
     }
     const char *tag = tdbplus_result_tag(result);
+    protocol_notices(connection);
     size_t at = wire_begin(out, tag[0] == '\0' ? 'I' : 'C');
     if (tag[0] != '\0') {
         wire_put_text(out, tag);

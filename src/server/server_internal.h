@@ -113,6 +113,8 @@ struct wire_statement {
     char *text;
     size_t text_size;
     struct description description;
+    int32_t *declared; /* Oids of parameters, as the client gave them; 0: not told, or unknown. */
+    uint32_t declared_count;
     struct arena arena;
 };
 
@@ -212,6 +214,9 @@ bool connection_wait_for_input(struct connection *connection);
 /* Looks for connections that did not log in in time, or are to be closed. */
 void loop_tick(struct server_loop *loop);
 
+/* Has the connection `ctx` served soon; on any thread. */
+void loop_wake(void *ctx);
+
 /* Serves those that jobs have posted; a callback of `wake`. */
 void loop_serve_posted(uv_async_t *async);
 
@@ -241,6 +246,12 @@ char protocol_next(struct connection *connection, size_t size_max, struct wire_r
 
 /* Appends an ErrorResponse. `fatal` ends the connection. */
 void protocol_error(struct connection *connection, const struct err *err, bool fatal);
+
+/* Appends what the session has to tell beside its answers. */
+void protocol_notices(struct connection *connection);
+
+/* Appends notifications, outside of transactions. For the loop, too, when no job runs. */
+void protocol_news(struct connection *connection);
 
 /* Appends ReadyForQuery. */
 void protocol_ready(struct connection *connection);

@@ -153,6 +153,7 @@ static tdbplus_status preset(struct session_state *state, const char *name, cons
 static tdbplus_status set_wishes(struct connection *connection, struct err *err)
 {
     struct session_state *state = connection->session->state;
+    session_listen(connection->session, connection->id, loop_wake, connection);
     TRY(session_state_login(state, connection->user, connection->server->trust, err));
     (void)snprintf(state->database, sizeof state->database, "%s",
                    connection->database[0] == '\0' ? connection->user : connection->database);

@@ -101,15 +101,21 @@ static tdbplus_status wait_until_alone(struct txn *txn, const struct object *obj
     return TDBPLUS_OK;
 }
 
-tdbplus_status txn_bar(struct txn *txn, const struct object *object, const struct call *call)
+static tdbplus_status bar(struct txn *txn, const struct object *object, bool no_wait,
+                          const struct call *call)
 {
     struct collection *collection = object->collection;
     uint64_t mark = lock_owner_mark(&txn->locks);
     TRY(make_room(txn, call->err));
-    TRY(lock_collection(txn, object, LOCK_SHARE_ROW_EXCLUSIVE, false, call));
+    TRY(lock_collection(txn, object, LOCK_SHARE_ROW_EXCLUSIVE, no_wait, call));
     if (find_gate(txn, collection, GATE_BARRED) == NULL) {
         collection_bar(collection);
         push_gate(txn, collection, GATE_BARRED, mark);
+    }
+    uint32_t own = find_gate(txn, collection, GATE_ENTERED) != NULL ? 1 : 0;
+    if (no_wait && collection_entered(collection) > own) {
+        return err_set(call->err, TDBPLUS_E_LOCK, "could not obtain lock on relation \"%s\"",
+                       txn_own_name(object->name));
     }
     return wait_until_alone(txn, object, call);
 }
@@ -120,6 +126,23 @@ tdbplus_status txn_keep_writers_out(struct txn *txn, const struct object *object
     TRY(txn_check_writable(txn, call->err));
     TRY(txn_bar(txn, object, call));
     return txn_statement(txn, call->err);
+}
+
+tdbplus_status txn_bar(struct txn *txn, const struct object *object, const struct call *call)
+{
+    return bar(txn, object, false, call);
+}
+
+tdbplus_status txn_lock_table(struct txn *txn, const struct object *object, uint8_t mode,
+                              bool no_wait, const struct call *call)
+{
+    // Writers hold no lock until somebody bars the way.
+    if (mode >= LOCK_SHARE) {
+        TRY(bar(txn, object, no_wait, call));
+    } else if (mode == LOCK_ROW_EXCLUSIVE) {
+        TRY(txn_enter(txn, object, no_wait, call));
+    }
+    return lock_collection(txn, object, mode, no_wait, call);
 }
 
 static void give_up(const struct txn_gate *gate)

@@ -289,14 +289,13 @@ static tdbplus_status duplicate_entry(struct txn *txn, const struct object *coll
                        ? index->def.columns[i].expression
                        : collection->schema->columns[index->positions[i]].name;
     }
-    const char *name = index->object->name;
-    const char *mark = strrchr(name, '\x1f'); // Behind the schema, see catalog.h.
-    name = mark == NULL ? name : mark + 1;
+    const char *name = txn_own_name(index->object->name);
     tdbplus_status status =
         err_set(call->err, TDBPLUS_E_UNIQUE,
                 building ? "could not create unique index \"%s\""
                          : "duplicate key value violates unique constraint \"%s\"",
                 name);
+    err_about(call->err, collection->name, NULL, name);
     txn_describe_key(names, values, index->def.column_count, text, sizeof text, call->alloc);
     err_detail(call->err, building ? "%s is duplicated." : "%s already exists.", text);
     return status;

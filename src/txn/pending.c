@@ -105,8 +105,7 @@ static void close_foreign(struct foreign *foreign)
 
 static const char *constraint_name(const struct object *object)
 {
-    const char *mark = strrchr(object->name, '\x1f');
-    return mark == NULL ? object->name : mark + 1;
+    return txn_own_name(object->name);
 }
 
 /* ---- noting ---- */
@@ -187,7 +186,8 @@ static tdbplus_status note_child(struct txn *txn, const struct foreign *foreign,
         tdbplus_status status =
             err_set_state(err, TDBPLUS_E_CONSTRAINT, "23503",
                           "insert or update on table \"%s\" violates foreign key constraint \"%s\"",
-                          foreign->child->name, constraint_name(foreign->object));
+                          txn_own_name(foreign->child->name), constraint_name(foreign->object));
+        err_about(err, foreign->child->name, NULL, constraint_name(foreign->object));
         err_detail(err, "MATCH FULL does not allow mixing of null and nonnull key values.");
         return status;
     }
@@ -528,8 +528,10 @@ static tdbplus_status check_reference(struct txn *txn, const struct foreign *for
     tdbplus_status status =
         err_set_state(call->err, TDBPLUS_E_CONSTRAINT, "23503",
                       "insert or update on table \"%s\" violates foreign key constraint \"%s\"",
-                      foreign->child->name, constraint_name(foreign->object));
-    err_detail(call->err, "%s is not present in table \"%.60s\".", text, foreign->parent->name);
+                      txn_own_name(foreign->child->name), constraint_name(foreign->object));
+    err_about(call->err, foreign->child->name, NULL, constraint_name(foreign->object));
+    err_detail(call->err, "%s is not present in table \"%.60s\".", text,
+               txn_own_name(foreign->parent->name));
     return status;
 }
 
@@ -552,13 +554,15 @@ static tdbplus_status check_keep(struct txn *txn, const struct foreign *foreign,
     char text[ERR_HINT_SIZE - 90];
     describe(foreign->parent, foreign->parent_positions, pending->values, count, text, sizeof text,
              call->alloc);
-    tdbplus_status status = err_set_state(
-        call->err, TDBPLUS_E_CONSTRAINT, "23503",
-        "update or delete on table \"%s\" violates foreign key constraint \"%s\" on "
-        "table \"%s\"",
-        foreign->parent->name, constraint_name(foreign->object), foreign->child->name);
+    tdbplus_status status =
+        err_set_state(call->err, TDBPLUS_E_CONSTRAINT, "23503",
+                      "update or delete on table \"%s\" violates foreign key constraint \"%s\" on "
+                      "table \"%s\"",
+                      txn_own_name(foreign->parent->name), constraint_name(foreign->object),
+                      txn_own_name(foreign->child->name));
+    err_about(call->err, foreign->child->name, NULL, constraint_name(foreign->object));
     err_detail(call->err, "%s is still referenced from table \"%.60s\".", text,
-               foreign->child->name);
+               txn_own_name(foreign->child->name));
     return status;
 }
 

@@ -203,6 +203,11 @@ TDBPLUS_CHECKED tdbplus_status txn_update_key(struct txn *txn, const struct obje
 TDBPLUS_CHECKED tdbplus_status txn_prefetch_row(struct txn *txn, const struct object *collection,
                                                 const struct datum *key_values, struct err *err);
 
+/* LOCK TABLE: the modes of tables of lock_table.h. From SHARE on nobody else writes; who reads
+ * takes no lock. Errors as txn_lock_row(). [waits] */
+TDBPLUS_CHECKED tdbplus_status txn_lock_table(struct txn *txn, const struct object *object,
+                                              uint8_t mode, bool no_wait, const struct call *call);
+
 /*
  * A row found earlier by this statement's scan is about to be changed: locks it and tells whether
  * it is still as the statement's snapshot saw it. TDBPLUS_E_CONFLICT if not (in READ COMMITTED the

@@ -222,6 +222,9 @@ void txn_gates_rollback(struct txn *txn, uint64_t lock_mark);
 
 /* ---- write.c ---- */
 
+/* A name of the store's without the schema before it (catalog.h). */
+const char *txn_own_name(const char *name);
+
 TDBPLUS_CHECKED tdbplus_status txn_null_error(const struct object *collection,
                                               const struct schema_column *column, struct err *err);
 TDBPLUS_CHECKED tdbplus_status txn_size_error(const struct schema_column *column, size_t size,

@@ -1,5 +1,6 @@
 /* Writing rows: encode, lock, look, remember. */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/assert.h"
@@ -62,12 +63,21 @@ tdbplus_status txn_key(struct txn *txn, const struct object *collection,
     return make_key(collection, key_values, &txn->key, key_out, err);
 }
 
+const char *txn_own_name(const char *name)
+{
+    const char *mark = strrchr(name, '\x1f');
+    return mark == NULL ? name : mark + 1;
+}
+
 tdbplus_status txn_null_error(const struct object *collection, const struct schema_column *column,
                               struct err *err)
 {
-    return err_set(err, TDBPLUS_E_NULL,
-                   "null value in column \"%s\" of relation \"%s\" violates not-null constraint",
-                   column->name, collection->name);
+    tdbplus_status status =
+        err_set(err, TDBPLUS_E_NULL,
+                "null value in column \"%s\" of relation \"%s\" violates not-null constraint",
+                column->name, txn_own_name(collection->name));
+    err_about(err, collection->name, column->name, NULL);
+    return status;
 }
 
 tdbplus_status txn_size_error(const struct schema_column *column, size_t size, struct err *err)
@@ -254,7 +264,10 @@ tdbplus_status txn_duplicate_key(const struct object *collection, const struct d
     const struct schema *schema = collection->schema;
     tdbplus_status status =
         err_set(err, TDBPLUS_E_UNIQUE, "duplicate key value violates unique constraint \"%s_pkey\"",
-                collection->name);
+                txn_own_name(collection->name));
+    char constraint[ERR_NAME_SIZE];
+    (void)snprintf(constraint, sizeof constraint, "%s_pkey", txn_own_name(collection->name));
+    err_about(err, collection->name, NULL, constraint);
     const char *names[SCHEMA_KEY_COUNT_MAX];
     struct datum key[SCHEMA_KEY_COUNT_MAX];
     char text[ERR_HINT_SIZE - 20];

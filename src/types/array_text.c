@@ -401,14 +401,15 @@ static void print_bounds(const struct array *array, struct buffer *text)
     }
 }
 
-static void print_spaced(const struct array *array, const struct text_style *style,
-                         struct buffer *text)
+/* The items with something between them. */
+static void print_plain(const struct array *array, char between, const struct text_style *style,
+                        struct buffer *text)
 {
     for (uint32_t i = 0; i < array->count && !text->failed; i++) {
         struct datum item;
         array_get(array, i, &item);
         if (i > 0) {
-            buffer_put_u8(text, ' ');
+            buffer_put_u8(text, (uint8_t)between);
         }
         text_print(&item, style, text);
     }
@@ -421,7 +422,13 @@ void text_print_array(const struct datum *datum, const struct text_style *style,
     tdbplus_status status = array_open(datum->bytes, datum->type, &array, NULL);
     ASSERT(status == TDBPLUS_OK);
     if (datum->type.form == ARRAY_SPACED) {
-        print_spaced(&array, style, text);
+        print_plain(&array, ' ', style, text);
+        return;
+    }
+    if (datum->type.form == ARRAY_PAIR) {
+        buffer_put_u8(text, '(');
+        print_plain(&array, ',', style, text);
+        buffer_put_u8(text, ')');
         return;
     }
     if (array.count == 0) {

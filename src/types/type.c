@@ -207,7 +207,8 @@ bool type_valid(struct type type)
 {
     bool spaced = type.form == ARRAY_SPACED && type.id == TYPE_ARRAY &&
                   (type.element == TYPE_INT2 || type.element == TYPE_OID);
-    if (type.form != 0 && !spaced) {
+    bool pair = type.form == ARRAY_PAIR && type.id == TYPE_ARRAY && type.element == TYPE_INT4;
+    if (type.form != 0 && !spaced && !pair) {
         return false;
     }
     if (type.id == TYPE_ARRAY) {

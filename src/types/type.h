@@ -89,14 +89,16 @@ enum physical {
 /* int2vector and oidvector: arrays that are written "1 2 3" and begin at 0. */
 #define ARRAY_SPACED 1u
 
+/* A row of two int4, x and n, which information_schema._pg_expandarray() gives: "(7,1)". */
+#define ARRAY_PAIR 2u
+
 /* A type as columns and expressions carry it. Compare with type_equal(). */
 struct type {
-    uint8_t id;        /* enum type_id. */
-    uint8_t element;   /* TYPE_ARRAY: the element's id. */
-    int16_t precision; /* TYPE_NUMERIC: digits in all, 1..1000; 0: unconstrained. */
-    int16_t scale;     /* TYPE_NUMERIC: digits after the point, 0..precision. */
-    uint16_t
-        form; /* Of an array of int2 or oid ARRAY_SPACED, or 0; types differing in it are equal. */
+    uint8_t id;         /* enum type_id. */
+    uint8_t element;    /* TYPE_ARRAY: the element's id. */
+    int16_t precision;  /* TYPE_NUMERIC: digits in all, 1..1000; 0: unconstrained. */
+    int16_t scale;      /* TYPE_NUMERIC: digits after the point, 0..precision. */
+    uint16_t form;      /* Of an array ARRAY_SPACED or ARRAY_PAIR; else 0. */
     uint32_t parameter; /* Dimension of a vector, label list of an enum, length of varchar(n); of
                            times and intervals 1 + digits of a second that are kept, 0: all six. */
 };

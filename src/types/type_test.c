@@ -84,6 +84,7 @@ TEST(nonsense_types_are_not_valid)
         {.id = TYPE_INT4, .form = 1},
         {.id = TYPE_ARRAY, .element = TYPE_INT4, .form = 1},
         {.id = TYPE_ARRAY, .element = TYPE_INT2, .form = 2},
+        {.id = TYPE_ARRAY, .element = TYPE_INT4, .form = 3},
         {.id = TYPE_NUMERIC, .precision = -1},
         {.id = TYPE_NUMERIC, .precision = 1001},
         {.id = TYPE_NUMERIC, .precision = 5, .scale = 6},

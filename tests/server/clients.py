@@ -212,9 +212,11 @@ def found():
     """The scenarios of every client that is here: name and function of the server's URL."""
     import importlib
 
+    import client_arrow
     import client_django
     import client_sqlalchemy
-    scenarios = SCENARIOS + client_sqlalchemy.SCENARIOS + client_django.SCENARIOS
+    scenarios = (SCENARIOS + client_sqlalchemy.SCENARIOS + client_django.SCENARIOS +
+                 client_arrow.SCENARIOS)
     for package, name, function in scenarios:
         try:
             importlib.import_module(package)

@@ -560,6 +560,17 @@ def test_committed_rows_survive_a_kill(folder):
     server.stop()
 
 
+def test_early_logins_are_not_late(folder):
+    """A login that begins before the server's first tick has its minute like others."""
+    server = Server(folder, "--trust").start()
+    wire = Wire(server, login=False)
+    time.sleep(1.5)
+    wire.startup({"user": "admin"})
+    assert wire.until("Z")
+    wire.close()
+    server.stop()
+
+
 def test_stop_ends_sessions(folder):
     server = Server(folder, "--trust").start()
     idle, busy = Wire(server), Wire(server)
@@ -582,6 +593,10 @@ def running(folder, *options):
         server.stop()
 
 
+def no_failure(failure):
+    assert failure is None, failure
+
+
 def tests_of(module, prefix="test_"):
     return [(name[len(prefix):].replace("_", " "), value) for name, value in vars(module).items()
             if name.startswith(prefix)]
@@ -600,15 +615,20 @@ def main():
             check("psql: wrong passwords", test_passwords, server)
         else:
             print("skipped: psql is not installed")
+        import client_programs
         import clients
         for name, function in clients.found():
             check(f"client: {name}", function, server.url)
+        for name, failure in client_programs.outcomes(server.url):
+            check(f"client: {name}", no_failure, failure)
     if shutil.which("psql") and shutil.which("openssl"):
         with tempfile.TemporaryDirectory() as folder:
             check("encryption", test_encryption, folder)
     if shutil.which("psql"):
         with tempfile.TemporaryDirectory() as folder:
             check("kill -9 loses no commit", test_committed_rows_survive_a_kill, folder)
+    with tempfile.TemporaryDirectory() as folder:
+        check("early logins are not late", test_early_logins_are_not_late, folder)
     with tempfile.TemporaryDirectory() as folder:
         check("a signal lets statements end", test_stop_ends_sessions, folder)
     if shutil.which("psql"):

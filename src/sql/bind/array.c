@@ -243,12 +243,36 @@ static tdbplus_status bind_document_steps(struct binder *binder, struct bind_que
                      expr_out);
 }
 
+/* (pair).x and (pair).n */
+static tdbplus_status bind_pair_field(struct binder *binder, const struct ast_indirection *ast,
+                                      struct expr *pair, struct expr **expr_out)
+{
+    const struct ast_constant *step = (const struct ast_constant *)ast->steps.items[0];
+    const char *name = step->ast.kind == AST_CONSTANT ? step->text : NULL;
+    bool first = name != NULL && strcmp(name, "x") == 0;
+    if (ast->steps.count > 1 || (!first && (name == NULL || strcmp(name, "n") != 0))) {
+        return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42703", ast->ast.position,
+                         "column \"%s\" not found in data type record", name == NULL ? "*" : name);
+    }
+    struct datum place = {.type = type_of(TYPE_INT4), .integer = first ? 1 : 2};
+    struct expr *bound = expr_constant(binder->arena, &place);
+    struct subscripts subscripts = {.count = 1};
+    if (bound == NULL) {
+        return bind_no_memory(binder);
+    }
+    subscripts.bounds[0] = bound;
+    return call_with(binder, &func_array_item, type_of(TYPE_INT4), &pair, 1, &subscripts, expr_out);
+}
+
 tdbplus_status bind_indirection(struct binder *binder, struct bind_query *query,
                                 const struct ast_indirection *ast, struct expr **expr_out)
 {
     struct expr *expr = NULL;
     TRY(bind_expression(binder, query, ast->argument, &expr));
     uint32_t count = count_subscripts(&ast->steps, 0);
+    if (expr->type.form == ARRAY_PAIR && count == 0) {
+        return bind_pair_field(binder, ast, expr, expr_out);
+    }
     if (count < ast->steps.count) {
         return bind_unsupported(binder, ast->ast.position, "a field of a value");
     }

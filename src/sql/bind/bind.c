@@ -40,6 +40,20 @@ tdbplus_status bind_fail(struct binder *binder, tdbplus_status status, const cha
     return result;
 }
 
+void bind_notice(const struct binder *binder, const char *sqlstate, const char *format, ...)
+{
+    char text[ERR_HINT_SIZE];
+    const struct func_session *session = binder->session;
+    if (session == NULL || session->note == NULL) {
+        return;
+    }
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    session->note(session->ctx, "NOTICE", sqlstate, text);
+}
+
 tdbplus_status bind_unsupported(struct binder *binder, uint32_t position, const char *what)
 {
     return bind_fail(binder, TDBPLUS_E_UNSUPPORTED, "0A000", position, "%s is not supported", what);
@@ -276,6 +290,7 @@ static tdbplus_status bind_root(struct binder *binder, const struct ast *root, s
     case AST_NOTIFY:
     case AST_LOCK_TABLE:
     case AST_MAINTAIN:
+    case AST_CREATE_EXTENSION:
         bound->kind = BOUND_SESSION;
         return TDBPLUS_OK;
     default:

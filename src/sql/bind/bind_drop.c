@@ -101,7 +101,12 @@ static tdbplus_status add_named(struct binder *binder, struct dropping *dropping
                      ? catalog_entry_find(binder->txn, kind, NULL, name->name, &entry)
                      : bind_lookup(binder, relation ? 0 : kind, name->schema, name->name, &entry);
     if (!found) {
-        return dropping->ast->missing_ok ? TDBPLUS_OK : missing(binder, kind, name);
+        if (!dropping->ast->missing_ok) {
+            return missing(binder, kind, name);
+        }
+        bind_notice(binder, "00000", "%s \"%s\" does not exist, skipping", bind_kind_name(kind),
+                    name->name);
+        return TDBPLUS_OK;
     }
     bool materialized = dropping->ast->object_kind == AST_OBJECT_MATERIALIZED_VIEW;
     if (entry.kind != kind || (kind == CATALOG_TABLE &&

@@ -350,6 +350,9 @@ static tdbplus_status name_index(struct binder *binder, const struct ast_create_
         return bind_fail(binder, TDBPLUS_E_EXISTS, "42P07", 0, "relation \"%s\" already exists",
                          ast->name);
     }
+    if (index->exists) {
+        bind_notice(binder, "42P07", "relation \"%s\" already exists, skipping", ast->name);
+    }
     return TDBPLUS_OK;
 }
 
@@ -507,6 +510,7 @@ tdbplus_status bind_drop_index(struct binder *binder, const struct ast_drop *ast
             return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42704", 0, "index \"%s\" does not exist",
                              name->name);
         }
+        bind_notice(binder, "00000", "index \"%s\" does not exist, skipping", name->name);
         drop.missing_count++;
     }
     *drop_out = drop;

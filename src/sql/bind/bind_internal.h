@@ -173,6 +173,9 @@ TDBPLUS_CHECKED tdbplus_status bind_fail(struct binder *binder, tdbplus_status s
                                          const char *sqlstate, uint32_t position,
                                          const char *format, ...)
     __attribute__((format(printf, 5, 6)));
+/* A NOTICE to the client: what was skipped. */
+void bind_notice(const struct binder *binder, const char *sqlstate, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 TDBPLUS_CHECKED tdbplus_status bind_unsupported(struct binder *binder, uint32_t position,
                                                 const char *what);
 TDBPLUS_CHECKED tdbplus_status bind_no_memory(struct binder *binder);

@@ -208,9 +208,12 @@ tdbplus_status bind_create_schema(struct binder *binder, const struct ast_create
         return bind_unsupported(binder, 0, "CREATE SCHEMA with other statements inside");
     }
     if (bind_schema_exists(binder, ast->name)) {
-        return ast->if_not_exists ? TDBPLUS_OK
-                                  : bind_fail(binder, TDBPLUS_E_EXISTS, "42P06", 0,
-                                              "schema \"%s\" already exists", ast->name);
+        if (!ast->if_not_exists) {
+            return bind_fail(binder, TDBPLUS_E_EXISTS, "42P06", 0, "schema \"%s\" already exists",
+                             ast->name);
+        }
+        bind_notice(binder, "42P06", "schema \"%s\" already exists, skipping", ast->name);
+        return TDBPLUS_OK;
     }
     TRY(bind_name_entry(binder, CATALOG_SCHEMA_DEFAULT, ast->name, &action.entry));
     return bind_add_action(binder, bound, &action);

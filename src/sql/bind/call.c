@@ -7,6 +7,8 @@
 #include "sql/bind/document.h"
 #include "sql/func/json_record.h"
 
+#define EXPAND_PAIRS "_pg_expandarray"
+
 static void print_types(struct binder *binder, struct expr **arguments, uint32_t count, char *text,
                         size_t size)
 {
@@ -455,7 +457,9 @@ tdbplus_status bind_function(struct binder *binder, struct bind_query *query,
 {
     uint32_t position = ast->ast.position;
     const char *name = ast->name.items[ast->name.count - 1];
-    if (ast->name.count > 1 && strcmp(ast->name.items[0], "pg_catalog") != 0) {
+    bool expands = strcmp(name, EXPAND_PAIRS) == 0;
+    if (ast->name.count > 1 &&
+        strcmp(ast->name.items[0], expands ? "information_schema" : "pg_catalog") != 0) {
         return bind_unsupported(binder, position, "a function with a schema's name");
     }
     if (func_record_column(name) != NULL) {
@@ -476,6 +480,9 @@ tdbplus_status bind_function(struct binder *binder, struct bind_query *query,
         return bind_aggregate(binder, query, ast, name, expr_out);
     }
     TRY(bind_plain_function(binder, query, ast, name, expr_out));
+    if (expands) {
+        (*expr_out)->type.form = ARRAY_PAIR; // Its fields have names.
+    }
     bool rows = (*expr_out)->kind == EXPR_CALL && ((*expr_out)->func->flags & FUNC_SET) != 0;
     return rows ? bind_expansion(binder, query, expr_out) : TDBPLUS_OK;
 }

@@ -745,6 +745,9 @@ static tdbplus_status place_table(struct binder *binder, const struct ast_table_
         return bind_fail(binder, TDBPLUS_E_EXISTS, "42P07", 0, "relation \"%s\" already exists",
                          table->name);
     }
+    if (create->exists) {
+        bind_notice(binder, "42P07", "relation \"%s\" already exists, skipping", table->name);
+    }
     return TDBPLUS_OK;
 }
 

@@ -108,6 +108,7 @@ static tdbplus_status check_nulls(struct change_stage *stage, struct exec *exec,
                         "null value in column \"%s\" of relation \"%s\" violates not-null "
                         "constraint",
                         column->name, stage->plan->change.table_name);
+            err_about(exec->call->err, stage->plan->change.object->name, column->name, NULL);
             detail_row(stage, exec, rows->columns, row);
             file_stage_context(stage->input.last, row, exec->call->err);
             return status;
@@ -140,6 +141,8 @@ static tdbplus_status check_checks(struct change_stage *stage, struct exec *exec
                         : err_set(exec->call->err, TDBPLUS_E_CONSTRAINT,
                                   "new row for relation \"%s\" violates check constraint \"%s\"",
                                   change->table_name, change->check_names[k]);
+            err_about(exec->call->err, change->object->name, NULL,
+                      of_view ? NULL : change->check_names[k]);
             detail_row(stage, exec, rows->columns, rows_at(&live, i));
             file_stage_context(stage->input.last, rows_at(&live, i), exec->call->err);
             return status;

@@ -210,6 +210,7 @@ uint8_t sql_statement_kind(const struct sql_script *script, uint32_t number)
     case AST_NOTIFY:
     case AST_LOCK_TABLE:
     case AST_MAINTAIN:
+    case AST_CREATE_EXTENSION:
         return SQL_SESSION;
     default:
         return SQL_DEFINITION;

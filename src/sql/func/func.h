@@ -76,6 +76,8 @@ struct func_session {
     /* A function about the catalog, by its name. */
     tdbplus_status (*catalog_call)(void *ctx, const char *name, const struct datum *arguments,
                                    uint32_t count, struct func_answer *answer, struct err *err);
+    /* Tells the client something beside the answer; NULL: nobody is told. */
+    void (*note)(void *ctx, const char *level, const char *sqlstate, const char *text);
     /* set_config(); no text at all: as it is initially. */
     tdbplus_status (*setting_set)(void *ctx, const char *name, struct span text, bool local,
                                   struct err *err);

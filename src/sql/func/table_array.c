@@ -539,8 +539,28 @@ static tdbplus_status subscripts_row(struct func_call *call, uint32_t row, struc
     return kernel_list_result(call, items.items, items.count, result);
 }
 
+/* Items with their places, in pairs. */
+static tdbplus_status expand_pairs_row(struct func_call *call, uint32_t row, struct datum *result)
+{
+    struct array array;
+    struct kernel_items items = {0};
+    TRY(kernel_array(call, 0, row, &array));
+    for (uint32_t i = 0; i < array.count; i++) {
+        struct datum item;
+        struct datum place = {.type = type_of(TYPE_INT4), .integer = (int64_t)i + 1};
+        array_get(&array, i, &item);
+        item.type = type_of(TYPE_INT4);
+        TRY(kernel_push(call, &items, &item));
+        TRY(kernel_push(call, &items, &place));
+    }
+    struct array_dimension dimensions[2] = {{.length = array.count, .lower = 1},
+                                            {.length = 2, .lower = 1}};
+    return kernel_array_result(call, items.items, dimensions, array.count > 0 ? 2 : 0, result);
+}
+
 ROW_KERNEL(same)
 ROW_KERNEL(subscripts)
+ROW_KERNEL(expand_pairs)
 
 /* ---- casts ---- */
 
@@ -655,6 +675,13 @@ const struct func table_array[] = {
     {"array_fill", 2, {FUNC_SAME, I4A}, AA, CN, fill, "Copies of a value."},
     {"array_fill", 3, {FUNC_SAME, I4A, I4A}, AA, CN, fill, "The same with lower bounds."},
     {"unnest", 1, {AA}, FUNC_SAME, FUNC_SET, same, "A row for each item."},
+    {"_pg_expandarray",
+     1,
+     {FUNC_ARRAY_BASE + TYPE_INT2},
+     FUNC_ARRAY_BASE + TYPE_INT4,
+     FUNC_SET,
+     expand_pairs,
+     "Items with their places, of information_schema."},
     {"generate_subscripts", 2, {AA, I4}, I4, FUNC_SET, subscripts, "The subscripts."},
     {"generate_subscripts",
      3,

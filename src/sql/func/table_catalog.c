@@ -65,6 +65,7 @@ static tdbplus_status ask(struct func_call *call)
 }
 
 #define ASK      FUNC_STABLE | FUNC_NULLABLE
+#define TELL     FUNC_VOLATILE | FUNC_NULLABLE
 #define ASK_NULL FUNC_STABLE | FUNC_NULLABLE | FUNC_CALLED_ON_NULL
 #define O        TYPE_OID
 #define N        TYPE_NAME
@@ -75,6 +76,7 @@ static tdbplus_status ask(struct func_call *call)
 #define B        TYPE_BOOL
 
 const struct func table_catalog[] = {
+    {"current_schema", 0, {0}, N, ASK, ask, "The first schema of the search path that exists."},
     {"pg_get_userbyid", 1, {O}, N, ASK, ask, "The name of a role."},
     {"pg_table_is_visible", 1, {O}, B, ASK, ask, "Whether its name alone finds it."},
     {"pg_type_is_visible", 1, {O}, B, ASK, ask, "Whether its name alone finds it."},
@@ -288,5 +290,57 @@ const struct func table_catalog[] = {
      "The number where a sequence stands, and whether it was handed out: for dumps."},
     {"pg_stat_get_live_tuples", 1, {O}, I8, ASK, ask, "Rows, about."},
     {"pg_stat_get_dead_tuples", 1, {O}, I8, ASK, ask, "0."},
+    {"pg_notify", 2, {T, T}, T, TELL, ask, "Notifies a channel when the transaction commits."},
+    {"pg_advisory_lock", 1, {I8}, T, TELL, ask, "Takes an advisory lock."},
+    {"pg_advisory_lock", 2, {I4, I4}, T, TELL, ask, "Takes an advisory lock."},
+    {"pg_advisory_lock_shared", 1, {I8}, T, TELL, ask, "Takes an advisory lock with others."},
+    {"pg_advisory_lock_shared", 2, {I4, I4}, T, TELL, ask, "Takes an advisory lock with others."},
+    {"pg_advisory_xact_lock", 1, {I8}, T, TELL, ask, "The same up to the end of the transaction."},
+    {"pg_advisory_xact_lock",
+     2,
+     {I4, I4},
+     T,
+     TELL,
+     ask,
+     "The same up to the end of the transaction."},
+    {"pg_advisory_xact_lock_shared",
+     1,
+     {I8},
+     T,
+     TELL,
+     ask,
+     "The same up to the end of the transaction."},
+    {"pg_advisory_xact_lock_shared",
+     2,
+     {I4, I4},
+     T,
+     TELL,
+     ask,
+     "The same up to the end of the transaction."},
+    {"pg_try_advisory_lock", 1, {I8}, B, TELL, ask, "The same without waiting: whether it could."},
+    {"pg_try_advisory_lock",
+     2,
+     {I4, I4},
+     B,
+     TELL,
+     ask,
+     "The same without waiting: whether it could."},
+    {"pg_try_advisory_lock_shared", 1, {I8}, B, TELL, ask, "The same without waiting."},
+    {"pg_try_advisory_lock_shared", 2, {I4, I4}, B, TELL, ask, "The same without waiting."},
+    {"pg_try_advisory_xact_lock", 1, {I8}, B, TELL, ask, "The same without waiting."},
+    {"pg_try_advisory_xact_lock", 2, {I4, I4}, B, TELL, ask, "The same without waiting."},
+    {"pg_try_advisory_xact_lock_shared", 1, {I8}, B, TELL, ask, "The same without waiting."},
+    {"pg_try_advisory_xact_lock_shared", 2, {I4, I4}, B, TELL, ask, "The same without waiting."},
+    {"pg_advisory_unlock", 1, {I8}, B, TELL, ask, "Gives it back; false: the session has none."},
+    {"pg_advisory_unlock",
+     2,
+     {I4, I4},
+     B,
+     TELL,
+     ask,
+     "Gives it back; false: the session has none."},
+    {"pg_advisory_unlock_shared", 1, {I8}, B, TELL, ask, "Gives it back."},
+    {"pg_advisory_unlock_shared", 2, {I4, I4}, B, TELL, ask, "Gives it back."},
+    {"pg_advisory_unlock_all", 0, {0}, T, TELL, ask, "Gives back all of the session."},
     FUNC_END,
 };

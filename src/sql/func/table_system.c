@@ -42,13 +42,6 @@ static tdbplus_status current_database(struct func_call *call)
     return text_for_all(call, call->context->database != NULL ? call->context->database : "tdb");
 }
 
-static tdbplus_status current_schema(struct func_call *call)
-{
-    const struct func_context *context = call->context;
-    bool known = context != NULL && context->schema_count > 0;
-    return text_for_all(call, known ? context->schemas[0] : "public");
-}
-
 static tdbplus_status version(struct func_call *call)
 {
     return text_for_all(call, "PostgreSQL 15.0 (TDB+)");
@@ -109,7 +102,6 @@ const struct func table_system[] = {
     {"current_user", 0, {0}, TYPE_TEXT, FUNC_STABLE, current_user, "Who is asking."},
     {"session_user", 0, {0}, TYPE_TEXT, FUNC_STABLE, session_user, "Who logged in."},
     {"current_database", 0, {0}, TYPE_TEXT, FUNC_STABLE, current_database, "Of which database."},
-    {"current_schema", 0, {0}, TYPE_TEXT, FUNC_STABLE, current_schema, "Where names are found."},
     {"version", 0, {0}, TYPE_TEXT, FUNC_STABLE, version, "Which release this is."},
     {"pg_typeof",
      1,

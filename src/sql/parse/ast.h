@@ -103,6 +103,7 @@ enum ast_kind {
     AST_NOTIFY,
     AST_LOCK_TABLE,
     AST_MAINTAIN,
+    AST_CREATE_EXTENSION,
     /* ast_role.h has the trees of these. */
     AST_ROLE,
     AST_PRIVILEGE,

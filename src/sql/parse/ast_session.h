@@ -69,6 +69,12 @@ struct ast_lock_table {
     bool nowait;
 };
 
+struct ast_create_extension {
+    struct ast ast;
+    const char *name;
+    bool if_not_exists;
+};
+
 enum ast_maintain_kind {
     AST_MAINTAIN_VACUUM = 0,
     AST_MAINTAIN_ANALYZE,

@@ -261,6 +261,7 @@ const char *parse_statement_name(const struct ast *root)
         [AST_DECLARE_CURSOR] = "DECLARE CURSOR",
         [AST_NOTIFY] = "NOTIFY",
         [AST_LOCK_TABLE] = "LOCK TABLE",
+        [AST_CREATE_EXTENSION] = "CREATE EXTENSION",
         [AST_DROP_ROLE] = "DROP ROLE",
     };
     switch ((int)root->kind) {

@@ -73,6 +73,14 @@ static struct ast *copy_notify(struct copier *copier, const NotifyStmt *source)
     return &node->ast;
 }
 
+static struct ast *copy_extension(struct copier *copier, const CreateExtensionStmt *source)
+{
+    COPY_MAKE(ast_create_extension, AST_CREATE_EXTENSION, -1)
+    node->name = copy_text(copier, source->extname);
+    node->if_not_exists = source->if_not_exists;
+    return &node->ast;
+}
+
 static struct ast *copy_lock(struct copier *copier, const LockStmt *source)
 {
     COPY_MAKE(ast_lock_table, AST_LOCK_TABLE, -1)
@@ -163,6 +171,9 @@ bool copy_about_session(struct copier *copier, const Node *source, struct ast **
         return true;
     case T_NotifyStmt:
         *node_out = copy_notify(copier, (const NotifyStmt *)source);
+        return true;
+    case T_CreateExtensionStmt:
+        *node_out = copy_extension(copier, (const CreateExtensionStmt *)source);
         return true;
     case T_LockStmt:
         *node_out = copy_lock(copier, (const LockStmt *)source);

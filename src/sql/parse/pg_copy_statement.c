@@ -329,7 +329,6 @@ static const struct {
     {T_CreateFunctionStmt, "CREATE FUNCTION"},
     {T_CompositeTypeStmt, "CREATE TYPE"},
     {T_CreateTrigStmt, "CREATE TRIGGER"},
-    {T_CreateExtensionStmt, "CREATE EXTENSION"},
     {T_CreatedbStmt, "CREATE DATABASE"},
     {T_CreatePolicyStmt, "CREATE POLICY"},
     {T_CreateStatsStmt, "CREATE STATISTICS"},

@@ -252,6 +252,25 @@ static tdbplus_status relation_visible(const struct asked *asked)
     return give(asked, found);
 }
 
+static tdbplus_status current_schema(const struct asked *asked)
+{
+    const struct func_session *session = asked->place->session;
+    struct catalog_entry entry;
+    if (session == NULL || session->path == NULL) {
+        buffer_put_text(&asked->answer->text, CATALOG_SCHEMA_DEFAULT);
+        return TDBPLUS_OK;
+    }
+    for (uint32_t i = 0; i < session->path_count; i++) {
+        const char *name = session->path[i];
+        if (strcmp(name, CATALOG_SCHEMA_DEFAULT) == 0 ||
+            catalog_entry_find(asked->txn, CATALOG_SCHEMA, NULL, name, &entry)) {
+            buffer_put_text(&asked->answer->text, name);
+            return TDBPLUS_OK;
+        }
+    }
+    return nothing(asked);
+}
+
 static tdbplus_status type_visible(const struct asked *asked)
 {
     int64_t oid = oid_at(asked, 0);
@@ -459,6 +478,7 @@ static const struct {
     {"to_regrole", to_regrole},
     {"to_regproc", to_regproc},
     {"pg_has_role", has_role},
+    {"current_schema", current_schema},
     {"pg_table_is_visible", relation_visible},
     {"pg_type_is_visible", type_visible},
     {"obj_description", object_comment},

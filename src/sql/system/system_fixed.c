@@ -27,6 +27,19 @@ static void put_type(struct system_rows *rows, const struct system_type *type, i
     system_put(rows, "typrelid", relation);
     system_put(rows, "typelem", type->element);
     system_put(rows, "typarray", type->array);
+    // All arrays are read alike, and so are ranges, enums and rows.
+    bool spaced = type->oid == OID_INT2VECTOR || type->oid == OID_OIDVECTOR;
+    int64_t like = type->category == 'A' && !spaced ? OID_ANY_ARRAY
+                   : type->category == 'R' && strstr(type->name, "multirange") != NULL
+                       ? OID_ANY_MULTIRANGE
+                   : type->category == 'R' ? OID_ANY_RANGE
+                   : type->kind == 'e'     ? OID_ANY_ENUM
+                   : type->kind == 'c'     ? OID_RECORD
+                                           : type->oid;
+    system_put(rows, "typinput", OID_TYPE_IN + like);
+    system_put(rows, "typoutput", OID_TYPE_OUT + like);
+    system_put(rows, "typreceive", OID_TYPE_RECV + like);
+    system_put(rows, "typsend", OID_TYPE_SEND + like);
     system_put(rows, "typalign", type->align);
     system_put(rows, "typstorage", type->storage);
     system_put(rows, "typtypmod", -1);

@@ -38,6 +38,16 @@
 #define OID_LABEL     0x02000000 /* Labels of enums: 512 for each type, then others'. */
 #define OID_FUNCTION  0x01000000 /* Plus the number in the registry. */
 #define OID_AGGREGATE 0x01800000
+/* Functions that read and print a type, which SQL cannot call: plus the type's oid, below 65536. */
+#define OID_ANY_ARRAY      2277
+#define OID_ANY_RANGE      3831
+#define OID_ANY_MULTIRANGE 4537
+#define OID_ANY_ENUM       3500
+#define OID_RECORD         2249
+#define OID_TYPE_IN        0x03000000
+#define OID_TYPE_OUT       0x03100000
+#define OID_TYPE_RECV      0x03200000
+#define OID_TYPE_SEND      0x03300000
 
 struct system_type {
     uint32_t oid;
@@ -84,6 +94,9 @@ int64_t system_schema_oid(struct txn *txn, const char *schema);
 
 /* Appends the name of a type that SQL defined; false when the number is none's. */
 bool system_put_defined_type(struct txn *txn, int64_t oid, struct buffer *text);
+
+/* Appends the name of a function that reads or prints a type: "boolin". False: it is none. */
+bool system_put_type_function(int64_t oid, struct buffer *text);
 
 /* A function by its oid; NULL: there is none. */
 const struct func *system_function(int64_t oid);
@@ -176,6 +189,7 @@ TDBPLUS_CHECKED tdbplus_status system_fill_authid(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_granted(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_auth_members(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_extension(struct system_rows *rows);
+TDBPLUS_CHECKED tdbplus_status system_fill_settings(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_description(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_sequence(struct system_rows *rows);
 TDBPLUS_CHECKED tdbplus_status system_fill_depend(struct system_rows *rows);

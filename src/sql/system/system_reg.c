@@ -57,6 +57,35 @@ static bool print_schema(struct txn *txn, int64_t oid, struct buffer *text)
     return name != NULL;
 }
 
+bool system_put_type_function(int64_t oid, struct buffer *text)
+{
+    static const char *const underlined[] = {
+        "date",    "time", "timestamp", "timestamptz", "timetz", "interval",
+        "numeric", "uuid", "json",      "jsonb",       "bit",    "varbit",
+        "inet",    "cidr", "macaddr",   "macaddr8",    "vector"};
+    static const char *const ends[] = {"in", "out", "recv", "send"};
+    int64_t number = (oid - OID_TYPE_IN) >> 20;
+    if (oid < OID_TYPE_IN || number > 3) {
+        return false;
+    }
+    int64_t type_oid = oid - OID_TYPE_IN - (number << 20);
+    const struct system_type *type = system_type_by_oid(type_oid);
+    const char *name = type_oid == OID_ANY_ENUM                         ? "enum"
+                       : type_oid == OID_RECORD                         ? "record"
+                       : type_oid == OID_ANY_RANGE                      ? "range"
+                       : type_oid == OID_ANY_MULTIRANGE                 ? "multirange"
+                       : type_oid == OID_ANY_ARRAY                      ? "array"
+                       : type_oid == OID_USER_FIRST - 2 || type == NULL ? "vector"
+                       : strcmp(type->name, "money") == 0               ? "cash"
+                                                                        : type->name;
+    bool line = type == NULL || type->name != name;
+    for (size_t i = 0; i < sizeof underlined / sizeof *underlined; i++) {
+        line = line || strcmp(name, underlined[i]) == 0;
+    }
+    buffer_printf(text, "%s%s%s", name, line ? "_" : "", ends[number]);
+    return true;
+}
+
 bool system_put_defined_type(struct txn *txn, int64_t oid, struct buffer *text)
 {
     struct catalog_entry entry;
@@ -104,6 +133,9 @@ bool system_reg_print(const struct system_place *place, uint8_t type, int64_t oi
     case TYPE_REGPROCEDURE:
     case TYPE_REGOPER:
     case TYPE_REGOPERATOR:
+        if (system_put_type_function(oid, text)) {
+            return true;
+        }
         func = system_function(oid);
         buffer_put_text(text, func == NULL ? "" : func->name);
         return func != NULL;
@@ -112,10 +144,19 @@ bool system_reg_print(const struct system_place *place, uint8_t type, int64_t oi
     }
 }
 
+static void skip_blanks(struct span *rest)
+{
+    while (rest->size > 0 && (rest->data[0] == ' ' || rest->data[0] == '\t')) {
+        rest->data++;
+        rest->size--;
+    }
+}
+
 /* One part of a dotted name, folded to small letters unless it is quoted. */
 static bool take_part(struct span *rest, char part[CATALOG_NAME_SIZE_MAX + 1])
 {
     size_t used = 0;
+    skip_blanks(rest);
     bool quoted = rest->size > 0 && rest->data[0] == '"';
     size_t at = quoted;
     while (at < rest->size && used < CATALOG_NAME_SIZE_MAX) {
@@ -125,7 +166,7 @@ static bool take_part(struct span *rest, char part[CATALOG_NAME_SIZE_MAX + 1])
                 break;
             }
             at++;
-        } else if (!quoted && byte == '.') {
+        } else if (!quoted && (byte == '.' || byte == ' ')) {
             break;
         }
         bool capital = !quoted && byte >= 'A' && byte <= 'Z';
@@ -136,6 +177,7 @@ static bool take_part(struct span *rest, char part[CATALOG_NAME_SIZE_MAX + 1])
     at += quoted && at < rest->size;
     rest->data += at;
     rest->size -= at;
+    skip_blanks(rest);
     return used > 0 && (rest->size == 0 || rest->data[0] == '.');
 }
 
@@ -303,6 +345,31 @@ static bool find_defined_type(struct txn *txn, const struct reg_name *name, int6
     return found;
 }
 
+/* "array_in": functions that read and print types. */
+static bool find_type_function(const char *name, int64_t *oid_out)
+{
+    static const int64_t others[] = {OID_ANY_ARRAY, OID_ANY_RANGE, OID_ANY_MULTIRANGE, OID_ANY_ENUM,
+                                     OID_RECORD};
+    struct buffer text;
+    bool found = false;
+    buffer_init(&text, &alloc_system);
+    for (int64_t kind = OID_TYPE_IN; !found && kind <= OID_TYPE_SEND; kind += 1 << 20) {
+        const struct system_type *type = system_types;
+        for (uint32_t i = 0; !found && (i < sizeof others / sizeof *others || type->oid != 0);
+             i++) {
+            bool other = i < sizeof others / sizeof *others;
+            int64_t oid = kind + (other ? others[i] : type->oid);
+            type += other ? 0 : 1;
+            buffer_clear(&text);
+            found = system_put_type_function(oid, &text) && text.size == strlen(name) &&
+                    memcmp(text.data, name, text.size) == 0;
+            *oid_out = found ? oid : *oid_out;
+        }
+    }
+    buffer_deinit(&text);
+    return found;
+}
+
 static bool find_function(const char *name, int64_t *oid_out)
 {
     const struct func *func = NULL;
@@ -312,7 +379,7 @@ static bool find_function(const char *name, int64_t *oid_out)
             return true;
         }
     }
-    return false;
+    return find_type_function(name, oid_out);
 }
 
 tdbplus_status system_reg_parse(const struct system_place *place, uint8_t type, struct span text,

@@ -111,6 +111,10 @@ const struct plan_system system_tables[] = {
      "aggfinalextra:b aggmfinalextra:b aggfinalmodify:c aggmfinalmodify:c aggsortop:o "
      "aggtranstype:o aggtransspace:4 aggmtranstype:o aggmtransspace:4 agginitval:t "
      "aggminitval:t"},
+    {"pg_show_all_settings", 2084, system_fill_settings,
+     "name:t setting:t unit:t category:t short_desc:t extra_desc:t context:t vartype:t source:t "
+     "min_val:t max_val:t enumvals:T boot_val:t reset_val:t sourcefile:t sourceline:4 "
+     "pending_restart:b"},
     {"pg_shdescription", 2396, NULL, "objoid:o classoid:o description:t"},
     {"pg_foreign_table", 3118, NULL, "ftrelid:o ftserver:o ftoptions:T"},
     {"pg_foreign_server", 1417, NULL,

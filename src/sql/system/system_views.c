@@ -120,6 +120,7 @@ const struct system_view system_views[] = {
     {"pg_catalog", "pg_timezone_names", 12020,
      "SELECT 'UTC'::text AS name, 'UTC'::text AS abbrev, interval '0' AS utc_offset, false "
      "AS is_dst"},
+    {"pg_catalog", "pg_settings", 12036, "SELECT * FROM pg_show_all_settings"},
     {"information_schema", "information_schema_catalog_name", 12021,
      "SELECT current_database() AS catalog_name"},
     {"information_schema", "schemata", 12022,
