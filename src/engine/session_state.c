@@ -1,5 +1,6 @@
 #include "engine/session.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,12 +153,20 @@ static tdbplus_status check_zone(struct session_state *state, struct buffer *tex
 
 static tdbplus_status check_encoding(struct buffer *text, struct err *err)
 {
-    struct span name = buffer_span(text);
-    if (is_word(name, "utf8") || is_word(name, "utf-8") || is_word(name, "unicode")) {
+    // As PostgreSQL: only letters and digits count, so 'utf-8' in quotes is UTF8 as well.
+    char letters[16];
+    size_t size = 0;
+    for (size_t i = 0; i < text->size && size < sizeof letters; i++) {
+        if (isalnum(text->data[i])) {
+            letters[size++] = (char)text->data[i];
+        }
+    }
+    struct span name = {.data = (const uint8_t *)letters, .size = size};
+    if (is_word(name, "utf8") || is_word(name, "unicode")) {
         replace(text, "UTF8");
         return TDBPLUS_OK;
     }
-    return is_word(name, "sql_ascii") ? TDBPLUS_OK : refuse("client_encoding", text, err);
+    return is_word(name, "sqlascii") ? TDBPLUS_OK : refuse("client_encoding", text, err);
 }
 
 /* The session's transaction, or one for the moment, which the caller ends. */
