@@ -560,6 +560,16 @@ def test_committed_rows_survive_a_kill(folder):
     server.stop()
 
 
+def test_kills_under_load(folder):
+    try:
+        import psycopg
+    except ImportError:
+        print("skipped: psycopg is not installed (kills under load)")
+        return
+    import kill_under_load
+    assert psycopg and kill_under_load.kill_rounds(folder, 2) > 0
+
+
 def test_early_logins_are_not_late(folder):
     """A login that begins before the server's first tick has its minute like others."""
     server = Server(folder, "--trust").start()
@@ -627,6 +637,8 @@ def main():
     if shutil.which("psql"):
         with tempfile.TemporaryDirectory() as folder:
             check("kill -9 loses no commit", test_committed_rows_survive_a_kill, folder)
+    with tempfile.TemporaryDirectory() as folder:
+        check("kills under load", test_kills_under_load, folder)
     with tempfile.TemporaryDirectory() as folder:
         check("early logins are not late", test_early_logins_are_not_late, folder)
     with tempfile.TemporaryDirectory() as folder:
