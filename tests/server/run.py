@@ -8,6 +8,7 @@ Ends with "N passed, N failed"; a client that is not there is told with "skipped
 import contextlib
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import socket
@@ -560,6 +561,37 @@ def test_committed_rows_survive_a_kill(folder):
     server.stop()
 
 
+def test_idle_connections(folder):
+    """2,000 connections that do nothing cost little memory and leave the others alone."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 6000
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        print(f"skipped: a process may have {hard} files only (idle connections)")
+        return
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    server = Server(folder, "--trust", "--max-connections", "3000").start()
+
+    def size():
+        return int(pathlib.Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]) * 4096
+
+    busy = [Wire(server) for _ in range(8)]
+    busy[0].query("create table idle_t (a int primary key); "
+                  "insert into idle_t select generate_series(1, 1000)")
+    before = size()
+    idle = [Wire(server) for _ in range(2000)]
+    each = (size() - before) / len(idle)
+    for number in range(400):
+        wire = busy[number % len(busy)]
+        assert rows(wire.query(f"select a from idle_t where a = {number + 1}")) == [[str(number + 1)]]
+    for wire in idle[::100]:
+        assert rows(wire.query("select 1")) == [["1"]]
+    if BUILD.name == "release":
+        assert each <= 32 * 1024, f"{each:.0f} bytes each"
+    for wire in busy + idle:
+        wire.close()
+    server.stop()
+
+
 def test_kills_under_load(folder):
     try:
         import psycopg
@@ -637,6 +669,8 @@ def main():
     if shutil.which("psql"):
         with tempfile.TemporaryDirectory() as folder:
             check("kill -9 loses no commit", test_committed_rows_survive_a_kill, folder)
+    with tempfile.TemporaryDirectory() as folder:
+        check("2,000 idle connections", test_idle_connections, folder)
     with tempfile.TemporaryDirectory() as folder:
         check("kills under load", test_kills_under_load, folder)
     with tempfile.TemporaryDirectory() as folder:
