@@ -223,7 +223,7 @@ TEST(transactions_are_those_of_postgresql)
     CHECK(fails(&f, "SAVEPOINT x", "25P01") && fails(&f, "ROLLBACK TO x", "25P01"));
     CHECK(fails(&f, "COMMIT AND CHAIN", "25P01"));
     CHECK(fails(&f, "PREPARE TRANSACTION 'x'", "0A000"));
-    CHECK(fails(&f, "LISTEN x", "0A000"));
+    CHECK(fails(&f, "REINDEX TABLE x", "0A000"));
     fixture_deinit(&f);
 }
 
