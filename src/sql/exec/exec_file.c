@@ -60,11 +60,12 @@ static tdbplus_status file_next(struct stage *stage, struct exec *exec, struct b
     if (file->source == NULL) {
         TRY(open_source(file, exec));
     }
-    TRY(file_source_next(file->source, out, exec->call->err));
+    tdbplus_status status = file_source_next(file->source, out, exec->call->err);
     if (file->leader->is_expected) {
-        exec_progress_add(exec, out->row_count);
+        // Also at the end: a worker may have read everything, and only the leader tells.
+        exec_progress_add(exec, status == TDBPLUS_OK ? out->row_count : 0);
     }
-    return TDBPLUS_OK;
+    return status;
 }
 
 static void file_close(struct stage *stage)

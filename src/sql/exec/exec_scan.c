@@ -232,6 +232,7 @@ static tdbplus_status scan_stage_next(struct stage *stage, struct exec *exec, st
     }
     for (;;) {
         if (!scan->morsel_active && !take_morsel(scan)) {
+            exec_progress_add(exec, 0); // What workers read, who do not tell.
             return TDBPLUS_END;
         }
         tdbplus_status status = scan_morsel_next(scan->scan, &scan->morsel, out, exec->call);
