@@ -2,22 +2,50 @@
 
 #include <string.h>
 
+#include "auth/acl.h"
 #include "engine/session.h"
+#include "locks/lock_table.h"
 #include "sql/parse/ast_session.h"
 
+/* What a role must have one of to change rows; it may then keep others from changing them. */
+#define PRIVILEGES_CHANGE (PRIVILEGE_UPDATE | PRIVILEGE_DELETE | PRIVILEGE_TRUNCATE)
+
 static tdbplus_status find_table(tdbplus_session *session, struct txn *txn,
-                                 const struct ast_table_ref *ref, const struct object **object_out,
+                                 const struct ast_table_ref *ref, struct catalog_entry *entry_out,
                                  struct err *err)
 {
-    struct catalog_entry entry;
-    if (!bind_find_named(txn, &session->names.bind, 0, ref->schema, ref->name, &entry)) {
+    if (!bind_find_named(txn, &session->names.bind, 0, ref->schema, ref->name, entry_out)) {
         return err_set_state(err, TDBPLUS_E_NOT_FOUND, "42P01", "relation \"%s\" does not exist",
                              ref->name);
     }
-    if (entry.kind != CATALOG_TABLE) {
+    if (entry_out->kind != CATALOG_TABLE) {
         return err_set_state(err, TDBPLUS_E_SQL, "42809", "\"%s\" is not a table", ref->name);
     }
-    *object_out = entry.object;
+    return TDBPLUS_OK;
+}
+
+/* Any of them is enough. */
+static uint32_t privileges_for_lock(uint8_t mode)
+{
+    switch (mode) {
+    case LOCK_ACCESS_SHARE:
+        return PRIVILEGE_SELECT;
+    case LOCK_ROW_EXCLUSIVE:
+        return PRIVILEGES_CHANGE | PRIVILEGE_INSERT;
+    default:
+        return PRIVILEGES_CHANGE;
+    }
+}
+
+static tdbplus_status check_lock(tdbplus_session *session, const struct catalog_entry *entry,
+                                 const char *name, uint8_t mode, struct err *err)
+{
+    struct acl_target target = {0};
+    uint64_t role = session->state->role.oid;
+    if (acl_target_of(entry, &target) &&
+        (acl_mask(session->txn, target, 0, role) & privileges_for_lock(mode)) == 0) {
+        return err_set_state(err, TDBPLUS_E_SQL, "42501", "permission denied for table %s", name);
+    }
     return TDBPLUS_OK;
 }
 
@@ -30,10 +58,11 @@ tdbplus_status session_lock_tables(tdbplus_session *session, const struct ast *a
                              "LOCK TABLE can only be used in transaction blocks");
     }
     for (uint32_t i = 0; i < lock->tables.count; i++) {
-        const struct object *object = NULL;
-        TRY(find_table(session, session->txn, (const struct ast_table_ref *)lock->tables.items[i],
-                       &object, call->err));
-        TRY(txn_lock_table(session->txn, object, lock->mode, lock->nowait, call));
+        const struct ast_table_ref *ref = (const struct ast_table_ref *)lock->tables.items[i];
+        struct catalog_entry entry;
+        TRY(find_table(session, session->txn, ref, &entry, call->err));
+        TRY(check_lock(session, &entry, ref->name, lock->mode, call->err));
+        TRY(txn_lock_table(session->txn, entry.object, lock->mode, lock->nowait, call));
     }
     return TDBPLUS_OK;
 }
@@ -90,31 +119,71 @@ static bool has_option(const struct ast_list *options, const char *name)
     return false;
 }
 
-/* Writes down what is in memory and merges each table into one segment. */
+/* Merges one table into one segment, if it is the role's. */
+static tdbplus_status vacuum_table(tdbplus_session *session, const struct ast_table_ref *ref,
+                                   const struct call *call)
+{
+    struct store *store = session->db->store;
+    struct txn *txn = NULL;
+    struct catalog_entry entry = {0};
+    struct acl_target target = {0};
+    struct txn_options options = {.read_only = true, .durability = -1};
+    TRY(txn_begin(store, &options, call->alloc, &txn, call->err));
+    tdbplus_status status = find_table(session, txn, ref, &entry, call->err);
+    bool owned = status == TDBPLUS_OK && acl_target_of(&entry, &target) &&
+                 acl_owns(txn, target, session->state->role.oid);
+    uint64_t id = status == TDBPLUS_OK ? entry.object->id : 0;
+    txn_abort(txn); // A snapshot would keep rows that nobody sees any more.
+    TRY(status);
+    if (!owned) {
+        session_note(session->state, "WARNING", "01000",
+                     "permission denied to vacuum \"%s\", skipping it", ref->name);
+        return TDBPLUS_OK;
+    }
+    return store_optimize(store, id, call);
+}
+
+/* What concerns the whole database is for superusers. */
+static tdbplus_status is_superuser(tdbplus_session *session, bool *is_out, const struct call *call)
+{
+    struct txn *txn = NULL;
+    struct txn_options options = {.read_only = true, .durability = -1};
+    TRY(txn_begin(session->db->store, &options, call->alloc, &txn, call->err));
+    *is_out = role_is_superuser(txn, session->state->role.oid);
+    txn_abort(txn);
+    return TDBPLUS_OK;
+}
+
+/* Writes down what is in memory and merges. */
 static tdbplus_status vacuum(tdbplus_session *session, const struct ast_maintain *maintain,
                              const struct call *call)
 {
     struct store *store = session->db->store;
+    bool may = maintain->tables.count > 0;
+    TRY(may ? TDBPLUS_OK : is_superuser(session, &may, call));
+    if (!may) {
+        session_note(session->state, "WARNING", "01000",
+                     "permission denied to vacuum the database, skipping it");
+        return TDBPLUS_OK;
+    }
     TRY(store_flush(store, call));
     if (maintain->tables.count == 0) {
         TRY(store_optimize(store, 0, call));
     }
     for (uint32_t i = 0; i < maintain->tables.count; i++) {
-        const struct object *object = NULL;
-        struct txn *txn = NULL;
-        uint64_t id = 0;
-        struct txn_options options = {.read_only = true, .durability = -1};
-        TRY(txn_begin(store, &options, call->alloc, &txn, call->err));
-        tdbplus_status status =
-            find_table(session, txn, (const struct ast_table_ref *)maintain->tables.items[i],
-                       &object, call->err);
-        id = object == NULL ? 0 : object->id;
-        txn_abort(txn); // A snapshot would keep rows that nobody sees any more.
-        TRY(status);
-        TRY(store_optimize(store, id, call));
+        TRY(vacuum_table(session, (const struct ast_table_ref *)maintain->tables.items[i], call));
     }
     return has_option(&maintain->options, "analyze") ? analyze(session, &maintain->tables, call)
                                                      : TDBPLUS_OK;
+}
+
+static tdbplus_status checkpoint(tdbplus_session *session, const struct call *call)
+{
+    bool may = false;
+    TRY(is_superuser(session, &may, call));
+    return may ? store_flush(session->db->store, call)
+               : err_set_state(call->err, TDBPLUS_E_SQL, "42501",
+                               "must be superuser to do CHECKPOINT");
 }
 
 tdbplus_status session_maintain(tdbplus_session *session, const struct ast *ast,
@@ -129,7 +198,7 @@ tdbplus_status session_maintain(tdbplus_session *session, const struct ast *ast,
         }
         return vacuum(session, maintain, call);
     case AST_MAINTAIN_CHECKPOINT:
-        return store_flush(session->db->store, call);
+        return checkpoint(session, call);
     case AST_MAINTAIN_ANALYZE:
     case AST_MAINTAIN_REINDEX:
     case AST_MAINTAIN_CLUSTER:
