@@ -97,6 +97,20 @@ TDBPLUS_CHECKED tdbplus_status txn_key(struct txn *txn, const struct object *col
                                        const struct datum *key_values, struct segment_key *key_out,
                                        struct err *err);
 
+/* The same into a buffer of the caller: the key is valid until that changes. */
+TDBPLUS_CHECKED tdbplus_status txn_make_key(const struct object *collection,
+                                            const struct datum *key_values, struct buffer *scratch,
+                                            struct segment_key *key_out, struct err *err);
+
+/* Appends the normalised key to others. */
+TDBPLUS_CHECKED tdbplus_status txn_append_key(const struct object *collection,
+                                              const struct datum *key_values, struct buffer *buffer,
+                                              struct err *err);
+
+/* The values of a row's key columns. */
+void txn_gather_key(const struct schema *schema, const struct datum *values,
+                    struct datum key_values[SCHEMA_KEY_COUNT_MAX]);
+
 /* ---- pending.c ---- */
 
 void pending_init(struct pending_list *list, const struct alloc *alloc);

@@ -1,6 +1,6 @@
 #pragma once
 
-/* What the files that bind changes of tables share: change.c, change_merge.c. */
+/* What the files that bind changes of tables share: change.c, change_insert.c, change_merge.c. */
 
 #include "sql/bind/view_target.h"
 
@@ -79,3 +79,48 @@ TDBPLUS_CHECKED tdbplus_status change_assignments(struct binder *binder, struct 
 TDBPLUS_CHECKED tdbplus_status change_push_column(struct binder *binder,
                                                   const struct plan_column *column,
                                                   struct pointers *exprs, struct pointers *names);
+
+/* What a column is when nothing is given for it: its default, or null. */
+TDBPLUS_CHECKED tdbplus_status change_default(struct binder *binder,
+                                              const struct change_target *target, uint32_t position,
+                                              struct expr **expr_out);
+
+/* The column that a statement names; 42703. */
+TDBPLUS_CHECKED tdbplus_status change_find_position(struct binder *binder,
+                                                    const struct change_target *target,
+                                                    const struct ast_target *ast,
+                                                    uint32_t *position_out);
+
+/* 428C9 for a column that takes no value but DEFAULT: generated ones, identities GENERATED ALWAYS.
+ */
+TDBPLUS_CHECKED tdbplus_status change_check_given(struct binder *binder,
+                                                  const struct change_target *target,
+                                                  uint32_t position, bool insert);
+
+/* A column of a view that is computed takes no value. */
+TDBPLUS_CHECKED tdbplus_status change_refuse_computed(struct binder *binder,
+                                                      const struct change_target *target,
+                                                      const char *column);
+
+/* OVERRIDING USER VALUE: what is given for an identity column is not used. */
+bool change_ignores_given(const struct change_target *target, uint32_t position);
+
+bool change_has_generated(const struct change_target *target);
+
+/* Computes the generated columns of a row whose other columns have these ids, into `exprs`. */
+TDBPLUS_CHECKED tdbplus_status change_generated_exprs(struct binder *binder,
+                                                      const struct change_target *target,
+                                                      const struct plan_column *columns,
+                                                      struct expr **exprs);
+
+/* Lets names of the query mean the target's columns, found in these. */
+TDBPLUS_CHECKED tdbplus_status change_name_columns(struct binder *binder, struct bind_query *query,
+                                                   const struct change_target *target,
+                                                   const struct plan_column *columns);
+
+/* RETURNING over the plan of a change, and over other tables' columns from column `first` on. */
+TDBPLUS_CHECKED tdbplus_status change_returning(struct binder *binder,
+                                                const struct change_target *target,
+                                                const struct bind_query *from, uint32_t first,
+                                                const struct ast_list *returning,
+                                                struct plan **plan);
