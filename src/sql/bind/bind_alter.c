@@ -3,19 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sql/bind/bind_internal.h"
-
-/* A table about to be changed by one command. */
-struct altering {
-    struct binder *binder;
-    const struct ast_alter_command *command;
-    const struct object *object;
-    const char *name;
-    struct table_info info; /* Arrays have room for one more. */
-    struct schema schema;   /* A description; likewise. */
-    uint32_t old_check_count;
-    struct bound_alter *step;
-};
+#include "sql/bind/alter.h"
 
 static tdbplus_status copy_schema(struct altering *altering)
 {
@@ -33,7 +21,7 @@ static tdbplus_status copy_schema(struct altering *altering)
     return TDBPLUS_OK;
 }
 
-static tdbplus_status keep_schema(struct altering *altering)
+tdbplus_status alter_keep_schema(struct altering *altering)
 {
     struct schema *schema = arena_array(altering->binder->arena, 1, sizeof *schema);
     if (schema == NULL) {
@@ -44,7 +32,7 @@ static tdbplus_status keep_schema(struct altering *altering)
     return TDBPLUS_OK;
 }
 
-static tdbplus_status keep_info(struct altering *altering)
+tdbplus_status alter_keep_info(struct altering *altering)
 {
     struct table_info *info = arena_array(altering->binder->arena, 1, sizeof *info);
     if (info == NULL) {
@@ -55,8 +43,8 @@ static tdbplus_status keep_info(struct altering *altering)
     return TDBPLUS_OK;
 }
 
-static tdbplus_status find_column(const struct altering *altering, const char *name,
-                                  uint32_t *position_out)
+tdbplus_status alter_find_column(const struct altering *altering, const char *name,
+                                 uint32_t *position_out)
 {
     int32_t at = schema_find_name(&altering->schema, name);
     bool hidden = altering->info.hidden_key && at + 1 == (int32_t)altering->schema.column_count;
@@ -99,7 +87,7 @@ static tdbplus_status make_exprs(struct altering *altering, uint32_t count)
     return altering->step->exprs == NULL ? bind_no_memory(altering->binder) : TDBPLUS_OK;
 }
 
-static tdbplus_status drop_oid(struct altering *altering, uint64_t oid)
+tdbplus_status alter_drop_oid(struct altering *altering, uint64_t oid)
 {
     struct bound_alter *step = altering->step;
     uint64_t *oids = arena_array(altering->binder->arena, step->drop_count + 1u, sizeof *oids);
@@ -115,8 +103,8 @@ static tdbplus_status drop_oid(struct altering *altering, uint64_t oid)
 }
 
 /* Whether an expression kept as text reads the column. */
-static tdbplus_status text_reads(const struct altering *altering, const char *text,
-                                 uint32_t position, bool *reads_out)
+tdbplus_status alter_text_reads(const struct altering *altering, const char *text,
+                                uint32_t position, bool *reads_out)
 {
     struct bind_query query = {.clause = CLAUSE_CHECK};
     struct expr *expr = NULL;
@@ -150,7 +138,7 @@ static tdbplus_status drop_with_dependents(struct altering *altering, uint64_t o
     }
     list_deinit(&oids);
     TRY(status);
-    return drop_oid(altering, oid);
+    return alter_drop_oid(altering, oid);
 }
 
 static tdbplus_status drop_readers(struct altering *altering, const struct schema_column *column)
@@ -248,7 +236,7 @@ static tdbplus_status keep_added(struct altering *altering, const struct bound_c
     }
     *step->added = *create;
     altering->info = create->info;
-    TRY(keep_info(altering));
+    TRY(alter_keep_info(altering));
     for (uint32_t i = altering->old_check_count; i < create->info.check_count; i++) {
         const struct table_text *check = &create->info.checks[i];
         if (!check->not_valid) {
@@ -274,7 +262,7 @@ static tdbplus_status add_column(struct altering *altering)
     altering->schema = *create.schema;
     uint32_t position = create.schema->column_count - (create.info.hidden_key ? 2u : 1u);
     TRY(new_value(altering, &create, position));
-    TRY(keep_schema(altering));
+    TRY(alter_keep_schema(altering));
     altering->step->new_column = true;
     return keep_added(altering, &create);
 }
@@ -296,7 +284,7 @@ static void set_domain(struct table_info *info, uint32_t column_id, uint64_t oid
     info->domain_count = kept;
 }
 
-static void remove_texts(struct table_info *info, uint32_t column_id)
+void alter_remove_texts(struct table_info *info, uint32_t column_id)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < info->default_count; i++) {
@@ -317,7 +305,7 @@ static tdbplus_status check_generated(struct altering *altering, uint32_t positi
         if (text->kind != TABLE_GENERATED || text->column_id == column->id) {
             continue;
         }
-        TRY(text_reads(altering, text->text, position, &reads));
+        TRY(alter_text_reads(altering, text->text, position, &reads));
         int32_t at = schema_find_id(&altering->schema, text->column_id);
         if (!reads || at < 0) {
             continue;
@@ -349,7 +337,7 @@ static tdbplus_status remove_checks(struct altering *altering, uint32_t position
     uint32_t kept = 0;
     for (uint32_t i = 0; i < info->check_count; i++) {
         bool reads = false;
-        TRY(text_reads(altering, info->checks[i].text, position, &reads));
+        TRY(alter_text_reads(altering, info->checks[i].text, position, &reads));
         if (!reads) {
             info->checks[kept++] = info->checks[i];
         }
@@ -374,12 +362,12 @@ static tdbplus_status index_reads(struct altering *altering, const struct index_
     *reads_out = index_uses_column(def, altering->schema.columns[position].id);
     for (uint32_t i = 0; !*reads_out && i < def->column_count; i++) {
         if (def->columns[i].column_id == 0) {
-            TRY(text_reads(altering, def->columns[i].expression, position, reads_out));
+            TRY(alter_text_reads(altering, def->columns[i].expression, position, reads_out));
         }
     }
     return *reads_out || def->predicate == NULL
                ? TDBPLUS_OK
-               : text_reads(altering, def->predicate, position, reads_out);
+               : alter_text_reads(altering, def->predicate, position, reads_out);
 }
 
 static tdbplus_status refuse_referenced(struct altering *altering, const struct object *part,
@@ -415,7 +403,7 @@ static tdbplus_status drop_references(struct altering *altering, uint64_t index,
         if (!altering->command->cascade) {
             return refuse_referenced(altering, part, what);
         }
-        TRY(drop_oid(altering, part->id));
+        TRY(alter_drop_oid(altering, part->id));
     }
     return TDBPLUS_OK;
 }
@@ -444,7 +432,7 @@ static tdbplus_status drop_parts(struct altering *altering, uint32_t position)
                 part->parent == altering->object->id && has_id(def.columns, def.column_count, id);
         }
         if (reads) {
-            TRY(drop_oid(altering, part->id));
+            TRY(alter_drop_oid(altering, part->id));
         }
     }
     return TDBPLUS_OK;
@@ -457,7 +445,7 @@ static tdbplus_status drop_sequences(struct altering *altering, uint32_t column_
         struct sequence_def def = {0};
         if (entry.owner == altering->object->id &&
             sequence_decode(&entry, &def, NULL) == TDBPLUS_OK && def.column == column_id) {
-            TRY(drop_oid(altering, entry.oid));
+            TRY(alter_drop_oid(altering, entry.oid));
         }
     }
     return TDBPLUS_OK;
@@ -494,14 +482,14 @@ static tdbplus_status drop_column(struct altering *altering)
     if (altering->command->missing_ok && schema_find_name(schema, name) < 0) {
         return TDBPLUS_OK;
     }
-    TRY(find_column(altering, name, &position));
+    TRY(alter_find_column(altering, name, &position));
     struct schema_column column = schema->columns[position];
     TRY(drop_readers(altering, &column));
     TRY(check_generated(altering, position));
     TRY(remove_checks(altering, position));
     TRY(drop_parts(altering, position));
     TRY(drop_sequences(altering, column.id));
-    remove_texts(&altering->info, column.id);
+    alter_remove_texts(&altering->info, column.id);
     if (is_key(altering, position)) {
         TRY(hide_key(altering));
     }
@@ -511,18 +499,18 @@ static tdbplus_status drop_column(struct altering *altering)
     for (uint32_t k = 0; k < schema->key_count; k++) {
         schema->key_columns[k] -= schema->key_columns[k] > position ? 1 : 0;
     }
-    TRY(keep_schema(altering));
-    return keep_info(altering);
+    TRY(alter_keep_schema(altering));
+    return alter_keep_info(altering);
 }
 
 /* ---- ALTER COLUMN ---- */
 
-static const struct table_text *text_of(const struct altering *altering, uint32_t position)
+const struct table_text *alter_text_of(const struct altering *altering, uint32_t position)
 {
     return table_find_default(&altering->info, altering->schema.columns[position].id);
 }
 
-static bool is_identity(const struct table_text *text)
+bool alter_is_identity(const struct table_text *text)
 {
     return text != NULL &&
            (text->kind == TABLE_IDENTITY_ALWAYS || text->kind == TABLE_IDENTITY_DEFAULT);
@@ -539,16 +527,16 @@ static tdbplus_status set_default(struct altering *altering)
 {
     struct binder *binder = altering->binder;
     uint32_t position = 0;
-    TRY(find_column(altering, altering->command->name, &position));
+    TRY(alter_find_column(altering, altering->command->name, &position));
     const struct schema_column *column = &altering->schema.columns[position];
-    const struct table_text *text = text_of(altering, position);
-    if (is_identity(text)) {
+    const struct table_text *text = alter_text_of(altering, position);
+    if (alter_is_identity(text)) {
         return refuse_kind(altering, column->name, "an identity column");
     }
     if (text != NULL && text->kind == TABLE_GENERATED) {
         return refuse_kind(altering, column->name, "a generated column");
     }
-    remove_texts(&altering->info, column->id);
+    alter_remove_texts(&altering->info, column->id);
     if (altering->command->definition != NULL) {
         struct bind_query query = {.clause = CLAUSE_DEFAULT};
         struct expr *expr = NULL;
@@ -571,20 +559,20 @@ static tdbplus_status set_default(struct altering *altering)
             return bind_no_memory(binder);
         }
     }
-    return keep_info(altering);
+    return alter_keep_info(altering);
 }
 
 static tdbplus_status set_not_null(struct altering *altering)
 {
     bool on = altering->command->alter_kind == AST_ALTER_SET_NOT_NULL;
     uint32_t position = 0;
-    TRY(find_column(altering, altering->command->name, &position));
+    TRY(alter_find_column(altering, altering->command->name, &position));
     struct schema_column *column = &altering->schema.columns[position];
     if (!on && is_key(altering, position)) {
         return bind_fail(altering->binder, TDBPLUS_E_SQL, "42P16", 0,
                          "column \"%s\" is in a primary key", column->name);
     }
-    if (!on && is_identity(text_of(altering, position))) {
+    if (!on && alter_is_identity(alter_text_of(altering, position))) {
         return refuse_kind(altering, column->name, "an identity column");
     }
     if (column->not_null == on) {
@@ -592,7 +580,7 @@ static tdbplus_status set_not_null(struct altering *altering)
     }
     column->not_null = on;
     altering->step->no_nulls = on ? column->name : NULL;
-    return keep_schema(altering);
+    return alter_keep_schema(altering);
 }
 
 static tdbplus_status check_views(struct altering *altering, const struct schema_column *column)
@@ -654,7 +642,7 @@ static tdbplus_status cast_value(struct altering *altering, const struct ast *us
 
 static tdbplus_status check_default(struct altering *altering, uint32_t position, struct type type)
 {
-    const struct table_text *text = text_of(altering, position);
+    const struct table_text *text = alter_text_of(altering, position);
     struct bind_query query = {.clause = CLAUSE_DEFAULT};
     struct expr *expr = NULL;
     bool done = true;
@@ -683,14 +671,15 @@ static tdbplus_status alter_type(struct altering *altering)
     struct expr *expr = NULL;
     uint32_t position = 0;
     uint64_t domain = 0;
-    TRY(find_column(altering, altering->command->name, &position));
+    TRY(alter_find_column(altering, altering->command->name, &position));
     struct schema_column *column = &altering->schema.columns[position];
     uint64_t old_domain = table_find_domain(&altering->info, column->id);
     TRY(bind_type_domain(altering->binder, definition->type, &type, &domain));
     TRY(check_views(altering, column));
     TRY(check_generated(altering, position));
-    if (text_of(altering, position) != NULL && is_identity(text_of(altering, position)) &&
-        type.id != TYPE_INT2 && type.id != TYPE_INT4 && type.id != TYPE_INT8) {
+    if (alter_text_of(altering, position) != NULL &&
+        alter_is_identity(alter_text_of(altering, position)) && type.id != TYPE_INT2 &&
+        type.id != TYPE_INT4 && type.id != TYPE_INT8) {
         return bind_fail(altering->binder, TDBPLUS_E_INVALID, "22023", 0,
                          "identity column type must be smallint, integer, or bigint");
     }
@@ -705,122 +694,14 @@ static tdbplus_status alter_type(struct altering *altering)
     TRY(bind_enter_domain(altering->binder, domain, &expr));
     if (domain != old_domain) {
         set_domain(&altering->info, column->id, domain);
-        TRY(keep_info(altering));
+        TRY(alter_keep_info(altering));
     }
     TRY(check_default(altering, position, type));
     TRY(make_exprs(altering, altering->schema.column_count));
     altering->step->exprs[position] = expr;
     column->type = type;
     column->missing = (struct datum){.type = type, .is_null = true};
-    return keep_schema(altering);
-}
-
-/* ---- identity ---- */
-
-static tdbplus_status add_identity(struct altering *altering)
-{
-    struct binder *binder = altering->binder;
-    const struct ast_constraint *ast = (const struct ast_constraint *)altering->command->definition;
-    struct bound_create *create = arena_array(binder->arena, 1, sizeof *create);
-    struct bind_table table = {0};
-    uint32_t position = 0;
-    TRY(find_column(altering, altering->command->name, &position));
-    struct schema_column *column = &altering->schema.columns[position];
-    const struct table_text *text = text_of(altering, position);
-    if (create == NULL) {
-        return bind_no_memory(binder);
-    }
-    if (!column->not_null) {
-        return bind_fail(binder, TDBPLUS_E_SQL, "55000", 0,
-                         "column \"%s\" of relation \"%s\" must be declared NOT NULL before "
-                         "identity can be added",
-                         column->name, altering->name);
-    }
-    if (is_identity(text)) {
-        return bind_fail(binder, TDBPLUS_E_SQL, "55000", 0,
-                         "column \"%s\" of relation \"%s\" is already an identity column",
-                         column->name, altering->name);
-    }
-    if (text != NULL) {
-        return bind_fail(binder, TDBPLUS_E_SQL, "55000", 0,
-                         "column \"%s\" of relation \"%s\" already has a default value",
-                         column->name, altering->name);
-    }
-    create->sequences = arena_array(binder->arena, 1, sizeof *create->sequences);
-    TRY(bind_table_of(binder->arena, altering->object, &table, binder->err));
-    TRY(create->sequences == NULL ? bind_no_memory(binder) : TDBPLUS_OK);
-    TRY(bind_column_sequence(binder, &table, column, &ast->options, SEQUENCE_IDENTITY,
-                             create->sequences));
-    create->sequence_count = 1;
-    altering->info.defaults[altering->info.default_count++] = (struct table_text){
-        .column_id = column->id,
-        .text = "",
-        .kind = ast->generated_when == 'a' ? TABLE_IDENTITY_ALWAYS : TABLE_IDENTITY_DEFAULT};
-    altering->step->added = create;
-    return keep_info(altering);
-}
-
-static tdbplus_status set_identity(struct altering *altering)
-{
-    struct binder *binder = altering->binder;
-    uint32_t position = 0;
-    TRY(find_column(altering, altering->command->name, &position));
-    const struct schema_column *column = &altering->schema.columns[position];
-    struct catalog_entry entry;
-    struct table_text *text = NULL;
-    for (uint32_t i = 0; i < altering->info.default_count; i++) {
-        if (altering->info.defaults[i].column_id == column->id) {
-            text = &altering->info.defaults[i];
-        }
-    }
-    if (!is_identity(text)) {
-        return bind_fail(binder, TDBPLUS_E_SQL, "55000", 0,
-                         "column \"%s\" of relation \"%s\" is not an identity column", column->name,
-                         altering->name);
-    }
-    const struct ast_list *options =
-        altering->command->options.count > 0 || altering->command->definition == NULL
-            ? &altering->command->options
-            : &((const struct ast_items *)altering->command->definition)->list;
-    for (uint32_t i = 0; i < options->count; i++) {
-        const struct ast_option *option = (const struct ast_option *)options->items[i];
-        const struct ast_constant *value = (const struct ast_constant *)option->value;
-        if (strcmp(option->name, "generated") == 0 && value != NULL) {
-            text->kind = value->integer == 'a' ? TABLE_IDENTITY_ALWAYS : TABLE_IDENTITY_DEFAULT;
-        }
-    }
-    if (catalog_entry_by_oid(binder->txn, text->sequence, &entry)) {
-        struct bound *changes = arena_array(binder->arena, 1, sizeof *changes);
-        TRY(changes == NULL ? bind_no_memory(binder) : TDBPLUS_OK);
-        TRY(bind_alter_sequence(binder, &entry, options, changes));
-        altering->step->actions = changes->actions;
-    }
-    return keep_info(altering);
-}
-
-static tdbplus_status drop_identity(struct altering *altering)
-{
-    uint32_t position = 0;
-    TRY(find_column(altering, altering->command->name, &position));
-    const struct schema_column *column = &altering->schema.columns[position];
-    const struct table_text *text = text_of(altering, position);
-    bool expression = altering->command->alter_kind == AST_ALTER_DROP_EXPRESSION;
-    bool there = expression ? text != NULL && text->kind == TABLE_GENERATED : is_identity(text);
-    if (!there) {
-        return altering->command->missing_ok
-                   ? TDBPLUS_OK
-                   : bind_fail(altering->binder, TDBPLUS_E_SQL, "55000", 0,
-                               expression
-                                   ? "column \"%s\" of relation \"%s\" is not a stored generated "
-                                     "column"
-                                   : "column \"%s\" of relation \"%s\" is not an identity column",
-                               column->name, altering->name);
-    }
-    if (!expression) {
-        TRY(drop_oid(altering, text->sequence));
-    }
-    remove_texts(&altering->info, column->id);
-    return keep_info(altering);
+    return alter_keep_schema(altering);
 }
 
 /* ---- constraints ---- */
@@ -838,14 +719,14 @@ static tdbplus_status add_constraint(struct altering *altering)
     TRY(bind_extend_table(altering->binder, altering->object, &ast->ast, &create));
     if (ast->constraint_kind == AST_CONSTRAINT_PRIMARY) {
         altering->schema = *create.schema;
-        TRY(keep_schema(altering));
+        TRY(alter_keep_schema(altering));
         TRY(make_exprs(altering, create.schema->column_count));
         altering->step->new_key = true;
     }
     return keep_added(altering, &create);
 }
 
-static bool is_key_name(const struct altering *altering, const char *name)
+bool alter_is_key_name(const struct altering *altering, const char *name)
 {
     char made_up[200];
     (void)snprintf(made_up, sizeof made_up, "%.150s_pkey", altering->name);
@@ -854,8 +735,8 @@ static bool is_key_name(const struct altering *altering, const char *name)
 }
 
 /* The index or foreign key behind a constraint; NULL: there is none of that name. */
-static tdbplus_status find_part(struct altering *altering, const char *name,
-                                const struct object **part_out)
+tdbplus_status alter_find_part(struct altering *altering, const char *name,
+                               const struct object **part_out)
 {
     struct binder *binder = altering->binder;
     const struct object *part = NULL;
@@ -884,15 +765,15 @@ static tdbplus_status drop_constraint(struct altering *altering)
             memmove(&info->checks[i], &info->checks[i + 1],
                     (info->check_count - i - 1) * sizeof *info->checks);
             info->check_count--;
-            return keep_info(altering);
+            return alter_keep_info(altering);
         }
     }
-    if (is_key_name(altering, name)) {
+    if (alter_is_key_name(altering, name)) {
         TRY(hide_key(altering));
-        TRY(keep_schema(altering));
-        return keep_info(altering);
+        TRY(alter_keep_schema(altering));
+        return alter_keep_info(altering);
     }
-    TRY(find_part(altering, name, &part));
+    TRY(alter_find_part(altering, name, &part));
     if (part == NULL) {
         return altering->command->missing_ok
                    ? TDBPLUS_OK
@@ -905,7 +786,7 @@ static tdbplus_status drop_constraint(struct altering *altering)
         (void)snprintf(what, sizeof what, "constraint %.150s", name);
         TRY(drop_references(altering, part->id, what));
     }
-    return drop_oid(altering, part->id);
+    return alter_drop_oid(altering, part->id);
 }
 
 static tdbplus_status validate_constraint(struct altering *altering)
@@ -917,14 +798,14 @@ static tdbplus_status validate_constraint(struct altering *altering)
         if (strcmp(check->name, name) == 0) {
             altering->step->check = check->not_valid ? check : NULL;
             check->not_valid = false;
-            return keep_info(altering);
+            return alter_keep_info(altering);
         }
     }
-    TRY(find_part(altering, name, &part));
+    TRY(alter_find_part(altering, name, &part));
     if (part != NULL && part->kind == OBJECT_FOREIGN_KEY) {
         return TDBPLUS_OK;
     }
-    return part != NULL || is_key_name(altering, name)
+    return part != NULL || alter_is_key_name(altering, name)
                ? bind_fail(altering->binder, TDBPLUS_E_SQL, "42809", 0,
                            "constraint \"%s\" of relation \"%s\" is not a foreign key or check "
                            "constraint",
@@ -932,121 +813,6 @@ static tdbplus_status validate_constraint(struct altering *altering)
                : bind_fail(altering->binder, TDBPLUS_E_NOT_FOUND, "42704", 0,
                            "constraint \"%s\" of relation \"%s\" does not exist", name,
                            altering->name);
-}
-
-/* ---- RENAME ---- */
-
-/* Texts that name the column name it anew; those of indexes are not rewritten. */
-static tdbplus_status rename_in_texts(struct altering *altering, uint32_t position)
-{
-    struct binder *binder = altering->binder;
-    const struct object *part = NULL;
-    const char *from = altering->command->name;
-    const char *to = altering->command->new_name;
-    struct table_info *info = &altering->info;
-    for (uint32_t i = 0; i < info->check_count + info->default_count; i++) {
-        bool check = i < info->check_count;
-        struct table_text *text = check ? &info->checks[i] : &info->defaults[i - info->check_count];
-        bool reads = check || text->kind == TABLE_GENERATED;
-        TRY(reads ? text_reads(altering, text->text, position, &reads) : TDBPLUS_OK);
-        TRY(reads ? bind_rename_in(binder, text->text, from, to, &text->text) : TDBPLUS_OK);
-    }
-    for (uint32_t i = 0; (part = txn_part_at(binder->txn, altering->object->id, i)) != NULL; i++) {
-        struct index_def def = {0};
-        bool reads = false;
-        if (part->kind != OBJECT_INDEX) {
-            continue;
-        }
-        TRY(index_def_decode(part->properties, binder->arena, &def, binder->err));
-        for (uint32_t c = 0; !reads && c < def.column_count; c++) {
-            if (def.columns[c].column_id == 0) {
-                TRY(text_reads(altering, def.columns[c].expression, position, &reads));
-            }
-        }
-        if (!reads && def.predicate != NULL) {
-            TRY(text_reads(altering, def.predicate, position, &reads));
-        }
-        if (reads) {
-            return bind_unsupported(binder, 0, "renaming a column that the text of an index names");
-        }
-    }
-    return TDBPLUS_OK;
-}
-
-static tdbplus_status rename_column(struct altering *altering)
-{
-    uint32_t position = 0;
-    const char *name = altering->command->name;
-    int32_t at = schema_find_name(&altering->schema, name);
-    if (at < 0) {
-        return bind_fail(altering->binder, TDBPLUS_E_NOT_FOUND, "42703", 0,
-                         "column \"%s\" does not exist", name);
-    }
-    TRY(find_column(altering, name, &position));
-    if (schema_find_name(&altering->schema, altering->command->new_name) >= 0) {
-        return bind_fail(altering->binder, TDBPLUS_E_EXISTS, "42701", 0,
-                         "column \"%s\" of relation \"%s\" already exists",
-                         altering->command->new_name, altering->name);
-    }
-    TRY(rename_in_texts(altering, position));
-    altering->schema.columns[position].name = altering->command->new_name;
-    TRY(keep_schema(altering));
-    return keep_info(altering);
-}
-
-static tdbplus_status add_rename(struct altering *altering, uint64_t oid, const char *full,
-                                 bool hidden)
-{
-    struct bound_action *action = arena_array(altering->binder->arena, 1, sizeof *action);
-    char *name = (char *)arena_bytes(altering->binder->arena, CATALOG_FULL_NAME_SIZE + 2);
-    if (action == NULL || name == NULL) {
-        return bind_no_memory(altering->binder);
-    }
-    (void)snprintf(name, CATALOG_FULL_NAME_SIZE + 2, "%s%s", hidden ? "\x01" : "", full);
-    *action = (struct bound_action){
-        .kind = ACTION_TABLE, .oid = oid, .name = name, .next = altering->step->actions};
-    altering->step->actions = action;
-    return TDBPLUS_OK;
-}
-
-static tdbplus_status rename_constraint(struct altering *altering)
-{
-    struct binder *binder = altering->binder;
-    const char *name = altering->command->name;
-    const char *to = altering->command->new_name;
-    const struct object *part = NULL;
-    const struct object *other = NULL;
-    struct catalog_entry entry;
-    TRY(find_part(altering, to, &other));
-    bool taken = other != NULL || is_key_name(altering, to);
-    struct table_text *check = NULL;
-    for (uint32_t i = 0; i < altering->info.check_count; i++) {
-        taken = taken || strcmp(altering->info.checks[i].name, to) == 0;
-        check =
-            strcmp(altering->info.checks[i].name, name) == 0 ? &altering->info.checks[i] : check;
-    }
-    TRY(find_part(altering, name, &part));
-    if (check == NULL && part == NULL && !is_key_name(altering, name)) {
-        return bind_fail(binder, TDBPLUS_E_NOT_FOUND, "42704", 0,
-                         "constraint \"%s\" for table \"%s\" does not exist", name, altering->name);
-    }
-    if (taken) {
-        return bind_fail(binder, TDBPLUS_E_EXISTS, "42710", 0,
-                         "constraint \"%s\" for relation \"%s\" already exists", to,
-                         altering->name);
-    }
-    if (part == NULL) {
-        const char **place = check != NULL ? &check->name : &altering->info.key_name;
-        *place = to;
-        return keep_info(altering);
-    }
-    char full[CATALOG_FULL_NAME_SIZE];
-    if (!catalog_entry_by_oid(binder->txn, part->id, &entry)) {
-        return bind_no_memory(binder);
-    }
-    TRY(catalog_full_name(entry.schema, to, full, binder->err));
-    TRY(add_rename(altering, part->id, full, false));
-    return part->kind == OBJECT_INDEX ? add_rename(altering, part->other, full, true) : TDBPLUS_OK;
 }
 
 /* ---- the commands ---- */
@@ -1072,19 +838,19 @@ static tdbplus_status bind_command(struct altering *altering)
     case AST_ALTER_VALIDATE_CONSTRAINT:
         return validate_constraint(altering);
     case AST_ALTER_ADD_IDENTITY:
-        return add_identity(altering);
+        return alter_add_identity(altering);
     case AST_ALTER_SET_IDENTITY:
-        return set_identity(altering);
+        return alter_set_identity(altering);
     case AST_ALTER_DROP_IDENTITY:
     case AST_ALTER_DROP_EXPRESSION:
-        return drop_identity(altering);
+        return alter_drop_identity(altering);
     case AST_ALTER_SET_OPTIONS:
     case AST_ALTER_RESET_OPTIONS:
         return bind_unsupported(altering->binder, 0, "changing storage parameters");
     case AST_ALTER_RENAME_COLUMN:
-        return rename_column(altering);
+        return alter_rename_column(altering);
     case AST_ALTER_RENAME_CONSTRAINT:
-        return rename_constraint(altering);
+        return alter_rename_constraint(altering);
     case AST_ALTER_NOTHING:
         return TDBPLUS_OK;
     }
