@@ -450,6 +450,11 @@ static tdbplus_status insert_row(struct func_call *call, uint32_t row, struct da
 
 static tdbplus_status delete_path_row(struct func_call *call, uint32_t row, struct datum *result)
 {
+    struct datum document = kernel_argument(call, 0, row);
+    if (json_kind(document.bytes) >= JSON_ARRAY && json_count(document.bytes) == 0) {
+        *result = document; // Whatever the path says, also if it could not be followed.
+        return TDBPLUS_OK;
+    }
     struct change change = {.call = call, .kind = CHANGE_DELETE};
     return apply_change(&change, row, result);
 }

@@ -254,8 +254,9 @@ static tdbplus_status extract(struct func_call *call, uint32_t row, int64_t *val
                            (int)text_argument(call, 0, row).size,
                            (const char *)text_argument(call, 0, row).data);
         }
-        *value_out = timestamp_extract(value.integer, field, NULL, scale_out);
-        return TDBPLUS_OK;
+        // As of an interval, so that 24:00:00 is not the next day's midnight.
+        struct interval clock = {.microseconds = value.integer};
+        return interval_extract(&clock, field, value_out, scale_out, call->err);
     }
     if (value.type.id == TYPE_INTERVAL) {
         return interval_extract(&value.interval, field, value_out, scale_out, call->err);

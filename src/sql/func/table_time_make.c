@@ -92,9 +92,10 @@ static tdbplus_status make_clock(struct func_call *call, uint32_t row, uint32_t 
     int64_t hour = kernel_argument(call, first, row).integer;
     int64_t minute = kernel_argument(call, first + 1, row).integer;
     double second = kernel_argument(call, first + 2, row).real;
-    bool good = hour >= 0 && hour <= 24 && minute >= 0 && minute < 60 && second >= 0 &&
-                second <= 60 && !isnan(second);
-    int64_t time = good ? (hour * 60 + minute) * US_PER_MINUTE + llrint(second * 1e6) : 0;
+    double microseconds = rint(second * 1e6); // What rounds to nothing may be below it.
+    bool good = hour >= 0 && hour <= 24 && minute >= 0 && minute < 60 && microseconds >= 0 &&
+                microseconds <= (double)US_PER_MINUTE && !isnan(second);
+    int64_t time = good ? (hour * 60 + minute) * US_PER_MINUTE + (int64_t)microseconds : 0;
     if (!good || time > US_PER_DAY) {
         return kernel_error(call, "22008", "time field value out of range: %lld:%02lld:%02g",
                             (long long)hour, (long long)minute, second);
