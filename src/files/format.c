@@ -3,6 +3,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "types/column.h"
+
 struct csv_options csv_options_default(enum file_format format)
 {
     struct csv_options options = {.csv = format == FILE_CSV};
@@ -60,4 +62,23 @@ enum file_format file_format_of_path(const char *path)
         }
     }
     return FILE_FORMAT_NONE;
+}
+
+bool file_columns_make(const struct file_column *columns, uint32_t column_count,
+                       const uint32_t *positions, uint32_t position_count, struct batch *batch)
+{
+    uint32_t count = positions == NULL ? column_count : position_count;
+    batch->columns = arena_array(&batch->arena, count + 1u, sizeof *batch->columns);
+    if (batch->columns == NULL) {
+        return false;
+    }
+    batch->column_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t position = positions == NULL ? i : positions[i];
+        if (!column_make(&batch->columns[i], columns[position].type, BATCH_ROW_COUNT_MAX, true,
+                         &batch->arena)) {
+            return false;
+        }
+    }
+    return true;
 }

@@ -5,6 +5,8 @@
 #include "base/err.h"
 #include "types/type.h"
 
+struct batch;
+
 enum file_format {
     FILE_FORMAT_NONE = 0, /* To be told by the name's ending. */
     FILE_TEXT,            /* PostgreSQL's own: tabs, \N, backslashes. */
@@ -19,6 +21,11 @@ struct file_column {
     const char *name;
     struct type type;
 };
+
+/* Makes a batch's columns for the wanted ones of a file (positions NULL: for all), with room for
+ * BATCH_ROW_COUNT_MAX rows; false when memory is out. */
+bool file_columns_make(const struct file_column *columns, uint32_t column_count,
+                       const uint32_t *positions, uint32_t position_count, struct batch *batch);
 
 enum csv_header { CSV_HEADER_NONE = 0, CSV_HEADER_SKIP, CSV_HEADER_MATCH };
 

@@ -316,20 +316,9 @@ static tdbplus_status next_row(struct pgcopy_reader *reader, struct batch *batch
 static tdbplus_status make_columns(const struct pgcopy_layout *layout, struct batch *batch,
                                    struct err *err)
 {
-    uint32_t count = layout->positions == NULL ? layout->column_count : layout->position_count;
-    batch->columns = arena_array(&batch->arena, count + 1u, sizeof *batch->columns);
-    if (batch->columns == NULL) {
-        return no_memory(err);
-    }
-    batch->column_count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t position = layout->positions == NULL ? i : layout->positions[i];
-        if (!column_make(&batch->columns[i], layout->columns[position].type, BATCH_ROW_COUNT_MAX,
-                         true, &batch->arena)) {
-            return no_memory(err);
-        }
-    }
-    return TDBPLUS_OK;
+    bool made = file_columns_make(layout->columns, layout->column_count, layout->positions,
+                                  layout->position_count, batch);
+    return made ? TDBPLUS_OK : no_memory(err);
 }
 
 /* Nothing may stand behind the trailer. */

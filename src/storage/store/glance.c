@@ -48,21 +48,10 @@ static bool choose_version(const struct segment_ref *ref, uint64_t first, uint32
     return true;
 }
 
-static void prefetch(const struct version *version, const struct segment_key *key)
-{
-    const struct memtable_key table_key = {.key = key->key, .code = key->code};
-    for (uint32_t s = 0; s < version->segment_count && s < PREFETCH_SEGMENT_COUNT_MAX; s++) {
-        segment_find_prefetch(version->segments[s]->segment, key);
-    }
-    for (uint32_t t = 0; t < version->table_count; t++) {
-        memtable_find_prefetch(version->tables[t]->memtable, &table_key);
-    }
-}
-
 bool store_glance_find(const struct version *version, const struct segment_key *key,
                        uint64_t snapshot, struct row_place *place_out)
 {
-    prefetch(version, key);
+    version_find_prefetch(version, key);
     for (uint32_t t = 0; t < version->table_count; t++) {
         uint32_t row = memtable_find(version->tables[t]->memtable, key->key, key->code, snapshot);
         if (row != MEMTABLE_ROW_NONE) {
